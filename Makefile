@@ -1,0 +1,134 @@
+# Holdfast. `make help` lists what can be asked for.
+# A file is built because of the folder it is in; this file need not change.
+
+VERSION	:= 0.1.0
+CC	?= cc
+PREFIX	?= /usr/local
+DESTDIR	?=
+O	?= build
+PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
+
+# holdfastd: the supervisor and what it forks. libzmq weighs more than all of
+# a worker, so what needs it is a part that only the control process loads.
+SRC_D	:= $(wildcard supervisor/*.c workers/*.c workers/proto/*.c shm/*.c)
+SRC_C	:= $(wildcard control/*.c)
+SRC_CLI	:= $(wildcard control/cli/*.c)
+MAINS	:= supervisor/main.c control/cli/main.c
+SUITES	:= $(wildcard tests/check_*.c)
+TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
+FUZZERS	:= $(wildcard tests/fuzz_*.c)
+
+obj	= $(patsubst %.c,$(O)/obj/%.o,$(1))
+bin	= $(patsubst tests/%.c,$(O)/tests/%,$(1))
+pc	= $(shell pkg-config $(1) $(2) 2>/dev/null)
+
+OPT	?= -O2 -g
+WARN	:= -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
+	-Wstrict-prototypes -Wvla -Wformat=2
+HARDEN	?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC \
+	-fstack-clash-protection
+CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(SANITIZE) -pthread
+CPPFLAGS += -I. -D_GNU_SOURCE -DHOLDFAST_VERSION='"$(VERSION)"' \
+	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core)
+LDFLAGS	+= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
+LIBS_D	:= $(call pc,--libs,libevent_core jansson) -ldl
+LIBS_ZMQ := $(call pc,--libs,libzmq jansson)
+LIBS_T	:= $(call pc,--libs,check libevent_core jansson libzmq) -ldl
+
+PROGRAMS := $(O)/holdfastd $(O)/parts/control.so $(O)/holdfast
+
+all: bootstrap-build $(PROGRAMS)
+
+help:
+	@echo "make            build into $(O)/"
+	@echo "make run        install what is missing, build, serve conf/demo.json"
+	@echo "make check      install the test tools, build, run every test"
+	@echo "                T=check_store runs one"
+	@echo "make bench      measure against a bare epoll server"
+	@echo "make torture    every kill harness and model in full; SECS=60"
+	@echo "make fuzz       each fuzz target; FUZZSECS=30"
+	@echo "make asan tsan  build and test with the sanitizers, into $(O)/asan $(O)/tsan"
+	@echo "make tidy deps  format and include rules"
+	@echo "make install    DESTDIR= PREFIX=$(PREFIX)"
+
+bootstrap-build:
+	@./bootstrap build
+
+bootstrap-tests:
+	@./bootstrap tests
+
+$(O)/holdfastd: $(call obj,$(SRC_D))
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS_D)
+
+$(O)/parts/control.so: $(call obj,$(SRC_C))
+	@mkdir -p $(@D)
+	$(CC) -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_ZMQ)
+
+$(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ)
+
+$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_CLI)))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(O)/obj/%.o: %.c | bootstrap-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/%: $(O)/obj/tests/%.o $(O)/core.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(O)/core.a $(LIBS_T) -lm
+
+programs: $(PROGRAMS)
+tests: bootstrap-tests programs $(call bin,$(SUITES) $(TOOLS))
+
+run: all
+	@conf/try.sh $(O)
+
+check: tests
+	@$(PYTHON) tests/run.py --build $(O) $(T)
+
+bench: bootstrap-tests programs $(call bin,$(TOOLS))
+	@$(PYTHON) tests/bench.py --build $(O) $(BENCH)
+
+SECS ?= 60
+torture: tests
+	@$(PYTHON) tests/run.py --build $(O) --torture --seconds $(SECS) $(T)
+
+asan:
+	@$(MAKE) O=$(O)/asan OPT="-O1 -g" HARDEN=-fPIC T="$(T)" \
+	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer" check
+
+tsan:
+	@$(MAKE) O=$(O)/tsan OPT="-O1 -g" HARDEN=-fPIC T="$(T)" \
+	    SANITIZE="-fsanitize=thread" check
+
+FUZZSECS ?= 30
+fuzz: bootstrap-tests
+	@tests/fuzz.sh $(O) $(FUZZSECS) $(basename $(notdir $(FUZZERS)))
+
+tidy:
+	@tests/tidy.sh
+
+deps:
+	@tests/deps.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
+	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(O)/parts/*.so $(DESTDIR)$(PREFIX)/lib/holdfast/parts
+	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
+	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
+	install -m 644 $(wildcard conf/*.json) $(DESTDIR)$(PREFIX)/share/holdfast/examples
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all help bootstrap-build bootstrap-tests programs tests run check \
+	bench torture asan tsan fuzz tidy deps install clean
+.SECONDARY:
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

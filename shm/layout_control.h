@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LAYOUT_CONTROL_H
+#define SHM_LAYOUT_CONTROL_H
+
+/*
+ * The control segment: who is alive, what the transports are doing, which
+ * operations are done. See layout.h for the whole.
+ */
+
+#include "shm/layout.h"
+
+enum {
+	SHM_SLOTS_MAX = 1023,
+	SHM_AUTHORS_MAX = 65535,
+	SHM_RING_BYTES = 16384, /* notices of one slot; a power of two */
+	SHM_DIAG_BYTES = 256, /* line counters of a device on a transport */
+};
+
+enum shm_role {
+	SHM_FREE,
+	SHM_SUPERVISOR,
+	SHM_CONTROLLER, /* the ZeroMQ process */
+	SHM_WORKER_ROLE,
+	SHM_EXTERNAL, /* a program that attached */
+};
+
+/* One process. Its identity is slot.h's SLOT_ID(index, gen). */
+struct shm_slot {
+	/* compare-and-swap by whoever has proof of a death; read acquire */
+	_Alignas(SHM_LINE) _Atomic uint64_t gen;
+	_Atomic uint32_t pid; /* the occupant, relaxed */
+	_Atomic uint32_t role; /* enum shm_role; the supervisor, relaxed */
+	_Atomic uint32_t transport; /* index; workers only */
+	_Atomic uint32_t worker; /* index within the transport */
+	_Atomic uint64_t since_ms; /* unix time of birth */
+	char name[SHM_NAME_MAX]; /* for logs; set before the birth */
+	/* the beat: written by the occupant alone, relaxed */
+	_Alignas(SHM_LINE) _Atomic uint64_t beat_ns; /* monotonic, each turn */
+	_Atomic uint64_t busy_ns; /* when the request in hand began, 0 none */
+	_Atomic uint64_t claim; /* 1 + device that it is about to own */
+	_Atomic uint64_t op; /* last operation number that it gave out */
+	uint64_t ring_off; /* its notices: from the segment's start */
+};
+
+enum shm_state { /* a transport's life, as CONTRACT's state words name it */
+	SHM_STOPPED,
+	SHM_STARTING,
+	SHM_UP,
+	SHM_DRAINING,
+	SHM_BACKOFF,
+	SHM_FAILED,
+	SHM_STATES
+};
+
+/* One transport, as the supervisor tells it. Only the supervisor writes. */
+struct shm_transport {
+	_Alignas(SHM_LINE) char name[SHM_NAME_MAX];
+	char type[16];
+	char listen[SHM_NAME_MAX]; /* ADDRESS:PORT with the real port */
+	_Atomic uint32_t state; /* enum shm_state; release */
+	_Atomic uint32_t pid; /* of worker 0 */
+	_Atomic uint32_t restarts; /* deaths survived since the start */
+	_Atomic int32_t last_exit; /* wait status of the last death, -1 none */
+	_Atomic uint64_t since_ms; /* unix time of the last change of state */
+	uint32_t nworkers;
+	uint32_t first_slot; /* worker i lives in slot first_slot + i */
+	uint32_t first_author; /* worker i, connection c writes as author */
+	uint32_t nconns; /*   first_author + i * nconns + c */
+};
+
+/*
+ * The control segment. Mapped read-write by every process of the daemon and by
+ * read-write attachers; what is in it is bytes from outside to the supervisor.
+ */
+struct shm_control {
+	struct shm_head head;
+	char boot[40]; /* kernel's boot id: what survived a reboot is void */
+	uint32_t nslots, ntransports, ndevices, nauthors;
+	uint64_t slots_off; /* struct shm_slot[nslots] */
+	uint64_t transports_off; /* struct shm_transport[ntransports] */
+	uint64_t diag_off; /* SHM_DIAG_BYTES[ntransports][ndevices] */
+	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
+	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
+	uint64_t started_ms; /* unix time */
+	/* set by the control process before it sleeps, cleared by the writer
+	 * that wakes it (exchange); a lost wake costs one slice of its timer */
+	_Alignas(SHM_LINE) _Atomic uint32_t watch_armed;
+};
+
+_Static_assert(sizeof(struct shm_slot) % SHM_LINE == 0, "slot");
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LAYOUT_WORKER_H
+#define SHM_LAYOUT_WORKER_H
+
+/*
+ * The segment of one worker: its connections, batches and counters. They lie
+ * in shared memory so that they outlive the worker. See layout.h for the whole.
+ */
+
+#include "shm/layout.h"
+
+enum {
+	SHM_FC = 128,
+	SHM_EX = 16,
+	BATCH_IN = 4096,
+	BATCH_OUT = 16384,
+	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
+};
+
+/* Counters; written by the worker alone (relaxed), read by all. */
+struct shm_stats {
+	_Atomic uint64_t requests[SHM_FC]; /* by function code */
+	_Atomic uint64_t exceptions[SHM_EX];
+	_Atomic uint64_t bytes_in, bytes_out;
+	_Atomic uint64_t frames_bad; /* CRC, LRC, header */
+	_Atomic uint64_t unknown_units; /* requests to units not served */
+	_Atomic uint64_t broadcasts;
+	_Atomic uint64_t conns_opened;
+	_Atomic uint64_t conns_open; /* now */
+	_Atomic uint64_t conns_denied; /* by allow and deny */
+	_Atomic uint64_t conns_evicted; /* for a newer one */
+	_Atomic uint64_t conns_refused; /* full, none to evict */
+	_Atomic uint64_t conns_idle; /* closed by idle_timeout_s */
+	_Atomic uint64_t conns_slow; /* closed by frame_timeout_ms */
+	_Atomic uint64_t conns_bad; /* closed for hopeless bytes */
+	_Atomic uint64_t conns_kicked;
+	_Atomic uint64_t backpressured; /* times that a socket was full */
+	_Atomic uint64_t busy; /* requests answered 06 */
+	_Atomic uint64_t batches; /* reads that brought something */
+};
+
+/*
+ * What a successor needs of a connection: how many bytes it had taken in and
+ * given out and how many requests it had served when its last batch ended.
+ * There are two; the low bit of conn.seq says which is in force, so that one
+ * store of seq advances them all, and the left-over input with them.
+ */
+struct shm_conn_half {
+	uint64_t rx, tx; /* bytes consumed, bytes sent */
+	uint64_t op; /* operation number of the last request */
+	uint32_t left; /* bytes of an unfinished request, in shm_conn_left */
+	uint32_t spare;
+};
+
+enum { CONN_FREE, CONN_USED, CONN_CLOSING };
+
+struct shm_conn {
+	/* never reset, so it is a generation too; the worker, release */
+	_Alignas(SHM_LINE) _Atomic uint64_t seq;
+	_Atomic uint32_t used; /* CONN_*; the worker, release */
+	int32_t fd;
+	_Atomic uint64_t serial; /* of the connection; never used twice */
+	_Atomic uint64_t requests; /* the worker, relaxed, as are all below */
+	_Atomic uint64_t since_ms; /* unix time */
+	_Atomic uint32_t last_fc;
+	uint16_t port;
+	uint16_t family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16]; /* network order; 4 or 16 bytes of it */
+	struct shm_conn_half half[2];
+};
+
+/* Apart from shm_conn, because an idle connection never touches it. */
+struct shm_conn_left {
+	uint8_t in[2][CONN_LEFT_MAX];
+};
+
+/*
+ * A batch: everything that one read brought and every reply to it. In force
+ * for connection c only while c is used and own == c.seq << 16 | c's index.
+ *
+ * prog is in_done:16 | out_len:16 | requests:16 | round:1 (low bits first).
+ * It is stored (release) after each request is carried out and its reply
+ * stands in out[]; nothing is sent before that. When out[] is full and all
+ * sent, the round flips and out_len is 0 again.
+ */
+struct shm_batch {
+	_Alignas(SHM_LINE) _Atomic uint64_t own;
+	_Atomic uint64_t prog;
+	uint64_t tx_base[2]; /* bytes sent before out[0]; one per round */
+	_Atomic uint32_t in_len; /* cross-check: a successor asks the kernel */
+	uint32_t pre; /* bytes of in[] that were left over before */
+	uint8_t in[BATCH_IN];
+	uint8_t out[BATCH_OUT];
+};
+
+struct shm_worker {
+	struct shm_head head;
+	uint32_t transport, worker; /* indices */
+	uint32_t nconns, nbatches;
+	uint64_t conns_off; /* struct shm_conn[nconns] */
+	uint64_t lefts_off; /* struct shm_conn_left[nconns] */
+	uint64_t batches_off; /* struct shm_batch[nbatches] */
+	uint64_t trace_off; /* struct shm_ring and its data */
+	_Atomic uint64_t next_serial;
+	_Atomic uint32_t trace_on; /* set by control, read once a batch */
+	_Alignas(SHM_LINE) struct shm_stats stats;
+};
+
+_Static_assert(sizeof(struct shm_conn) == 128, "two lines a connection");
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LOG_H
+#define SHM_LOG_H
+
+/*
+ * One event, one line, one write(2): to standard error or a file, as text
+ *
+ *	2026-01-31T12:00:00.123Z info tcp1: connection closed peer=... why=...
+ *
+ * or as one JSON object a line. Lines of warn and above, and others as the
+ * level says, also go to the slot's notices, from which the control process
+ * publishes them. Lower case, no full stop. Never called while owning.
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "shm/slot.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* Where this process logs; file NULL is standard error. 0, or -1 with errno
+ * and the former state kept. */
+int log_open(const char *file, enum log_format, enum log_level);
+
+/* Opens the file anew, after it was moved away. */
+int log_reopen(void);
+
+/* Who is speaking: "supervisor", "control", "tcp1". Borrowed. env: for the
+ * notices; NULL none. */
+void log_as(const char *who, const struct slot_env *env);
+
+void log_set_level(enum log_level);
+bool log_enabled(enum log_level);
+int log_fd(void); /* to keep open across closing the rest */
+int log_level_find(const char *name); /* -1 if unknown */
+
+#define LOG_FMT(a, b) __attribute__((__format__(printf, a, b)))
+void log_warn(const char *fmt, ...) LOG_FMT(1, 2); /* adds ": strerror" */
+void log_warnx(const char *fmt, ...) LOG_FMT(1, 2);
+void log_error(const char *fmt, ...) LOG_FMT(1, 2);
+void log_info(const char *fmt, ...) LOG_FMT(1, 2);
+void log_debug(const char *fmt, ...) LOG_FMT(1, 2);
+
+/* Logs as an error and exits with code. Before READY, or when our own memory
+ * is broken; never for bytes from outside. */
+void fatal(int code, const char *fmt, ...) LOG_FMT(2, 3)
+    __attribute__((__noreturn__));
+
+#endif

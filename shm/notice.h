@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_NOTICE_H
+#define SHM_NOTICE_H
+
+/*
+ * Notices: what a process wants the others to know, in its slot's ring. The
+ * control process reads all rings and publishes them as events.
+ */
+
+#include "shm/slot.h"
+
+enum notice_kind {
+	NOTICE_LOG = 1, /* a = level; text = the line */
+	NOTICE_TRANSPORT, /* a = old state, b = new state; text = why */
+	NOTICE_CONN_OPEN, /* a = connection id, b = 0; text = peer */
+	NOTICE_CONN_CLOSE, /* a = connection id, b = requests; text = why */
+};
+
+enum { NOTICE_TEXT_MAX = 512 };
+
+struct notice {
+	uint64_t unix_ms;
+	uint32_t kind;
+	uint32_t transport;
+	uint64_t a, b;
+	uint32_t len; /* of text, without NUL */
+	uint32_t spare;
+	char text[NOTICE_TEXT_MAX];
+};
+
+/* Puts a notice into the own slot's ring; text is cut at its maximum. Never
+ * blocks, never fails; without a slot it does nothing. */
+void notice_post(const struct slot_env *, enum notice_kind, unsigned transport,
+    uint64_t a, uint64_t b, const char *text);
+
+/* The next notice of a slot at *pos: 1 one, 0 none, -1 some were lost. */
+int notice_next(
+    struct shm_control *, unsigned slot, uint64_t *pos, struct notice *);
+
+/* Where a reader that wants only new ones should start. */
+uint64_t notice_end(struct shm_control *, unsigned slot);
+
+/* The connection's id as the control API shows it. */
+#define CONN_ID(transport, worker, serial) \
+	((uint64_t)(transport) << 56 | (uint64_t)(worker) << 48 | (serial))
+#define CONN_ID_TRANSPORT(id) ((unsigned)((id) >> 56))
+#define CONN_ID_WORKER(id) ((unsigned)((id) >> 48 & 0xff))
+#define CONN_ID_SERIAL(id) ((id)&0xffffffffffffull)
+
+#endif

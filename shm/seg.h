@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_SEG_H
+#define SHM_SEG_H
+
+/*
+ * Segments: making, mapping and removing the shared memory objects that
+ * layout.h describes. The supervisor creates them before it forks; children
+ * inherit its mappings and give back those they do not serve; other programs
+ * attach by name. A segment's header is checked at every attach.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shm/layout_control.h"
+#include "shm/layout_worker.h"
+
+/* One mapping of one segment. at == NULL: not mapped. */
+struct seg {
+	void *at;
+	size_t size;
+	int fd; /* -1 once no longer needed */
+	bool writable;
+	char object[SHM_NAME_MAX * 3]; /* "/holdfast-plant.device.plc1" */
+};
+
+/* What seg_plan_device() needs to know of one range. */
+struct seg_range {
+	struct shm_range range;
+	const uint8_t *init; /* initial value in wire form, or NULL for zeros;
+			      * count registers or bits */
+};
+
+/*
+ * Each creates one segment of the store, mapped read-write, mode 0600, its
+ * pages allocated (ENOSPC now rather than SIGBUS later), its header written
+ * last. An object of that name must not exist: EEXIST. 0, or -1 with errno.
+ */
+int seg_create_control(struct seg *, const char *store, unsigned nslots,
+    unsigned ntransports, unsigned ndevices, unsigned nauthors);
+/* ranges: any order, not overlapping within a table (checked by the
+ * configuration); shared: all four tables show one register array, bit n of a
+ * bit table being bit n % 16 of register n / 16 (the ranges of the largest
+ * register table define it). */
+int seg_create_device(struct seg *, const char *store, const char *device,
+    unsigned index, const struct seg_range *ranges, size_t n, bool shared);
+int seg_create_worker(struct seg *, const char *store, const char *transport,
+    unsigned transport_index, unsigned worker, unsigned nconns,
+    unsigned nbatches, size_t trace_bytes);
+
+/*
+ * Attaches to an object by its name and checks magic, layout, kind and size.
+ * -1 with errno: ENOENT, EACCES, EPROTO (made by another version), EINVAL
+ * (damaged or another kind).
+ */
+int seg_attach(struct seg *, const char *object, enum shm_kind, bool writable);
+
+/* Replaces a mapping by a read-only one that cannot be made writable again. */
+int seg_make_readonly(struct seg *);
+
+/* Forgets the mapping; the object stays. Safe on what is not mapped. */
+void seg_unmap(struct seg *);
+
+/* Removes every object of a store from the system, by listing /dev/shm.
+ * Mappings stay valid. Returns how many there were. */
+int seg_unlink_store(const char *store);
+
+/* "/holdfast-STORE.control" and so on into out; name may be "". */
+void seg_object_name(char *out, size_t size, const char *store, enum shm_kind,
+    const char *name, unsigned worker);
+
+/* A name may hold letters, digits, '_' and '-', at most 40 of them. */
+bool seg_name_ok(const char *name);
+
+/* The parts of a control segment, and of a worker's; never NULL. Offsets are
+ * checked once, at attach. */
+struct shm_control *seg_control(const struct seg *);
+struct shm_slot *seg_slot(struct shm_control *, unsigned i);
+struct shm_transport *seg_transport(struct shm_control *, unsigned i);
+void *seg_diag(struct shm_control *, unsigned transport, unsigned device);
+_Atomic uint64_t *seg_done(struct shm_control *, unsigned author);
+char *seg_device_name(struct shm_control *, unsigned i);
+struct shm_worker *seg_worker(const struct seg *);
+struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
+struct shm_conn_left *seg_left(struct shm_worker *, unsigned i);
+struct shm_batch *seg_batch(struct shm_worker *, unsigned i);
+struct shm_ring *seg_trace(struct shm_worker *);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_H
+#define SUPERVISOR_CONF_H
+
+/*
+ * The configuration as the processes use it: plain structs, read once before
+ * the first fork and never changed. What a configuration owns lives until
+ * conf_free(). How it is written: holdfast.json(5).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "shm/log.h"
+#include "shm/store.h"
+#include "shm/typed.h"
+
+enum { CONF_UNITS = 256, CONF_NO_DEVICE = -1 };
+
+struct conf_range {
+	enum store_table table;
+	uint32_t addr, count; /* registers or bits; files: records, addr as
+			       * STORE_FILE has it; fifos: 32, STORE_FIFO */
+	bool read_only;
+	enum typed_type type;
+	enum typed_order order;
+	double scale;
+	char *name; /* or NULL */
+	char *unit; /* or NULL */
+	uint8_t *init; /* store_bytes(table, count) bytes in wire form */
+};
+
+struct conf_object {
+	uint8_t id;
+	char *text;
+};
+
+struct conf_device {
+	char *name;
+	bool shared_blocks;
+	struct conf_range *ranges;
+	size_t nranges;
+	struct conf_object *identity; /* ascending by id; 0..2 always there */
+	size_t nidentity;
+};
+
+struct conf_cidr {
+	int family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16];
+	unsigned bits;
+};
+
+struct conf_cidrs {
+	struct conf_cidr *at;
+	size_t n;
+};
+
+enum conf_type { CONF_TCP }; /* grows with workers/transport.c */
+
+struct conf_transport {
+	char *name;
+	enum conf_type type;
+	char *listen; /* "127.0.0.1:502", "[::1]:502" */
+	char *framer; /* a name that framer_find() knows */
+	int units[CONF_UNITS]; /* index into devices, CONF_NO_DEVICE */
+	bool silent_units; /* missing_unit: silent rather than 0B */
+	bool broadcast;
+	bool read_only; /* access: read-only */
+	struct conf_cidrs allow, deny, priority;
+	unsigned max_connections;
+	unsigned max_connections_per_peer; /* 0: no limit */
+	unsigned idle_timeout_s; /* 0: never */
+	unsigned frame_timeout_ms; /* 0: never */
+	unsigned workers;
+	bool autostart;
+	bool trace;
+	struct {
+		unsigned min_backoff_ms, max_backoff_ms;
+		unsigned max_in_window; /* 0: never give up */
+		unsigned window_s;
+	} restart;
+	char *user; /* or NULL: stay who we are */
+};
+
+struct conf {
+	char *path; /* of the main file */
+	char *store; /* store.name */
+	struct conf_device *devices;
+	size_t ndevices;
+	struct conf_transport *transports;
+	size_t ntransports;
+	char **control_listen; /* tcp:// endpoints */
+	size_t ncontrol_listen;
+	char *curve_secret_key; /* files, or NULL */
+	char *curve_authorized;
+	unsigned drain_timeout_s;
+	unsigned hang_timeout_ms;
+};
+
+/*
+ * Reads path and what it includes. Every mistake found is printed to err as
+ *
+ *	FILE:LINE:COL: what; did you mean "x"?
+ *
+ * Returns NULL if there was any (errno EINVAL), or if the main file cannot be
+ * read (errno of the open, after a line on err).
+ */
+struct conf *conf_load(const char *path, FILE *err);
+
+/* Prints the configuration in force, defaults included, as JSON. */
+void conf_dump(const struct conf *, FILE *out);
+
+void conf_free(struct conf *);
+
+/* Words for the enumerations above. */
+const char *conf_type_name(enum conf_type);
+const char *conf_table_name(enum store_table); /* "holding_registers" */
+
+#endif

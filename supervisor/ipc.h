@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_IPC_H
+#define SUPERVISOR_IPC_H
+
+/*
+ * What parent and children say to each other, over one SEQPACKET pair a child.
+ * Every message is one struct ipc_msg; another size, an unknown kind or a kind
+ * that this child may not send ends that child, never the reader.
+ */
+
+#include <stdint.h>
+
+enum ipc_kind {
+	/* child to parent */
+	IPC_READY = 1, /* it serves */
+	IPC_FAILED, /* it cannot serve; text says why; it exits next */
+	/* control to parent; answered by IPC_DONE with the same tag */
+	IPC_START, /* transport */
+	IPC_STOP, /* transport, arg = drain in ms */
+	IPC_RESTART, /* transport, arg = drain in ms */
+	IPC_KICK, /* arg = connection id; passed on to its worker */
+	IPC_SHUTDOWN, /* the daemon drains and ends */
+	IPC_RELOAD,
+	/* parent to control */
+	IPC_DONE, /* rc = 0 or an errno; arg = the state; text = why */
+	/* parent to worker */
+	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
+	/* parent to control: the last one to go */
+	IPC_EXIT,
+	IPC_KINDS
+};
+
+struct ipc_msg {
+	uint32_t kind; /* enum ipc_kind */
+	uint32_t tag;
+	uint32_t transport; /* index */
+	int32_t rc;
+	uint64_t arg;
+	char text[104]; /* ends with NUL */
+};
+
+_Static_assert(sizeof(struct ipc_msg) == 128, "one size for all");
+
+/* A pair; both ends non-blocking and CLOEXEC. */
+int ipc_pair(int fd[2]);
+
+/* Sends one message. -1 with errno: EAGAIN the reader does not read, EPIPE it
+ * has gone. */
+int ipc_send(int fd, const struct ipc_msg *);
+
+/* Receives one: 1 got it, 0 none now, -1 the peer has gone (errno 0) or sent
+ * what is no message (errno EPROTO). */
+int ipc_recv(int fd, struct ipc_msg *);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_NEAR_H
+#define SUPERVISOR_NEAR_H
+
+#include <stddef.h>
+
+/*
+ * The name among n that is nearest to a mistyped one, by edit distance with
+ * transpositions; NULL if none is near enough to be meant.
+ */
+const char *near_name(const char *typed, const char *const *names, size_t n);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_PROC_H
+#define SUPERVISOR_PROC_H
+
+/*
+ * A process of the daemon as it finds itself after its birth, and what it may
+ * say to its parent. The birth is one recipe (proc.c): a child has its signals
+ * at default, only the descriptors named here open, its byte of the lock file
+ * held, the segments that it does not serve unmapped, its user and limits
+ * set, no new privileges, and then its role's main is called.
+ */
+
+#include "shm/seg.h"
+#include "shm/slot.h"
+#include "shm/store.h"
+#include "supervisor/conf.h"
+#include "supervisor/ipc.h"
+
+struct proc {
+	const struct conf *conf;
+	const struct conf_transport *transport; /* workers; else NULL */
+	unsigned transport_index;
+	unsigned worker; /* index within the transport */
+	const char *run_dir;
+	struct slot_env env; /* control segment, lock file, identity */
+	struct seg control_seg;
+	struct seg worker_seg; /* workers: their own */
+	struct store *stores; /* one per conf device; dev NULL: not served */
+	int chan; /* to the parent, non-blocking */
+	int listen_fd; /* workers; -1 for those without */
+	int wake_fd; /* eventfd: register changes are there; workers
+				 * write it, control reads it */
+};
+
+/* What becomes of a child after its birth; never returns but by exit code. */
+typedef int proc_main_fn(struct proc *);
+
+/* The roles that the supervisor can fork; main.c fills this in. */
+struct proc_roles {
+	proc_main_fn *worker;
+	proc_main_fn *control;
+};
+
+/* Tells the parent that this child serves. */
+void proc_ready(struct proc *);
+
+/* Tells the parent why it cannot serve, logs it, and returns the code that
+ * main should return: 78 for configuration, 70 otherwise. */
+int proc_failed(struct proc *, int code, const char *fmt, ...) LOG_FMT(3, 4);
+
+/* The next message from the parent: 1 got one, 0 none now, -1 the parent has
+ * gone: the child should drain and end. */
+int proc_order(struct proc *, struct ipc_msg *);
+
+/* Notes a turn of the loop, and that a request begins (ns) or has ended (0).
+ * now_ns: CLOCK_MONOTONIC. No system call. */
+void proc_beat(struct proc *, uint64_t now_ns);
+void proc_busy(struct proc *, uint64_t now_ns);
+
+/* Wakes the control process if it waits for changes; costs a system call only
+ * then. Call it after a committed write, owning nothing. */
+void proc_wake_control(struct proc *);
+
+#endif

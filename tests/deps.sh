@@ -1,0 +1,40 @@
+#!/bin/sh
+# Layers: who may include whom. A wrong arrow fails.
+set -eu
+cd "$(dirname "$0")/.."
+bad=0
+check() { # folder pattern, allowed include pattern (extended regex)
+	for f in $(git ls-files -co --exclude-standard "$1"); do
+		[ -e "$f" ] || continue
+		case $f in
+		supervisor/main.c | supervisor/api*.c) continue ;;
+		esac
+		sed -n 's/^#include "\(.*\)".*/\1/p' "$f" |
+		    grep -Ev "^($2)" | while read -r inc; do
+			echo "$f: must not include $inc"
+		done
+	done
+}
+out=$(
+	check 'workers/proto/*.[ch]' 'workers/proto/'
+	check 'shm/*.[ch]' 'shm/'
+	check 'supervisor/*.[ch]' 'supervisor/|shm/'
+	for f in $(git ls-files -co --exclude-standard 'workers/*.[ch]'); do
+		case $f in workers/proto/*) continue ;; esac
+		check "$f" 'workers/|shm/|supervisor/(conf|proc)\.h'
+	done
+	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|proc)\.h'
+)
+if [ -n "$out" ]; then
+	echo "$out"
+	bad=1
+fi
+for h in $(git ls-files -co --exclude-standard '*.h'); do
+	[ -e "$h" ] || continue
+	cc -std=gnu11 -D_GNU_SOURCE -I. -fsyntax-only -x c "$h" 2>/dev/null || {
+		echo "$h: does not compile alone"
+		bad=1
+	}
+done
+[ $bad = 0 ] && echo "deps: fine"
+exit $bad

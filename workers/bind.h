@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_BIND_H
+#define WORKERS_BIND_H
+
+/*
+ * Between Modbus and the store: the units of a transport, each a struct
+ * mb_unit whose steps are carried out on a device.
+ */
+
+#include "shm/store.h"
+#include "supervisor/proc.h"
+#include "workers/proto/mb.h"
+
+/* One device as a transport serves it. */
+struct bind_device {
+	struct mb_unit unit;
+	struct store *store;
+	struct bind *bind;
+	struct mb_identity identity;
+	struct mb_object *objects;
+};
+
+struct bind {
+	struct proc *proc;
+	struct bind_device *device; /* one per configured device */
+	struct bind_device *by_unit[CONF_UNITS]; /* NULL: not served */
+	struct store_who who; /* author and op of the request in hand; the link
+			       * sets them before mb_serve() */
+	bool wrote; /* something was committed since it was cleared */
+};
+
+/* Makes the units that the transport's configuration names. 0, or -1. */
+int bind_init(struct bind *, struct proc *);
+void bind_fini(struct bind *);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_LINK_H
+#define WORKERS_LINK_H
+
+/*
+ * From bytes to replies: every complete frame of an input is found, its unit
+ * looked up, served and answered into an output. Knows no sockets.
+ */
+
+#include "workers/proto/frame.h"
+#include "workers/worker.h"
+
+struct link {
+	struct worker *worker;
+	const struct framer *framer;
+	struct mb_fcs fcs;
+};
+
+enum link_rc {
+	LINK_MORE, /* all complete frames are done; the rest is unfinished */
+	LINK_FULL, /* out has no room for another reply: send, then go on */
+	LINK_BAD, /* hopeless: send what there is, then close */
+};
+
+/* Prepares a worker's link: framer by name, function codes. 0, or -1. */
+int link_init(struct link *, struct worker *);
+
+/*
+ * Serves requests of b->in[done..in_len) as of b->prog for connection c, one
+ * prog store a request, until one of enum link_rc holds. op: number of the
+ * connection's last request before this batch. why: words for LINK_BAD.
+ */
+enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
+    struct shm_batch *b, const char **why);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_TRANSPORT_H
+#define WORKERS_TRANSPORT_H
+
+/*
+ * What a transport is made of: a row of transport.c's table, found by the
+ * configuration's type.
+ */
+
+#include "workers/worker.h"
+
+struct transport_ops {
+	const char *name;
+	/* Begins to serve: events on the worker's base. 0, or -1 after
+	 * worker->why was set. */
+	int (*start)(struct worker *);
+	/* Takes nothing new, finishes what has been asked for, and calls
+	 * worker_done() when nothing is left. */
+	void (*drain)(struct worker *);
+	/* Ends the connection of that serial; false if there is none. */
+	bool (*kick)(struct worker *, uint64_t serial);
+	/* Gives everything back. */
+	void (*stop)(struct worker *);
+};
+
+extern const struct transport_ops transport_tcp;
+
+/* The row for a configuration's type, never NULL. */
+const struct transport_ops *transport_find(enum conf_type);
+
+#endif
