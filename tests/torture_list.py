@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The torture list: which harness is run how, in short and in full."""
+import sys
 
 
 def rows(build, here, full, seconds):
     """[(name, argv, limit in seconds)], for run.py."""
-    return []
+    def python(script, *args):
+        return [sys.executable, here / script, "--build", build, *args]
+
+    return [
+        ("torture_model", python(
+            "torture_model.py", *(["--full"] if full else [])),
+         2400 if full else 120),
+    ]
