@@ -16,16 +16,19 @@ struct bind_device {
 	struct mb_unit unit;
 	struct store *store;
 	struct bind *bind;
+	uint64_t busy_turn_ns; /* turn in which it was last found busy */
 	struct mb_identity identity;
 	struct mb_object *objects;
 };
 
 struct bind {
 	struct proc *proc;
-	struct bind_device *device; /* one per configured device */
+	struct bind_device *device; /* those that some unit names */
+	unsigned ndevices;
 	struct bind_device *by_unit[CONF_UNITS]; /* NULL: not served */
 	struct store_who who; /* author and op of the request in hand; the link
 			       * sets them before mb_serve() */
+	uint64_t turn_ns; /* the turn in hand; the link sets it */
 	bool wrote; /* something was committed since it was cleared */
 };
 

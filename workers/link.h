@@ -13,6 +13,7 @@
 struct link {
 	struct worker *worker;
 	const struct framer *framer;
+	size_t in_max; /* most bytes of one batch's input */
 	struct mb_fcs fcs;
 };
 
@@ -22,13 +23,15 @@ enum link_rc {
 	LINK_BAD, /* hopeless: send what there is, then close */
 };
 
-/* Prepares a worker's link: framer by name, function codes. 0, or -1. */
+/* Prepares a worker's link: framer by name, function codes. 0, or -1 after
+ * worker->why was set. */
 int link_init(struct link *, struct worker *);
 
 /*
  * Serves requests of b->in[done..in_len) as of b->prog for connection c, one
- * prog store a request, until one of enum link_rc holds. op: number of the
- * connection's last request before this batch. why: words for LINK_BAD.
+ * prog store a request, until one of enum link_rc holds. author: in whose
+ * name it writes; the operation numbers go on from the half in force of c.
+ * why: words for LINK_BAD.
  */
 enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why);

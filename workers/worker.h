@@ -8,6 +8,7 @@
  */
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include "supervisor/proc.h"
 #include "workers/bind.h"
@@ -22,9 +23,12 @@ struct worker {
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
 	uint64_t now_ns; /* monotonic; set once a turn of the loop */
+	bool turned; /* the clock has been read in this turn */
 	bool draining;
+	bool done; /* the loop is to end */
 	void *state; /* the transport's own */
 	const char *why; /* what went wrong in start */
+	struct event orders, beat, deadline;
 };
 
 /* The role's main: proc_main_fn of a worker. Returns the exit code. */
@@ -33,8 +37,25 @@ int worker_main(struct proc *);
 /* The transport has nothing left to do: the loop ends, the exit code is 0. */
 void worker_done(struct worker *);
 
+/* Reads the clock and notes the beat of a turn. */
+void worker_tick(struct worker *);
+
 /* Notes a turn of the loop and reads the clock once for it. A transport calls
- * it first in every callback that starts a turn's work. */
-void worker_turn(struct worker *);
+ * it first in every callback. */
+static inline void
+worker_turn(struct worker *w)
+{
+	if (!w->turned)
+		worker_tick(w);
+}
+
+/* Adds to a counter that this worker alone writes: no locked instruction. */
+static inline void
+worker_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter,
+	    atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
 
 #endif

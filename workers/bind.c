@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The units of a transport: what a Modbus request asks of the data model,
+ * carried out on the devices of the store. Runs in the workers. Reading takes
+ * no lock; it never waits longer than its budget to write.
+ */
+#include "workers/bind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
+_Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&
+	(int)MB_HR == STORE_HR && (int)MB_IR == STORE_IR &&
+	(int)MB_FILE == STORE_FILE && (int)MB_FIFO == STORE_FIFO,
+    "tables are numbered alike");
+_Static_assert((int)MB_STEPS_MAX <= STORE_STEPS_MAX, "steps of one PDU");
+
+enum {
+	FIFO_SHIFT = 5, /* store.h: addr = pointer << 5 */
+	FIFO_REGS = 1 + MB_FIFO_MAX, /* the count and the values */
+	READ_TRIES = 100, /* for one picture over several ranges */
+};
+
+/* A device whose owner is stopped is freed or its owner killed long before;
+ * after one wait in vain the other requests of the turn wait less. */
+#define BUDGET_NS 100000000ull
+#define BUDGET_AGAIN_NS 1000000ull
+
+static enum mb_ex
+exception(enum store_rc rc)
+{
+	switch (rc) {
+	case STORE_OK:
+	case STORE_REPLAYED:
+		return MB_EX_NONE;
+	case STORE_NO_ADDRESS:
+	case STORE_DENIED:
+		return MB_EX_ADDRESS;
+	case STORE_BUSY:
+		return MB_EX_BUSY;
+	case STORE_MISMATCH:
+	case STORE_TOO_LONG:
+		break;
+	}
+	return MB_EX_FAILURE;
+}
+
+/* Where a step is in the store: FIFO queues have room of their own there. */
+static void
+place(const struct mb_step *s, uint32_t *addr, uint32_t *count)
+{
+	*addr = s->addr;
+	*count = s->count;
+	if (s->table == MB_FIFO) {
+		*addr = s->addr << FIFO_SHIFT;
+		*count = FIFO_REGS;
+	}
+}
+
+static void
+fifo_count(struct mb_step *s)
+{
+	if (s->table == MB_FIFO)
+		s->count = (uint16_t)(s->out[0] << 8 | s->out[1]);
+}
+
+static enum store_rc
+read_one(const struct store *st, struct mb_step *s, uint64_t *seq)
+{
+	uint32_t addr, count;
+	enum store_rc rc;
+
+	place(s, &addr, &count);
+	rc = store_read(
+	    st, (enum store_table)s->table, addr, count, s->out, seq);
+	if (rc == STORE_OK)
+		fifo_count(s);
+	return rc;
+}
+
+/* Several ranges in one picture: taken again until no commit came between. */
+static enum store_rc
+read_all(const struct store *st, struct mb_step *s, unsigned n)
+{
+	uint64_t first = 0, seq = 0;
+	enum store_rc rc;
+	unsigned i;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		for (i = 0; i < n; i++) {
+			rc = read_one(st, &s[i], &seq);
+			if (rc != STORE_OK)
+				return rc;
+			if (i == 0)
+				first = seq;
+			else if (seq != first)
+				break;
+		}
+		if (i == n)
+			return STORE_OK;
+	}
+	return STORE_BUSY;
+}
+
+static enum store_rc
+apply(struct bind_device *d, struct mb_step *s, unsigned n)
+{
+	static const enum store_op op[] = {
+		[MB_READ] = STORE_READ,
+		[MB_WRITE] = STORE_WRITE,
+		[MB_MASK] = STORE_MASK,
+	};
+	struct bind *b = d->bind;
+	struct store_step step[MB_STEPS_MAX];
+	enum store_rc rc;
+
+	for (unsigned i = 0; i < n; i++) {
+		step[i] = (struct store_step){ .op = op[s[i].op],
+			.table = (enum store_table)s[i].table,
+			.and_mask = s[i].and_mask,
+			.or_mask = s[i].or_mask,
+			.in = s[i].in,
+			.out = s[i].out };
+		place(&s[i], &step[i].addr, &step[i].count);
+	}
+	b->who.budget_ns =
+	    d->busy_turn_ns == b->turn_ns ? BUDGET_AGAIN_NS : BUDGET_NS;
+	rc = store_apply(d->store, &b->who, step, n, NULL);
+	if (rc == STORE_BUSY)
+		d->busy_turn_ns = b->turn_ns;
+	if (rc != STORE_OK)
+		return rc;
+	b->wrote = true;
+	for (unsigned i = 0; i < n; i++)
+		if (s[i].op == MB_READ)
+			fifo_count(&s[i]);
+	return STORE_OK;
+}
+
+static enum mb_ex
+carry_out(void *arg, struct mb_step *s, unsigned n)
+{
+	struct bind_device *d = arg;
+	unsigned reads = 0;
+
+	if (n == 0 || n > MB_STEPS_MAX)
+		return MB_EX_FAILURE;
+	if (n == 1 && s[0].op == MB_READ)
+		return exception(read_one(d->store, &s[0], NULL));
+	while (reads < n && s[reads].op == MB_READ)
+		reads++;
+	if (reads == n)
+		return exception(read_all(d->store, s, n));
+	if (!d->store->writable)
+		return MB_EX_FAILURE;
+	return exception(apply(d, s, n));
+}
+
+static int
+identify(struct bind_device *d, const struct conf_device *cd)
+{
+	d->objects = calloc(cd->nidentity + 1, sizeof(*d->objects));
+	if (d->objects == NULL)
+		return -1;
+	for (size_t i = 0; i < cd->nidentity; i++) {
+		d->objects[i].id = cd->identity[i].id;
+		d->objects[i].text = cd->identity[i].text;
+		d->objects[i].len = (uint8_t)strnlen(cd->identity[i].text, 255);
+	}
+	d->identity.obj = d->objects;
+	d->identity.n = (unsigned)cd->nidentity;
+	return 0;
+}
+
+static int
+device_init(struct bind *b, struct bind_device *d, int index)
+{
+	struct proc *p = b->proc;
+
+	d->bind = b;
+	d->store = &p->stores[index];
+	d->busy_turn_ns = UINT64_MAX;
+	d->unit.step = carry_out;
+	d->unit.arg = d;
+	d->unit.identity = &d->identity;
+	d->unit.diag =
+	    seg_diag(p->env.control, p->transport_index, (unsigned)index);
+	d->unit.read_only = p->transport->read_only;
+	return identify(d, &p->conf->devices[index]);
+}
+
+int
+bind_init(struct bind *b, struct proc *p)
+{
+	struct bind_device **by_index;
+	int rc = -1;
+
+	memset(b, 0, sizeof(*b));
+	b->proc = p;
+	b->who.heed_read_only = true;
+	b->device = calloc(p->conf->ndevices + 1, sizeof(*b->device));
+	by_index = calloc(p->conf->ndevices + 1, sizeof(struct bind_device *));
+	if (b->device == NULL || by_index == NULL)
+		goto out;
+	for (unsigned u = 0; u < CONF_UNITS; u++) {
+		int i = p->transport->units[u];
+
+		if (i < 0 || (size_t)i >= p->conf->ndevices ||
+		    p->stores[i].dev == NULL)
+			continue;
+		if (by_index[i] == NULL) {
+			by_index[i] = &b->device[b->ndevices++];
+			if (device_init(b, by_index[i], i) == -1)
+				goto out;
+		}
+		b->by_unit[u] = by_index[i];
+	}
+	rc = 0;
+out:
+	free(by_index);
+	return rc;
+}
+
+void
+bind_fini(struct bind *b)
+{
+	for (unsigned i = 0; i < b->ndevices; i++)
+		free(b->device[i].objects);
+	free(b->device);
+	memset(b, 0, sizeof(*b));
+}

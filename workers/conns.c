@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pool of connections: which record is free, who was used last, who has
+ * waited how long, who comes from where. Runs in the workers. Decides nothing
+ * about bytes and closes nobody on its own.
+ */
+#include "workers/conns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shm/notice.h"
+
+enum {
+	PEERS_MIN = 16,
+	PEERS_MAX = 4096,
+	LINES_A_SECOND = 20, /* about connections; more are only counted */
+};
+
+static struct conn_list *
+bucket(const struct conns *cs, const struct acl_peer *p)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(p->addr); i++)
+		h = (h ^ p->addr[i]) * 16777619u;
+	return &cs->peers[(h ^ h >> 16) & (cs->npeers - 1)];
+}
+
+static uint64_t
+unix_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+bool
+conns_may_log(struct conns *cs)
+{
+	uint64_t now = cs->worker->now_ns;
+
+	if (now - cs->lines_ns >= 1000000000) {
+		if (cs->lines > LINES_A_SECOND)
+			log_info("lines about connections left out n=%u",
+			    cs->lines - LINES_A_SECOND);
+		cs->lines_ns = now;
+		cs->lines = 0;
+	}
+	return ++cs->lines <= LINES_A_SECOND;
+}
+
+static void
+notify(const struct worker *w, enum notice_kind kind, const struct shm_conn *c,
+    uint64_t b, const char *text)
+{
+	const struct proc *p = w->proc;
+
+	notice_post(&p->env, kind, p->transport_index,
+	    CONN_ID(p->transport_index, p->worker,
+		atomic_load_explicit(&c->serial, memory_order_relaxed)),
+	    b, text);
+}
+
+static void
+notify_close(const struct worker *w, const struct shm_conn *c, const char *why)
+{
+	notify(w, NOTICE_CONN_CLOSE, c,
+	    atomic_load_explicit(&c->requests, memory_order_relaxed), why);
+}
+
+/* The connections of a predecessor ended with it: their records say so in the
+ * same order as if it had closed them, and its batches are void. */
+static void
+wipe(struct conns *cs)
+{
+	struct worker *w = cs->worker;
+	unsigned lost = 0;
+
+	for (unsigned i = 0; i < w->shm->nconns; i++) {
+		struct shm_conn *c = seg_conn(w->shm, i);
+
+		if (atomic_load_explicit(&c->used, memory_order_relaxed) ==
+		    CONN_FREE)
+			continue;
+		atomic_store_explicit(
+		    &c->used, CONN_CLOSING, memory_order_release);
+		notify_close(w, c, "worker died");
+		c->fd = -1;
+		atomic_store_explicit(
+		    &c->used, CONN_FREE, memory_order_release);
+		lost++;
+	}
+	for (unsigned i = 0; i < w->shm->nbatches; i++)
+		batch_void(seg_batch(w->shm, i));
+	atomic_store_explicit(
+	    &w->shm->stats.conns_open, 0, memory_order_relaxed);
+	if (lost != 0)
+		log_info("connections ended with the last worker n=%u", lost);
+}
+
+/* The limit is the transport's, so the others' counts are read too; where they
+ * cannot be seen each worker takes its share. */
+static void
+find_siblings(struct conns *cs)
+{
+	struct proc *p = cs->worker->proc;
+	unsigned n = cs->worker->conf->workers;
+	char object[sizeof(cs->sibling[0].object)];
+
+	if (n < 2)
+		return;
+	cs->sibling = calloc(n, sizeof(*cs->sibling));
+	for (unsigned i = 0; cs->sibling != NULL && i < n; i++) {
+		if (i == p->worker)
+			continue;
+		seg_object_name(object, sizeof(object), p->conf->store,
+		    SHM_WORKER, p->transport->name, i);
+		if (seg_attach(&cs->sibling[cs->nsiblings], object, SHM_WORKER,
+			false) == 0)
+			cs->nsiblings++;
+	}
+	if (cs->nsiblings == n - 1)
+		return;
+	while (cs->nsiblings > 0)
+		seg_unmap(&cs->sibling[--cs->nsiblings]);
+	cs->max = (cs->max + n - 1) / n;
+}
+
+int
+conns_init(struct conns *cs, struct worker *w)
+{
+	unsigned n = w->shm->nconns;
+
+	memset(cs, 0, sizeof(*cs));
+	cs->worker = w;
+	cs->max = w->conf->max_connections;
+	for (cs->npeers = PEERS_MIN; cs->npeers < n && cs->npeers < PEERS_MAX;)
+		cs->npeers *= 2;
+	cs->pool = calloc(n, sizeof(*cs->pool));
+	cs->peers = calloc(cs->npeers, sizeof(*cs->peers));
+	if (n == 0 || cs->pool == NULL || cs->peers == NULL) {
+		conns_fini(cs);
+		errno = ENOMEM;
+		return -1;
+	}
+	TAILQ_INIT(&cs->free);
+	TAILQ_INIT(&cs->slow);
+	TAILQ_INIT(&cs->parked);
+	for (unsigned i = 0; i < CONN_CLASSES; i++)
+		TAILQ_INIT(&cs->use[i]);
+	for (unsigned i = 0; i < cs->npeers; i++)
+		TAILQ_INIT(&cs->peers[i]);
+	find_siblings(cs);
+	wipe(cs);
+	return 0;
+}
+
+void
+conns_fini(struct conns *cs)
+{
+	while (cs->nsiblings > 0)
+		seg_unmap(&cs->sibling[--cs->nsiblings]);
+	free(cs->sibling);
+	free(cs->pool);
+	free(cs->peers);
+	memset(cs, 0, sizeof(*cs));
+}
+
+unsigned
+conns_total(const struct conns *cs)
+{
+	uint64_t n = cs->open;
+
+	for (unsigned i = 0; i < cs->nsiblings; i++)
+		n += atomic_load_explicit(
+		    &seg_worker(&cs->sibling[i])->stats.conns_open,
+		    memory_order_relaxed);
+	return n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
+}
+
+bool
+conns_full(const struct conns *cs)
+{
+	return cs->open >= cs->worker->shm->nconns ||
+	    conns_total(cs) >= cs->max;
+}
+
+struct conn *
+conns_oldest(const struct conns *cs)
+{
+	return TAILQ_FIRST(&cs->use[CONN_USUAL]);
+}
+
+struct conn *
+conns_oldest_of(const struct conns *cs, const struct acl_peer *p, unsigned *n)
+{
+	struct conn *c, *oldest = NULL;
+	struct acl_peer other;
+
+	*n = 0;
+	TAILQ_FOREACH (c, bucket(cs, p), by_peer) {
+		conns_peer(c, &other);
+		if (!acl_same_host(p, &other))
+			continue;
+		++*n;
+		if (oldest == NULL || c->used_ns < oldest->used_ns)
+			oldest = c;
+	}
+	return oldest;
+}
+
+static struct conn *
+take(struct conns *cs)
+{
+	struct conn *c = TAILQ_FIRST(&cs->free);
+
+	if (c != NULL) {
+		TAILQ_REMOVE(&cs->free, c, by_peer);
+		return c;
+	}
+	if (cs->fresh == cs->worker->shm->nconns)
+		return NULL;
+	c = &cs->pool[cs->fresh];
+	c->rec.index = cs->fresh++;
+	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
+	c->rec.left = seg_left(cs->worker->shm, c->rec.index);
+	return c;
+}
+
+static uint64_t
+last_op(struct worker *w, unsigned index)
+{
+	const struct proc *p = w->proc;
+	const struct shm_transport *t =
+	    seg_transport(p->env.control, p->transport_index);
+
+	return atomic_load_explicit(
+	    seg_done(p->env.control,
+		t->first_author + p->worker * t->nconns + index),
+	    memory_order_acquire);
+}
+
+static void
+set_open(struct conns *cs, unsigned n)
+{
+	cs->open = n;
+	atomic_store_explicit(
+	    &cs->worker->shm->stats.conns_open, n, memory_order_relaxed);
+}
+
+struct conn *
+conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
+{
+	struct shm_worker *shm = cs->worker->shm;
+	struct conn *c = take(cs);
+	struct shm_conn *rec;
+	char text[ACL_TEXT_MAX];
+
+	if (c == NULL)
+		return NULL;
+	rec = c->rec.shm;
+	rec->fd = fd;
+	rec->port = p->port;
+	rec->family = (uint16_t)p->family;
+	memcpy(rec->addr, p->addr, sizeof(rec->addr));
+	atomic_store_explicit(&rec->serial,
+	    1 +
+		atomic_fetch_add_explicit(
+		    &shm->next_serial, 1, memory_order_relaxed),
+	    memory_order_relaxed);
+	atomic_store_explicit(&rec->requests, 0, memory_order_relaxed);
+	atomic_store_explicit(&rec->last_fc, 0, memory_order_relaxed);
+	atomic_store_explicit(&rec->since_ms, unix_ms(), memory_order_relaxed);
+	batch_adopt(&c->rec, last_op(cs->worker, c->rec.index));
+	c->fd = fd;
+	c->priority = priority;
+	c->held = NULL;
+	c->since_ns = 0;
+	c->used_ns = cs->worker->now_ns;
+	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
+	TAILQ_INSERT_TAIL(bucket(cs, p), c, by_peer);
+	set_open(cs, cs->open + 1);
+	worker_count(&shm->stats.conns_opened, 1);
+	acl_peer_text(p, text);
+	notify(cs->worker, NOTICE_CONN_OPEN, rec, 0, text);
+	log_debug("connection opened peer=%s", text);
+	return c;
+}
+
+static void
+tell_close(struct conns *cs, const struct conn *c, const struct acl_peer *p,
+    const char *why, _Atomic uint64_t *counter)
+{
+	char text[ACL_TEXT_MAX];
+
+	acl_peer_text(p, text);
+	notify_close(cs->worker, c->rec.shm, why);
+	if (counter == NULL) {
+		log_debug("connection closed peer=%s why=\"%s\"", text, why);
+		return;
+	}
+	worker_count(counter, 1);
+	if (conns_may_log(cs))
+		log_info("connection closed peer=%s why=\"%s\"", text, why);
+}
+
+void
+conns_close(struct conns *cs, struct conn *c, const char *why,
+    _Atomic uint64_t *counter)
+{
+	struct acl_peer p;
+
+	conns_peer(c, &p);
+	tell_close(cs, c, &p, why, counter);
+	/* first of all: this puts its batch out of force too */
+	atomic_store_explicit(
+	    &c->rec.shm->used, CONN_CLOSING, memory_order_release);
+	close(c->fd);
+	atomic_store_explicit(
+	    &c->rec.shm->used, CONN_FREE, memory_order_release);
+	c->fd = -1;
+	conns_not_slow(cs, c);
+	TAILQ_REMOVE(&cs->use[c->priority], c, by_use);
+	TAILQ_REMOVE(bucket(cs, &p), c, by_peer);
+	TAILQ_INSERT_HEAD(&cs->free, c, by_peer);
+	set_open(cs, cs->open - 1);
+}
+
+void
+conns_peer(const struct conn *c, struct acl_peer *p)
+{
+	p->family = c->rec.shm->family;
+	p->port = c->rec.shm->port;
+	memcpy(p->addr, c->rec.shm->addr, sizeof(p->addr));
+}
+
+struct conn *
+conns_by_serial(const struct conns *cs, uint64_t serial)
+{
+	struct conn *c;
+
+	for (int i = 0; i < CONN_CLASSES; i++)
+		TAILQ_FOREACH (c, &cs->use[i], by_use)
+			if (atomic_load_explicit(&c->rec.shm->serial,
+				memory_order_relaxed) == serial)
+				return c;
+	return NULL;
+}
+
+void
+conns_slow(struct conns *cs, struct conn *c)
+{
+	conns_not_slow(cs, c);
+	c->since_ns = cs->worker->now_ns;
+	TAILQ_INSERT_TAIL(&cs->slow, c, by_wait);
+}
+
+void
+conns_not_slow(struct conns *cs, struct conn *c)
+{
+	if (c->held != NULL || c->since_ns == 0)
+		return;
+	TAILQ_REMOVE(&cs->slow, c, by_wait);
+	c->since_ns = 0;
+}
+
+void
+conns_park(struct conns *cs, struct conn *c, struct shm_batch *b)
+{
+	conns_not_slow(cs, c);
+	if (c->held != NULL)
+		TAILQ_REMOVE(&cs->parked, c, by_wait);
+	c->held = b;
+	c->since_ns = cs->worker->now_ns;
+	TAILQ_INSERT_TAIL(&cs->parked, c, by_wait);
+}
+
+void
+conns_unpark(struct conns *cs, struct conn *c)
+{
+	TAILQ_REMOVE(&cs->parked, c, by_wait);
+	c->held = NULL;
+	c->since_ns = 0;
+}
+
+static uint64_t
+idle_ns(const struct conns *cs)
+{
+	return (uint64_t)cs->worker->conf->idle_timeout_s * 1000000000;
+}
+
+static uint64_t
+frame_ns(const struct conns *cs)
+{
+	return (uint64_t)cs->worker->conf->frame_timeout_ms * 1000000;
+}
+
+struct conn *
+conns_expired(const struct conns *cs, bool *idle)
+{
+	uint64_t now = cs->worker->now_ns;
+	struct conn *c = TAILQ_FIRST(&cs->slow);
+
+	*idle = false;
+	if (frame_ns(cs) != 0 && c != NULL && now >= c->since_ns + frame_ns(cs))
+		return c;
+	*idle = true;
+	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
+		c = TAILQ_FIRST(&cs->use[i]);
+		if (c != NULL && now >= c->used_ns + idle_ns(cs))
+			return c;
+	}
+	return NULL;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+uint64_t
+conns_next_ns(const struct conns *cs)
+{
+	const struct conn *c = TAILQ_FIRST(&cs->slow);
+	uint64_t next = 0;
+
+	if (frame_ns(cs) != 0 && c != NULL)
+		next = c->since_ns + frame_ns(cs);
+	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
+		c = TAILQ_FIRST(&cs->use[i]);
+		if (c != NULL)
+			next = earlier(next, c->used_ns + idle_ns(cs));
+	}
+	return next;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_CONNS_H
+#define WORKERS_CONNS_H
+
+/*
+ * The connections of a worker: a pool over the records of its segment, in the
+ * order of their last use, by peer, and by what they wait for. Sized once by
+ * the configuration; opening and closing allocates nothing.
+ */
+
+#include <sys/queue.h>
+
+#include "workers/acl.h"
+#include "workers/batch.h"
+#include "workers/worker.h"
+
+struct conn {
+	struct event ev; /* the transport's */
+	void *owner; /* the transport's state */
+	struct batch_conn rec;
+	struct shm_batch *held; /* waits for room in the socket, or NULL */
+	unsigned sent; /* bytes of held->out that have been sent */
+	int fd;
+	bool priority; /* never evicted */
+	uint64_t used_ns; /* last request, or the opening */
+	uint64_t since_ns; /* has been waiting since; 0: is not waiting */
+	TAILQ_ENTRY(conn) by_use;
+	TAILQ_ENTRY(conn) by_wait; /* in slow, or in parked if held */
+	TAILQ_ENTRY(conn) by_peer; /* or in free */
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+enum { CONN_USUAL, CONN_PRIORITY, CONN_CLASSES };
+
+struct conns {
+	struct worker *worker;
+	struct conn *pool; /* shm->nconns */
+	unsigned fresh; /* those from here on were never used */
+	struct conn_list free;
+	struct conn_list use[CONN_CLASSES]; /* longest unused first */
+	struct conn_list slow; /* unfinished requests, oldest first */
+	struct conn_list parked; /* output waits, longest first */
+	struct conn_list *peers; /* by hash of the address */
+	unsigned npeers; /* a power of two */
+	unsigned open;
+	unsigned max; /* over all workers of the transport */
+	struct seg *sibling; /* the other workers' segments */
+	unsigned nsiblings;
+	uint64_t lines_ns; /* when the lines below began to be counted */
+	unsigned lines; /* logged about connections within a second */
+};
+
+/* Makes the pool; wipes what a dead predecessor has left in the records. 0,
+ * or -1 with errno. */
+int conns_init(struct conns *, struct worker *);
+void conns_fini(struct conns *);
+
+/* Open connections of the whole transport. */
+unsigned conns_total(const struct conns *);
+
+/* True if no more may be opened before one has been closed. */
+bool conns_full(const struct conns *);
+
+/* The longest unused one that may be evicted, or NULL. */
+struct conn *conns_oldest(const struct conns *);
+
+/* The same among those of a peer; n gets how many the peer has. Priority
+ * connections count and may be chosen: their own peer replaces them. */
+struct conn *conns_oldest_of(
+    const struct conns *, const struct acl_peer *, unsigned *n);
+
+/* Takes a record for an accepted socket, fills it in, puts it in force and
+ * tells of it. NULL if there is none. */
+struct conn *conns_open(
+    struct conns *, int fd, const struct acl_peer *, bool priority);
+
+/*
+ * Closes the socket, gives the record back and tells why. The event must not
+ * be pending, a batch that is held must have been taken back. counter: the
+ * statistic that counts it, NULL for what the peer did by itself, which is
+ * not worth a line.
+ */
+void conns_close(
+    struct conns *, struct conn *, const char *why, _Atomic uint64_t *counter);
+
+/* False while there have been too many lines about connections: a flood of
+ * the ones must not become a flood of the others. */
+bool conns_may_log(struct conns *);
+
+/* The peer of a connection. */
+void conns_peer(const struct conn *, struct acl_peer *);
+
+struct conn *conns_by_serial(const struct conns *, uint64_t serial);
+
+/* A request has been served. */
+static inline void
+conns_used(struct conns *cs, struct conn *c)
+{
+	c->used_ns = cs->worker->now_ns;
+	if (TAILQ_NEXT(c, by_use) == NULL)
+		return;
+	TAILQ_REMOVE(&cs->use[c->priority], c, by_use);
+	TAILQ_INSERT_TAIL(&cs->use[c->priority], c, by_use);
+}
+
+/* The rest of a request is awaited, since now; and no longer. */
+void conns_slow(struct conns *, struct conn *);
+void conns_not_slow(struct conns *, struct conn *);
+
+/* Output waits for room in the socket since now (again); and no longer. */
+void conns_park(struct conns *, struct conn *, struct shm_batch *);
+void conns_unpark(struct conns *, struct conn *);
+
+/* One that is idle or slow for too long, *idle says which; or NULL. */
+struct conn *conns_expired(const struct conns *, bool *idle);
+
+/* When the next one will be, 0 never. */
+uint64_t conns_next_ns(const struct conns *);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Accepting: who may come in, and who has to go for it. Runs in the workers
+ * of transports that listen. Never blocks, and survives the want of
+ * descriptors and of memory.
+ */
+#include "workers/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum {
+	ACCEPTS_ALONE = 32, /* connections taken in one turn */
+	ACCEPTS_SHARED = 4, /* so that the other workers get theirs */
+	PAUSE_MS = 50, /* away from the listener while it is of no use */
+};
+
+static void
+refuse(struct door *d, int fd, const struct acl_peer *peer)
+{
+	char text[ACL_TEXT_MAX];
+
+	close(fd);
+	worker_count(&d->worker->shm->stats.conns_refused, 1);
+	if (conns_may_log(d->conns))
+		log_info("connection refused peer=%s why=full",
+		    acl_peer_text(peer, text));
+}
+
+static void
+admit(struct door *d, int fd, const struct acl_peer *peer)
+{
+	const struct conf_transport *conf = d->worker->conf;
+	struct shm_stats *s = &d->worker->shm->stats;
+	bool priority = acl_match(&conf->priority, peer);
+	struct conn *c;
+	unsigned n;
+
+	c = conns_oldest_of(d->conns, peer, &n);
+	if (conf->max_connections_per_peer != 0 &&
+	    n >= conf->max_connections_per_peer)
+		d->leave(d->arg, c, "replaced by a newer one of its peer",
+		    &s->conns_evicted);
+	if (conns_full(d->conns) && (c = conns_oldest(d->conns)) != NULL)
+		d->leave(
+		    d->arg, c, "evicted for a newer one", &s->conns_evicted);
+	c = NULL;
+	if (!conns_full(d->conns))
+		c = conns_open(d->conns, fd, peer, priority);
+	if (c == NULL)
+		refuse(d, fd, peer);
+	else if (!d->enter(d->arg, c))
+		conns_close(
+		    d->conns, c, "not enough memory", &s->conns_refused);
+}
+
+/* No descriptor for the connection that waits: an unused one makes room, or
+ * the newcomer is turned away with the one kept for that. True if it is worth
+ * trying again. */
+static bool
+make_room(struct door *d)
+{
+	struct shm_stats *s = &d->worker->shm->stats;
+	struct conn *c = conns_oldest(d->conns);
+	int fd;
+
+	if (!d->starved)
+		log_warn("cannot accept");
+	d->starved = true;
+	if (c != NULL) {
+		d->leave(d->arg, c, "evicted for want of descriptors",
+		    &s->conns_evicted);
+		return true;
+	}
+	if (d->reserve_fd == -1)
+		return false;
+	close(d->reserve_fd);
+	fd = accept4(d->worker->proc->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd != -1) {
+		worker_count(&s->conns_refused, 1);
+		close(fd);
+	}
+	d->reserve_fd = fcntl(d->worker->proc->listen_fd, F_DUPFD_CLOEXEC, 0);
+	return fd != -1;
+}
+
+static void
+pause_accepting(struct door *d)
+{
+	struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
+
+	event_del(&d->listener);
+	event_add(&d->pause, &tv);
+}
+
+static void
+resume_accepting(evutil_socket_t fd, short what, void *arg)
+{
+	struct door *d = arg;
+
+	(void)fd;
+	(void)what;
+	worker_turn(d->worker);
+	event_add(&d->listener, NULL);
+}
+
+/* After a failed accept(): true if another may succeed. */
+static bool
+retry(struct door *d)
+{
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EINTR:
+	case ECONNABORTED:
+		return true;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		if (make_room(d))
+			return true;
+		break;
+	default:
+		if (conns_may_log(d->conns))
+			log_warn("cannot accept");
+	}
+	pause_accepting(d);
+	return false;
+}
+
+/* Takes one connection; false if there is none, or none for this worker. */
+static bool
+accept_one(struct door *d, int listen_fd)
+{
+	struct worker *w = d->worker;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct acl_peer peer;
+	char text[ACL_TEXT_MAX];
+	int fd = accept4(listen_fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd == -1)
+		return retry(d);
+	d->starved = false;
+	acl_peer_set(&peer, &ss);
+	if (acl_allows(w->conf, &peer)) {
+		admit(d, fd, &peer);
+		return true;
+	}
+	close(fd);
+	worker_count(&w->shm->stats.conns_denied, 1);
+	if (conns_may_log(d->conns))
+		log_info(
+		    "connection denied peer=%s", acl_peer_text(&peer, text));
+	return true;
+}
+
+static void
+acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	struct door *d = arg;
+	struct conns *cs = d->conns;
+	int n = cs->nsiblings == 0 ? ACCEPTS_ALONE : ACCEPTS_SHARED;
+
+	(void)what;
+	worker_turn(d->worker);
+	/* a full transport makes room in the worker that has somebody to
+	 * evict, so one that has nobody leaves the newcomer to it */
+	if (cs->nsiblings != 0 && cs->open == 0 && conns_full(cs)) {
+		pause_accepting(d);
+		return;
+	}
+	while (n-- > 0 && accept_one(d, fd))
+		;
+}
+
+int
+door_open(struct door *d)
+{
+	struct worker *w = d->worker;
+	int fd = w->proc->listen_fd;
+
+	d->starved = false;
+	d->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
+	event_assign(
+	    &d->listener, w->base, fd, EV_READ | EV_PERSIST, acceptable, d);
+	if (event_add(&d->listener, NULL) == 0)
+		return 0;
+	w->why = "cannot watch the listener";
+	return -1;
+}
+
+void
+door_close(struct door *d)
+{
+	event_del(&d->listener);
+	event_del(&d->pause);
+	if (d->reserve_fd != -1)
+		close(d->reserve_fd);
+	d->reserve_fd = -1;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames of a batch to their units and the replies into the batch, counted and
+ * traced on the way. Runs in the workers. Knows no sockets, allocates nothing,
+ * makes no system call but for a trace that was asked for.
+ */
+#include "workers/link.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "shm/trace.h"
+#include "workers/batch.h"
+
+enum {
+	OPS_MAX = 0xffff, /* a batch's operations, a field of prog */
+	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
+};
+
+/* One run over a batch. */
+struct run {
+	struct link *link;
+	struct shm_conn *conn;
+	struct shm_batch *batch;
+	struct batch_prog prog;
+	struct frame frame;
+	uint64_t op; /* before this batch */
+	uint8_t delimiter;
+	bool trace;
+	unsigned requests;
+};
+
+int
+link_init(struct link *l, struct worker *w)
+{
+	size_t n = w->bind.ndevices;
+
+	l->worker = w;
+	l->framer = framer_find(w->conf->framer);
+	if (l->framer == NULL) {
+		w->why = "no such framer";
+		return -1;
+	}
+	/* a broadcast takes an operation number for each device */
+	l->in_max = BATCH_IN;
+	if (w->conf->broadcast && n * (BATCH_IN / FRAME_MIN) > OPS_MAX)
+		l->in_max = OPS_MAX / n * FRAME_MIN;
+	mb_fcs_init(&l->fcs);
+	return 0;
+}
+
+static void
+trace(struct run *r, bool sent, const uint8_t *adu, size_t len)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	trace_put(seg_trace(r->link->worker->shm),
+	    (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000,
+	    atomic_load_explicit(&r->conn->serial, memory_order_relaxed), sent,
+	    r->frame.unit, adu, len);
+}
+
+/* The last character of an ASCII frame, as some unit's FC 8/3 has set it. */
+static uint8_t
+delimiter(const struct bind *b)
+{
+	uint8_t d = 0;
+
+	for (unsigned i = 0; i < b->ndevices && d == 0; i++)
+		d = atomic_load_explicit(
+		    &b->device[i].unit.diag->ascii_delimiter,
+		    memory_order_relaxed);
+	return d != 0 ? d : '\n';
+}
+
+/* Bad frames on the line are every unit's to count (SL 2.4). */
+static void
+count_errors(struct link *l, unsigned n)
+{
+	struct bind *b = &l->worker->bind;
+
+	worker_count(&l->worker->shm->stats.frames_bad, n);
+	for (unsigned i = 0; i < b->ndevices; i++)
+		for (unsigned k = 0; k < n; k++)
+			mb_diag_count(
+			    b->device[i].unit.diag, MB_CPT_COMM_ERRORS);
+}
+
+/* Unit 0 where broadcasts are on: carried out by every device, unanswered.
+ * Each device's write has an operation number of its own. */
+static size_t
+serve_all(struct run *r, uint8_t *pdu)
+{
+	struct bind *b = &r->link->worker->bind;
+
+	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
+	for (unsigned i = 0; i < b->ndevices; i++) {
+		b->who.op = r->op + ++r->prog.ops;
+		mb_serve(&r->link->fcs, &b->device[i].unit, true, r->frame.pdu,
+		    r->frame.pdu_len, pdu);
+	}
+	return 0;
+}
+
+static size_t
+serve_none(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+
+	worker_count(&w->shm->stats.unknown_units, 1);
+	if (w->conf->silent_units)
+		return 0;
+	pdu[0] = r->frame.pdu[0] | 0x80;
+	pdu[1] = MB_EX_NO_REPLY;
+	return 2;
+}
+
+/* The reply PDU to the frame in hand; its length, 0 for none. */
+static size_t
+serve(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+	struct bind_device *d = w->bind.by_unit[r->frame.unit];
+
+	if (r->frame.unit == 0 && w->conf->broadcast)
+		return serve_all(r, pdu);
+	w->bind.who.op = r->op + ++r->prog.ops;
+	if (d == NULL)
+		return serve_none(r, pdu);
+	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
+	    r->frame.pdu_len, pdu);
+}
+
+static void
+count_reply(struct shm_stats *s, const uint8_t *pdu)
+{
+	if ((pdu[0] & 0x80) == 0)
+		return;
+	worker_count(&s->exceptions[pdu[1] % SHM_EX], 1);
+	if (pdu[1] == MB_EX_BUSY)
+		worker_count(&s->busy, 1);
+}
+
+/* One request: reply, then prog. */
+static void
+answer(struct run *r)
+{
+	const struct framer *fr = r->link->framer;
+	struct shm_stats *stats = &r->link->worker->shm->stats;
+	uint8_t *adu = r->batch->out + r->prog.out;
+	uint8_t fc = r->frame.pdu[0] % SHM_FC;
+	size_t len;
+
+	if (r->trace)
+		trace(r, false, r->batch->in + r->prog.done, r->frame.used);
+	worker_count(&stats->requests[fc], 1);
+	len = serve(r, adu + fr->head);
+	if (len != 0) {
+		count_reply(stats, adu + fr->head);
+		len = fr->seal(&r->frame, r->delimiter, adu, len);
+		if (r->trace)
+			trace(r, true, adu, len);
+	}
+	r->prog.done += (unsigned)r->frame.used;
+	r->prog.out += (unsigned)len;
+	batch_prog_set(r->batch, &r->prog);
+	atomic_store_explicit(&r->conn->last_fc, fc, memory_order_relaxed);
+	r->requests++;
+}
+
+static enum link_rc
+run(struct run *r, const char **why)
+{
+	struct link *l = r->link;
+	unsigned len =
+	    atomic_load_explicit(&r->batch->in_len, memory_order_relaxed);
+
+	while (r->prog.done < len) {
+		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,
+		    r->batch->in + r->prog.done, len - r->prog.done, &r->frame);
+
+		if (rc == FRAME_BAD) {
+			*why = r->frame.why;
+			worker_count(&l->worker->shm->stats.frames_bad, 1);
+			return LINK_BAD;
+		}
+		if (rc == FRAME_OK &&
+		    r->prog.out + l->framer->adu_max > BATCH_OUT)
+			return LINK_FULL;
+		if (r->frame.errors != 0)
+			count_errors(l, r->frame.errors);
+		if (rc == FRAME_OK) {
+			answer(r);
+			continue;
+		}
+		if (r->frame.used != 0) {
+			r->prog.done += (unsigned)r->frame.used;
+			batch_prog_set(r->batch, &r->prog);
+		}
+		break;
+	}
+	if (len - r->prog.done > CONN_LEFT_MAX) {
+		*why = "request too long";
+		return LINK_BAD;
+	}
+	return LINK_MORE;
+}
+
+enum link_rc
+link_run(struct link *l, struct shm_conn *c, unsigned author,
+    struct shm_batch *b, const char **why)
+{
+	struct worker *w = l->worker;
+	struct run r;
+	enum link_rc rc;
+
+	r.link = l;
+	r.conn = c;
+	r.batch = b;
+	r.prog = batch_prog_get(b);
+	r.op = batch_half(c)->op;
+	r.delimiter = '\n';
+	r.requests = 0;
+	r.trace = w->conf->trace ||
+	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
+	if (l->framer == &frame_ascii)
+		r.delimiter = delimiter(&w->bind);
+	w->bind.who.author = author;
+	w->bind.turn_ns = w->now_ns;
+	w->bind.wrote = false;
+	proc_busy(w->proc, w->now_ns);
+	rc = run(&r, why);
+	proc_busy(w->proc, 0);
+	worker_count(&c->requests, r.requests);
+	if (w->bind.wrote)
+		proc_wake_control(w->proc);
+	return rc;
+}

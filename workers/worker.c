@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker's life: the event loop, the beat, the parent's orders, the drain
+ * and its deadline. Runs in every worker process. Never touches a client's
+ * bytes: those are the transport's.
+ */
+#include "workers/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "shm/notice.h"
+#include "workers/transport.h"
+
+enum {
+	ORPHAN_DRAIN_MS = 1000, /* for a worker whose parent has gone */
+	BEAT_MS_MAX = 500,
+	BEAT_MS_MIN = 20,
+};
+
+void
+worker_tick(struct worker *w)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	w->now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	w->turned = true;
+	proc_beat(w->proc, w->now_ns);
+}
+
+void
+worker_done(struct worker *w)
+{
+	w->done = true;
+	event_base_loopbreak(w->base);
+}
+
+static struct timeval
+interval(uint64_t ms)
+{
+	return (struct timeval){ .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
+static void
+beat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	worker_turn(arg);
+}
+
+static void
+expired(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	log_info("drain ended by its deadline");
+	worker_done(arg);
+}
+
+static void
+drain(struct worker *w, uint64_t ms)
+{
+	struct timeval tv = interval(ms);
+
+	/* a second order may shorten the time that is left, nothing else */
+	event_add(&w->deadline, &tv);
+	if (w->draining)
+		return;
+	w->draining = true;
+	log_info("draining ms=%llu", (unsigned long long)ms);
+	w->ops->drain(w);
+}
+
+static void
+obey(struct worker *w, const struct ipc_msg *m)
+{
+	switch (m->kind) {
+	case IPC_DRAIN:
+		drain(w, m->arg);
+		return;
+	case IPC_KICK:
+		if (!w->ops->kick(w, CONN_ID_SERIAL(m->arg)))
+			log_debug("no connection to close serial=%llu",
+			    (unsigned long long)CONN_ID_SERIAL(m->arg));
+		return;
+	default:
+		log_warnx("order not understood kind=%u", m->kind);
+	}
+}
+
+static void
+ordered(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct ipc_msg m;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	worker_turn(w);
+	while ((rc = proc_order(w->proc, &m)) > 0)
+		obey(w, &m);
+	if (rc == 0)
+		return;
+	log_info("parent has gone");
+	event_del(&w->orders);
+	drain(w, ORPHAN_DRAIN_MS);
+}
+
+/* The clock is the kernel's coarse one: nothing here needs better. */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base = NULL;
+
+	if (cfg == NULL)
+		return NULL;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
+/* A terminal's signals go to the whole group, and a service manager's to the
+ * whole service; a worker drains when its parent says so, not before. */
+static void
+ignore_signals(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+events_add(struct worker *w)
+{
+	uint64_t ms = w->proc->conf->hang_timeout_ms / 4;
+	struct timeval tv;
+
+	if (ms == 0 || ms > BEAT_MS_MAX)
+		ms = BEAT_MS_MAX;
+	if (ms < BEAT_MS_MIN)
+		ms = BEAT_MS_MIN;
+	tv = interval(ms);
+	event_assign(&w->orders, w->base, w->proc->chan, EV_READ | EV_PERSIST,
+	    ordered, w);
+	event_assign(&w->beat, w->base, -1, EV_PERSIST, beat, w);
+	event_assign(&w->deadline, w->base, -1, 0, expired, w);
+	if (event_add(&w->orders, NULL) == -1 || event_add(&w->beat, &tv) == -1)
+		return -1;
+	return 0;
+}
+
+static void
+loop(struct worker *w)
+{
+	while (!w->done) {
+		w->turned = false;
+		if (event_base_loop(w->base, EVLOOP_ONCE) == -1)
+			fatal(70, "event loop failed");
+	}
+}
+
+int
+worker_main(struct proc *p)
+{
+	struct worker w = { .proc = p, .conf = p->transport };
+	int rc = 0;
+
+	ignore_signals();
+	w.shm = seg_worker(&p->worker_seg);
+	w.ops = transport_find(w.conf->type);
+	if ((w.base = base_new()) == NULL)
+		return proc_failed(p, 70, "no event loop");
+	if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1) {
+		rc = proc_failed(p, 70, "not enough memory");
+		goto out;
+	}
+	worker_tick(&w);
+	if (w.ops->start(&w) == -1) {
+		rc = proc_failed(p, 70, "%s", w.why != NULL ? w.why : "start");
+		goto out;
+	}
+	proc_ready(p);
+	loop(&w);
+	w.ops->stop(&w);
+out:
+	bind_fini(&w.bind);
+	event_base_free(w.base);
+	return rc;
+}
