@@ -17,6 +17,7 @@ MAINS	:= supervisor/main.c control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
 TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
 FUZZERS	:= $(wildcard tests/fuzz_*.c)
+CLIENTS	:= $(wildcard tests/clients/*.c)
 
 obj	= $(patsubst %.c,$(O)/obj/%.o,$(1))
 bin	= $(patsubst tests/%.c,$(O)/tests/%,$(1))
@@ -79,8 +80,14 @@ $(O)/tests/%: $(O)/obj/tests/%.o $(O)/core.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< $(O)/core.a $(LIBS_T) -lm
 
+# somebody else's client code; nothing of ours is linked to it
+$(O)/tests/clients/%: tests/clients/%.c | bootstrap-tests
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(call pc,--cflags,libmodbus) $(LDFLAGS) \
+	    -o $@ $< $(call pc,--libs,libmodbus)
+
 programs: $(PROGRAMS)
-tests: bootstrap-tests programs $(call bin,$(SUITES) $(TOOLS))
+tests: bootstrap-tests programs $(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
 
 run: all
 	@conf/try.sh $(O)
