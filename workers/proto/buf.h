@@ -138,13 +138,9 @@ wbuf_u16(struct wbuf *b, uint16_t v)
 }
 
 /* Appends n bytes from p. */
-static inline void
-wbuf_put(struct wbuf *b, const uint8_t *p, size_t n)
-{
-	uint8_t *to = wbuf_room(b, n);
+void wbuf_put(struct wbuf *, const uint8_t *p, size_t n);
 
-	if (to != NULL)
-		memcpy(to, p, n);
-}
+/* Drops what was appended behind the first len bytes, which must be there. */
+void wbuf_cut(struct wbuf *, size_t len);
 
 #endif

@@ -18,6 +18,7 @@ struct mb_call {
 	struct rbuf in; /* the PDU behind the function code */
 	struct wbuf out; /* the reply PDU; its function code is already there */
 	bool silent; /* set by the handler: send no reply */
+	int event; /* the request's place in the event log, -1 not there */
 };
 
 enum {
@@ -30,11 +31,28 @@ enum {
 /*
  * Length rule of a PDU, in bytes behind the function code: `fixed` bytes, and
  * when count_at is not 0 as many more as the byte at offset count_at of the
- * PDU says (offset 1 is the first behind the function code).
+ * PDU says (offset 1 is the first behind the function code). A count below
+ * count_min or no multiple of count_step (0: any) is in no such PDU. What no
+ * such rule describes has walk(), which is asked in its place and answers as
+ * mb_request_len() does.
  */
 struct mb_len {
 	uint8_t fixed;
 	uint8_t count_at;
+	uint8_t count_min;
+	uint8_t count_step;
+	int (*walk)(const uint8_t *pdu, size_t len);
+};
+
+/*
+ * A 16-bit quantity in a request: at offset `at` (0: none), 1..max; each takes
+ * `bits` bits in what the request's count byte counts (0: is not counted).
+ * Framers that must guess use it to tell a request from bytes that are none.
+ */
+struct mb_qty {
+	uint8_t at;
+	uint8_t bits;
+	uint16_t max;
 };
 
 /*
@@ -47,6 +65,13 @@ struct mb_fc {
 	unsigned flags;
 	enum mb_ex (*run)(struct mb_call *);
 	struct mb_len req, rsp;
+	struct mb_qty qty[2];
 };
+
+/*
+ * True unless the len bytes that are there of a request of this row already
+ * show that it would be answered 03 for its quantities or byte count.
+ */
+bool mb_fc_plausible(const struct mb_fc *, const uint8_t *pdu, size_t len);
 
 #endif

@@ -34,6 +34,7 @@ struct frame {
 	size_t pdu_len; /* 1..MB_PDU_MAX */
 	size_t used; /* bytes done with, junk before the frame included */
 	unsigned errors; /* bad frames skipped on the way (CRC, LRC, noise) */
+	unsigned foreign; /* other stations' replies skipped on the way (RTU) */
 	const char *why; /* FRAME_BAD: a few words for the log */
 	uint8_t scratch[MB_PDU_MAX + 3];
 };

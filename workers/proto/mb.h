@@ -24,6 +24,7 @@ enum {
 	MB_RW_WRITE_REGS_MAX = 121, /* AP 6.17 */
 	MB_FIFO_MAX = 31, /* AP 6.18 */
 	MB_FILE_RECORDS = 10000, /* records of one file, AP 6.14 */
+	MB_ADDRESSES = 65536, /* of each table, AP 4.4 */
 	MB_STEPS_MAX = 35, /* most steps that one PDU can ask for */
 };
 
@@ -97,7 +98,7 @@ struct mb_unit {
 	enum mb_ex (*step)(void *arg, struct mb_step *steps, unsigned n);
 	void *arg;
 	const struct mb_identity *identity;
-	struct mb_diag *diag;
+	struct mb_diag *diag; /* never NULL; all zero is its first state */
 	bool read_only; /* function codes that write are answered 01 */
 };
 
