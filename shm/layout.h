@@ -3,7 +3,8 @@
 #define SHM_LAYOUT_H
 
 /*
- * What processes share, byte for byte.
+ * What processes share, byte for byte: the whole, and what every segment has.
+ * The parts are in layout_device.h, layout_control.h and layout_worker.h.
  *
  * Three kinds of segment, each one POSIX shared memory object:
  *
@@ -47,7 +48,6 @@
  * holds the owner word.
  */
 
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,12 +59,12 @@ enum {
 };
 
 #define SHM_MAGIC 0x74736166646c6f68ull /* "holdfast" */
-#define SHM_LAYOUT 1u /* counted up with every change */
+#define SHM_LAYOUT 1u /* counted up with every change of meaning */
 
 /* Every segment starts so. Written once, before anybody else can see it. */
 struct shm_head {
 	uint64_t magic;
-	uint32_t layout;
+	uint32_t layout; /* seg.c: SHM_LAYOUT, and the sizes of what follows */
 	uint32_t kind; /* enum shm_kind */
 	uint64_t size; /* bytes of the whole segment */
 	char store[SHM_NAME_MAX];
@@ -75,75 +75,17 @@ enum shm_kind { SHM_CONTROL = 1, SHM_DEVICE, SHM_WORKER };
 
 /*
  * A ring of records with one writer at a time and any number of readers that
- * the writer never waits for. Positions count bytes and never wrap. See
- * ring.h. `head` is stored by the writer (release) and read by all (acquire).
+ * the writer never waits for. Positions count bytes, start at `size` and never
+ * wrap. The data lie behind it. See ring.h.
  */
 struct shm_ring {
-	_Atomic uint64_t head;
-	uint32_t size; /* bytes of data[], a power of two */
+	_Atomic uint64_t head; /* the writer, release; read acquire */
+	_Atomic uint64_t oldest; /* the writer, before it overwrites */
+	uint32_t
+	    size; /* bytes of data, a power of two; readers know it anyway */
 	uint32_t spare;
 };
 
-enum {
-	SHM_TABLES = 6
-}; /* coils, discrete inputs, holding, input, files, fifos */
-
-/* A run of addresses without a hole. Never changes after creation. */
-struct shm_extent {
-	uint32_t addr;
-	uint32_t count;
-	uint32_t word; /* where it starts in a side's data, in 64-bit words */
-	uint32_t spare;
-};
-
-/* One range as the configuration gave it. Never changes after creation. */
-struct shm_range {
-	uint32_t addr;
-	uint32_t count;
-	uint8_t table;
-	uint8_t read_only; /* to Modbus clients */
-	uint8_t type; /* enum typed_type */
-	uint8_t order; /* enum typed_order */
-	uint32_t spare;
-	double scale;
-	char name[40];
-	char unit[16];
-};
-
-/* What goes over with a commit besides data; one for each side. */
-struct shm_side {
-	_Atomic uint64_t tag; /* author << 48 | op of the last commit */
-	_Atomic uint64_t events; /* where the event ring's next record starts */
-	_Atomic uint64_t who; /* identity of the last writer */
-	uint64_t spare;
-};
-
-struct shm_device {
-	struct shm_head head;
-	uint32_t index; /* of the device in the control segment */
-	uint32_t nranges;
-	uint32_t nextents[SHM_TABLES];
-	uint32_t extents_at[SHM_TABLES]; /* first extent of each table */
-	uint64_t extents_off; /* struct shm_extent[] */
-	uint64_t ranges_off; /* struct shm_range[nranges] */
-	uint64_t events_off; /* bytes of the event ring */
-	uint64_t data_off[2]; /* _Atomic uint64_t[words] */
-	uint32_t words; /* 64-bit words of one side */
-	uint32_t events_size; /* a power of two */
-	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see above */
-	sem_t gate;
-	_Alignas(SHM_LINE) _Atomic uint64_t seq; /* owner; release */
-	struct shm_side side[2]; /* owner; relaxed */
-	/* counts that writers keep while they own; relaxed */
-	_Alignas(SHM_LINE) _Atomic uint64_t writes;
-	_Atomic uint64_t repairs;
-};
-
-_Static_assert(offsetof(struct shm_device, seq) % SHM_LINE == 0, "seq");
-_Static_assert(
-    offsetof(struct shm_device, seq) - offsetof(struct shm_device, owner) <=
-	SHM_LINE,
-    "gate beside owner");
 _Static_assert(sizeof(_Atomic uint64_t) == 8, "lock-free words");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics");
 

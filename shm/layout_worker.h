@@ -100,11 +100,16 @@ struct shm_worker {
 	uint64_t conns_off; /* struct shm_conn[nconns] */
 	uint64_t lefts_off; /* struct shm_conn_left[nconns] */
 	uint64_t batches_off; /* struct shm_batch[nbatches] */
-	uint64_t trace_off; /* struct shm_ring and its data */
+	uint64_t trace_off; /* SHM_TRACE_OFF: struct shm_ring and its data */
 	_Atomic uint64_t next_serial;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
+	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	_Alignas(SHM_LINE) struct shm_stats stats;
 };
+
+/* The trace ring lies right behind, so that its size can be had from it. */
+#define SHM_TRACE_OFF \
+	((sizeof(struct shm_worker) + SHM_LINE - 1) & ~(size_t)(SHM_LINE - 1))
 
 _Static_assert(sizeof(struct shm_conn) == 128, "two lines a connection");
 

@@ -4,10 +4,17 @@
 
 /*
  * Byte rings with one writer at a time and readers that nobody waits for.
- * A record is a 32-bit length and that many bytes, aligned to 8; it is never
- * split (a length of 0xffffffff says: go on at the start). Positions count
- * bytes for ever. A reader checks after copying that the writer cannot have
- * come round; so a killed writer leaves either a whole record or none.
+ *
+ * A record is a 64-bit word that holds its length in bytes, and that many
+ * bytes, filled up to whole words; it is never split (a length of RING_SKIP
+ * says: go on at the start). Positions count bytes for ever, beginning at the
+ * ring's size, so that 0 can mean "the oldest that is left". Before a writer
+ * overwrites a record it moves `oldest` behind it; a reader looks at `oldest`
+ * again after it has copied. So a record is read whole or reported as lost,
+ * and a writer killed in the middle leaves nothing behind the head.
+ *
+ * What a ring holds is bytes from outside: lengths are checked, positions
+ * masked, and the size is the reader's own knowledge.
  */
 
 #include <stddef.h>
@@ -16,25 +23,33 @@
 
 #include "shm/layout.h"
 
-/* Where `data` of size bytes (a power of two) would be after a record made of
- * n pieces had been written at pos; and writes it. Nothing is published. */
-uint64_t ring_write(uint8_t *data, uint32_t size, uint64_t pos,
-    const struct iovec *piece, int n);
+#define RING_SKIP 0xffffffffu
 
 /*
- * Copies the record at *pos, given that the ring now ends at `head` and that
- * its writer may be busy up to `slack` bytes beyond it. Returns its length
- * and moves *pos behind it; 0 if there is none; -1 if it has been overwritten
- * (*pos is moved to head). The caller loads head again for `again`, an
- * acquire load, through which the check is made.
+ * Makes room for a record of len bytes at *pos, in a ring of size bytes (a
+ * power of two), and moves *pos behind it. Returns where its words go; NULL,
+ * with *pos as it was, if it is longer than half of the ring. Nothing is
+ * published: that is done by storing *pos as the new head.
  */
-int ring_read(const uint8_t *data, uint32_t size, uint64_t head, uint32_t slack,
-    uint64_t *pos, void *buf, size_t cap, uint64_t (*again)(const void *),
-    const void *arg);
+_Atomic uint64_t *ring_room(_Atomic uint64_t *data, uint32_t size,
+    _Atomic uint64_t *oldest, uint64_t *pos, uint32_t len);
 
-/* The same for a struct shm_ring, whose data lies behind it. */
-void ring_put(struct shm_ring *, const struct iovec *piece, int n);
-int ring_get(const struct shm_ring *, uint64_t *pos, void *buf, size_t cap);
+/*
+ * Copies the record at *pos, at most cap bytes of it, from a ring that ends at
+ * head (loaded with acquire order before). *pos 0 is the oldest record.
+ * Returns its length and moves *pos behind it; 0 if there is none yet; -1 if
+ * it has been overwritten: *pos is then the oldest that is left.
+ */
+int ring_read(const _Atomic uint64_t *data, uint32_t size,
+    const _Atomic uint64_t *oldest, uint64_t head, uint64_t *pos, void *buf,
+    size_t cap);
+
+/* The same for a struct shm_ring with its data behind it. init empties it. */
+void ring_init(struct shm_ring *, uint32_t size);
+void ring_put(
+    struct shm_ring *, uint32_t size, const struct iovec *piece, int n);
+int ring_get(const struct shm_ring *, uint32_t size, uint64_t *pos, void *buf,
+    size_t cap);
 
 /* Where a reader that wants only what comes now should start. */
 uint64_t ring_end(const struct shm_ring *);

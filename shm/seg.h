@@ -13,14 +13,18 @@
 #include <stddef.h>
 
 #include "shm/layout_control.h"
+#include "shm/layout_device.h"
 #include "shm/layout_worker.h"
 
-/* One mapping of one segment. at == NULL: not mapped. */
+/* One mapping of one segment. at == NULL: not mapped. In front of it lies a
+ * page of this process alone, which holds where the parts are: what others
+ * write into the segment's own header afterwards changes nothing here. */
 struct seg {
 	void *at;
 	size_t size;
-	int fd; /* -1 once no longer needed */
+	int fd; /* -1: a mapping needs none */
 	bool writable;
+	uint64_t inode; /* of the object, so that a later one is told apart */
 	char object[SHM_NAME_MAX * 3]; /* "/holdfast-plant.device.plc1" */
 };
 
@@ -38,12 +42,13 @@ struct seg_range {
  */
 int seg_create_control(struct seg *, const char *store, unsigned nslots,
     unsigned ntransports, unsigned ndevices, unsigned nauthors);
-/* ranges: any order, not overlapping within a table (checked by the
- * configuration); shared: all four tables show one register array, bit n of a
- * bit table being bit n % 16 of register n / 16 (the ranges of the largest
- * register table define it). */
+/* ranges: any order; EINVAL if they overlap within a table or leave its
+ * addresses. shared: the first four tables show one register array, bit n of a
+ * bit table being bit n % 16 of register n / 16; what the ranges of all four
+ * cover together defines it, and where two give a value the later one holds. */
 int seg_create_device(struct seg *, const char *store, const char *device,
     unsigned index, const struct seg_range *ranges, size_t n, bool shared);
+/* trace_bytes: rounded up to a power of two, at least 16 KiB. */
 int seg_create_worker(struct seg *, const char *store, const char *transport,
     unsigned transport_index, unsigned worker, unsigned nconns,
     unsigned nbatches, size_t trace_bytes);
@@ -55,7 +60,9 @@ int seg_create_worker(struct seg *, const char *store, const char *transport,
  */
 int seg_attach(struct seg *, const char *object, enum shm_kind, bool writable);
 
-/* Replaces a mapping by a read-only one that cannot be made writable again. */
+/* Replaces a mapping by a read-only one, at the same address, that cannot be
+ * made writable again. -1 with errno: ESTALE if the object of that name is
+ * another one by now. */
 int seg_make_readonly(struct seg *);
 
 /* Forgets the mapping; the object stays. Safe on what is not mapped. */
@@ -72,9 +79,13 @@ void seg_object_name(char *out, size_t size, const char *store, enum shm_kind,
 /* A name may hold letters, digits, '_' and '-', at most 40 of them. */
 bool seg_name_ok(const char *name);
 
-/* The parts of a control segment, and of a worker's; never NULL. Offsets are
- * checked once, at attach. */
+/* The parts of a control segment, and of a worker's; never NULL, an index that
+ * does not exist giving the first. The segment is one that this file mapped,
+ * in this process or before the fork. */
 struct shm_control *seg_control(const struct seg *);
+unsigned seg_slots(const struct shm_control *); /* how many */
+unsigned seg_authors(const struct shm_control *);
+struct shm_ring *seg_notices(struct shm_control *, unsigned slot);
 struct shm_slot *seg_slot(struct shm_control *, unsigned i);
 struct shm_transport *seg_transport(struct shm_control *, unsigned i);
 void *seg_diag(struct shm_control *, unsigned transport, unsigned device);
@@ -85,5 +96,6 @@ struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
 struct shm_conn_left *seg_left(struct shm_worker *, unsigned i);
 struct shm_batch *seg_batch(struct shm_worker *, unsigned i);
 struct shm_ring *seg_trace(struct shm_worker *);
+uint32_t seg_trace_bytes(const struct shm_ring *); /* of its data */
 
 #endif

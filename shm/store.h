@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/layout_device.h"
 #include "shm/slot.h"
 
 enum store_table {
@@ -42,6 +43,7 @@ enum store_op { STORE_READ, STORE_WRITE, STORE_MASK, STORE_CHECK };
 enum {
 	STORE_STEP_BYTES = 8192, /* most wire bytes written in one call */
 	STORE_STEPS_MAX = 64,
+	STORE_TRIES = 1000, /* of a read that writers keep disturbing */
 };
 
 struct store_step {
@@ -54,31 +56,34 @@ struct store_step {
 	uint8_t *out; /* STORE_READ */
 };
 
-/* One device as this process sees it. The handle is private; share the
- * segment, not the handle. Held by value. */
+/* One device as this process sees it. Private, held by value. */
 struct store {
 	struct shm_device *dev;
 	const struct shm_extent *extents;
 	const struct shm_range *ranges;
 	_Atomic uint64_t *data[2];
-	uint8_t *events;
+	_Atomic uint64_t *events;
 	bool writable;
 	const struct slot_env *env; /* NULL for readers */
+	/* as checked when opened; others may scribble on the segment since */
+	uint32_t words, events_size, index;
+	uint32_t nextents[SHM_TABLES], extents_at[SHM_TABLES];
+	uint32_t nranges[SHM_TABLES], ranges_at[SHM_TABLES];
+	bool shared, any_read_only;
 };
 
 /* On whose behalf a step is carried out. */
 struct store_who {
 	unsigned author; /* index in the author table */
-	uint64_t op; /* counts up; 48 bits; 0 is never used */
+	uint64_t op; /* counts up; 48 bits; 0 is never used; noted before the
+		      * call where a successor finds it */
 	bool heed_read_only; /* Modbus clients must, operators need not */
 	uint64_t budget_ns; /* longest wait for the device */
 };
 
-/*
- * Makes a handle on a mapped device segment. env must outlive it and may be
+/* Makes a handle on a mapped device segment. env must outlive it and may be
  * NULL for a reader. -1 with errno EINVAL if the segment's own tables do not
- * hold together.
- */
+ * hold together. */
 int store_open(struct store *, void *segment, size_t size, bool writable,
     const struct slot_env *env);
 
@@ -109,7 +114,7 @@ bool store_has(
 const struct shm_range *store_range(
     const struct store *, enum store_table, uint32_t addr);
 
-/* Bytes that count registers or bits of a table take in wire form. */
+/* Bytes that count registers or bits take in wire form. */
 size_t store_bytes(enum store_table, uint32_t count);
 
 /*
@@ -119,10 +124,8 @@ size_t store_bytes(enum store_table, uint32_t count);
  */
 bool store_reap(struct store *, uint64_t dead);
 
-/* ---- changes ---- */
-
-/* One change, as it was committed. old and new are in wire form and lie in
- * the caller's buffer. */
+/* One change, as it was committed. was and is are in wire form and lie in the
+ * caller's buffer. */
 struct store_change {
 	uint64_t seq; /* number of the commit, 1.. */
 	uint64_t who; /* identity of the writer */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LAYOUT_DEVICE_H
+#define SHM_LAYOUT_DEVICE_H
+
+/* The segment of one device: its registers, twice. See layout.h for why. */
+
+#include <semaphore.h>
+
+#include "shm/layout.h"
+
+enum {
+	SHM_TABLES = 6
+}; /* coils, discrete inputs, holding, input, files, fifos */
+
+/* A run of addresses without a hole. Never changes after creation. */
+struct shm_extent {
+	uint32_t addr;
+	uint32_t count;
+	uint32_t word; /* where it starts in a side's data, in 64-bit words */
+	uint32_t spare;
+};
+
+/* One range as the configuration gave it. Never changes after creation. */
+struct shm_range {
+	uint32_t addr;
+	uint32_t count;
+	uint8_t table;
+	uint8_t read_only; /* to Modbus clients */
+	uint8_t type; /* enum typed_type */
+	uint8_t order; /* enum typed_order */
+	uint32_t spare;
+	double scale;
+	char name[40];
+	char unit[16];
+};
+
+/* What goes over with a commit besides data; one for each side. */
+struct shm_side {
+	_Atomic uint64_t tag; /* author << 48 | op of the last commit */
+	_Atomic uint64_t events; /* where the event ring's next record starts */
+	_Atomic uint64_t who; /* identity of the last writer */
+	uint64_t spare;
+};
+
+struct shm_device {
+	struct shm_head head;
+	uint32_t index; /* of the device in the control segment */
+	uint32_t nranges;
+	uint32_t nextents[SHM_TABLES];
+	uint32_t extents_at[SHM_TABLES]; /* first extent of each table */
+	uint64_t extents_off; /* struct shm_extent[] */
+	uint64_t ranges_off; /* struct shm_range[nranges] */
+	uint64_t events_off; /* bytes of the event ring */
+	uint64_t data_off[2]; /* _Atomic uint64_t[words] */
+	uint32_t words; /* 64-bit words of one side */
+	uint32_t events_size; /* a power of two */
+	uint32_t shared; /* the first four tables show the same words */
+	uint32_t spare;
+	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see above */
+	sem_t gate;
+	_Alignas(SHM_LINE) _Atomic uint64_t seq; /* owner; release */
+	struct shm_side side[2]; /* owner; relaxed */
+	/* first event that is left; owner, relaxed, a release fence after it */
+	_Atomic uint64_t events_oldest;
+	/* counts that writers keep while they own; relaxed */
+	_Alignas(SHM_LINE) _Atomic uint64_t writes;
+	_Atomic uint64_t repairs;
+};
+
+_Static_assert(offsetof(struct shm_device, seq) % SHM_LINE == 0, "seq");
+_Static_assert(
+    offsetof(struct shm_device, seq) - offsetof(struct shm_device, owner) <=
+	SHM_LINE,
+    "gate beside owner");
+
+#endif

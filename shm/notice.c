@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Notices: posted by the occupant of a slot into its own ring, read by the
+ * control process. Never blocks, never fails.
+ */
+
+#include "shm/notice.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "shm/ring.h"
+#include "shm/seg.h"
+
+enum { FIXED = offsetof(struct notice, text) };
+
+void
+notice_post(const struct slot_env *env, enum notice_kind kind,
+    unsigned transport, uint64_t a, uint64_t b, const char *text)
+{
+	struct notice n = {
+		.kind = kind,
+		.transport = transport,
+		.a = a,
+		.b = b,
+		.len = (uint32_t)strnlen(text ? text : "", NOTICE_TEXT_MAX - 1),
+	};
+	struct iovec piece[2];
+	struct timespec t;
+
+	if (!env || !env->control || env->me == 0) {
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &t);
+	n.unix_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	piece[0] = (struct iovec){ .iov_base = &n, .iov_len = FIXED };
+	piece[1] = (struct iovec){
+		.iov_base = (void *)(uintptr_t)text,
+		.iov_len = n.len,
+	};
+	ring_put(seg_notices(env->control, SLOT_OF(env->me)), SHM_RING_BYTES,
+	    piece, 2);
+}
+
+int
+notice_next(
+    struct shm_control *c, unsigned slot, uint64_t *pos, struct notice *n)
+{
+	int len = ring_get(
+	    seg_notices(c, slot), SHM_RING_BYTES, pos, n, sizeof(*n) - 1);
+
+	if (len <= 0) {
+		return len;
+	}
+	if (len < FIXED) {
+		return -1;
+	}
+	/* its own words are not believed where they index memory */
+	n->len = (uint32_t)(len - FIXED);
+	n->text[n->len] = 0;
+	return 1;
+}
+
+uint64_t
+notice_end(struct shm_control *c, unsigned slot)
+{
+	return ring_end(seg_notices(c, slot));
+}

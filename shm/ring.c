@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Rings of records in shared memory: the events of a device, the notices of a
+ * slot, the trace of a worker. Runs in every process; the writer of a ring is
+ * whoever owns the device or occupies the slot. Never blocks, never allocates.
+ */
+
+#include "shm/ring.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { WORD = 8 };
+
+static uint64_t
+load(const _Atomic uint64_t *w)
+{
+	return atomic_load_explicit(w, memory_order_relaxed);
+}
+
+static void
+store(_Atomic uint64_t *w, uint64_t v)
+{
+	atomic_store_explicit(w, v, memory_order_relaxed);
+}
+
+/* Bytes that a record of len takes, its header included. */
+static uint64_t
+record_bytes(uint32_t len)
+{
+	return WORD + (((uint64_t)len + WORD - 1) & ~(uint64_t)(WORD - 1));
+}
+
+/* Where the record behind the one at pos starts; `limit` if what stands there
+ * cannot be a record. */
+static uint64_t
+next_record(
+    const _Atomic uint64_t *data, uint32_t size, uint64_t pos, uint64_t limit)
+{
+	uint32_t off = pos & (size - 1);
+	uint32_t len = (uint32_t)load(data + off / WORD);
+
+	if (len == RING_SKIP) {
+		return pos + (size - off);
+	}
+	if (len > size / 2 || off + record_bytes(len) > size) {
+		return limit;
+	}
+	return pos + record_bytes(len);
+}
+
+/* Gives up the records that a write up to `end` will overwrite. */
+static void
+retire(const _Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
+    uint64_t pos, uint64_t end)
+{
+	uint64_t was = load(oldest), o = was;
+
+	if (o > pos || pos - o > size || o % WORD != 0) {
+		o = pos;
+	}
+	while (o + size < end) {
+		o = next_record(data, size, o, pos);
+	}
+	if (o != was) {
+		store(oldest, o);
+	}
+	/* who sees what is written from here on sees the new oldest, too */
+	atomic_thread_fence(memory_order_release);
+}
+
+_Atomic uint64_t *
+ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
+    uint64_t *pos, uint32_t len)
+{
+	uint64_t start = *pos & ~(uint64_t)(WORD - 1);
+	uint32_t off = start & (size - 1);
+	uint64_t need = record_bytes(len);
+	bool skip = off + need > size;
+	uint64_t end = start + need + (skip ? size - off : 0);
+
+	if (need > size / 2) {
+		return NULL;
+	}
+	retire(data, size, oldest, start, end);
+	if (skip) {
+		store(data + off / WORD, RING_SKIP);
+		off = 0;
+	}
+	store(data + off / WORD, len);
+	*pos = end;
+	return data + off / WORD + 1;
+}
+
+static void
+copy_out(uint8_t *buf, const _Atomic uint64_t *data, uint32_t off, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i += WORD) {
+		uint64_t w = load(data + (off + i) / WORD);
+
+		memcpy(buf + i, &w, len - i < WORD ? len - i : WORD);
+	}
+}
+
+int
+ring_read(const _Atomic uint64_t *data, uint32_t size,
+    const _Atomic uint64_t *oldest, uint64_t head, uint64_t *pos, void *buf,
+    size_t cap)
+{
+	uint64_t p = *pos ? *pos : load(oldest);
+	uint32_t off = 0, len = 0, take;
+	uint64_t o;
+
+	if (p == head) {
+		*pos = p;
+		return 0;
+	}
+	if (p < head && head - p <= size && p % WORD == 0) {
+		off = p & (size - 1);
+		len = (uint32_t)load(data + off / WORD);
+		if (len == RING_SKIP) {
+			p += size - off;
+			off = 0;
+			len = (uint32_t)load(data);
+		}
+	}
+	take = len < cap ? len : (uint32_t)cap;
+	if (off + record_bytes(take) <= size) {
+		copy_out(buf, data, off + WORD, take);
+	}
+	atomic_thread_fence(memory_order_acquire);
+	o = load(oldest);
+	if (p < o || p >= head || head - p > size || p % WORD != 0 ||
+	    len > size / 2 || p + record_bytes(len) > head) {
+		/* overwritten meanwhile, or damaged: then nothing is left */
+		*pos = *pos < o && o < head ? o : head;
+		return -1;
+	}
+	*pos = p + record_bytes(len);
+	return (int)take;
+}
+
+/* The data of a ring lie behind it. */
+static _Atomic uint64_t *
+data_of(struct shm_ring *r)
+{
+	return (_Atomic uint64_t *)(r + 1);
+}
+
+static const _Atomic uint64_t *
+const_data_of(const struct shm_ring *r)
+{
+	return (const _Atomic uint64_t *)(r + 1);
+}
+
+void
+ring_init(struct shm_ring *r, uint32_t size)
+{
+	r->size = size;
+	store(&r->oldest, size);
+	atomic_store_explicit(&r->head, size, memory_order_release);
+}
+
+void
+ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
+{
+	uint64_t pos = load(&r->head), word = 0;
+	_Atomic uint64_t *to;
+	size_t len = 0, at = 0;
+
+	for (int i = 0; i < n; i++) {
+		len += piece[i].iov_len;
+	}
+	if (len > size / 2 ||
+	    !(to = ring_room(
+		  data_of(r), size, &r->oldest, &pos, (uint32_t)len))) {
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		const uint8_t *from = piece[i].iov_base;
+
+		for (size_t k = 0, m; k < piece[i].iov_len; k += m, at += m) {
+			m = WORD - at % WORD;
+			if (m > piece[i].iov_len - k) {
+				m = piece[i].iov_len - k;
+			}
+			memcpy((uint8_t *)&word + at % WORD, from + k, m);
+			store(to + at / WORD, word);
+		}
+	}
+	atomic_store_explicit(&r->head, pos, memory_order_release);
+}
+
+int
+ring_get(const struct shm_ring *r, uint32_t size, uint64_t *pos, void *buf,
+    size_t cap)
+{
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+
+	return ring_read(
+	    const_data_of(r), size, &r->oldest, head, pos, buf, cap);
+}
+
+uint64_t
+ring_end(const struct shm_ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_acquire);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Control and worker segments: where their parts lie, and their making. Runs
+ * in the supervisor; other processes recompute the places when they attach.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shm/ring.h"
+#include "shm/seg_map.h"
+
+enum {
+	PARTS_MAX = 65536, /* transports, devices, connections, batches */
+	TRACE_MIN = 16384,
+	TRACE_MAX = 1 << 26,
+};
+
+/* Puts n things of `each` bytes behind what the view holds so far. There is
+ * always room for one, so that a wrong index has somewhere to point. */
+static void
+place(struct seg_view *v, enum seg_part p, uint64_t each, uint32_t n)
+{
+	v->part[p].off = v->size;
+	v->part[p].each = each;
+	v->part[p].n = n;
+	v->size += each * (n ? n : 1);
+	v->size = (v->size + SHM_LINE - 1) & ~(uint64_t)(SHM_LINE - 1);
+}
+
+static void
+begin(struct seg_view *v, size_t header)
+{
+	memset(v, 0, sizeof(*v));
+	v->size = (header + SHM_LINE - 1) & ~(size_t)(SHM_LINE - 1);
+}
+
+int
+seg_view_control(struct seg_view *v, const struct shm_control *c)
+{
+	uint32_t slots = c->nslots, transports = c->ntransports;
+	uint32_t devices = c->ndevices, authors = c->nauthors;
+
+	if (slots == 0 || slots > SHM_SLOTS_MAX || transports > PARTS_MAX ||
+	    devices > PARTS_MAX || authors > SHM_AUTHORS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	begin(v, sizeof(struct shm_control));
+	place(v, SEG_SLOTS, sizeof(struct shm_slot), slots);
+	place(v, SEG_TRANSPORTS, sizeof(struct shm_transport), transports);
+	place(v, SEG_DIAG, SHM_DIAG_BYTES, transports * devices);
+	place(v, SEG_DONE, sizeof(uint64_t), authors);
+	place(v, SEG_DEVICES, SHM_NAME_MAX, devices);
+	place(v, SEG_RINGS, sizeof(struct shm_ring) + SHM_RING_BYTES, slots);
+	return 0;
+}
+
+int
+seg_view_worker(struct seg_view *v, const struct shm_worker *w)
+{
+	uint32_t conns = w->nconns, batches = w->nbatches;
+	uint32_t trace = w->trace_bytes;
+
+	if (conns > PARTS_MAX || batches > PARTS_MAX || trace < TRACE_MIN ||
+	    trace > TRACE_MAX || (trace & (trace - 1)) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	begin(v, sizeof(struct shm_worker));
+	place(v, SEG_TRACE, sizeof(struct shm_ring) + trace, 1);
+	place(v, SEG_CONNS, sizeof(struct shm_conn), conns);
+	place(v, SEG_LEFTS, sizeof(struct shm_conn_left), conns);
+	place(v, SEG_BATCHES, sizeof(struct shm_batch), batches);
+	return 0;
+}
+
+static uint64_t
+unix_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The kernel's boot id: memory that survived nothing but a name. */
+static void
+read_boot_id(char *out, size_t size)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	out[0] = 0;
+	if (f) {
+		if (fgets(out, (int)size, f)) {
+			out[strcspn(out, "\n")] = 0;
+		}
+		fclose(f);
+	}
+}
+
+static int
+object_for(struct seg *s, const char *store, enum shm_kind kind,
+    const char *name, unsigned worker)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+	if (!seg_name_ok(store) ||
+	    (kind != SHM_CONTROL && !seg_name_ok(name))) {
+		errno = EINVAL;
+		return -1;
+	}
+	seg_object_name(
+	    s->object, sizeof(s->object), store, kind, name, worker);
+	return 0;
+}
+
+static void
+fill_control(struct shm_control *c, const struct seg_view *v,
+    const struct shm_control *counts)
+{
+	c->nslots = counts->nslots;
+	c->ntransports = counts->ntransports;
+	c->ndevices = counts->ndevices;
+	c->nauthors = counts->nauthors;
+	c->slots_off = v->part[SEG_SLOTS].off;
+	c->transports_off = v->part[SEG_TRANSPORTS].off;
+	c->diag_off = v->part[SEG_DIAG].off;
+	c->done_off = v->part[SEG_DONE].off;
+	c->devices_off = v->part[SEG_DEVICES].off;
+	c->started_ms = unix_ms();
+	read_boot_id(c->boot, sizeof(c->boot));
+	for (unsigned i = 0; i < counts->nslots; i++) {
+		struct shm_slot *slot = seg_slot(c, i);
+
+		atomic_init(&slot->gen, 1);
+		slot->ring_off =
+		    v->part[SEG_RINGS].off + i * v->part[SEG_RINGS].each;
+		ring_init(seg_notices(c, i), SHM_RING_BYTES);
+	}
+	for (unsigned i = 0; i < counts->ntransports; i++) {
+		atomic_init(&seg_transport(c, i)->last_exit, -1);
+	}
+}
+
+int
+seg_create_control(struct seg *s, const char *store, unsigned nslots,
+    unsigned ntransports, unsigned ndevices, unsigned nauthors)
+{
+	struct shm_control counts = {
+		.nslots = nslots,
+		.ntransports = ntransports,
+		.ndevices = ndevices,
+		.nauthors = nauthors,
+	};
+	struct seg_view v;
+
+	if (object_for(s, store, SHM_CONTROL, "", 0) < 0 ||
+	    seg_view_control(&v, &counts) < 0 ||
+	    seg_object_create(s, v.size) < 0) {
+		return -1;
+	}
+	if (seg_view_keep(s, &v) < 0) {
+		seg_object_drop(s);
+		return -1;
+	}
+	fill_control(s->at, &v, &counts);
+	seg_publish(s, store, SHM_CONTROL, "");
+	return 0;
+}
+
+int
+seg_create_worker(struct seg *s, const char *store, const char *transport,
+    unsigned transport_index, unsigned worker, unsigned nconns,
+    unsigned nbatches, size_t trace_bytes)
+{
+	uint32_t trace = TRACE_MIN;
+	struct seg_view v;
+	struct shm_worker *w;
+
+	while (trace < trace_bytes && trace < TRACE_MAX) {
+		trace *= 2;
+	}
+	if (object_for(s, store, SHM_WORKER, transport, worker) < 0 ||
+	    seg_view_worker(&v,
+		&(struct shm_worker){ .nconns = nconns,
+		    .nbatches = nbatches,
+		    .trace_bytes = trace }) < 0 ||
+	    seg_object_create(s, v.size) < 0) {
+		return -1;
+	}
+	if (seg_view_keep(s, &v) < 0) {
+		seg_object_drop(s);
+		return -1;
+	}
+	w = s->at;
+	w->transport = transport_index;
+	w->worker = worker;
+	w->nconns = nconns;
+	w->nbatches = nbatches;
+	w->trace_bytes = trace;
+	w->conns_off = v.part[SEG_CONNS].off;
+	w->lefts_off = v.part[SEG_LEFTS].off;
+	w->batches_off = v.part[SEG_BATCHES].off;
+	w->trace_off = v.part[SEG_TRACE].off;
+	ring_init(seg_trace(w), trace);
+	for (unsigned i = 0; i < nconns; i++) {
+		seg_conn(w, i)->fd = -1;
+	}
+	seg_publish(s, store, SHM_WORKER, transport);
+	return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The right to write: gate, owner word, repair, reap. Runs in every process
+ * that writes, and in the supervisor. Between taking and releasing there is
+ * no system call, no allocation and no log. The essay is in layout.h; the
+ * order of every single step matters, and the kill harnesses in tests/ are
+ * what says whether it is right.
+ */
+
+#include "shm/store_own.h"
+
+#include <time.h>
+
+#include "shm/seg.h"
+
+enum { TAG_OP_BITS = 48 };
+
+#define NS_PER_S 1000000000
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* What this process is about to own, for the supervisor, which takes an owner
+ * without a claim for a forgery. */
+static _Atomic uint64_t *
+claim_of(const struct store *st)
+{
+	return &seg_slot(st->env->control, SLOT_OF(st->env->me))->claim;
+}
+
+_Atomic uint64_t *
+store_own_done(struct store *st, unsigned author)
+{
+	return seg_done(st->env->control, author);
+}
+
+/*
+ * Tells the author of the last committed write that it was carried out. The
+ * tag names the author; the dead owner may itself have been repairing. A
+ * living author has noted it while it owned, so this store can only be for a
+ * dead one. Operation numbers never decrease.
+ */
+static void
+credit(struct store *st, uint64_t dead)
+{
+	struct shm_side *s = &st->dev->side[0];
+	uint64_t tag = atomic_load_explicit(&s->tag, memory_order_relaxed);
+	uint64_t op = tag & (((uint64_t)1 << TAG_OP_BITS) - 1);
+	unsigned author = (unsigned)(tag >> TAG_OP_BITS);
+	_Atomic uint64_t *done;
+
+#if STORE_MUT == 5
+	if (atomic_load_explicit(&s->who, memory_order_relaxed) != dead) {
+		return;
+	}
+#endif
+	(void)dead;
+	if (author >= seg_authors(st->env->control)) {
+		return;
+	}
+	done = store_own_done(st, author);
+	if (atomic_load_explicit(done, memory_order_relaxed) < op) {
+		atomic_store_explicit(done, op, memory_order_release);
+	}
+}
+
+#if STORE_MUT != 3
+static void
+copy_word(_Atomic uint64_t *to, const _Atomic uint64_t *from)
+{
+	atomic_store_explicit(to,
+	    atomic_load_explicit(from, memory_order_relaxed),
+	    memory_order_relaxed);
+}
+
+/* One side over the other. */
+static void
+copy_side(struct store *st, int to, int from)
+{
+	struct shm_side *t = &st->dev->side[to], *f = &st->dev->side[from];
+
+	for (uint32_t i = 0; i < st->words; i++) {
+		copy_word(st->data[to] + i, st->data[from] + i);
+	}
+	copy_word(&t->tag, &f->tag);
+	copy_word(&t->events, &f->events);
+	copy_word(&t->who, &f->who);
+}
+#endif
+
+/* Brings both sides into agreement: the caller has just taken the device from
+ * a dead owner. Idempotent; may itself be killed anywhere and done again. */
+static void
+repair(struct store *st, uint64_t dead)
+{
+	struct shm_device *d = st->dev;
+	uint64_t q = atomic_load_explicit(&d->seq, memory_order_acquire);
+	int from = (int)(q & 1);
+
+	atomic_thread_fence(memory_order_release);
+#if STORE_MUT != 3
+	copy_side(st, !from, from);
+#endif
+	if (from) {
+		atomic_store_explicit(&d->seq, q + 1, memory_order_release);
+	}
+	credit(st, dead);
+	atomic_fetch_add_explicit(&d->repairs, 1, memory_order_relaxed);
+}
+
+/* Compare-and-swap of the owner word; *o is what it holds if that fails. */
+static bool
+swap_owner(struct store *st, uint64_t *o)
+{
+	return atomic_compare_exchange_strong_explicit(&st->dev->owner, o,
+	    st->env->me, memory_order_acq_rel, memory_order_acquire);
+}
+
+/* Takes the device if it is free or its owner is dead; ask: may the kernel be
+ * asked about it, which costs a system call. */
+static bool
+try_owner(struct store *st, bool ask)
+{
+	uint64_t o = 0, dead;
+
+	if (swap_owner(st, &o)) {
+		return true;
+	}
+	if (!slot_declared_dead(st->env->control, o) &&
+	    !(ask && slot_probe(st->env, o))) {
+		return false;
+	}
+	dead = o;
+	if (!swap_owner(st, &o)) {
+		return false;
+	}
+	repair(st, dead); /* if we die in it, the next one repairs */
+	return true;
+}
+
+/* Sleeps at the gate until `until`; true if it was let in. */
+static bool
+wait_at_gate(struct shm_device *d, int64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = until / NS_PER_S,
+		.tv_nsec = until % NS_PER_S,
+	};
+
+	return sem_clockwait(&d->gate, CLOCK_MONOTONIC, &ts) == 0;
+}
+
+#if STORE_MUT == 1
+int
+store_own_take(struct store *st, uint64_t budget_ns)
+{
+	(void)budget_ns;
+	(void)try_owner;
+	(void)wait_at_gate;
+	(void)now_ns;
+	sem_wait(&st->dev->gate);
+	atomic_store(&st->dev->owner, st->env->me);
+	return 0;
+}
+
+void
+store_own_release(struct store *st)
+{
+	atomic_store(&st->dev->owner, 0);
+	sem_post(&st->dev->gate);
+}
+
+#else
+int
+store_own_take(struct store *st, uint64_t budget_ns)
+{
+	struct shm_device *d = st->dev;
+	int64_t now, end, ask_at, until;
+	bool got;
+
+	atomic_store_explicit(
+	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
+	/* without a token, too: a crash may have eaten it */
+	if ((sem_trywait(&d->gate) == 0 && try_owner(st, false)) ||
+	    try_owner(st, false)) {
+		return 0;
+	}
+	now = now_ns();
+	end = now + (int64_t)budget_ns;
+	ask_at = now + STORE_SLICE_NS;
+	for (;;) {
+		until = now + STORE_SLICE_NS;
+		got = wait_at_gate(d, until < end ? until : end);
+		now = now_ns();
+		/* a token got while another one owns is simply absorbed */
+		if (try_owner(st, !got || now >= ask_at)) {
+			return 0;
+		}
+		if (now >= end) {
+			break;
+		}
+		if (now >= ask_at) {
+			ask_at = now + STORE_SLICE_NS;
+		}
+	}
+	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+	return -1;
+}
+
+void
+store_own_release(struct store *st)
+{
+	struct shm_device *d = st->dev;
+	int tokens = 0;
+
+	atomic_store_explicit(&d->owner, 0, memory_order_release);
+	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+	/* at most one free token is ever of use */
+	sem_getvalue(&d->gate, &tokens);
+	if (tokens <= 0) {
+		sem_post(&d->gate);
+	}
+}
+#endif
+
+bool
+store_reap(struct store *st, uint64_t dead)
+{
+	uint64_t o = dead;
+	bool had;
+
+	atomic_store_explicit(
+	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
+	had = dead != 0 && swap_owner(st, &o);
+	if (had) {
+		repair(st, dead);
+		store_own_release(st);
+	}
+	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+#if STORE_MUT == 1 || STORE_MUT == 6
+	return had;
+#else
+	/* in any case: the dead may have taken a token or a wake-up along */
+	sem_post(&st->dev->gate);
+	return had;
+#endif
+}
