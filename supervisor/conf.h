@@ -29,7 +29,8 @@ struct conf_range {
 	double scale;
 	char *name; /* or NULL */
 	char *unit; /* or NULL */
-	uint8_t *init; /* store_bytes(table, count) bytes in wire form */
+	uint8_t *init; /* store_bytes(table, count) bytes in wire form, or
+			* NULL for zeros */
 };
 
 struct conf_object {
@@ -113,6 +114,14 @@ struct conf *conf_load(const char *path, FILE *err);
 void conf_dump(const struct conf *, FILE *out);
 
 void conf_free(struct conf *);
+
+/* Frees the values that registers start with, once the segments have them;
+ * all ranges are then zeros to conf_dump(). */
+void conf_forget_values(struct conf *);
+
+/* Prints every key of this version, a line each: its path, what it takes, its
+ * default and its help, separated by tabs. */
+void conf_keys(FILE *out);
 
 /* Words for the enumerations above. */
 const char *conf_type_name(enum conf_type);

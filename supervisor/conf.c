@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key of the configuration, one row each: name, kind, range, default,
+ * help. The reader, the dump, the manual's test and the suggestions for
+ * mistyped keys use these rows. A new key is a row here, a member in conf.h
+ * and its paragraph in holdfast.json.5.
+ */
+#include "supervisor/conf.h"
+
+#include "supervisor/conf_device.h"
+#include "supervisor/conf_dump.h"
+#include "supervisor/conf_net.h"
+#include "supervisor/conf_range.h"
+#include "supervisor/conf_transport.h"
+
+#define IN_CONF(m) .off = offsetof(struct conf, m)
+#define IN_DEVICE(m) .off = offsetof(struct conf_device_in, m)
+#define IN_RANGE(m) .off = offsetof(struct conf_range_in, m)
+#define IN_ID(i) .off = offsetof(struct conf_identity_in, named[i])
+#define IN_TRANSPORT(m) .off = offsetof(struct conf_transport, m)
+#define LATER(name, whose)                                          \
+	{                                                           \
+		name, CONF_OWN, .flags = CONF_LATER, .takes = whose \
+	}
+
+enum {
+	NAME_BYTES = 39, /* as struct shm_range has room for */
+	UNIT_BYTES = 15,
+	MS_MAX = 3600000,
+	S_MAX = 86400,
+};
+
+_Static_assert(sizeof(unsigned) == sizeof(uint32_t), "CONF_UINT");
+_Static_assert(sizeof(enum typed_type) == sizeof(int), "CONF_WORD");
+_Static_assert(sizeof(((struct shm_range *)0)->name) == NAME_BYTES + 1, "name");
+_Static_assert(sizeof(((struct shm_range *)0)->unit) == UNIT_BYTES + 1, "unit");
+
+static const char *const access_words[] = { "rw", "ro", NULL };
+static const char *const access_long[] = { "read-write", "read-only", NULL };
+static const char *const missing_words[] = { "exception", "silent", NULL };
+static const char *const framer_words[] = { "socket", "tls", "rtu", "ascii",
+	NULL };
+static const char *const transport_types[] = { [CONF_TCP] = "tcp", NULL };
+static const char *const later_types[] = { "tls", "udp", "serial", NULL };
+static const char *const order_words[] = { [TYPED_ABCD] = "abcd",
+	[TYPED_BADC] = "badc",
+	[TYPED_CDAB] = "cdab",
+	[TYPED_DCBA] = "dcba",
+	NULL };
+static const char *const type_words[] = { [TYPED_UINT16] = "uint16",
+	[TYPED_INT16] = "int16",
+	[TYPED_UINT32] = "uint32",
+	[TYPED_INT32] = "int32",
+	[TYPED_UINT64] = "uint64",
+	[TYPED_INT64] = "int64",
+	[TYPED_FLOAT32] = "float32",
+	[TYPED_FLOAT64] = "float64",
+	[TYPED_STRING] = "string",
+	[TYPED_BITS] = "bits",
+	NULL };
+
+static const struct conf_key top_keys[] = {
+	{ "include", CONF_OWN, .takes = "a list of paths or patterns",
+	    .help = "more files, read as if they stood here" },
+	{ "store", CONF_SECTION, .section = &conf_store,
+	    .help = "the shared memory that the processes meet in" },
+	{ "devices", CONF_OWN, CONF_REQUIRED, .takes = "an object of devices",
+	    .read = conf_devices_read, .dump = conf_devices_dump,
+	    .help = "register maps by name" },
+	{ "transports", CONF_OWN, CONF_REQUIRED,
+	    .takes = "an object of transports", .read = conf_transports_read,
+	    .dump = conf_transports_dump, .help = "listeners by name" },
+	{ "control", CONF_SECTION, .section = &conf_control,
+	    .help = "how other programs reach the daemon" },
+	{ "drain_timeout_s", CONF_UINT, IN_CONF(drain_timeout_s), .max = 3600,
+	    .def = 5,
+	    .help = "how long a stop waits for requests that have begun" },
+	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms), .min = 100,
+	    .max = 600000, .def = 2000,
+	    .help = "how long a process may stay silent before it is killed" },
+	LATER("http", "the web page"),
+	LATER("server_list", "simulator files"),
+	LATER("device_list", "simulator files"),
+	{ NULL },
+};
+
+static const struct conf_key store_keys[] = {
+	{ "name", CONF_NAME, IN_CONF(store), .max = 40, .text = "holdfast",
+	    .help = "distinguishes stores on one machine" },
+	LATER("snapshot", "saved registers"),
+	{ NULL },
+};
+
+static const struct conf_key control_keys[] = {
+	/* before listen, which asks whether there are keys */
+	{ "curve", CONF_SECTION, .section = &conf_curve,
+	    .help = "keys for endpoints that other machines can reach" },
+	{ "listen", CONF_OWN, .takes = "a list of endpoints",
+	    .read = conf_endpoints_read, .dump = conf_endpoints_dump,
+	    .help = "tcp:// endpoints beside the one in the run directory" },
+	{ NULL },
+};
+
+static const struct conf_key curve_keys[] = {
+	{ "secret_key", CONF_PATH, IN_CONF(curve_secret_key), .max = 4096,
+	    .help = "file of the daemon's own key" },
+	{ "authorized", CONF_PATH, IN_CONF(curve_authorized), .max = 4096,
+	    .help = "directory of the keys that clients may have" },
+	{ NULL },
+};
+
+static const struct conf_key device_keys[] = {
+	{ "shared_blocks", CONF_BOOL, IN_DEVICE(d.shared_blocks),
+	    .help = "one register array behind all four tables" },
+	{ "coils", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "bits that clients read and write" },
+	{ "discrete_inputs", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "bits that clients read" },
+	{ "holding_registers", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "registers that clients read and write" },
+	{ "input_registers", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "registers that clients read" },
+	{ "files", CONF_OWN, .takes = "a list of files",
+	    .read = conf_files_read, .dump = conf_files_dump,
+	    .help = "file records, function codes 20 and 21" },
+	{ "fifos", CONF_OWN, .takes = "a list of FIFO queues",
+	    .read = conf_fifos_read, .dump = conf_fifos_dump,
+	    .help = "FIFO queues, function code 24" },
+	{ "identity", CONF_KEEP, IN_DEVICE(identity), .takes = "an object",
+	    .section = &conf_identity, .dump = conf_identity_dump,
+	    .help = "what function code 43/14 answers" },
+	LATER("map", "register maps in CSV files"),
+	{ NULL },
+};
+
+static const struct conf_key range_keys[] = {
+	{ "addr", CONF_UINT, CONF_REQUIRED, IN_RANGE(r.addr), .max = 65535,
+	    .help = "the first address, from 0" },
+	{ "count", CONF_UINT, IN_RANGE(r.count), .min = 1, .max = 65536,
+	    .text = "what type and values need, else 1",
+	    .help = "how many registers or bits" },
+	{ "type", CONF_WORD, CONF_PRESET, IN_RANGE(r.type), .words = type_words,
+	    .text = "uint16; bits in tables of bits",
+	    .help = "what the registers hold" },
+	{ "order", CONF_WORD, CONF_PRESET | CONF_NOT_BITS, IN_RANGE(r.order),
+	    .words = order_words, .text = "abcd",
+	    .help = "how the bytes of a value follow each other" },
+	{ "access", CONF_SWITCH, CONF_PRESET, IN_RANGE(r.read_only),
+	    .words = access_words, .text = "rw; ro in tables of inputs",
+	    .help = "ro refuses writing by Modbus clients" },
+	{ "value", CONF_KEEP, IN_RANGE(value), .takes = "a value",
+	    .dump = conf_dump_values, .help = "what each element starts with" },
+	{ "values", CONF_KEEP, IN_RANGE(values), .takes = "a list of values",
+	    .dump = conf_dump_nothing,
+	    .help = "what the elements start with, in turn" },
+	{ "name", CONF_TEXT, IN_RANGE(r.name), .max = NAME_BYTES,
+	    .help = "what the range is called" },
+	{ "unit", CONF_TEXT, IN_RANGE(r.unit), .max = UNIT_BYTES,
+	    .help = "of measurement" },
+	{ "scale", CONF_NUMBER, CONF_PRESET | CONF_NOT_BITS, IN_RANGE(r.scale),
+	    .text = "1", .help = "what a reader multiplies the value with" },
+	LATER("action", "register actions"),
+	{ NULL },
+};
+
+static const struct conf_key file_keys[] = {
+	{ "number", CONF_UINT, CONF_REQUIRED, IN_RANGE(number), .min = 1,
+	    .max = 65535, .dump = conf_dump_nothing, .help = "of the file" },
+	{ "records", CONF_UINT, CONF_REQUIRED, IN_RANGE(records), .min = 1,
+	    .max = 10000, .dump = conf_dump_nothing,
+	    .help = "how many registers it has" },
+	{ "value", CONF_KEEP, IN_RANGE(value), .takes = "a value",
+	    .dump = conf_dump_values, .help = "what each record starts with" },
+	{ "values", CONF_KEEP, IN_RANGE(values), .takes = "a list of values",
+	    .dump = conf_dump_nothing,
+	    .help = "what the records start with, in turn" },
+	{ NULL },
+};
+
+static const struct conf_key fifo_keys[] = {
+	{ "addr", CONF_UINT, CONF_REQUIRED, IN_RANGE(r.addr), .max = 65535,
+	    .dump = conf_dump_nothing, .help = "the FIFO pointer address" },
+	{ "values", CONF_KEEP, IN_RANGE(values),
+	    .takes = "a list of 31 values at most", .dump = conf_dump_nothing,
+	    .help = "what waits in the queue, the oldest first" },
+	{ NULL },
+};
+
+/* Row n is object n of the identification. */
+static const struct conf_key identity_keys[] = {
+	{ "VendorName", CONF_TEXT, IN_ID(0), .max = CONF_ID_BYTES,
+	    .text = "Holdfast", .help = "object 0" },
+	{ "ProductCode", CONF_TEXT, IN_ID(1), .max = CONF_ID_BYTES,
+	    .text = "HF", .help = "object 1" },
+	{ "MajorMinorRevision", CONF_TEXT, IN_ID(2), .max = CONF_ID_BYTES,
+	    .text = HOLDFAST_VERSION, .help = "object 2" },
+	{ "VendorUrl", CONF_TEXT, IN_ID(3), .max = CONF_ID_BYTES,
+	    .help = "object 3" },
+	{ "ProductName", CONF_TEXT, IN_ID(4), .max = CONF_ID_BYTES,
+	    .help = "object 4" },
+	{ "ModelName", CONF_TEXT, IN_ID(5), .max = CONF_ID_BYTES,
+	    .help = "object 5" },
+	{ "UserApplicationName", CONF_TEXT, IN_ID(6), .max = CONF_ID_BYTES,
+	    .help = "object 6" },
+	{ "objects", CONF_KEEP,
+	    .off = offsetof(struct conf_identity_in, objects),
+	    .takes = "an object of strings, by number from 128 to 255",
+	    .help = "objects of one's own" },
+	{ NULL },
+};
+
+static const struct conf_key transport_keys[] = {
+	{ "type", CONF_WORD, CONF_REQUIRED, IN_TRANSPORT(type),
+	    .words = transport_types, .later_words = later_types,
+	    .help = "what carries the frames" },
+	{ "listen", CONF_OWN, CONF_REQUIRED, IN_TRANSPORT(listen),
+	    .takes = "an address and port, \"HOST:PORT\"",
+	    .read = conf_listen_read, .dump = conf_text_dump,
+	    .help = "where clients connect to" },
+	{ "framer", CONF_CHOICE, IN_TRANSPORT(framer), .words = framer_words,
+	    .help = "how requests are told apart" },
+	{ "units", CONF_OWN, IN_TRANSPORT(units),
+	    .takes = "an object of device names by unit address",
+	    .text = "every unit is the device, if there is but one",
+	    .read = conf_units_read, .dump = conf_dump_nothing,
+	    .help = "which device answers to which unit address" },
+	{ "missing_unit", CONF_SWITCH, IN_TRANSPORT(silent_units),
+	    .words = missing_words,
+	    .help = "what a unit address gets that no device has" },
+	{ "broadcast", CONF_BOOL, IN_TRANSPORT(broadcast),
+	    .help = "unit 0 writes to every device and is not answered" },
+	{ "access", CONF_SWITCH, IN_TRANSPORT(read_only), .words = access_long,
+	    .help = "read-only refuses all writing" },
+	{ "allow", CONF_OWN, IN_TRANSPORT(allow), .takes = "a list of networks",
+	    .text = "everybody", .read = conf_cidrs_read,
+	    .dump = conf_cidrs_dump, .help = "who may connect" },
+	{ "deny", CONF_OWN, IN_TRANSPORT(deny), .takes = "a list of networks",
+	    .text = "nobody", .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	    .help = "who may not, even if allowed" },
+	{ "priority", CONF_OWN, IN_TRANSPORT(priority),
+	    .takes = "a list of networks", .text = "nobody",
+	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	    .help = "whose connections are never closed for newer ones" },
+	{ "max_connections", CONF_UINT, IN_TRANSPORT(max_connections), .min = 1,
+	    .max = 60000, .def = 256,
+	    .help = "connections of each worker at a time" },
+	{ "max_connections_per_peer", CONF_UINT,
+	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
+	    .help = "of them from one address; 0 sets no limit" },
+	{ "idle_timeout_s", CONF_UINT, IN_TRANSPORT(idle_timeout_s),
+	    .max = S_MAX,
+	    .help = "closes a connection that asks nothing; 0 never" },
+	{ "frame_timeout_ms", CONF_UINT, IN_TRANSPORT(frame_timeout_ms),
+	    .max = MS_MAX, .def = 10000,
+	    .help = "closes a connection whose request stays unfinished; 0 "
+		    "never" },
+	{ "workers", CONF_UINT, IN_TRANSPORT(workers), .min = 1, .max = 64,
+	    .def = 1, .help = "processes that share the listener" },
+	{ "autostart", CONF_BOOL, IN_TRANSPORT(autostart), .def = 1,
+	    .help = "serve as soon as the daemon starts" },
+	{ "trace", CONF_BOOL, IN_TRANSPORT(trace),
+	    .help = "keep the last frames for inspection" },
+	{ "restart", CONF_SECTION, .section = &conf_restart,
+	    .help = "how a worker that died is brought back" },
+	{ "user", CONF_OWN, IN_TRANSPORT(user), .takes = "the name of a user",
+	    .read = conf_user_read, .dump = conf_text_dump,
+	    .help = "whom the workers run as" },
+	LATER("max_transactions", "a limit for each connection"),
+	LATER("plugins", "plugins"),
+	LATER("cert", "tls transports"),
+	LATER("key", "tls transports"),
+	LATER("password", "tls transports"),
+	LATER("password_file", "tls transports"),
+	LATER("ca", "tls transports"),
+	LATER("crl", "tls transports"),
+	LATER("client_cert", "tls transports"),
+	LATER("roles", "tls transports"),
+	LATER("port", "serial transports"),
+	LATER("baudrate", "serial transports"),
+	LATER("bytesize", "serial transports"),
+	LATER("parity", "serial transports"),
+	LATER("stopbits", "serial transports"),
+	LATER("rs485", "serial transports"),
+	LATER("local_echo", "serial transports"),
+	LATER("t15", "serial transports"),
+	LATER("turnaround_ms", "serial transports"),
+	LATER("ascii_timeout_ms", "serial transports"),
+	{ NULL },
+};
+
+static const struct conf_key restart_keys[] = {
+	{ "min_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.min_backoff_ms),
+	    .max = MS_MAX, .def = 10,
+	    .help = "the wait before the second restart; the first has none" },
+	{ "max_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.max_backoff_ms),
+	    .min = 1, .max = MS_MAX, .def = 5000,
+	    .help = "the wait doubles up to this" },
+	{ "max_in_window", CONF_UINT, IN_TRANSPORT(restart.max_in_window),
+	    .max = 1000000,
+	    .help = "restarts in a window before it gives up; 0 never does" },
+	{ "window_s", CONF_UINT, IN_TRANSPORT(restart.window_s), .min = 1,
+	    .max = S_MAX, .def = 60,
+	    .help = "the window; without a crash in it the wait starts anew" },
+	{ NULL },
+};
+
+#define SECTION(name, path, what) \
+	const struct conf_section conf_##name = { path, what, name##_keys }
+
+SECTION(top, "", "the top level");
+SECTION(store, "store", "\"store\"");
+SECTION(control, "control", "\"control\"");
+SECTION(curve, "control.curve", "\"curve\"");
+SECTION(device, "devices.NAME", "a device");
+SECTION(range, "devices.NAME.TABLE[]", "a range");
+SECTION(file, "devices.NAME.files[]", "a file");
+SECTION(fifo, "devices.NAME.fifos[]", "a FIFO queue");
+SECTION(identity, "devices.NAME.identity", "\"identity\"");
+SECTION(transport, "transports.NAME", "a transport");
+SECTION(restart, "transports.NAME.restart", "\"restart\"");
+
+const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
+	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
+	&conf_transport, &conf_restart, &conf_control, &conf_curve, NULL };
+
+const char *
+conf_type_name(enum conf_type type)
+{
+	return transport_types[type];
+}
+
+const char *
+conf_table_name(enum store_table table)
+{
+	static const char *const names[] = {
+		[STORE_CO] = "coils",
+		[STORE_DI] = "discrete_inputs",
+		[STORE_HR] = "holding_registers",
+		[STORE_IR] = "input_registers",
+		[STORE_FILE] = "files",
+		[STORE_FIFO] = "fifos",
+	};
+
+	return names[table];
+}

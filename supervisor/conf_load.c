@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the path of a configuration to struct conf: reads the files, makes one
+ * tree of them, has the tables of keys read it, and shows every mistake. Runs
+ * in the supervisor before the first fork.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/conf_read.h"
+#include "supervisor/mem.h"
+
+enum { FILE_BYTES_MAX = 64 << 20, READ_BYTES = 65536 };
+
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* What is read of one configuration: the files so far, each of them once. */
+struct load {
+	struct conf_ctx ctx;
+	struct file_id *seen;
+	size_t nseen;
+};
+
+/* ---- one file ---- */
+
+/* The whole of a file with a NUL behind it. NULL with errno. */
+static char *
+slurp(int fd, size_t *len)
+{
+	char *text = NULL, *more;
+	size_t size = 0, n = 0;
+	ssize_t got = 0;
+
+	do {
+		n += (size_t)got;
+		if (size - n < READ_BYTES) {
+			size = 2 * size + 2 * READ_BYTES;
+			more = size > 2 * FILE_BYTES_MAX ? NULL
+							 : realloc(text, size);
+			if (more == NULL) {
+				errno = EFBIG;
+				got = -1;
+				break;
+			}
+			text = more;
+		}
+		got = read(fd, text + n, READ_BYTES);
+	} while (got > 0 || (got == -1 && errno == EINTR && (got = 0) == 0));
+	if (got == -1) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	*len = n;
+	return text;
+}
+
+/* True if the file was read before; notes it if not. */
+static bool
+seen_before(struct load *l, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return false;
+	for (size_t i = 0; i < l->nseen; i++)
+		if (l->seen[i].dev == st.st_dev && l->seen[i].ino == st.st_ino)
+			return true;
+	l->seen = mem_more(l->seen, l->nseen, sizeof(*l->seen));
+	l->seen[l->nseen++] = (struct file_id){ st.st_dev, st.st_ino };
+	return false;
+}
+
+/*
+ * Reads and parses one file. 1 done, 0 it was read before, -1 with errno.
+ */
+static int
+read_file(struct load *l, const char *path, struct jsonc_doc **doc)
+{
+	struct conf_ctx *ctx = &l->ctx;
+	size_t len = 0;
+	char *text;
+	int fd, saved;
+
+	*doc = NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (seen_before(l, fd)) {
+		close(fd);
+		return 0;
+	}
+	text = slurp(fd, &len);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	if (text == NULL)
+		return -1;
+	*doc = jsonc_parse(path, text, len, conf_fault_at, ctx);
+	free(text);
+	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
+	ctx->docs[ctx->ndocs++] = *doc;
+	return 1;
+}
+
+/* ---- several files as one ---- */
+
+static void
+tell_twice(struct conf_ctx *ctx, const struct jsonc_node *again,
+    const struct jsonc_node *first)
+{
+	conf_fault_key(ctx, again,
+	    "duplicate key \"%.60s\"; it stands at "
+	    "%.200s:%u:%u already",
+	    again->key, first->doc->path, first->key_line, first->key_col);
+}
+
+static void
+append(struct jsonc_node *object, struct jsonc_node *member)
+{
+	struct jsonc_node **link = &object->in.first;
+
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = member;
+	member->next = NULL;
+	object->in.n++;
+}
+
+/* Moves the members of an object into another, depth levels of objects
+ * deep. */
+static void
+merge(struct conf_ctx *ctx, struct jsonc_node *into, struct jsonc_node *from,
+    int depth)
+{
+	struct jsonc_node *m, *next, *there;
+
+	for (m = from->in.first; m != NULL; m = next) {
+		next = m->next;
+		if (strcmp(m->key, "include") == 0 && depth == 1)
+			continue;
+		there = jsonc_get(into, m->key);
+		if (there == NULL)
+			append(into, m);
+		else if (depth > 0 && there->type == JSONC_OBJECT &&
+		    m->type == JSONC_OBJECT)
+			merge(ctx, there, m, depth - 1);
+		else
+			tell_twice(ctx, m, there);
+	}
+}
+
+static void include_all(
+    struct load *, struct jsonc_node *into, const struct jsonc_node *root);
+
+static void
+include_file(struct load *l, struct jsonc_node *into, const char *path,
+    const struct jsonc_node *at)
+{
+	struct conf_ctx *ctx = &l->ctx;
+	struct jsonc_doc *doc;
+
+	if (read_file(l, path, &doc) == -1) {
+		conf_fault(ctx, at, "cannot read %s: %m", path);
+		return;
+	}
+	if (doc == NULL || doc->root == NULL)
+		return;
+	if (doc->root->type != JSONC_OBJECT) {
+		conf_fault(ctx, doc->root,
+		    "a configuration must be an object, not %s",
+		    jsonc_type_words(doc->root->type));
+		return;
+	}
+	include_all(l, into, doc->root);
+	merge(ctx, into, doc->root, 1);
+}
+
+static void
+include_glob(
+    struct load *l, struct jsonc_node *into, const struct jsonc_node *node)
+{
+	char *pattern;
+	glob_t g;
+
+	if (!conf_want(&l->ctx, node, JSONC_STRING, "a path or a pattern"))
+		return;
+	pattern = conf_resolve(node->doc, node->text);
+	/* a plain path that is not there is a mistake, a pattern may be */
+	if (strpbrk(node->text, "*?[") == NULL)
+		include_file(l, into, pattern, node);
+	else if (glob(pattern, 0, NULL, &g) == 0) {
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			include_file(l, into, g.gl_pathv[i], node);
+		globfree(&g);
+	}
+	free(pattern);
+}
+
+/* Takes in what a file includes. A file is read once, however often it is
+ * named, so circles end. */
+static void
+include_all(
+    struct load *l, struct jsonc_node *into, const struct jsonc_node *root)
+{
+	const struct jsonc_node *list = jsonc_get(root, "include");
+
+	if (list == NULL ||
+	    !conf_want(&l->ctx, list, JSONC_ARRAY, "a list of paths"))
+		return;
+	for (const struct jsonc_node *n = list->in.first; n != NULL;
+	     n = n->next)
+		include_glob(l, into, n);
+}
+
+/* ---- the whole ---- */
+
+static void
+read_root(struct load *l, struct jsonc_doc *doc)
+{
+	struct conf_ctx *ctx = &l->ctx;
+
+	if (doc->root == NULL)
+		return;
+	if (doc->root->type != JSONC_OBJECT) {
+		conf_fault(ctx, doc->root,
+		    "a configuration must be an object, not %s",
+		    jsonc_type_words(doc->root->type));
+		return;
+	}
+	include_all(l, doc->root, doc->root);
+	conf_read_section(
+	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
+}
+
+struct conf *
+conf_load(const char *path, FILE *err)
+{
+	struct conf *conf = mem_zero(1, sizeof(*conf));
+	struct load l = { .ctx = { .conf = conf } };
+	struct jsonc_doc *doc;
+	int failed = 0;
+
+	conf->path = mem_text(path);
+	if (read_file(&l, path, &doc) == -1) {
+		failed = errno;
+		fprintf(err, "%s: cannot read: %m\n", path);
+	} else {
+		read_root(&l, doc);
+		if (l.ctx.nfaults > 0)
+			failed = EINVAL;
+		conf_faults_print(&l.ctx, err);
+	}
+	for (size_t i = 0; i < l.ctx.ndocs; i++)
+		jsonc_free(l.ctx.docs[i]);
+	free(l.ctx.docs);
+	free(l.ctx.transport_at);
+	free(l.seen);
+	if (failed != 0) {
+		conf_free(conf);
+		errno = failed;
+		return NULL;
+	}
+	return conf;
+}
+
+void
+conf_forget_values(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ndevices; i++)
+		for (size_t j = 0; j < conf->devices[i].nranges; j++) {
+			free(conf->devices[i].ranges[j].init);
+			conf->devices[i].ranges[j].init = NULL;
+		}
+}
+
+static void
+free_device(struct conf_device *d)
+{
+	for (size_t i = 0; i < d->nranges; i++) {
+		free(d->ranges[i].name);
+		free(d->ranges[i].unit);
+		free(d->ranges[i].init);
+	}
+	for (size_t i = 0; i < d->nidentity; i++)
+		free(d->identity[i].text);
+	free(d->ranges);
+	free(d->identity);
+	free(d->name);
+}
+
+static void
+free_transport(struct conf_transport *t)
+{
+	free(t->name);
+	free(t->listen);
+	free(t->framer);
+	free(t->allow.at);
+	free(t->deny.at);
+	free(t->priority.at);
+	free(t->user);
+}
+
+void
+conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->ndevices; i++)
+		free_device(&conf->devices[i]);
+	for (size_t i = 0; i < conf->ntransports; i++)
+		free_transport(&conf->transports[i]);
+	for (size_t i = 0; i < conf->ncontrol_listen; i++)
+		free(conf->control_listen[i]);
+	free(conf->devices);
+	free(conf->transports);
+	free(conf->control_listen);
+	free(conf->curve_secret_key);
+	free(conf->curve_authorized);
+	free(conf->store);
+	free(conf->path);
+	free(conf);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_NET_H
+#define SUPERVISOR_CONF_NET_H
+
+/*
+ * Addresses of the configuration: listeners, endpoints, networks. Numeric
+ * only, so that nothing waits for a name server.
+ */
+
+#include "supervisor/conf_read.h"
+
+struct conf_addr {
+	int family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16]; /* network order; 4 or 16 bytes of it */
+	uint16_t port;
+};
+
+/*
+ * Reads "127.0.0.1:502", "[::1]:502" or "localhost:502". 0, or -1 with words
+ * for a person in why.
+ */
+int conf_addr_parse(
+    const char *text, struct conf_addr *, char *why, size_t size);
+
+/* The other way round. */
+void conf_addr_text(const struct conf_addr *, char *buf, size_t size);
+
+/* True for 127.0.0.0/8 and ::1; for 0.0.0.0 and ::. */
+bool conf_addr_loopback(const struct conf_addr *);
+bool conf_addr_any(const struct conf_addr *);
+
+/* Reads "10.0.0.0/8", "2001:db8::/32" or a single address. 0, or -1 with
+ * words in why. */
+int conf_cidr_parse(
+    const char *text, struct conf_cidr *, char *why, size_t size);
+
+conf_read_fn conf_listen_read, conf_cidrs_read, conf_endpoints_read;
+conf_dump_fn conf_cidrs_dump, conf_endpoints_dump;
+
+#endif

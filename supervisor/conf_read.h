@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_READ_H
+#define SUPERVISOR_CONF_READ_H
+
+/*
+ * From the tree of a file to structs, as the tables of keys say; and the
+ * collecting of mistakes, so that one run shows them all.
+ */
+
+#include "supervisor/conf_key.h"
+
+enum { CONF_FAULTS_MAX = 200, CONF_HINT = 160 };
+
+struct conf_fault {
+	unsigned file; /* in the order of reading */
+	uint32_t line, col;
+	unsigned nth;
+	char *text; /* the whole line */
+};
+
+struct conf_ctx {
+	struct conf *conf;
+	struct jsonc_doc **docs; /* every file that was read */
+	size_t ndocs;
+	const struct jsonc_node **transport_at; /* beside conf->transports */
+	struct conf_fault *faults;
+	size_t nfaults;
+	size_t dropped; /* faults beyond CONF_FAULTS_MAX */
+};
+
+/* Notes a mistake at a value, or at its key. */
+void conf_fault(struct conf_ctx *, const struct jsonc_node *, const char *fmt,
+    ...) __attribute__((__format__(printf, 3, 4)));
+void conf_fault_key(struct conf_ctx *, const struct jsonc_node *,
+    const char *fmt, ...) __attribute__((__format__(printf, 3, 4)));
+/* The same at a place; a jsonc_fault_fn. */
+void conf_fault_at(void *ctx, const struct jsonc_doc *, uint32_t line,
+    uint32_t col, const char *what);
+
+/* Prints all mistakes in the order of their places, and forgets them. */
+void conf_faults_print(struct conf_ctx *, FILE *err);
+
+/* "; did you mean \"x\"?", or "" if nothing is near; lies in hint. */
+const char *conf_hint(char hint[CONF_HINT], const char *typed,
+    const char *const *names, size_t n);
+
+/*
+ * Reads an object by a section's rows into obj: defaults for what is left out,
+ * a mistake for what is unknown, of the wrong type, outside its range or
+ * missing. node NULL: everything is left out. skip: CONF_NOT_BITS for keys
+ * that do not apply here. what: "transport \"tcp1\"", for the mistakes.
+ */
+void conf_read_section(struct conf_ctx *, const struct jsonc_node *,
+    const struct conf_section *, const char *what, unsigned skip, void *obj);
+
+/* True if the node is of the type; notes a mistake with what was wanted. */
+bool conf_want(struct conf_ctx *, const struct jsonc_node *, enum jsonc_type,
+    const char *wanted);
+
+/* A whole number within min..max, or a mistake. */
+bool conf_want_uint(struct conf_ctx *, const struct jsonc_node *, uint32_t min,
+    uint32_t max, uint32_t *out);
+
+/* How a mistake calls the node: its key in quotes, or "this value". Lies in
+ * buf. */
+const char *conf_called(const struct jsonc_node *, char *buf, size_t size);
+
+/* A path as the file means it: relative to where the file lies. malloc'd. */
+char *conf_resolve(const struct jsonc_doc *, const char *path);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory for what is built before a process serves: the configuration, mostly.
+ * Never used on a request's way.
+ */
+#include "supervisor/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "shm/log.h"
+
+static void *
+sure(void *p)
+{
+	if (p == NULL)
+		fatal(EX_SOFTWARE, "out of memory");
+	return p;
+}
+
+void *
+mem_zero(size_t n, size_t size)
+{
+	return sure(calloc(n > 0 ? n : 1, size));
+}
+
+char *
+mem_text(const char *s)
+{
+	return sure(strdup(s));
+}
+
+char *
+mem_part(const char *s, size_t len)
+{
+	return sure(strndup(s, len));
+}
+
+char *
+mem_format(const char *fmt, ...)
+{
+	va_list ap;
+	char *s = NULL;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	return sure(n < 0 ? NULL : s);
+}
+
+void *
+mem_more(void *p, size_t n, size_t size)
+{
+	/* doubles whenever n reaches a power of two */
+	if (n == 0 || (n & (n - 1)) == 0) {
+		p = sure(reallocarray(p, n > 0 ? 2 * n : 1, size));
+		memset((char *)p + n * size, 0, (n > 0 ? n : 1) * size);
+	}
+	return p;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_MEM_H
+#define SUPERVISOR_MEM_H
+
+/*
+ * Memory for what is built before a process serves. Running out of it is
+ * fatal(), so nothing here returns NULL, and none of it is for the request
+ * path. The caller frees with free().
+ */
+
+#include <stddef.h>
+
+/* n * size zero bytes. */
+void *mem_zero(size_t n, size_t size);
+
+/* A copy of a string, of its first len bytes, and of a formatted one. */
+char *mem_text(const char *);
+char *mem_part(const char *, size_t len);
+char *mem_format(const char *fmt, ...)
+    __attribute__((__format__(printf, 1, 2)));
+
+/* Makes room for one more after n of size bytes; what is behind n is zero.
+ * Returns the array, which may have moved. */
+void *mem_more(void *, size_t n, size_t size);
+
+#endif
