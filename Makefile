@@ -32,9 +32,10 @@ CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(SANITIZE) -pthread
 CPPFLAGS += -I. -D_GNU_SOURCE -DHOLDFAST_VERSION='"$(VERSION)"' \
 	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core)
 LDFLAGS	+= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
-LIBS_D	:= $(call pc,--libs,libevent_core jansson) -ldl
-LIBS_ZMQ := $(call pc,--libs,libzmq jansson)
-LIBS_T	:= $(call pc,--libs,check libevent_core jansson libzmq) -ldl
+# not before they are used: bootstrap may have to install pkg-config first
+LIBS_D	= $(call pc,--libs,libevent_core jansson) -ldl
+LIBS_ZMQ = $(call pc,--libs,libzmq jansson)
+LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq) -ldl
 
 PROGRAMS := $(O)/holdfastd $(O)/parts/control.so $(O)/holdfast
 
@@ -55,7 +56,7 @@ help:
 bootstrap-build:
 	@./bootstrap build
 
-bootstrap-tests:
+bootstrap-tests: bootstrap-build
 	@./bootstrap tests
 
 $(O)/holdfastd: $(call obj,$(SRC_D))

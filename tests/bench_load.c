@@ -70,7 +70,7 @@ static uint8_t expected[ADU_MAX]; /* data of the first reply */
 static bool have_expected;
 static uint64_t latency[BUCKETS];
 /* served: every reply; replies: those that were measured */
-static uint64_t served, replies, errors, reopened, begin_ns, end_ns,
+static uint64_t longest, served, replies, errors, reopened, begin_ns, end_ns,
     last_reply_ns;
 static unsigned idle_answered;
 static int ep;
@@ -244,6 +244,8 @@ count_reply(struct conn *c, uint64_t t)
 	if (c->idle || !begin_ns || due < begin_ns || due >= end_ns)
 		return;
 	latency[bucket(t > due ? t - due : 0)]++;
+	if (t > due && t - due > longest)
+		longest = t - due;
 	replies++;
 }
 
@@ -394,7 +396,7 @@ report(double seconds)
 	    (unsigned long long)reopened);
 	for (i = 0; i < 4; i++)
 		printf(", \"%s\": %.1f", names[i], percentile(parts[i]));
-	printf(", \"cpu_s\": %.3f}\n",
+	printf(", \"max\": %.1f, \"cpu_s\": %.3f}\n", (double)longest / 1e3,
 	    (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
 		(double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
 	fflush(stdout);

@@ -25,6 +25,13 @@ def tool(name):
     return os.path.join(BUILD, "tests", name)
 
 
+def sanitized():
+    """Is holdfastd one that looks for its own mistakes, slow and large?"""
+    with open(os.path.join(BUILD, "holdfastd"), "rb") as f:
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 def pin(pid, cpu):
     """Ties a process to a CPU: measurements of two that are moved about by
     the scheduler differ for that reason alone."""

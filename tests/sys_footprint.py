@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What holdfastd may cost: time to start, memory, system calls. These figures
+depend little on the machine, so they are demanded and not only reported."""
+import shutil
+import sys
+
+sys.dont_write_bytecode = True
+import bench_tools as bt  # noqa: E402
+import sysutil  # noqa: E402
+from sysutil import Daemon, Modbus, Skip  # noqa: E402
+
+MIB = 1 << 20
+FC3 = {"fc": 3, "count": 125}
+
+
+def plain_build():
+    if bt.sanitized():
+        raise Skip("a sanitizer's own costs would be measured")
+
+
+def test_starts_within_100_ms():
+    "from its start until it serves, less than 100 ms pass (median of 9)"
+    plain_build()
+    with Daemon(sysutil.demo_conf()) as d:
+        times = [bt.start_ms(d) for _ in range(9)]
+    print("    ms: " + " ".join("%.1f" % t for t in sorted(times)))
+    assert bt.median(times) < 100, times
+
+
+def test_memory_before_the_first_client():
+    "a supervisor stays under 4 MiB and a worker under 6 MiB, without registers"
+    plain_build()
+    with Daemon(sysutil.demo_conf()) as d:
+        parent, worker = bt.resident(d.pid), bt.resident(d.child("tcp1"))
+        control = bt.resident(d.child("control"))
+        print("    KiB: supervisor %d, worker %d (control %d)" % (
+            parent / 1024, worker / 1024, control / 1024))
+        assert parent < 4 * MIB, parent
+        assert worker < 6 * MIB, worker
+
+
+def test_registers_of_other_transports_cost_nothing():
+    "a worker maps the devices that it serves and no others"
+    conf = sysutil.demo_conf()
+    conf["devices"]["big"] = {
+        "holding_registers": [{"addr": 0, "count": 65536}]}
+    with Daemon(conf) as d:
+        with open("/proc/%d/maps" % d.child("tcp1")) as f:
+            text = f.read()
+        assert ".device.plc1" in text and ".device.big" not in text, text
+
+
+def test_memory_of_an_idle_connection():
+    "an idle connection costs a worker no more than 512 bytes"
+    plain_build()
+    with bt.Ours(conns=6000) as ours:
+        each = bt.idle_bytes(ours, 500, 4500)
+        print("    %.0f bytes" % each)
+        assert each <= 512, each
+
+
+def test_memory_does_not_grow_with_use():
+    "a hundred thousand requests leave a worker as large as the first ones"
+    plain_build()
+    with bt.Ours() as ours:
+        bt.load(ours.port, conns=64, depth=16, seconds=0.3, **FC3)
+        before = bt.resident(ours.pid)
+        got = bt.load(ours.port, conns=64, depth=16, seconds=1, **FC3)
+        assert got["served"] > 100000 and not got["errors"], got
+        for _ in range(200):
+            with Modbus(ours.port) as m:
+                m.read_hr(0, 1)
+        after = bt.resident(ours.pid)
+        print("    KiB: %d, then %d" % (before / 1024, after / 1024))
+        assert after - before < 64 * 1024, (before, after)
+
+
+def calls_per_request(most, **options):
+    plain_build()
+    assert shutil.which("strace"), "strace is not installed"
+    with bt.Ours() as ours:
+        calls, by_name = bt.syscalls(ours, seconds=1, **FC3, **options)
+    print("    %.3f: %s" % (calls, ", ".join(
+        "%s %.3f" % item for item in sorted(
+            by_name.items(), key=lambda i: -i[1])[:6])))
+    assert calls <= most, (calls, by_name)
+
+
+def test_system_calls_of_one_client():
+    "one client: at most 3.1 system calls per request"
+    calls_per_request(3.1, conns=1)
+
+
+def test_system_calls_of_eight_clients():
+    "eight clients: at most 2.3 system calls per request"
+    calls_per_request(2.3, conns=8)
+
+
+def test_system_calls_of_eight_deep_clients():
+    "eight clients with sixteen outstanding: at most 0.2 system calls each"
+    calls_per_request(0.2, conns=8, depth=16)
+
+
+def test_system_calls_of_writing():
+    "a write costs no more system calls than a read"
+    plain_build()
+    with bt.Ours() as ours:
+        calls, by_name = bt.syscalls(ours, seconds=1, conns=8, depth=16,
+                                     fc=16, count=10)
+    assert calls <= 0.2, (calls, by_name)
+
+
+if __name__ == "__main__":
+    sysutil.run()
