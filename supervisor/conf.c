@@ -295,10 +295,11 @@ static const struct conf_key transport_keys[] = {
 static const struct conf_key restart_keys[] = {
 	{ "min_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.min_backoff_ms),
 	    .max = MS_MAX, .def = 10,
-	    .help = "the wait before the second restart; the first has none" },
+	    .help = "the wait before the third restart in a row; the first two "
+		    "have none" },
 	{ "max_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.max_backoff_ms),
 	    .min = 1, .max = MS_MAX, .def = 5000,
-	    .help = "the wait doubles up to this" },
+	    .help = "the wait grows fivefold each time up to this" },
 	{ "max_in_window", CONF_UINT, IN_TRANSPORT(restart.max_in_window),
 	    .max = 1000000,
 	    .help = "restarts in a window before it gives up; 0 never does" },

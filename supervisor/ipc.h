@@ -27,6 +27,9 @@ enum ipc_kind {
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
 	/* parent to control: the last one to go */
 	IPC_EXIT,
+	/* parent to all: the log was opened anew, its descriptor comes along;
+	 * proc_order() deals with it */
+	IPC_LOG,
 	IPC_KINDS
 };
 
@@ -48,8 +51,15 @@ int ipc_pair(int fd[2]);
  * has gone. */
 int ipc_send(int fd, const struct ipc_msg *);
 
+/* The same, with a descriptor for the reader unless pass is -1. */
+int ipc_send_fd(int fd, const struct ipc_msg *, int pass);
+
 /* Receives one: 1 got it, 0 none now, -1 the peer has gone (errno 0) or sent
  * what is no message (errno EPROTO). */
 int ipc_recv(int fd, struct ipc_msg *);
+
+/* The same, taking a descriptor that may come along, which is the caller's
+ * then (-1: none; set whatever is returned). */
+int ipc_recv_fd(int fd, struct ipc_msg *, int *pass);
 
 #endif

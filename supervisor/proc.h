@@ -4,10 +4,11 @@
 
 /*
  * A process of the daemon as it finds itself after its birth, and what it may
- * say to its parent. The birth is one recipe (proc.c): a child has its signals
- * at default, only the descriptors named here open, its byte of the lock file
- * held, the segments that it does not serve unmapped, its user and limits
- * set, no new privileges, and then its role's main is called.
+ * say to its parent. The birth is one recipe (birth.c): a child has its signals
+ * at default and those that a terminal or an operator sends to all ignored,
+ * only the descriptors named here open, its byte of the lock file held, the
+ * segments that it does not serve unmapped, its user and limits set, no new
+ * privileges, and then its role's main is called.
  */
 
 #include "shm/seg.h"

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a child is born. Runs once in each child, between fork and its role's
+ * main. What the parent had open, mapped, blocked and allowed ends here,
+ * except for what the role was given.
+ */
+#include "supervisor/birth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "supervisor/title.h"
+
+enum { SPARE_FILES = 64, CONTROL_FILES = 4096 };
+
+/* What a terminal or an operator sends to the whole group is the parent's
+ * business; a child goes when it is told to, or when the parent has gone. */
+static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1,
+	SIGUSR2, SIGPIPE };
+
+static int
+step_signals(struct birth *b)
+{
+	sigset_t none;
+	size_t i;
+	int sig;
+
+	(void)b;
+	for (sig = 1; sig < NSIG; sig++) {
+		signal(sig, SIG_DFL); /* KILL and STOP refuse: no harm */
+	}
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+		signal(ignored[i], SIG_IGN);
+	}
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int
+step_name(struct birth *b)
+{
+	title_set(b->name);
+	log_as(b->name, &b->proc->env);
+	return 0;
+}
+
+static bool
+serves(const struct birth *b, size_t device)
+{
+	const struct conf_transport *t = b->proc->transport;
+	unsigned u;
+
+	if (t == NULL) {
+		return true;
+	}
+	for (u = 0; u < CONF_UNITS; u++) {
+		if (t->units[u] == (int)device) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+step_maps(struct birth *b)
+{
+	const struct conf_transport *t = b->proc->transport;
+	size_t i;
+
+	for (i = 0; i < b->proc->conf->ndevices; i++) {
+		if (!serves(b, i)) {
+			seg_unmap(&b->device_segs[i]);
+		} else if (t != NULL && t->read_only &&
+		    seg_make_readonly(&b->device_segs[i]) < 0) {
+			return -1;
+		}
+	}
+	for (i = 0; i < b->nworkers; i++) {
+		if (b->worker_segs[i].at != b->proc->worker_seg.at) {
+			seg_unmap(&b->worker_segs[i]);
+		}
+	}
+	return 0;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static int
+step_files(struct birth *b)
+{
+	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd,
+		b->proc->wake_fd };
+	size_t i, n = sizeof(keep) / sizeof(keep[0]);
+	int next = 0;
+
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (i = 0; i < n; i++) {
+		if (keep[i] > next &&
+		    close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0) {
+			return -1;
+		}
+		if (keep[i] >= next) {
+			next = keep[i] + 1;
+		}
+	}
+	return close_range((unsigned)next, ~0u, 0);
+}
+
+static int
+step_lock(struct birth *b)
+{
+	struct slot_env *env = &b->proc->env;
+
+	/* a description of its own: the parent's would share the parent's
+	 * locks, and prove its life for it */
+	env->lock_fd = slot_lock_open(b->lock_path);
+	if (env->lock_fd < 0) {
+		return -1;
+	}
+	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
+}
+
+static int
+step_stores(struct birth *b)
+{
+	struct proc *p = b->proc;
+	size_t i;
+
+	for (i = 0; i < p->conf->ndevices; i++) {
+		const struct seg *s = &b->device_segs[i];
+
+		memset(&p->stores[i], 0, sizeof(p->stores[i]));
+		if (s->at != NULL &&
+		    store_open(&p->stores[i], s->at, s->size, s->writable,
+			s->writable ? &p->env : NULL) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+step_limits(struct birth *b)
+{
+	const struct conf_transport *t = b->proc->transport;
+	struct rlimit rl, none = { 0, 0 };
+	rlim_t want;
+
+	want = t != NULL ? t->max_connections + SPARE_FILES : CONTROL_FILES;
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0) {
+		return -1;
+	}
+	if (rl.rlim_cur < want) {
+		rl.rlim_cur = want;
+		if (rl.rlim_max < want) {
+			rl.rlim_max = want; /* privileged only */
+		}
+		if (setrlimit(RLIMIT_NOFILE, &rl) < 0) {
+			getrlimit(RLIMIT_NOFILE, &rl);
+			rl.rlim_cur = rl.rlim_max;
+			setrlimit(RLIMIT_NOFILE, &rl);
+			log_warnx("only %llu of %llu files may be open",
+			    (unsigned long long)rl.rlim_max,
+			    (unsigned long long)want);
+		}
+	}
+	/* registers and keys of a plant do not belong in files that a crash
+	 * leaves behind */
+	return setrlimit(RLIMIT_CORE, &none);
+}
+
+static int
+step_user(struct birth *b)
+{
+	uid_t r, e, s;
+	gid_t gr, ge, gs;
+
+	if (b->user == NULL || (b->uid == geteuid() && b->uid == getuid())) {
+		return 0;
+	}
+	if (initgroups(b->user, b->gid) < 0 ||
+	    setresgid(b->gid, b->gid, b->gid) < 0 ||
+	    setresuid(b->uid, b->uid, b->uid) < 0) {
+		return -1;
+	}
+	errno = EPERM; /* what follows fails without setting it */
+	if (getresuid(&r, &e, &s) < 0 || r != b->uid || e != b->uid ||
+	    s != b->uid || getresgid(&gr, &ge, &gs) < 0 || gr != b->gid ||
+	    ge != b->gid || gs != b->gid) {
+		return -1;
+	}
+	if (b->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)) {
+		return -1; /* there is a way back: it did not stick */
+	}
+	return 0;
+}
+
+static int
+step_privileges(struct birth *b)
+{
+	(void)b;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int
+step_umask(struct birth *b)
+{
+	(void)b;
+	umask(0007); /* sockets are for the group too, files for nobody else */
+	return 0;
+}
+
+static const struct step {
+	const char *what; /* after "cannot " */
+	int (*run)(struct birth *);
+	int code; /* exit code if it fails */
+} recipe[] = {
+	{ "reset the signals", step_signals, EX_SOFTWARE },
+	{ "set the name", step_name, EX_SOFTWARE },
+	{ "give back segments", step_maps, EX_SOFTWARE },
+	{ "close inherited files", step_files, EX_SOFTWARE },
+	{ "lock the slot", step_lock, EX_SOFTWARE },
+	{ "open the devices", step_stores, EX_SOFTWARE },
+	{ "set limits", step_limits, EX_SOFTWARE },
+	{ "become the configured user", step_user, EX_CONFIG },
+	{ "give up privileges", step_privileges, EX_SOFTWARE },
+	{ "set the mask", step_umask, EX_SOFTWARE },
+};
+
+void
+birth(struct birth *b)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
+		if (recipe[i].run(b) < 0) {
+			exit(proc_failed(b->proc, recipe[i].code,
+			    "cannot %s: %s", recipe[i].what, strerror(errno)));
+		}
+	}
+	exit(b->main(b->proc));
+}

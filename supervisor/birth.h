@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_BIRTH_H
+#define SUPERVISOR_BIRTH_H
+
+/*
+ * The first moments of every child, as one recipe of steps.
+ */
+
+#include <sys/types.h>
+
+#include "supervisor/proc.h"
+
+struct birth {
+	struct proc *proc; /* env.control, env.me, chan, listen_fd, wake_fd,
+			    * worker_seg, stores and the words are set */
+	const char *name; /* "tcp1", "control"; stays */
+	const char *lock_path; /* the store's lock file */
+	struct seg *device_segs; /* one per configured device */
+	struct seg *worker_segs; /* of all workers */
+	size_t nworkers;
+	const char *user; /* or NULL */
+	uid_t uid;
+	gid_t gid;
+	proc_main_fn *main;
+};
+
+/*
+ * Carries out the recipe in a child that has just been forked, with all
+ * signals blocked, and goes to its role's main. A step that fails is told to
+ * the parent and ends the child: 78 if the configuration is to blame, 70
+ * otherwise.
+ */
+void birth(struct birth *) __attribute__((__noreturn__));
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may use a run directory and a store. Runs in the supervisor, before its
+ * loop; this is the only code of it that may wait.
+ */
+#include "supervisor/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "shm/seg.h"
+#include "shm/slot.h"
+
+void
+claim_init(struct claim *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->run_fd = c->store_fd = -1;
+}
+
+static pid_t
+holder_of(int fd)
+{
+	char text[16] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0) {
+		return 0;
+	}
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+/* True if path still names the file that fd is; a daemon that ends removes
+ * its lock file, perhaps after we have opened it. */
+static bool
+same_file(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int
+claim_file(struct claim *c, const char *path, int *out)
+{
+	char text[16];
+	int fd, n;
+
+	for (;;) {
+		fd = slot_lock_open(path);
+		if (fd < 0) {
+			return -1;
+		}
+		if (slot_lock_take(fd, 0) < 0) {
+			c->holder = holder_of(fd);
+			close(fd);
+			errno = EBUSY;
+			return -1;
+		}
+		if (same_file(fd, path)) {
+			break;
+		}
+		close(fd);
+	}
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	/* the pid is a courtesy to whoever is refused; the lock is the claim */
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+		log_warn("cannot note the pid in %s", path);
+	}
+	*out = fd;
+	return 0;
+}
+
+int
+claim_run_dir(struct claim *c, const char *run_dir)
+{
+	struct stat st;
+
+	if (mkdir(run_dir, 0750) < 0 && errno != EEXIST) {
+		return -1;
+	}
+	if (stat(run_dir, &st) < 0) {
+		return -1;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	if ((size_t)snprintf(c->run_lock, sizeof(c->run_lock), "%s/lock",
+		run_dir) >= sizeof(c->run_lock)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return claim_file(c, c->run_lock, &c->run_fd);
+}
+
+int
+claim_store(struct claim *c, const char *store)
+{
+	/* beside the segments, so that the store has one owner whatever the
+	 * run directory; no segment's name is without a second dot */
+	snprintf(c->store_lock, sizeof(c->store_lock), "/dev/shm/holdfast-%s",
+	    store);
+	return claim_file(c, c->store_lock, &c->store_fd);
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* What the former daemon noted about a slot; NULL if that cannot be read. */
+static const struct shm_slot *
+former(const struct seg *old, unsigned slot)
+{
+	struct shm_control *control = old->at;
+
+	return control != NULL && slot < control->nslots
+	    ? seg_slot(control, slot)
+	    : NULL;
+}
+
+/* Waits for the orphan of a slot. True once it has gone. */
+static bool
+outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
+{
+	struct pollfd pfd = { .fd = -1, .events = POLLIN };
+	struct timespec slice = { 0, 5000000 };
+	pid_t pid = was != NULL ? (pid_t)atomic_load(&was->pid) : 0;
+
+	if (pid > 1) {
+		pfd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	}
+	/* held even now: so the pid was its holder's when we opened it */
+	while (slot_lock_held(lock_fd, slot)) {
+		if (now_ms() > until) {
+			if (pfd.fd < 0 || pid == getpid()) {
+				break;
+			}
+			log_warnx("pid %d of a former daemon does not end; "
+				  "killing it",
+			    (int)pid);
+			syscall(SYS_pidfd_send_signal, pfd.fd, SIGKILL, 0, 0);
+			until = now_ms() + 1000;
+		}
+		if (pfd.fd >= 0) {
+			poll(&pfd, 1, 50);
+		} else {
+			nanosleep(&slice, NULL);
+		}
+	}
+	if (pfd.fd >= 0) {
+		close(pfd.fd);
+	}
+	return !slot_lock_held(lock_fd, slot);
+}
+
+/* Those who hold the former lock file keep it; from now on there is another
+ * one, whose bytes are all free. */
+static int
+renew_store(struct claim *c)
+{
+	int former_fd = c->store_fd;
+
+	unlink(c->store_lock);
+	if (claim_file(c, c->store_lock, &c->store_fd) < 0) {
+		c->store_fd = former_fd;
+		return -1;
+	}
+	close(former_fd);
+	return 0;
+}
+
+int
+claim_wait_orphans(struct claim *c, const char *store, unsigned limit_ms)
+{
+	char name[SHM_NAME_MAX * 3];
+	struct seg old = { .at = NULL, .fd = -1 };
+	uint64_t until = now_ms() + limit_ms;
+	unsigned i, externals = 0;
+	int rc = 0;
+
+	seg_object_name(name, sizeof(name), store, SHM_CONTROL, "", 0);
+	if (seg_attach(&old, name, SHM_CONTROL, false) < 0) {
+		old.at = NULL; /* then a wait is without knowing for whom */
+	}
+	for (i = 1; i <= SHM_SLOTS_MAX; i++) {
+		const struct shm_slot *was = former(&old, i);
+
+		if (!slot_lock_held(c->store_fd, i)) {
+			continue;
+		}
+		if (was != NULL && atomic_load(&was->role) == SHM_EXTERNAL) {
+			externals++;
+		} else if (!outlive(c->store_fd, was, i, until)) {
+			rc = -1;
+		}
+	}
+	seg_unmap(&old);
+	return rc == 0 && externals > 0 ? renew_store(c) : rc;
+}
+
+void
+claim_release(struct claim *c)
+{
+	if (c->store_fd >= 0) {
+		unlink(c->store_lock);
+		close(c->store_fd);
+	}
+	if (c->run_fd >= 0) {
+		unlink(c->run_lock);
+		close(c->run_fd);
+	}
+	c->run_fd = c->store_fd = -1;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CLAIM_H
+#define SUPERVISOR_CLAIM_H
+
+/*
+ * The run directory and the store belong to one daemon at a time. Each is
+ * claimed by the lock on byte 0 of a file, which the kernel drops when the
+ * daemon has gone, however it went. The store's lock file is also the one
+ * whose other bytes prove the lives of its children (slot.h).
+ */
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "shm/layout.h"
+
+struct claim {
+	int run_fd, store_fd; /* -1: not claimed */
+	char run_lock[PATH_MAX];
+	char store_lock[SHM_NAME_MAX * 2];
+	pid_t holder; /* who has it, after EBUSY; 0: unknown */
+};
+
+void claim_init(struct claim *);
+
+/* Makes the directory if it is missing (0750) and claims it. 0, or -1 with
+ * errno; EBUSY: another daemon has it. */
+int claim_run_dir(struct claim *, const char *run_dir);
+
+/* Claims a store by its name. The same results. */
+int claim_store(struct claim *, const char *store);
+
+/*
+ * After the store has been claimed: waits until no process of a former daemon
+ * lives, which end by themselves when their parent has gone; one that does
+ * not within limit_ms is killed. Programs that had attached to the former
+ * store are left alone, with the lock file that they know. 0, or -1: some
+ * still live.
+ */
+int claim_wait_orphans(struct claim *, const char *store, unsigned limit_ms);
+
+/* Gives both back and removes the files. */
+void claim_release(struct claim *);
+
+#endif

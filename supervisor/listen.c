@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listeners. Runs in the supervisor, which keeps them open while workers come
+ * and go; connections wait in the backlog meanwhile.
+ */
+#include "supervisor/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+/* A dead peer is noticed after about two minutes: 60 + 6 * 10 s. */
+static const struct option {
+	int level, name, value, family; /* AF_UNSPEC: any */
+} options[] = {
+	{ SOL_SOCKET, SO_REUSEADDR, 1, AF_UNSPEC },
+	{ SOL_SOCKET, SO_KEEPALIVE, 1, AF_UNSPEC },
+	{ SOL_SOCKET, SO_OOBINLINE, 1, AF_UNSPEC },
+	{ IPPROTO_TCP, TCP_NODELAY, 1, AF_UNSPEC },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, 60, AF_UNSPEC },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, 10, AF_UNSPEC },
+	{ IPPROTO_TCP, TCP_KEEPCNT, 6, AF_UNSPEC },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, 1, AF_INET6 },
+};
+
+/* Cuts "[::1]:502" into its parts. 0, or -1. */
+static int
+split(const char *text, char *host, size_t size, const char **port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len;
+
+	if (colon == NULL || colon[1] == '\0') {
+		return -1;
+	}
+	*port = colon + 1;
+	len = (size_t)(colon - text);
+	if (len >= 2 && text[0] == '[' && colon[-1] == ']') {
+		text++;
+		len -= 2;
+	} else if (memchr(text, ':', len) != NULL) {
+		return -1;
+	}
+	if (len >= size) {
+		return -1;
+	}
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return 0;
+}
+
+static struct addrinfo *
+resolve(const char *text)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	struct addrinfo *ai = NULL;
+	char host[INET6_ADDRSTRLEN + 16];
+	const char *port;
+
+	if (split(text, host, sizeof(host), &port) < 0) {
+		return NULL;
+	}
+	if (host[0] == '\0') {
+		hints.ai_family = AF_INET;
+	}
+	if (getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &ai) !=
+	    0) {
+		return NULL;
+	}
+	return ai;
+}
+
+static int
+set_options(int fd, int family)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct option *o = &options[i];
+
+		if (o->family != AF_UNSPEC && o->family != family) {
+			continue;
+		}
+		if (setsockopt(fd, o->level, o->name, &o->value,
+			sizeof(o->value)) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+real_name(int fd, char *real, size_t size)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	char host[INET6_ADDRSTRLEN + 16], port[8];
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0) {
+		return -1;
+	}
+	if (getnameinfo((struct sockaddr *)&sa, len, host, sizeof(host), port,
+		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	snprintf(real, size, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+	    host, port);
+	return 0;
+}
+
+int
+listen_open(const char *text, char *real, size_t size)
+{
+	struct addrinfo *ai = resolve(text);
+	int fd, err;
+
+	if (ai == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = socket(
+	    ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || set_options(fd, ai->ai_family) < 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
+	    listen(fd, BACKLOG) < 0 || real_name(fd, real, size) < 0) {
+		err = errno;
+		if (fd >= 0) {
+			close(fd);
+		}
+		freeaddrinfo(ai);
+		errno = err;
+		return -1;
+	}
+	freeaddrinfo(ai);
+	return fd;
+}

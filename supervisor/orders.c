@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's ear: messages of children by a table of kinds, and the
+ * requests of control that are answered only once they have come true. What
+ * is in a message is checked here and believed nowhere else.
+ */
+#include "supervisor/orders.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/log.h"
+#include "shm/notice.h"
+#include "supervisor/super.h"
+
+enum {
+	DRAIN_MAX_MS = 3600 * 1000,
+	MARGIN_MS = 1000, /* to answer after the life's own time limit */
+	KICK_MS = 2000,
+	KICK_POLL_US = 2000,
+};
+
+int
+orders_init(struct orders *os, struct super *s)
+{
+	memset(os, 0, sizeof(*os));
+	os->super = s;
+	return 0;
+}
+
+void
+orders_fini(struct orders *os)
+{
+	if (os->poll != NULL) {
+		event_free(os->poll);
+	}
+}
+
+void
+orders_answer(
+    struct super *s, uint32_t tag, int rc, uint64_t arg, const char *fmt, ...)
+{
+	struct ipc_msg m = {
+		.kind = IPC_DONE, .tag = tag, .rc = rc, .arg = arg
+	};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.text, sizeof(m.text), fmt, ap);
+	va_end(ap);
+	process_send(&s->processes[0], &m, -1);
+}
+
+static void
+finish(struct orders *os, struct order *o, int rc, const char *text)
+{
+	struct service *sv = o->service;
+
+	orders_answer(
+	    os->super, o->tag, rc, sv != NULL ? sv->state : 0, "%s", text);
+	o->kind = 0;
+}
+
+/* A place for one more; an order that the new one contradicts is over. */
+static struct order *
+place(struct orders *os, const struct ipc_msg *m, struct service *sv)
+{
+	struct order *o, *found = NULL;
+
+	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
+		if (sv != NULL && o->service == sv && o->kind != 0 &&
+		    o->kind != m->kind && o->kind != IPC_KICK &&
+		    m->kind != IPC_KICK) {
+			finish(os, o, ECANCELED, "another order came after it");
+		}
+		if (o->kind == 0 && found == NULL) {
+			found = o;
+		}
+	}
+	if (found == NULL) {
+		orders_answer(os->super, m->tag, EBUSY, 0,
+		    "too many orders are under way");
+		return NULL;
+	}
+	memset(found, 0, sizeof(*found));
+	found->kind = m->kind;
+	found->tag = m->tag;
+	found->service = sv;
+	return found;
+}
+
+static struct service *
+service_of(struct super *s, const struct ipc_msg *m, unsigned index)
+{
+	if (s->phase != SUPER_SERVES) {
+		orders_answer(
+		    s, m->tag, ESHUTDOWN, 0, "the daemon is stopping");
+		return NULL;
+	}
+	if (index >= s->conf->ntransports) {
+		orders_answer(s, m->tag, ENOENT, 0, "no such transport");
+		return NULL;
+	}
+	return &s->services[index];
+}
+
+static void
+take_ready(struct process *p, const struct ipc_msg *m)
+{
+	(void)m;
+	child_event(&p->child, LIFE_READY);
+}
+
+static void
+take_failed(struct process *p, const struct ipc_msg *m)
+{
+	char text[sizeof(m->text)], *c;
+
+	memcpy(text, m->text, sizeof(text)); /* ends with NUL: ipc_recv */
+	for (c = text; *c != '\0'; c++) {
+		if (!isprint((unsigned char)*c)) {
+			*c = '?';
+		}
+	}
+	child_why(&p->child, "%s", text);
+}
+
+/* start, stop, restart */
+static void
+take_life(struct process *p, const struct ipc_msg *m)
+{
+	static const enum life_event events[IPC_KINDS] = {
+		[IPC_START] = LIFE_START,
+		[IPC_STOP] = LIFE_STOP,
+		[IPC_RESTART] = LIFE_RESTART,
+	};
+	struct super *s = p->super;
+	struct service *sv = service_of(s, m, m->transport);
+	unsigned drain_ms = m->arg > DRAIN_MAX_MS ? DRAIN_MAX_MS : m->arg;
+	struct order *o;
+
+	if (sv == NULL) {
+		return;
+	}
+	if (m->kind != IPC_STOP && service_open(sv) < 0) {
+		orders_answer(s, m->tag, errno, sv->state,
+		    "cannot listen on %s: %s", sv->conf->listen,
+		    strerror(errno));
+		return;
+	}
+	o = place(&s->orders, m, sv);
+	if (o == NULL) {
+		return;
+	}
+	o->until_ms = super_now_ns() / 1000000 + drain_ms + CHILD_GRACE_MS +
+	    MARGIN_MS + (m->kind == IPC_STOP ? 0 : CHILD_START_MS);
+	sv->wanted = m->kind != IPC_STOP;
+	o->kind = 0; /* not to be judged before every worker has been told */
+	service_event(sv, events[m->kind], drain_ms, "ordered");
+	o->kind = m->kind;
+	orders_settle(&s->orders, sv);
+	super_progress(s); /* the list of who should serve may have changed */
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	struct orders *os = arg;
+	struct timeval again = { 0, KICK_POLL_US };
+	struct order *o;
+	bool more = false;
+
+	(void)fd;
+	(void)what;
+	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
+		if (o->kind != IPC_KICK) {
+			continue;
+		}
+		if (atomic_load(&o->conn->used) == CONN_FREE ||
+		    atomic_load(&o->conn->serial) != o->serial) {
+			finish(os, o, 0, "");
+		} else {
+			more = true;
+		}
+	}
+	if (more) {
+		event_add(os->poll, &again);
+	}
+}
+
+static struct shm_conn *
+find_conn(struct process *p, uint64_t serial)
+{
+	struct shm_worker *w = seg_worker(p->seg);
+	unsigned i;
+
+	for (i = 0; i < p->service->conf->max_connections; i++) {
+		struct shm_conn *c = seg_conn(w, i);
+
+		if (atomic_load(&c->used) == CONN_USED &&
+		    atomic_load(&c->serial) == serial) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static void
+take_kick(struct process *p, const struct ipc_msg *m)
+{
+	struct super *s = p->super;
+	struct service *sv = service_of(s, m, CONN_ID_TRANSPORT(m->arg));
+	unsigned worker = CONN_ID_WORKER(m->arg);
+	struct shm_conn *conn;
+	struct order *o;
+
+	if (sv == NULL) {
+		return;
+	}
+	conn = worker < sv->conf->workers
+	    ? find_conn(&sv->workers[worker], CONN_ID_SERIAL(m->arg))
+	    : NULL;
+	if (conn == NULL || !child_lives(&sv->workers[worker].child)) {
+		orders_answer(s, m->tag, ENOENT, 0, "no such connection");
+		return;
+	}
+	if (s->orders.poll == NULL) {
+		s->orders.poll = evtimer_new(s->base, on_poll, &s->orders);
+	}
+	o = place(&s->orders, m, sv);
+	if (o == NULL) {
+		return;
+	}
+	o->conn = conn;
+	o->serial = CONN_ID_SERIAL(m->arg);
+	o->until_ms = super_now_ns() / 1000000 + KICK_MS;
+	process_send(&sv->workers[worker], m, -1);
+	if (s->orders.poll != NULL) {
+		on_poll(-1, 0, &s->orders);
+	}
+}
+
+static void
+take_shutdown(struct process *p, const struct ipc_msg *m)
+{
+	struct super *s = p->super;
+	struct order *o = place(&s->orders, m, NULL);
+
+	if (o != NULL) {
+		o->until_ms = UINT64_MAX;
+		log_info("asked to shut down by control");
+		super_stop(s, false);
+	}
+}
+
+static void
+take_reload(struct process *p, const struct ipc_msg *m)
+{
+	reload_start(p->super, true, m->tag);
+}
+
+/* Which kinds are heard, from whom, and by what. */
+static const struct row {
+	bool worker, control;
+	void (*take)(struct process *, const struct ipc_msg *);
+} rows[IPC_KINDS] = {
+	[IPC_READY] = { true, true, take_ready },
+	[IPC_FAILED] = { true, true, take_failed },
+	[IPC_START] = { false, true, take_life },
+	[IPC_STOP] = { false, true, take_life },
+	[IPC_RESTART] = { false, true, take_life },
+	[IPC_KICK] = { false, true, take_kick },
+	[IPC_SHUTDOWN] = { false, true, take_shutdown },
+	[IPC_RELOAD] = { false, true, take_reload },
+};
+
+bool
+orders_take(struct process *p, const struct ipc_msg *m)
+{
+	const struct row *r = &rows[m->kind]; /* in range: ipc_recv */
+
+	if (r->take == NULL || !(p->service != NULL ? r->worker : r->control)) {
+		return false;
+	}
+	r->take(p, m);
+	return true;
+}
+
+void
+orders_settle(struct orders *os, struct service *sv)
+{
+	struct order *o;
+
+	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
+		if (o->service != sv || o->kind == 0 || o->kind == IPC_KICK) {
+			continue;
+		}
+		if (o->kind == IPC_STOP) {
+			if (!service_lives(sv)) {
+				finish(os, o, 0, "");
+			}
+		} else if (sv->state == SHM_UP) {
+			finish(os, o, 0, "");
+		} else if (sv->state == SHM_FAILED) {
+			finish(os, o, EIO, sv->why);
+		}
+	}
+}
+
+void
+orders_tick(struct orders *os, uint64_t now_ms)
+{
+	char text[ORDERS_TEXT];
+	struct order *o;
+
+	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
+		if (o->kind == 0) {
+			continue;
+		}
+		if ((o->kind == IPC_START || o->kind == IPC_RESTART) &&
+		    o->service->state == SHM_BACKOFF) {
+			snprintf(text, sizeof(text),
+			    "it dies again and again: "
+			    "%.60s",
+			    o->service->why);
+			finish(os, o, EAGAIN, text);
+		} else if (now_ms > o->until_ms) {
+			snprintf(text, sizeof(text),
+			    "not done in time; it is %s",
+			    o->service != NULL
+				? shm_state_name(o->service->state)
+				: "stopping");
+			finish(os, o, ETIMEDOUT, text);
+		}
+	}
+}
+
+void
+orders_ended(struct orders *os)
+{
+	struct order *o;
+
+	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
+		if (o->kind == IPC_SHUTDOWN) {
+			finish(os, o, 0, "");
+		} else if (o->kind != 0) {
+			finish(os, o, ESHUTDOWN, "the daemon is stopping");
+		}
+	}
+}
+
+void
+orders_forget(struct process *p)
+{
+	struct order *o;
+
+	for (o = p->super->orders.at;
+	     p->service == NULL && o < p->super->orders.at + ORDERS_MAX; o++) {
+		o->kind = 0;
+	}
+}

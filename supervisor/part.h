@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_PART_H
+#define SUPERVISOR_PART_H
+
+/*
+ * Parts: shared objects that only one role loads, after its birth, so that
+ * what they weigh and what they break stays in that process.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "supervisor/proc.h"
+
+/* Where a part lies: parts/NAME.so beside the program, else where it was
+ * installed. False if neither is there (out: the latter). */
+bool part_path(const char *name, char *out, size_t size);
+
+/* proc_main_fn of the control process: loads its part and goes there. */
+int part_control_main(struct proc *);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a child says to its parent and hears from it. Runs in the children;
+ * never blocks.
+ */
+#include "supervisor/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void
+proc_ready(struct proc *p)
+{
+	struct ipc_msg m = { .kind = IPC_READY,
+		.transport = p->transport_index };
+
+	if (ipc_send(p->chan, &m) < 0) {
+		log_warn("cannot tell the supervisor that this serves");
+	}
+}
+
+int
+proc_failed(struct proc *p, int code, const char *fmt, ...)
+{
+	struct ipc_msg m = {
+		.kind = IPC_FAILED, .transport = p->transport_index, .rc = code
+	};
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s", text);
+	snprintf(m.text, sizeof(m.text), "%.*s", (int)sizeof(m.text) - 1, text);
+	ipc_send(p->chan, &m); /* the exit code says enough if it cannot */
+	return code;
+}
+
+int
+proc_order(struct proc *p, struct ipc_msg *m)
+{
+	int rc, fd;
+
+	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG) {
+		if (fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0) {
+			log_warn("cannot go over to the new log");
+		}
+		if (fd >= 0) {
+			close(fd);
+		}
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return rc;
+}
+
+void
+proc_beat(struct proc *p, uint64_t now_ns)
+{
+	struct shm_slot *s = seg_slot(p->env.control, SLOT_OF(p->env.me));
+
+	atomic_store_explicit(&s->beat_ns, now_ns, memory_order_relaxed);
+}
+
+void
+proc_busy(struct proc *p, uint64_t now_ns)
+{
+	struct shm_slot *s = seg_slot(p->env.control, SLOT_OF(p->env.me));
+
+	atomic_store_explicit(&s->busy_ns, now_ns, memory_order_relaxed);
+}
+
+void
+proc_wake_control(struct proc *p)
+{
+	_Atomic uint32_t *armed = &p->env.control->watch_armed;
+
+	if (atomic_load_explicit(armed, memory_order_relaxed) != 0 &&
+	    atomic_exchange(armed, 0) != 0) {
+		/* full is as good as written: it is awake then */
+		(void)!eventfd_write(p->wake_fd, 1);
+	}
+}

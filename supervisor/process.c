@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Forks, tells, kills and buries one child. Runs in the supervisor. Nothing
+ * here ends the supervisor: a child that misbehaves is ended instead.
+ */
+#include "supervisor/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "supervisor/birth.h"
+#include "supervisor/super.h"
+
+enum { MESSAGES_A_TURN = 16 };
+
+static struct process *
+process_of(struct child *c)
+{
+	return (struct process *)c; /* its first member */
+}
+
+static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
+{
+	struct super *s = p->super;
+	const struct service *sv = p->service;
+	struct proc proc = {
+		.conf = s->conf,
+		.transport = sv != NULL ? sv->conf : NULL,
+		.transport_index = sv != NULL ? sv->index : 0,
+		.worker = p->worker,
+		.run_dir = s->run_dir,
+		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
+		.control_seg = s->control_seg,
+		.stores = s->stores,
+		.chan = chan,
+		.listen_fd = sv != NULL ? sv->listen_fd : -1,
+		.wake_fd = s->wake_fd,
+	};
+	struct birth b = {
+		.proc = &proc,
+		.name = p->name,
+		.lock_path = s->claim.store_lock,
+		.device_segs = s->device_segs,
+		.worker_segs = s->worker_segs,
+		.nworkers = s->nprocesses - 1,
+		.main = sv != NULL ? s->roles->worker : s->roles->control,
+	};
+
+	if (sv != NULL) {
+		proc.worker_seg = *p->seg;
+		b.user = sv->conf->user;
+		b.uid = sv->uid;
+		b.gid = sv->gid;
+	}
+	birth(&b);
+}
+
+static void
+fill_slot(struct process *p)
+{
+	struct shm_slot *s = p->shm;
+
+	memcpy(s->name, p->name, sizeof(s->name));
+	atomic_store(&s->beat_ns, 0);
+	atomic_store(&s->busy_ns, 0);
+	atomic_store(&s->claim, 0);
+	atomic_store(&s->since_ms, super_unix_ms());
+	atomic_store(&s->transport, p->service ? p->service->index : 0);
+	atomic_store(&s->worker, p->worker);
+	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : SHM_CONTROLLER);
+}
+
+static void
+hear(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+	struct ipc_msg m;
+	int i, rc;
+
+	(void)what;
+	for (i = 0; i < MESSAGES_A_TURN; i++) {
+		rc = ipc_recv(fd, &m);
+		if (rc == 0) {
+			return;
+		}
+		if (rc < 0 && errno == 0) {
+			/* it is about to end, or has closed its channel: the
+			 * watchdog tells one from the other */
+			p->mute_ms = super_now_ns() / 1000000;
+			event_del(p->chan_event);
+			return;
+		}
+		if (rc < 0 || !orders_take(p, &m)) {
+			event_del(p->chan_event);
+			process_kill(p, "sent what is no message of its kind");
+			return;
+		}
+	}
+}
+
+static int
+spawn(struct child *c)
+{
+	struct process *p = process_of(c);
+	int fd[2];
+	pid_t pid;
+
+	if (ipc_pair(fd) < 0) {
+		child_why(c, "no channel: %s", strerror(errno));
+		return -1;
+	}
+	p->id = slot_next_id(p->super->control, p->slot);
+	fill_slot(p);
+	pid = fork();
+	if (pid == 0) {
+		be_born(p, fd[1]);
+	}
+	close(fd[1]);
+	p->chan_event =
+	    event_new(p->super->base, fd[0], EV_READ | EV_PERSIST, hear, p);
+	if (pid < 0 || p->chan_event == NULL) {
+		child_why(c, "cannot fork: %s", strerror(errno));
+		close(fd[0]);
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		return -1;
+	}
+	p->pid = pid;
+	p->chan = fd[0];
+	p->ready_ms = p->mute_ms = 0;
+	atomic_store(&p->shm->pid, (uint32_t)pid);
+	if (p->service != NULL && p->worker == 0) {
+		atomic_store(&p->service->shm->pid, (uint32_t)pid);
+	}
+	event_add(p->chan_event, NULL);
+	return 0;
+}
+
+void
+process_send(struct process *p, const struct ipc_msg *m, int pass_fd)
+{
+	if (p->chan < 0 || ipc_send_fd(p->chan, m, pass_fd) == 0) {
+		return;
+	}
+	if (errno != EPIPE) { /* it has gone: we shall hear */
+		process_kill(p, "does not read its orders");
+	}
+}
+
+static void
+drain(struct child *c)
+{
+	struct process *p = process_of(c);
+	struct ipc_msg m = { .kind = p->service ? IPC_DRAIN : IPC_EXIT,
+		.arg = c->drain_ms };
+
+	process_send(p, &m, -1);
+}
+
+void
+process_kill(struct process *p, const char *why)
+{
+	if (p->pid <= 0) {
+		return;
+	}
+	if (why[0] != '\0') {
+		child_why(&p->child, "%s", why);
+	}
+	kill(p->pid, SIGKILL); /* not waited for yet, so the pid is its own */
+}
+
+static void
+end(struct child *c)
+{
+	process_kill(process_of(c), "");
+}
+
+static void
+timer(struct child *c, int64_t ms)
+{
+	struct process *p = process_of(c);
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (ms == CHILD_NO_TIMER) {
+		event_del(p->timer);
+	} else {
+		event_add(p->timer, &tv);
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+
+	(void)fd;
+	(void)what;
+	child_event(&p->child, LIFE_TIMER);
+}
+
+static void
+changed(struct child *c, enum life from)
+{
+	struct process *p = process_of(c);
+
+	if (c->state == LIFE_UP) {
+		p->ready_ms = super_now_ns() / 1000000;
+	}
+	if (p->service != NULL) {
+		service_settle(p->service, c->why);
+	} else {
+		log_info("control %s was=%s%s%s", life_name(c->state),
+		    life_name(from), c->why[0] ? " why=" : "", c->why);
+	}
+	super_progress(p->super);
+}
+
+static uint64_t
+now_ms(void)
+{
+	return super_now_ns() / 1000000;
+}
+
+static uint32_t
+random_bits(void)
+{
+	uint32_t bits = 0;
+
+	(void)!getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
+	return bits;
+}
+
+static const struct child_ops ops = {
+	.spawn = spawn,
+	.drain = drain,
+	.kill = end,
+	.timer = timer,
+	.changed = changed,
+	.now_ms = now_ms,
+	.random = random_bits,
+};
+
+void
+process_words(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status)) {
+		snprintf(buf, size, "signal %d (%s)%s", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)),
+		    WCOREDUMP(status) ? ", core dumped" : "");
+	} else {
+		snprintf(buf, size, "exit %d", WEXITSTATUS(status));
+	}
+}
+
+/* The last words of the dead, if it left any: why it cannot serve. */
+static void
+read_will(struct process *p)
+{
+	struct ipc_msg m;
+	int i;
+
+	for (i = 0; i < MESSAGES_A_TURN && ipc_recv(p->chan, &m) == 1; i++) {
+		if (m.kind == IPC_FAILED) {
+			orders_take(p, &m);
+		}
+	}
+}
+
+/* Only after this may another child take the slot, and only because the
+ * parent has waited for it: that is the proof of its death. */
+static void
+bury(struct process *p)
+{
+	struct super *s = p->super;
+	size_t i;
+
+	slot_declare_dead(s->control, p->id);
+	for (i = 0; i < s->conf->ndevices; i++) {
+		if (store_reap(&s->stores[i], p->id)) {
+			log_warnx("%s: died while writing to %s; repaired",
+			    p->name, s->conf->devices[i].name);
+		}
+	}
+	atomic_store(&p->shm->pid, 0);
+	atomic_store(&p->shm->role, SHM_FREE);
+	read_will(p);
+	event_free(p->chan_event);
+	p->chan_event = NULL;
+	close(p->chan);
+	p->chan = -1;
+	p->pid = 0;
+}
+
+void
+process_died(struct process *p, int status)
+{
+	struct child *c = &p->child;
+	char words[64];
+	enum life_event ev = LIFE_CRASHED;
+	int pid = (int)p->pid;
+
+	bury(p);
+	process_words(status, words, sizeof(words));
+	if (WIFEXITED(status)) {
+		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED
+		    : WEXITSTATUS(status) == EX_CONFIG ? LIFE_MISCONFIGURED
+						       : LIFE_CRASHED;
+	}
+	if (c->why[0] == '\0') {
+		child_why(c, "%s", words);
+	}
+	if (ev == LIFE_ENDED &&
+	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
+		log_debug("%s: ended pid=%d", p->name, pid);
+	} else {
+		log_warnx("%s: died pid=%d by=\"%s\"%s%s", p->name, pid, words,
+		    strcmp(c->why, words) ? " why=" : "",
+		    strcmp(c->why, words) ? c->why : "");
+	}
+	if (p->service != NULL) {
+		atomic_store(&p->service->shm->last_exit, status);
+	}
+	orders_forget(p);
+	child_event(c, ev);
+}
+
+int
+process_init(struct process *p, struct super *s, struct service *sv,
+    unsigned worker, unsigned slot, const struct retry_limits *limits)
+{
+	memset(p, 0, sizeof(*p));
+	p->super = s;
+	p->service = sv;
+	p->worker = worker;
+	p->slot = slot;
+	p->shm = seg_slot(s->control, slot);
+	p->chan = -1;
+	if (sv == NULL) {
+		snprintf(p->name, sizeof(p->name), "control");
+	} else if (sv->conf->workers > 1) {
+		snprintf(p->name, sizeof(p->name), "%.48s/%u", sv->conf->name,
+		    worker);
+	} else {
+		snprintf(p->name, sizeof(p->name), "%s", sv->conf->name);
+	}
+	child_init(&p->child, p->name, &ops, limits);
+	p->timer = evtimer_new(s->base, on_timer, p);
+	return p->timer != NULL ? 0 : -1;
+}
+
+void
+process_fini(struct process *p)
+{
+	if (p->timer != NULL) {
+		event_free(p->timer);
+	}
+	if (p->chan_event != NULL) {
+		event_free(p->chan_event);
+	}
+	if (p->chan >= 0) {
+		close(p->chan);
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_PROCESS_H
+#define SUPERVISOR_PROCESS_H
+
+/*
+ * A child process as the supervisor has it: its life (child.h), its pid, its
+ * slot, its channel. What child_ops asks for is done here.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/seg.h"
+#include "supervisor/child.h"
+#include "supervisor/ipc.h"
+
+struct super;
+struct service;
+struct event;
+
+struct process {
+	struct child child;
+	struct super *super;
+	struct service *service; /* NULL: control */
+	unsigned worker; /* index within the service */
+	unsigned slot;
+	struct shm_slot *shm; /* of that slot */
+	struct seg *seg; /* workers: their segment */
+	char name[SHM_NAME_MAX];
+	pid_t pid; /* 0: none */
+	uint64_t id; /* identity in the store */
+	int chan; /* -1: none */
+	struct event *chan_event, *timer;
+	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
+};
+
+/* Prepares a stopped child. 0, or -1 (no memory). */
+int process_init(struct process *, struct super *, struct service *,
+    unsigned worker, unsigned slot, const struct retry_limits *);
+void process_fini(struct process *);
+
+/* The supervisor has waited for the child: declares it dead, repairs what it
+ * held, and lets its life go on. */
+void process_died(struct process *, int wait_status);
+
+/* Sends it a message; a child that does not read is killed. */
+void process_send(struct process *, const struct ipc_msg *, int pass_fd);
+
+/* SIGKILL, if there is a process. why: words for the log; "": keep those that
+ * are set. */
+void process_kill(struct process *, const char *why);
+
+/* Words for a wait status: "exit 70", "signal 11 (Segmentation fault)". */
+void process_words(int wait_status, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's side of a reload: forks the reader, collects its report,
+ * logs it, answers control. It takes lines of text and counts, no more.
+ */
+#include "supervisor/reload.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "supervisor/differ.h"
+#include "supervisor/super.h"
+
+static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
+{
+	FILE *out = fdopen(fd, "w");
+	sigset_t none;
+	int code;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (out == NULL) {
+		_exit(EX_OSERR);
+	}
+	code = differ_report(s->conf, out);
+	fflush(out);
+	_exit(code);
+}
+
+static void
+forget(struct reload *r)
+{
+	if (r->readable != NULL) {
+		event_free(r->readable);
+	}
+	if (r->timer != NULL) {
+		event_free(r->timer);
+	}
+	if (r->fd >= 0) {
+		close(r->fd);
+	}
+	free(r->report);
+	memset(r, 0, sizeof(*r));
+	r->fd = -1;
+}
+
+/* One line of the report to the log; what is no text is not passed on. */
+static void
+say(char *line, bool bad)
+{
+	char *c;
+
+	for (c = line; *c != '\0'; c++) {
+		if (iscntrl((unsigned char)*c)) {
+			*c = ' ';
+		}
+	}
+	if (bad) {
+		log_error("%s", line);
+	} else {
+		log_info("configuration: %s", line);
+	}
+}
+
+static void
+answer(struct super *s, const struct reload *r, int code, unsigned lines,
+    const char *first)
+{
+	int rc = code == 0           ? 0
+	    : code == EX_CONFIG      ? EINVAL
+	    : code == DIFFER_CHANGED ? ENOTSUP
+				     : EIO;
+
+	if (r->answer) {
+		orders_answer(s, r->tag, rc, lines, "%s",
+		    code == 0                    ? "nothing has changed"
+			: code == DIFFER_CHANGED ? "changed; restart holdfastd "
+						   "to apply"
+						 : first);
+	}
+}
+
+/* The reader has ended and all that it said is here. */
+static void
+finish(struct super *s)
+{
+	struct reload r = s->reload;
+	char first[ORDERS_TEXT] = "the configuration could not be read again";
+	char *line, *rest;
+	unsigned lines = 0;
+	int code = WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1;
+
+	for (line = strtok_r(r.report, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		say(line, code != DIFFER_CHANGED && code != 0);
+		if (lines++ == 0) {
+			snprintf(first, sizeof(first), "%.*s",
+			    (int)sizeof(first) - 1, line);
+		}
+	}
+	if (code == 0) {
+		log_info("configuration read again: nothing has changed");
+	} else if (code == DIFFER_CHANGED) {
+		log_warnx("configuration changed; restart holdfastd to apply");
+	} else {
+		log_error("the new configuration is not used; the former one "
+			  "stays in force");
+	}
+	answer(s, &r, code, lines, first);
+	forget(&s->reload);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct super *s = arg;
+	struct reload *r = &s->reload;
+	char rest[512];
+	ssize_t n;
+
+	(void)what;
+	if (r->len < RELOAD_REPORT) {
+		n = read(fd, r->report + r->len, RELOAD_REPORT - r->len);
+	} else {
+		n = read(fd, rest, sizeof(rest)); /* enough has been said */
+	}
+	if (n > 0) {
+		r->len += r->len < RELOAD_REPORT ? (size_t)n : 0;
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return;
+	}
+	event_del(r->readable);
+	close(r->fd);
+	r->fd = -1;
+	if (r->ended) {
+		finish(s);
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct super *s = arg;
+
+	(void)fd;
+	(void)what;
+	log_warnx("reading the configuration again takes too long");
+	if (s->reload.ended) {
+		finish(s);
+	} else {
+		kill(s->reload.pid, SIGKILL);
+	}
+}
+
+bool
+reload_died(struct super *s, pid_t pid, int status)
+{
+	struct reload *r = &s->reload;
+
+	if (r->pid == 0 || pid != r->pid || r->ended) {
+		return false;
+	}
+	r->ended = true;
+	r->status = status;
+	if (r->fd < 0) {
+		finish(s);
+	}
+	return true;
+}
+
+static int
+prepare(struct super *s, int fd)
+{
+	struct reload *r = &s->reload;
+	struct timeval limit = { RELOAD_MS / 1000, 0 };
+
+	r->fd = fd;
+	r->report = calloc(1, RELOAD_REPORT + 1);
+	r->readable =
+	    event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
+	r->timer = evtimer_new(s->base, on_timer, s);
+	if (r->report == NULL || r->readable == NULL || r->timer == NULL ||
+	    event_add(r->readable, NULL) < 0 ||
+	    event_add(r->timer, &limit) < 0) {
+		return -1;
+	}
+	return 0;
+}
+
+void
+reload_start(struct super *s, bool wanted, uint32_t tag)
+{
+	struct reload *r = &s->reload;
+	int fd[2];
+
+	if (r->pid != 0) {
+		if (wanted) {
+			orders_answer(
+			    s, tag, EBUSY, 0, "a reload is under way");
+		}
+		return;
+	}
+	log_info("reading the configuration again: %s", s->conf->path);
+	if (pipe2(fd, O_CLOEXEC) < 0) {
+		log_warn("cannot read the configuration again");
+		return;
+	}
+	fcntl(fd[0], F_SETFL, O_NONBLOCK);
+	memset(r, 0, sizeof(*r));
+	r->answer = wanted;
+	r->tag = tag;
+	if (prepare(s, fd[0]) < 0 || (r->pid = fork()) < 0) {
+		log_warn("cannot read the configuration again");
+		close(fd[1]);
+		if (wanted) {
+			orders_answer(s, tag, EAGAIN, 0, "%s", strerror(errno));
+		}
+		forget(r);
+		return;
+	}
+	if (r->pid == 0) {
+		read_again(s, fd[1]);
+	}
+	close(fd[1]);
+}
+
+void
+reload_stop(struct super *s)
+{
+	if (s->reload.pid > 0 && !s->reload.ended) {
+		kill(s->reload.pid, SIGKILL);
+		waitpid(s->reload.pid, NULL, 0);
+	}
+	forget(&s->reload);
+}

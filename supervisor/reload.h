@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_RELOAD_H
+#define SUPERVISOR_RELOAD_H
+
+/*
+ * Reading the configuration again while serving. A throw-away child reads
+ * it, so that no mistake in a file can reach the supervisor, and reports in
+ * lines of text what is wrong or what differs. What differs takes a restart
+ * of the daemon to apply.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct super;
+struct event;
+
+enum { RELOAD_REPORT = 8192, RELOAD_MS = 10000 };
+
+struct reload {
+	struct super *super;
+	pid_t pid; /* of the reader; 0: none */
+	int fd;
+	struct event *readable, *timer;
+	bool answer; /* control waits, under tag */
+	uint32_t tag;
+	bool ended; /* the reader, with status */
+	int status;
+	char *report;
+	size_t len;
+};
+
+/* Begins; answer: control asked, under tag. One at a time. */
+void reload_start(struct super *, bool answer, uint32_t tag);
+
+/* True if pid was the reader, which has ended with that wait status. */
+bool reload_died(struct super *, pid_t pid, int wait_status);
+
+/* Gives up one that is under way. */
+void reload_stop(struct super *);
+
+#endif

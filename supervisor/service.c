@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transports: what their workers' states add up to, their listeners, and
+ * what control and the log are told of them. Runs in the supervisor.
+ */
+#include "supervisor/service.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "shm/notice.h"
+#include "supervisor/super.h"
+
+/* What the state of one worker is to the outside, and how much it weighs in
+ * what all of them add up to: the heaviest wins. */
+static const struct view {
+	enum shm_state state;
+	unsigned weight;
+	bool accepts; /* or will, without an order */
+} views[LIFE_STATES] = {
+	[LIFE_STOPPED] = { SHM_STOPPED, 0, false },
+	[LIFE_UP] = { SHM_UP, 1, true },
+	[LIFE_STARTING] = { SHM_STARTING, 2, true },
+	[LIFE_BACKOFF] = { SHM_BACKOFF, 3, true },
+	[LIFE_FAILED] = { SHM_FAILED, 4, false },
+	[LIFE_DRAINING] = { SHM_DRAINING, 5, false },
+	[LIFE_RESTARTING] = { SHM_DRAINING, 5, true },
+};
+
+static const char *const state_names[SHM_STATES] = {
+	[SHM_STOPPED] = "stopped",
+	[SHM_STARTING] = "starting",
+	[SHM_UP] = "up",
+	[SHM_DRAINING] = "draining",
+	[SHM_BACKOFF] = "backoff",
+	[SHM_FAILED] = "failed",
+};
+
+const char *
+shm_state_name(enum shm_state state)
+{
+	return state < SHM_STATES ? state_names[state] : "?";
+}
+
+int
+service_open(struct service *sv)
+{
+	if (sv->listen_fd >= 0) {
+		return 0;
+	}
+	sv->listen_fd =
+	    listen_open(sv->conf->listen, sv->listen, sizeof(sv->listen));
+	if (sv->listen_fd < 0) {
+		return -1;
+	}
+	if (sv->shm != NULL) {
+		snprintf(
+		    sv->shm->listen, sizeof(sv->shm->listen), "%s", sv->listen);
+	}
+	return 0;
+}
+
+static void
+service_close(struct service *sv)
+{
+	if (sv->listen_fd >= 0) {
+		close(sv->listen_fd);
+		sv->listen_fd = -1;
+	}
+}
+
+void
+service_event(
+    struct service *sv, enum life_event ev, unsigned drain_ms, const char *why)
+{
+	unsigned i;
+
+	for (i = 0; i < sv->conf->workers; i++) {
+		struct child *c = &sv->workers[i].child;
+
+		c->drain_ms = drain_ms;
+		child_why(c, "%s", why);
+		child_event(c, ev);
+	}
+}
+
+bool
+service_lives(const struct service *sv)
+{
+	unsigned i;
+
+	for (i = 0; i < sv->conf->workers; i++) {
+		const struct child *c = &sv->workers[i].child;
+
+		if (child_lives(c) || c->state == LIFE_BACKOFF) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum shm_state
+sum(const struct service *sv, bool *accepts)
+{
+	const struct view *v, *most = &views[LIFE_STOPPED];
+	unsigned i;
+
+	*accepts = false;
+	for (i = 0; i < sv->conf->workers; i++) {
+		v = &views[sv->workers[i].child.state];
+		*accepts |= v->accepts;
+		if (v->weight > most->weight) {
+			most = v;
+		}
+	}
+	return most->state;
+}
+
+/* Words that are already in the log line of a death need no second one. */
+static void
+announce(struct service *sv, enum shm_state was, const char *why)
+{
+	if (sv->state == SHM_UP) {
+		log_info("transport %s up listen=%s pid=%u", sv->conf->name,
+		    sv->listen, atomic_load(&sv->shm->pid));
+	} else if (sv->state == SHM_FAILED) {
+		log_error(
+		    "transport %s failed why=\"%s\"", sv->conf->name, why);
+	} else {
+		log_info("transport %s %s was=%s%s%s%s", sv->conf->name,
+		    state_names[sv->state], state_names[was],
+		    why[0] ? " why=\"" : "", why, why[0] ? "\"" : "");
+	}
+	notice_post(
+	    &sv->super->env, NOTICE_TRANSPORT, sv->index, was, sv->state, why);
+}
+
+void
+service_settle(struct service *sv, const char *why)
+{
+	enum shm_state was = sv->state;
+	unsigned i, restarts = 0;
+	bool accepts;
+
+	if (why[0] != '\0') {
+		snprintf(sv->why, sizeof(sv->why), "%s", why);
+	}
+	for (i = 0; i < sv->conf->workers; i++) {
+		restarts += sv->workers[i].child.restarts;
+	}
+	atomic_store(&sv->shm->restarts, restarts);
+	atomic_store(&sv->shm->pid, (uint32_t)sv->workers[0].pid);
+	sv->state = sum(sv, &accepts);
+	if (!accepts) {
+		service_close(sv);
+	}
+	if (sv->state != was) {
+		atomic_store(&sv->shm->since_ms, super_unix_ms());
+		atomic_store_explicit(
+		    &sv->shm->state, sv->state, memory_order_release);
+		announce(sv, was, why);
+	}
+	orders_settle(&sv->super->orders, sv);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_SERVICE_H
+#define SUPERVISOR_SERVICE_H
+
+/*
+ * A transport as the supervisor has it: a listener and the workers that share
+ * it. The listener is open while somebody will accept from it, so that
+ * clients wait in its backlog while a worker is replaced, and closed when
+ * nobody will, so that they are refused at once.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "shm/seg.h"
+#include "supervisor/child.h"
+#include "supervisor/conf.h"
+#include "supervisor/listen.h"
+
+struct super;
+struct process;
+
+struct service {
+	struct super *super;
+	const struct conf_transport *conf;
+	unsigned index;
+	struct shm_transport *shm;
+	struct process *workers; /* conf->workers of them */
+	int listen_fd; /* -1: closed */
+	char listen[LISTEN_ADDR_MAX]; /* the real address */
+	bool wanted; /* it should serve */
+	enum shm_state state;
+	char why[CHILD_WHY_MAX]; /* it last backed off or failed */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Opens the listener if it is closed. 0, or -1 with errno. */
+int service_open(struct service *);
+
+/* Tells every worker. drain_ms and why are for those that it concerns. */
+void service_event(
+    struct service *, enum life_event, unsigned drain_ms, const char *why);
+
+/* One of its workers has changed its state: works out the transport's, tells
+ * the world, closes the listener if it is of no use any more. */
+void service_settle(struct service *, const char *why);
+
+/* True while one of its workers has a process or will have one again. */
+bool service_lives(const struct service *);
+
+const char *shm_state_name(enum shm_state);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the command line to the loop. Runs once in the supervisor.
+ */
+#include "supervisor/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "supervisor/opts.h"
+#include "supervisor/super.h"
+#include "supervisor/title.h"
+
+/* Whoever starts us may have closed them; a socket must not get their
+ * numbers. Nothing here reads standard input. */
+static int
+fix_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
+	if (fd < 0 || dup2(fd, 0) < 0) {
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int
+load_code(int err)
+{
+	return err == EINVAL                ? EX_CONFIG
+	    : err == EACCES || err == EPERM ? EX_NOPERM
+					    : EX_NOINPUT;
+}
+
+/* The directory as an absolute path, so that children find it whatever they
+ * do; a missing one is made later. */
+static char *
+absolute(const char *dir)
+{
+	char *cwd, *path = NULL;
+
+	if (dir[0] == '/') {
+		return strdup(dir);
+	}
+	cwd = getcwd(NULL, 0);
+	if (cwd == NULL || asprintf(&path, "%s/%s", cwd, dir) < 0) {
+		path = NULL;
+	}
+	free(cwd);
+	return path;
+}
+
+static int
+serve(const struct opts *o, const struct conf *conf,
+    const struct proc_roles *roles)
+{
+	char *run_dir = absolute(o->run_dir);
+	int code;
+
+	if (run_dir == NULL) {
+		log_error("out of memory");
+		return EX_OSERR;
+	}
+	code = super_run(conf, roles, run_dir);
+	free(run_dir);
+	return code;
+}
+
+static int
+perform(const struct opts *o, const struct proc_roles *roles)
+{
+	struct conf *conf = conf_load(o->config, stderr);
+	int code = EX_OK;
+
+	if (conf == NULL) {
+		return load_code(errno);
+	}
+	if (o->task == OPTS_CHECK) {
+		printf("%s: OK\n", o->config);
+	} else if (o->task == OPTS_DUMP) {
+		conf_dump(conf, stdout);
+	} else if (log_open(o->log_file, o->log_format, o->log_level) < 0) {
+		fprintf(stderr, "holdfastd: %s: %s\n", o->log_file,
+		    strerror(errno));
+		code = errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+	} else {
+		log_as("supervisor", NULL);
+		code = serve(o, conf, roles);
+	}
+	conf_free(conf);
+	return code;
+}
+
+int
+start(int argc, char **argv, const struct proc_roles *roles)
+{
+	struct opts o;
+
+	title_init(argc, argv);
+	if (opts_read(&o, argc, argv, stderr) < 0) {
+		fprintf(stderr,
+		    "holdfastd: `holdfastd --help' lists the "
+		    "options\n");
+		return EX_USAGE;
+	}
+	if (o.task == OPTS_VERSION) {
+		printf("holdfastd %s\n", HOLDFAST_VERSION);
+		return EX_OK;
+	}
+	if (o.task == OPTS_HELP) {
+		opts_help(stdout);
+		return EX_OK;
+	}
+	if (fix_files() < 0) {
+		fprintf(stderr, "holdfastd: /dev/null: %s\n", strerror(errno));
+		return EX_OSERR;
+	}
+	return perform(&o, roles);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's loop: signals, ticks, births and deaths, and the order in
+ * which everything ends. One thread; never blocks; nothing that a child does
+ * ends it.
+ */
+#include "supervisor/super.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "supervisor/boot.h"
+#include "supervisor/ready.h"
+#include "supervisor/sdnotify.h"
+
+enum { CONTROL_DRAIN_MS = 2000, MUTE_MS = 1000 };
+
+static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+	SIGCHLD };
+
+uint64_t
+super_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t
+super_unix_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- readiness ---- */
+
+/* All that should serve does, and control has had its first chance. */
+static bool
+complete(const struct super *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->ntransports; i++) {
+		if (s->services[i].wanted && s->services[i].state != SHM_UP) {
+			return false;
+		}
+	}
+	return s->processes[0].child.state != LIFE_STARTING;
+}
+
+static char *
+ready_text(const struct super *s)
+{
+	char *text = NULL;
+	size_t len = 0, i;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL) {
+		return NULL;
+	}
+	for (i = 0; i < s->conf->ntransports; i++) {
+		const struct service *sv = &s->services[i];
+
+		if (sv->wanted) {
+			fprintf(f, "%s %s %s\n", sv->conf->name,
+			    conf_type_name(sv->conf->type), sv->listen);
+		}
+	}
+	fclose(f);
+	return text;
+}
+
+static void
+update_ready(struct super *s)
+{
+	char *text;
+
+	if (!complete(s)) {
+		return;
+	}
+	text = ready_text(s);
+	if (text == NULL ||
+	    (s->ready_text != NULL && strcmp(text, s->ready_text) == 0)) {
+		free(text);
+		return;
+	}
+	if (ready_write(s->run_dir, text) < 0) {
+		log_warn("cannot write %s/ready", s->run_dir);
+	}
+	if (s->ready_text == NULL) {
+		log_info("ready");
+		sdnotify("READY=1\nSTATUS=serving");
+	}
+	free(s->ready_text);
+	s->ready_text = text;
+}
+
+/* ---- the end ---- */
+
+static bool
+workers_live(const struct super *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->ntransports; i++) {
+		if (service_lives(&s->services[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+close_control(struct super *s)
+{
+	struct child *c = &s->processes[0].child;
+
+	s->phase = SUPER_CLOSES;
+	orders_ended(&s->orders);
+	c->drain_ms = CONTROL_DRAIN_MS;
+	child_event(c, LIFE_STOP);
+}
+
+void
+super_progress(struct super *s)
+{
+	const struct child *control = &s->processes[0].child;
+
+	if (s->phase == SUPER_SERVES) {
+		update_ready(s);
+	}
+	if (s->phase == SUPER_DRAINS && !workers_live(s)) {
+		close_control(s);
+	}
+	if (s->phase == SUPER_CLOSES &&
+	    (control->state == LIFE_STOPPED || control->state == LIFE_FAILED)) {
+		event_base_loopbreak(s->base);
+	}
+}
+
+void
+super_stop(struct super *s, bool at_once)
+{
+	unsigned drain_ms = at_once ? 0 : s->conf->drain_timeout_s * 1000;
+	size_t i;
+
+	if (s->phase == SUPER_SERVES) {
+		log_info("stopping%s", at_once ? " at once" : "");
+		sdnotify("STOPPING=1");
+		ready_remove(s->run_dir);
+		reload_stop(s);
+		for (i = 0; i < s->conf->ntransports; i++) {
+			s->services[i].wanted = false;
+		}
+		s->phase = SUPER_DRAINS;
+		for (i = 0; i < s->conf->ntransports; i++) {
+			service_event(&s->services[i], LIFE_STOP, drain_ms,
+			    "the daemon stops");
+		}
+	}
+	if (at_once) {
+		/* control as well: it is not to be born again */
+		s->processes[0].child.drain_ms = 0;
+		child_event(&s->processes[0].child, LIFE_STOP);
+	}
+	for (i = 0; at_once && i < s->nprocesses; i++) {
+		process_kill(&s->processes[i], "stopped at once");
+	}
+	super_progress(s);
+}
+
+/* ---- signals ---- */
+
+static void
+reap(struct super *s)
+{
+	size_t i;
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (reload_died(s, pid, status)) {
+			continue;
+		}
+		for (i = 0; i < s->nprocesses; i++) {
+			if (s->processes[i].pid == pid) {
+				process_died(&s->processes[i], status);
+				break;
+			}
+		}
+	}
+}
+
+static void
+reopen_log(struct super *s)
+{
+	struct ipc_msg m = { .kind = IPC_LOG };
+	size_t i;
+
+	if (log_reopen() < 0) {
+		log_warn("cannot open the log anew");
+		return;
+	}
+	log_info("log opened anew");
+	for (i = 0; i < s->nprocesses; i++) {
+		process_send(&s->processes[i], &m, log_fd());
+	}
+}
+
+static void
+on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct super *s = arg;
+	struct signalfd_siginfo si;
+
+	(void)what;
+	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+			reap(s);
+			break;
+		case SIGTERM:
+		case SIGINT:
+			/* the second one is in a hurry */
+			super_stop(s, s->phase != SUPER_SERVES);
+			break;
+		case SIGQUIT:
+			super_stop(s, true);
+			break;
+		case SIGHUP:
+			if (s->phase == SUPER_SERVES) {
+				reload_start(s, false, 0);
+			}
+			break;
+		case SIGUSR1:
+			reopen_log(s);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- ticks ---- */
+
+static struct process *
+occupant(struct super *s, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < s->nprocesses; i++) {
+		if (s->processes[i].pid > 0 && s->processes[i].id == id) {
+			return &s->processes[i];
+		}
+	}
+	return NULL;
+}
+
+static void
+watch_process(struct super *s, struct process *p, uint64_t now_ns)
+{
+	enum watchdog_verdict v;
+
+	if (p->mute_ms != 0 && now_ns / 1000000 - p->mute_ms > MUTE_MS) {
+		process_kill(p, "closed its channel");
+		return;
+	}
+	if (p->pid <= 0 || p->child.state == LIFE_STARTING) {
+		return; /* that has a time limit of its own */
+	}
+	v = watchdog_judge(now_ns, atomic_load(&p->shm->beat_ns),
+	    atomic_load(&p->shm->busy_ns), p->ready_ms * 1000000,
+	    s->conf->hang_timeout_ms);
+	if (v != WATCHDOG_FINE) {
+		child_why(&p->child,
+		    v == WATCHDOG_BUSY ? "hung in a request" : "hung");
+		child_event(&p->child, LIFE_HUNG);
+	}
+}
+
+static void
+watch_device(struct super *s, size_t i)
+{
+	const struct shm_device *dev = s->stores[i].dev;
+	uint64_t owner = atomic_load(&dev->owner);
+	struct process *p = occupant(s, owner);
+	uint64_t beat = p != NULL ? atomic_load(&p->shm->beat_ns) : 0;
+
+	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat)) {
+		return;
+	}
+	if (p != NULL) {
+		child_why(&p->child, "held device %.40s for too long",
+		    s->conf->devices[i].name);
+		child_event(&p->child, LIFE_HUNG);
+	} else if (owner != s->env.me && slot_probe(&s->env, owner)) {
+		/* nobody's name, or a dead attacher's */
+		store_reap(&s->stores[i], owner);
+		log_warnx("device %s was held by nobody alive; repaired",
+		    s->conf->devices[i].name);
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct super *s = arg;
+	uint64_t now_ns = super_now_ns(), now_ms = now_ns / 1000000;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	if (s->notify_ms != 0 && now_ms - s->notified_ms >= s->notify_ms) {
+		sdnotify("WATCHDOG=1");
+		s->notified_ms = now_ms;
+	}
+	orders_tick(&s->orders, now_ms);
+	if (!watchdog_tick(&s->watchdog, now_ms)) {
+		return;
+	}
+	for (i = 0; i < s->nprocesses; i++) {
+		watch_process(s, &s->processes[i], now_ns);
+	}
+	for (i = 0; i < s->conf->ndevices; i++) {
+		watch_device(s, i);
+	}
+}
+
+/* ---- beginning ---- */
+
+static int
+catch_signals(struct super *s)
+{
+	sigset_t set;
+	size_t i;
+
+	/* blocked for good and read from a descriptor: no handler ever runs,
+	 * neither here nor, before it has changed them, in a child */
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+		sigaddset(&set, caught[i]);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+		return -1;
+	}
+	s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return s->signal_fd;
+}
+
+static int
+make_loop(struct super *s)
+{
+	struct timeval every = { 0, WATCHDOG_MS * 1000 };
+
+	s->base = event_base_new();
+	if (s->base == NULL || catch_signals(s) < 0) {
+		return -1;
+	}
+	s->signals = event_new(
+	    s->base, s->signal_fd, EV_READ | EV_PERSIST, on_signal, s);
+	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+	if (s->signals == NULL || s->tick == NULL ||
+	    event_add(s->signals, NULL) < 0 || event_add(s->tick, &every) < 0) {
+		return -1;
+	}
+	s->notify_ms = sdnotify_every_ms();
+	return orders_init(&s->orders, s);
+}
+
+static void
+serve(struct super *s)
+{
+	size_t i;
+
+	log_info("holdfastd " HOLDFAST_VERSION " store=%s transports=%zu",
+	    s->conf->store, s->conf->ntransports);
+	if (s->roles->control != NULL) {
+		child_event(&s->processes[0].child, LIFE_START);
+	}
+	for (i = 0; i < s->conf->ntransports; i++) {
+		if (s->services[i].wanted) {
+			service_event(&s->services[i], LIFE_START, 0, "");
+		}
+	}
+	super_progress(s); /* there may be nothing to wait for */
+	malloc_trim(0);
+	event_base_dispatch(s->base);
+	log_info("stopped");
+}
+
+int
+super_run(const struct conf *conf, const struct proc_roles *roles,
+    const char *run_dir)
+{
+	struct super s = {
+		.conf = conf,
+		.roles = roles,
+		.run_dir = run_dir,
+		.signal_fd = -1,
+		.wake_fd = -1,
+		.reload = { .fd = -1 },
+		.control_seg = { .fd = -1 },
+	};
+	int code;
+
+	claim_init(&s.claim);
+	if (make_loop(&s) < 0) {
+		log_warn("cannot make the loop");
+		code = EX_OSERR;
+	} else {
+		code = boot(&s);
+	}
+	if (code == 0) {
+		serve(&s);
+	}
+	orders_fini(&s.orders);
+	unboot(&s);
+	if (s.signals != NULL) {
+		event_free(s.signals);
+	}
+	if (s.tick != NULL) {
+		event_free(s.tick);
+	}
+	if (s.base != NULL) {
+		event_base_free(s.base);
+	}
+	return code;
+}

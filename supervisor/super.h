@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_SUPER_H
+#define SUPERVISOR_SUPER_H
+
+/*
+ * The supervisor: one thread, one loop. It owns the claim, the segments, the
+ * listeners and the children, and parses nothing that comes from outside
+ * while it runs but struct ipc_msg.
+ */
+
+#include <event2/event.h>
+
+#include "shm/seg.h"
+#include "shm/slot.h"
+#include "shm/store.h"
+#include "supervisor/claim.h"
+#include "supervisor/conf.h"
+#include "supervisor/orders.h"
+#include "supervisor/proc.h"
+#include "supervisor/process.h"
+#include "supervisor/reload.h"
+#include "supervisor/service.h"
+#include "supervisor/watchdog.h"
+
+enum { /* who lives in which slot */
+	SUPER_SLOT = 0,
+	SUPER_CONTROL_SLOT = 1,
+	SUPER_WORKER_SLOT = 8, /* the first; those between are reserved */
+	SUPER_EXTERNALS = 64, /* behind the workers */
+};
+
+enum super_phase {
+	SUPER_SERVES,
+	SUPER_DRAINS, /* the workers are ending */
+	SUPER_CLOSES, /* they have; control is ending */
+};
+
+struct super {
+	const struct conf *conf;
+	const struct proc_roles *roles;
+	const char *run_dir;
+	struct claim claim;
+	struct event_base *base;
+	struct event *signals, *tick;
+	int signal_fd;
+	enum super_phase phase;
+
+	struct seg control_seg;
+	struct shm_control *control;
+	struct slot_env env; /* its own identity, for repairs */
+	struct seg *device_segs; /* conf->ndevices */
+	struct store *stores; /* conf->ndevices */
+	struct seg *worker_segs; /* nprocesses - 1 */
+	int wake_fd;
+
+	struct service *services; /* conf->ntransports */
+	struct process *processes; /* 0 is control, then the workers */
+	size_t nprocesses;
+	struct orders orders;
+	struct reload reload;
+
+	struct watchdog watchdog;
+	struct watchdog_hold *holds; /* conf->ndevices */
+	uint64_t notify_ms, notified_ms; /* the service manager's watchdog */
+	char *ready_text; /* as written last, or NULL */
+};
+
+/* Serves a configuration until asked to stop; the exit code. Takes over the
+ * signals of the process. conf, roles and run_dir must stay. */
+int super_run(
+    const struct conf *, const struct proc_roles *, const char *run_dir);
+
+/* Drains and ends; at once: without draining. */
+void super_stop(struct super *, bool at_once);
+
+/* A child's state has changed: writes `ready`, goes on with stopping. */
+void super_progress(struct super *);
+
+uint64_t super_now_ns(void); /* CLOCK_MONOTONIC */
+uint64_t super_unix_ms(void);
+
+#endif
