@@ -149,7 +149,7 @@ finish(struct mb_call *call, const struct mb_fc *row, enum mb_ex ex)
 	bool listening = mb_diag_listening(d);
 
 	if (ex != MB_EX_NONE) {
-		wbuf_cut(&call->out, 0);
+		wbuf_init(&call->out, call->out.base, MB_PDU_MAX);
 		wbuf_u8(&call->out, call->fc | EXCEPTION_BIT);
 		wbuf_u8(&call->out, (uint8_t)ex);
 		count_exception(d, ex);
@@ -169,8 +169,11 @@ finish(struct mb_call *call, const struct mb_fc *row, enum mb_ex ex)
 static size_t
 ignore(struct mb_call *call)
 {
-	mb_diag_count(call->unit->diag, MB_CPT_NO_REPLY);
-	mb_diag_no_event(call->unit->diag);
+	struct mb_diag *d = call->unit->diag;
+
+	mb_diag_count(d, MB_CPT_NO_REPLY);
+	mb_diag_no_event(d);
+	mb_diag_sent(d, (unsigned)call->event, MB_EX_NONE, true);
 	return 0;
 }
 
