@@ -12,8 +12,21 @@
 #include <stdint.h>
 
 struct control;
+struct ipc_msg;
 
-enum cmd_role { CMD_READ, CMD_OPERATE, CMD_ADMIN };
+enum cmd_role { CMD_READ, CMD_OPERATE, CMD_ADMIN, CMD_ROLES };
+
+/* What kinds of value a parameter may have. */
+enum cmd_kind { ARG_STRING, ARG_INTEGER, ARG_NUMBER, ARG_ARRAY };
+enum { CMD_ARGS_MAX = 8 };
+
+/* One parameter of a command; by name, or by position in this order. */
+struct cmd_arg {
+	const char *name;
+	enum cmd_kind kind;
+	bool required;
+	int64_t min, max; /* of an ARG_INTEGER */
+};
 
 /* JSON-RPC 2.0 error codes, and ours. */
 enum cmd_error {
@@ -35,14 +48,22 @@ enum cmd_error {
  * the answer comes later (transports.*, answered by the supervisor). */
 struct cmd_call {
 	struct control *control;
-	const json_t *params; /* an object, maybe empty */
+	const struct cmd *cmd;
+	enum cmd_role role; /* of who asks */
+	json_t *params; /* an object, maybe empty; owned by the call */
 	const void *raw; /* second frame of the request, or NULL */
 	size_t raw_len;
+	bool in_batch; /* no second frame, neither way */
 	json_t *result; /* owned by the call */
 	void *reply_raw; /* second frame of the reply, malloc'd, or NULL */
 	size_t reply_raw_len;
-	bool later; /* the answer comes with IPC_DONE of this tag */
+	/* the answer comes with IPC_DONE of this tag, through done(), which
+	 * may ask again; or at deadline_ns (monotonic) as CMD_TIMEOUT */
+	bool later;
 	uint32_t tag;
+	uint64_t deadline_ns;
+	void (*done)(struct cmd_call *, const struct ipc_msg *);
+	json_t *state; /* what done() needs; owned by the call */
 	int error; /* enum cmd_error */
 	char message[256]; /* for a person */
 	const char *reason; /* a fixed word */
@@ -52,10 +73,35 @@ struct cmd_call {
 struct cmd {
 	const char *name;
 	enum cmd_role role;
-	const char *params; /* in words, for system.methods and the manual */
 	const char *help;
 	void (*run)(struct cmd_call *);
+	struct cmd_arg args[CMD_ARGS_MAX]; /* up to the first without a name */
 };
+
+/* Carries out a call whose cmd, control, role and params are set: checks role
+ * and parameters, then runs it. params may be an array (by position), an
+ * object or NULL. Afterwards result is set, or error, or later. */
+void cmd_run(struct cmd_call *);
+
+/* Gives back what a call owns. */
+void cmd_call_fini(struct cmd_call *);
+
+/* A checked parameter: the string, or NULL; the integer, or other. */
+const char *cmd_string(const struct cmd_call *, const char *name);
+int64_t cmd_integer(const struct cmd_call *, const char *name, int64_t other);
+
+/* Checks an object of parameters against a list of n arguments; true if it
+ * holds, else the call has failed. `where` opens the message: "ops[2]: ". */
+bool cmd_check_args(struct cmd_call *, const json_t *object,
+    const struct cmd_arg *, size_t n, const char *where);
+
+/* "; did you mean "x"?" if one of n names is near, else "". The text is good
+ * until the next call. */
+const char *cmd_near(const char *typed, const char *const *names, size_t n);
+
+/* "read", "operate", "admin"; and back, -1 if unknown. */
+const char *cmd_role_name(enum cmd_role);
+int cmd_role_find(const char *name);
 
 /* The row of that name, or NULL; and the table itself for listing. */
 const struct cmd *cmd_find(const char *name);

@@ -23,7 +23,7 @@ out=$(
 		case $f in workers/proto/*) continue ;; esac
 		check "$f" 'workers/|shm/|supervisor/(conf|proc)\.h'
 	done
-	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|proc)\.h'
+	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|near|proc)\.h'
 )
 if [ -n "$out" ]; then
 	echo "$out"

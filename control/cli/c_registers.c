@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holdfast get and set.
+ */
+
+#include "control/cli/c_registers.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cli/client.h"
+#include "control/cli/print.h"
+#include "control/jtext.h"
+
+json_t *
+registers_params(const struct address *a)
+{
+	json_t *params = json_pack("{s:s, s:i}", "table",
+	    address_table_long(a->table), "addr", (int)a->addr);
+
+	if (a->device[0] != '\0')
+		json_object_set_new(params, "device", json_string(a->device));
+	if (a->type[0] != '\0')
+		json_object_set_new(params, "type", json_string(a->type));
+	if (a->order[0] != '\0')
+		json_object_set_new(params, "order", json_string(a->order));
+	return params;
+}
+
+void
+registers_name(const struct address *a, uint32_t addr, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s:%u", a->device,
+	    a->device[0] != '\0' ? "/" : "", address_table_short(a->table),
+	    addr);
+}
+
+/* ---- get ---- */
+
+/* Addresses between two values: those of "declared" show only by number. */
+static unsigned
+step_of(const struct address *a, size_t nvalues)
+{
+	unsigned step = address_step(a);
+
+	if (strcmp(a->type, "bits") == 0 && a->table != STORE_CO &&
+	    a->table != STORE_DI)
+		return 0;
+	return nvalues == 1 ? 0 : step;
+}
+
+static void
+add_values(struct print *p, const struct address *a, const json_t *result)
+{
+	const json_t *values = json_object_get(result, "values");
+	unsigned step = step_of(a, json_array_size(values));
+	const char *cells[2];
+	char name[SHM_NAME_MAX + 32], dotted[SHM_NAME_MAX + 64];
+	json_t *value;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)values, i, value) {
+		registers_name(
+		    a, a->addr + (uint32_t)i * step, name, sizeof(name));
+		snprintf(dotted, sizeof(dotted), "%s.%zu", name, i);
+		cells[0] =
+		    step == 0 && json_array_size(values) > 1 ? dotted : name;
+		cells[1] = print_text(value);
+		print_row(p, cells);
+	}
+}
+
+int
+cli_get(struct cli *cli, int argc, char **argv)
+{
+	static const char *const columns[] = { "ADDRESS", "VALUE" };
+	struct address *a = calloc((size_t)argc, sizeof(*a));
+	char why[ADDRESS_WHY_MAX];
+	struct print p;
+	json_t *params, *result;
+	int code = CLI_OK;
+
+	if (a == NULL)
+		return cli_fail(CLI_INTERNAL, "out of memory");
+	/* all are looked at before any is asked for */
+	for (int i = 0; i < argc && code == CLI_OK; i++) {
+		if (address_parse(argv[i], &a[i], why) == -1)
+			code = cli_fail(CLI_USAGE, "%s", why);
+	}
+	print_init(&p, cli, columns, 2, 1);
+	for (int i = 0; i < argc && code == CLI_OK; i++) {
+		params = registers_params(&a[i]);
+		json_object_set_new(
+		    params, "count", json_integer((json_int_t)a[i].count));
+		code = client_call(
+		    cli, "registers.read", params, CLIENT_CALL_MS, &result);
+		if (code != CLI_OK)
+			break;
+		if (print_is_json(cli))
+			print_json(result);
+		else
+			add_values(&p, &a[i], result);
+		json_decref(result);
+	}
+	if (code == CLI_OK && !print_is_json(cli))
+		print_flush(&p);
+	free(a);
+	return code;
+}
+
+/* ---- set ---- */
+
+/* A typed word as the value that the type calls for; NULL if it is none. */
+static json_t *
+parse_value(const struct address *a, const char *word)
+{
+	static const struct {
+		const char *word;
+		int bit;
+	} bits[] = { { "on", 1 }, { "off", 0 }, { "true", 1 }, { "false", 0 } };
+	bool is_bits = a->table == STORE_CO || a->table == STORE_DI ||
+	    strcmp(a->type, "bits") == 0;
+	char why[JTEXT_WHY_MAX], *end;
+	unsigned long long hex;
+	json_t *json;
+
+	for (size_t i = 0; is_bits && i < sizeof(bits) / sizeof(bits[0]); i++) {
+		if (strcmp(bits[i].word, word) == 0)
+			return json_integer(bits[i].bit);
+	}
+	if (strcmp(a->type, "string") == 0)
+		return json_string(word);
+	if (strncmp(word, "0x", 2) == 0 && word[2] != '\0' && word[2] != '-') {
+		errno = 0;
+		hex = strtoull(word + 2, &end, 16);
+		return *end == '\0' && errno == 0 ? jtext_uint(hex) : NULL;
+	}
+	if (strcmp(word, "nan") == 0 || strcmp(word, "inf") == 0 ||
+	    strcmp(word, "-inf") == 0)
+		return json_string(word);
+	json = jtext_load(word, strlen(word), why);
+	if (json_is_number(json) || (json_is_string(json) && word[0] != '"'))
+		return json;
+	json_decref(json);
+	/* the daemon knows what its range declares */
+	return strcmp(a->type, "declared") == 0 ? json_string(word) : NULL;
+}
+
+int
+cli_set(struct cli *cli, int argc, char **argv)
+{
+	json_t *values = json_array(), *value, *params, *result;
+	char why[ADDRESS_WHY_MAX];
+	struct address a;
+	int code;
+
+	if (address_parse(argv[0], &a, why) == -1) {
+		json_decref(values);
+		return cli_fail(CLI_USAGE, "%s", why);
+	}
+	for (int i = 1; i < argc; i++) {
+		value = parse_value(&a, argv[i]);
+		if (value == NULL) {
+			json_decref(values);
+			return cli_fail(CLI_USAGE, "\"%s\" is no value for %s",
+			    argv[i], argv[0]);
+		}
+		json_array_append_new(values, value);
+	}
+	params = registers_params(&a);
+	json_object_set_new(params, "values", values);
+	if (a.has_count)
+		json_object_set_new(
+		    params, "count", json_integer((json_int_t)a.count));
+	code = client_call(
+	    cli, "registers.write", params, CLIENT_CALL_MS, &result);
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli))
+		print_json(result);
+	else
+		print_note(cli, "written, commit %s",
+		    print_text(json_object_get(result, "seq")));
+	json_decref(result);
+	return CLI_OK;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holdfast ping, status, stats, shutdown, and call for whatever has no
+ * command of its own.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/cli/client.h"
+#include "control/cli/print.h"
+#include "control/jtext.h"
+
+#define NUMBER(array) (int)(sizeof(array) / sizeof((array)[0]))
+
+static double
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+int
+cli_ping(struct cli *cli, int argc, char **argv)
+{
+	json_t *result;
+	double from;
+	int code =
+	    client_call(cli, "system.ping", NULL, CLIENT_CALL_MS, &result);
+
+	(void)argc;
+	(void)argv;
+	if (code != CLI_OK)
+		return code;
+	json_decref(result);
+	/* the first one opened the connection; time the second */
+	from = now_ms();
+	code = client_call(cli, "system.ping", NULL, CLIENT_CALL_MS, &result);
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli))
+		print_json(result);
+	else
+		print_note(cli, "answered in %.2f ms", now_ms() - from);
+	json_decref(result);
+	return CLI_OK;
+}
+
+/* ---- status ---- */
+
+static void
+show_transports(struct cli *cli, const json_t *list)
+{
+	static const char *const columns[] = { "NAME", "TYPE", "LISTEN",
+		"STATE", "PID", "UPTIME", "RESTARTS", "CONNS", "REQUESTS",
+		"EXCEPTIONS", "ERRORS", "LAST EXIT" };
+	static const char *const keys[] = { "name", "type", "listen", "state",
+		"pid", "uptime_s", "restarts", "connections", "requests",
+		"exceptions", "errors", "last_exit" };
+	const char *cells[NUMBER(columns)];
+	struct print p;
+	json_t *t;
+	size_t i;
+
+	_Static_assert(NUMBER(columns) == NUMBER(keys), "columns");
+	print_init(&p, cli, columns, NUMBER(columns), -1);
+	json_array_foreach ((json_t *)(uintptr_t)list, i, t) {
+		for (int c = 0; c < NUMBER(keys); c++)
+			cells[c] = strcmp(keys[c], "uptime_s") == 0
+			    ? print_span(json_number_value(
+				  json_object_get(t, keys[c])))
+			    : strdupa(print_text(json_object_get(t, keys[c])));
+		print_row(&p, cells);
+	}
+	print_flush(&p);
+}
+
+int
+cli_status(struct cli *cli, int argc, char **argv)
+{
+	json_t *info = NULL, *list = NULL;
+	int code =
+	    client_call(cli, "transports.list", NULL, CLIENT_CALL_MS, &list);
+
+	(void)argc;
+	(void)argv;
+	if (code == CLI_OK && print_is_json(cli)) {
+		print_json(list);
+	} else if (code == CLI_OK) {
+		code = client_call(
+		    cli, "system.info", NULL, CLIENT_CALL_MS, &info);
+		if (code == CLI_OK) {
+			print_note(cli, "%s %s, store %s, pid %s, up %s",
+			    print_text(json_object_get(info, "name")),
+			    print_text(json_object_get(info, "version")),
+			    print_text(json_object_get(info, "store")),
+			    print_text(json_object_get(info, "pid")),
+			    print_span(json_number_value(
+				json_object_get(info, "uptime_s"))));
+			show_transports(cli, list);
+		}
+	}
+	json_decref(info);
+	json_decref(list);
+	return code;
+}
+
+/* ---- stats ---- */
+
+/* transports.tcp1.requests.3 and its number: a row for each leaf. */
+static void
+add_leaves(struct print *p, const char *path, const json_t *json)
+{
+	const char *key, *cells[2];
+	char deeper[256];
+	json_t *value;
+
+	if (!json_is_object(json)) {
+		cells[0] = path;
+		cells[1] = print_text(json);
+		print_row(p, cells);
+		return;
+	}
+	json_object_foreach ((json_t *)(uintptr_t)json, key, value) {
+		snprintf(deeper, sizeof(deeper), "%s%s%s", path,
+		    path[0] != '\0' ? "." : "", key);
+		add_leaves(p, deeper, value);
+	}
+}
+
+int
+cli_stats(struct cli *cli, int argc, char **argv)
+{
+	static const char *const columns[] = { "COUNTER", "VALUE" };
+	struct print p;
+	json_t *result;
+	int code = client_call(cli, "stats.get", NULL, CLIENT_CALL_MS, &result);
+
+	(void)argc;
+	(void)argv;
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli)) {
+		print_json(result);
+	} else {
+		print_init(&p, cli, columns, NUMBER(columns), -1);
+		add_leaves(&p, "", result);
+		print_flush(&p);
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+/* ---- call, shutdown ---- */
+
+int
+cli_call(struct cli *cli, int argc, char **argv)
+{
+	char why[JTEXT_WHY_MAX];
+	json_t *params = NULL, *result;
+	int code;
+
+	if (argc > 1) {
+		params = jtext_load(argv[1], strlen(argv[1]), why);
+		if (params == NULL)
+			return cli_fail(CLI_USAGE, "%s: %s", argv[1], why);
+	}
+	code = client_call(cli, argv[0], params, 10 * CLIENT_CALL_MS, &result);
+	if (code != CLI_OK)
+		return code;
+	print_json(result);
+	json_decref(result);
+	return CLI_OK;
+}
+
+int
+cli_shutdown(struct cli *cli, int argc, char **argv)
+{
+	json_t *result;
+	int code = client_call(
+	    cli, "system.shutdown", NULL, 3 * CLIENT_CALL_MS, &result);
+
+	(void)argc;
+	(void)argv;
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli))
+		print_json(result);
+	else
+		print_note(cli, "the daemon drains and ends");
+	json_decref(result);
+	return CLI_OK;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holdfast start, stop, restart; clients and kick.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/cli/client.h"
+#include "control/cli/print.h"
+
+enum { ORDER_MS = 120000, MS_MAX = 24 };
+
+/* Orders one transport after the other; the first refusal ends it. */
+static int
+order(struct cli *cli, const char *method, int argc, char **argv)
+{
+	static const char *const columns[] = { "NAME", "STATE" };
+	const char *cells[2];
+	struct print p;
+	json_t *result;
+	int code = CLI_OK;
+
+	print_init(&p, cli, columns, 2, 1);
+	for (int i = 0; i < argc && code == CLI_OK; i++) {
+		code = client_call(cli, method,
+		    json_pack("{s:s}", "name", argv[i]), ORDER_MS, &result);
+		if (code != CLI_OK)
+			break;
+		if (print_is_json(cli)) {
+			print_json(result);
+		} else {
+			cells[0] = argv[i];
+			cells[1] = print_text(json_object_get(result, "state"));
+			print_row(&p, cells);
+		}
+		json_decref(result);
+	}
+	if (!print_is_json(cli) && p.ncells > 0)
+		print_flush(&p);
+	return code;
+}
+
+int
+cli_start(struct cli *cli, int argc, char **argv)
+{
+	return order(cli, "transports.start", argc, argv);
+}
+
+int
+cli_stop(struct cli *cli, int argc, char **argv)
+{
+	return order(cli, "transports.stop", argc, argv);
+}
+
+int
+cli_restart(struct cli *cli, int argc, char **argv)
+{
+	return order(cli, "transports.restart", argc, argv);
+}
+
+/* ---- connections ---- */
+
+int
+cli_clients(struct cli *cli, int argc, char **argv)
+{
+	static const char *const columns[] = { "ID", "TRANSPORT", "PEER", "AGE",
+		"REQUESTS", "LAST FC" };
+	const char *cells[6];
+	double now = (double)time(NULL), since;
+	struct print p;
+	json_t *list, *conn;
+	size_t i;
+	int code = client_call(cli, "connections.list",
+	    argc > 0 ? json_pack("{s:s}", "transport", argv[0]) : NULL,
+	    CLIENT_CALL_MS, &list);
+
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli)) {
+		print_json(list);
+		json_decref(list);
+		return CLI_OK;
+	}
+	print_init(&p, cli, columns, 6, 0);
+	json_array_foreach (list, i, conn) {
+		since = json_number_value(json_object_get(conn, "since"));
+		cells[0] = print_text(json_object_get(conn, "id"));
+		cells[1] = print_text(json_object_get(conn, "transport"));
+		cells[2] = print_text(json_object_get(conn, "peer"));
+		cells[3] = print_span(now > since ? now - since : 0);
+		cells[4] = print_text(json_object_get(conn, "requests"));
+		cells[5] = print_text(json_object_get(conn, "last_fc"));
+		print_row(&p, cells);
+	}
+	print_flush(&p);
+	json_decref(list);
+	return CLI_OK;
+}
+
+int
+cli_kick(struct cli *cli, int argc, char **argv)
+{
+	json_t *result;
+	int code;
+
+	for (int i = 0; i < argc; i++) {
+		/* an id holds dots, a transport's name does not */
+		code = client_call(cli, "connections.close",
+		    json_pack("{s:s}",
+			strchr(argv[i], '.') != NULL ? "id" : "transport",
+			argv[i]),
+		    CLIENT_CALL_MS * 6, &result);
+		if (code != CLI_OK)
+			return code;
+		if (print_is_json(cli))
+			print_json(result);
+		else
+			print_note(cli, "%s closed", argv[i]);
+		json_decref(result);
+	}
+	return CLI_OK;
+}

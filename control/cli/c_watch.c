@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holdfast watch: changes and notices as they happen, until a signal comes or
+ * whoever reads has gone. Changes are printed from the events themselves, so
+ * none is skipped; where the daemon had to skip some, that is said.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "control/cli/client.h"
+#include "control/cli/print.h"
+#include "control/cli/watched.h"
+#include "control/jtext.h"
+
+enum { TOPIC_BYTES = 128, FRAME_BYTES = 1 << 20 };
+
+/* The number of the last event of a topic. */
+struct seen {
+	char topic[TOPIC_BYTES];
+	uint64_t seq;
+};
+
+struct watch {
+	struct cli *cli;
+	void *socket;
+	struct watched *at; /* the addresses; none: every register */
+	size_t n;
+	struct seen *seen;
+	size_t nseen;
+};
+
+static volatile sig_atomic_t stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* ---- lines ---- */
+
+static void
+format_time(const json_t *event, char *text, size_t size)
+{
+	double at = json_number_value(json_object_get(event, "at"));
+	time_t whole = (time_t)at;
+	struct tm tm;
+	size_t len;
+
+	localtime_r(&whole, &tm);
+	len = strftime(text, size, "%H:%M:%S", &tm);
+	snprintf(
+	    text + len, size - len, ".%03d", (int)((at - (double)whole) * 1e3));
+}
+
+/* One line: time, what, from, to, who; "" for what there is not. */
+static void
+print_line(const struct watch *w, const json_t *event, const char *what,
+    const char *from, const char *to, const char *who)
+{
+	const char *columns[] = { NULL, what, from, to, who };
+	static const char *const names[] = { "TIME", "ADDRESS", "FROM", "TO",
+		"WHO" };
+	struct print p;
+	char at[32];
+
+	format_time(event, at, sizeof(at));
+	columns[0] = at;
+	if (w->cli->output == CLI_TABLE ||
+	    (w->cli->output == CLI_AUTO && w->cli->terminal)) {
+		printf("%s  %-20s  %s%s%s  %s\n", at, what, from,
+		    from[0] != '\0' ? " -> " : "", to, who);
+	} else {
+		/* rows without their heading */
+		print_init(&p, w->cli, names, 5, 3);
+		print_row(&p, columns);
+		print_bare(&p);
+	}
+}
+
+static void
+print_event(const char *topic, uint64_t seq, const json_t *event)
+{
+	json_t *json = json_pack("{s:s, s:o, s:O}", "topic", topic, "sequence",
+	    jtext_uint(seq), "event", event);
+
+	print_json(json);
+	json_decref(json);
+}
+
+/* ---- registers ---- */
+
+/* All addresses of a table that changed, as they are. */
+static void
+print_plain(const struct watch *w, const json_t *event, const char *device,
+    enum store_table table)
+{
+	struct address a = { .table = table };
+	const json_t *old = json_object_get(event, "old");
+	const json_t *new = json_object_get(event, "new");
+	uint32_t addr =
+	    (uint32_t)json_integer_value(json_object_get(event, "addr"));
+	char name[96];
+	json_t *value;
+	size_t i;
+
+	snprintf(a.device, sizeof(a.device), "%.63s", device);
+	json_array_foreach ((json_t *)(uintptr_t) new, i, value) {
+		if (json_equal(value, json_array_get(old, i)))
+			continue;
+		registers_name(&a, addr + (uint32_t)i, name, sizeof(name));
+		print_line(w, event, name, print_text(json_array_get(old, i)),
+		    print_text(value),
+		    print_text(json_object_get(event, "who")));
+	}
+}
+
+/* watched_apply() found that a value differs. */
+static void
+print_value(void *arg, const json_t *event, const char *name, const char *from,
+    const char *to)
+{
+	const json_t *who = json_object_get(event, "who");
+
+	print_line(
+	    arg, event, name, from, to, who != NULL ? print_text(who) : "?");
+}
+
+static void
+show_change(struct watch *w, const char *topic, uint64_t seq,
+    const json_t *event, const char *device, enum store_table table)
+{
+	bool wanted = w->n == 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		wanted |= watched_covers(&w->at[i], device, table, event);
+	if (!wanted)
+		return;
+	if (print_is_json(w->cli)) {
+		print_event(topic, seq, event);
+		return;
+	}
+	if (w->n == 0)
+		print_plain(w, event, device, table);
+	for (size_t i = 0; i < w->n; i++) {
+		if (watched_covers(&w->at[i], device, table, event))
+			watched_apply(&w->at[i], event, print_value, w);
+	}
+}
+
+/* ---- the others ---- */
+
+static void
+show_notice(
+    struct watch *w, const char *topic, uint64_t seq, const json_t *event)
+{
+	const json_t *was = json_object_get(event, "was");
+	const json_t *what = json_object_get(event, "event");
+	const json_t *peer = json_object_get(event, "peer");
+
+	if (print_is_json(w->cli))
+		print_event(topic, seq, event);
+	else if (was != NULL)
+		print_line(w, event, topic, print_text(was),
+		    print_text(json_object_get(event, "state")),
+		    print_text(json_object_get(event, "why")));
+	else if (what != NULL)
+		print_line(w, event, print_text(json_object_get(event, "id")),
+		    "", print_text(what),
+		    print_text(
+			peer != NULL ? peer : json_object_get(event, "why")));
+	else
+		print_line(w, event, topic, "",
+		    print_text(json_object_get(event, "level")),
+		    print_text(json_object_get(event, "line")));
+}
+
+/* ---- events ---- */
+
+/* True if the event is not the one after the last of its topic. */
+static bool
+is_gap(struct watch *w, const char *topic, uint64_t seq)
+{
+	struct seen *grown;
+	bool gap;
+
+	for (size_t i = 0; i < w->nseen; i++) {
+		if (strcmp(w->seen[i].topic, topic) != 0)
+			continue;
+		gap = w->seen[i].seq + 1 != seq;
+		w->seen[i].seq = seq;
+		return gap;
+	}
+	grown = realloc(w->seen, (w->nseen + 1) * sizeof(w->seen[0]));
+	if (grown == NULL)
+		return false;
+	w->seen = grown;
+	snprintf(grown[w->nseen].topic, TOPIC_BYTES, "%s", topic);
+	grown[w->nseen++].seq = seq;
+	return false;
+}
+
+static void
+show_gap(struct watch *w, const char *topic, const json_t *event)
+{
+	fflush(stdout);
+	fprintf(stderr, "holdfast: %s: some events were missed\n", topic);
+	for (size_t i = 0; i < w->n; i++)
+		watched_catch_up(&w->at[i], w->cli, event,
+		    print_is_json(w->cli) ? NULL : print_value, w);
+}
+
+/* "registers.DEVICE.TABLE" into its parts. */
+static bool
+split_topic(
+    const char *topic, char device[SHM_NAME_MAX], enum store_table *table)
+{
+	const char *dot = strrchr(topic, '.');
+	static const size_t head = sizeof("registers.") - 1;
+
+	if (strncmp(topic, "registers.", head) != 0 || dot < topic + head ||
+	    (size_t)(dot - topic) - head >= SHM_NAME_MAX)
+		return false;
+	memcpy(device, topic + head, (size_t)(dot - topic) - head);
+	device[(size_t)(dot - topic) - head] = '\0';
+	for (int t = STORE_CO; t <= STORE_IR; t++) {
+		if (strcmp(dot + 1, address_table_long((enum store_table)t)) ==
+		    0) {
+			*table = (enum store_table)t;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+show(struct watch *w, const char *topic, uint64_t seq, const json_t *event)
+{
+	char device[SHM_NAME_MAX];
+	enum store_table table = STORE_HR;
+
+	if (is_gap(w, topic, seq) || json_object_get(event, "lost") != NULL)
+		show_gap(w, topic, event);
+	if (json_object_get(event, "lost") != NULL)
+		return;
+	if (split_topic(topic, device, &table))
+		show_change(w, topic, seq, event, device, table);
+	else if (strncmp(topic, "registers.", 10) != 0)
+		show_notice(w, topic, seq, event);
+}
+
+/* One frame as text; its length, or -1. */
+static int
+take_frame(void *socket, char *buf, size_t size)
+{
+	int len = zmq_recv(socket, buf, size - 1, ZMQ_DONTWAIT);
+
+	if (len < 0)
+		return -1;
+	if ((size_t)len > size - 1)
+		len = (int)(size - 1);
+	buf[len] = '\0';
+	return len;
+}
+
+/* False when there is none. */
+static bool
+take_event(struct watch *w)
+{
+	static char text[FRAME_BYTES];
+	char topic[TOPIC_BYTES], tail[16], why[JTEXT_WHY_MAX];
+	uint64_t seq = 0;
+	json_t *event;
+	int len;
+
+	if (take_frame(w->socket, topic, sizeof(topic)) == -1)
+		return false;
+	len = take_frame(w->socket, text, sizeof(text));
+	if (take_frame(w->socket, tail, sizeof(tail)) != 8 || len < 0)
+		return true;
+	for (int i = 7; i >= 0; i--)
+		seq = seq << 8 | (uint8_t)tail[i];
+	event = jtext_load(text, (size_t)len, why);
+	if (event != NULL)
+		show(w, topic, seq, event);
+	json_decref(event);
+	return true;
+}
+
+/* ---- life ---- */
+
+static int
+add_topic(struct watch *w, const char *word)
+{
+	static const char *const words[] = { "registers", "transports",
+		"connections", "log" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i]);
+
+		if (strncmp(word, words[i], len) == 0 &&
+		    (word[len] == '\0' || word[len] == '.')) {
+			zmq_setsockopt(
+			    w->socket, ZMQ_SUBSCRIBE, word, strlen(word));
+			return CLI_OK;
+		}
+	}
+	return CLI_USAGE;
+}
+
+static int
+add_words(struct watch *w, int argc, char **argv)
+{
+	char topic[TOPIC_BYTES + 16], why[ADDRESS_WHY_MAX];
+	int code = CLI_OK;
+
+	if (argc == 0)
+		zmq_setsockopt(w->socket, ZMQ_SUBSCRIBE, "registers.", 10);
+	w->at = calloc((size_t)argc + 1, sizeof(w->at[0]));
+	if (w->at == NULL)
+		return cli_fail(CLI_INTERNAL, "out of memory");
+	for (int i = 0; i < argc && code == CLI_OK; i++) {
+		if (add_topic(w, argv[i]) == CLI_OK)
+			continue;
+		if (address_parse(argv[i], &w->at[w->n].address, why) == -1)
+			return cli_fail(CLI_USAGE, "%s", why);
+		code = watched_resolve(&w->at[w->n], w->cli);
+		if (code != CLI_OK)
+			break;
+		snprintf(topic, sizeof(topic), "registers.%s.%s",
+		    w->at[w->n].address.device,
+		    address_table_long(w->at[w->n].address.table));
+		zmq_setsockopt(w->socket, ZMQ_SUBSCRIBE, topic, strlen(topic));
+		w->n++;
+	}
+	/* what they are now, once changes to them are on their way */
+	for (size_t i = 0; i < w->n && code == CLI_OK; i++)
+		code = watched_read(&w->at[i], w->cli);
+	return code;
+}
+
+static int
+follow(struct watch *w)
+{
+	zmq_pollitem_t item[] = {
+		{ .socket = w->socket, .events = ZMQ_POLLIN },
+		/* says when the reader of a pipe has gone */
+		{ .fd = STDOUT_FILENO, .events = ZMQ_POLLERR },
+	};
+
+	while (!stop) {
+		if (zmq_poll(item, 2, -1) == -1 && errno != EINTR)
+			return cli_fail(CLI_INTERNAL, "ZeroMQ: %s",
+			    zmq_strerror(zmq_errno()));
+		if (stop || item[1].revents != 0)
+			break;
+		while (!stop && take_event(w))
+			continue;
+		if (fflush(stdout) == EOF)
+			break;
+	}
+	return CLI_OK;
+}
+
+int
+cli_watch(struct cli *cli, int argc, char **argv)
+{
+	const struct sigaction act = { .sa_handler = on_signal };
+	struct watch w = { .cli = cli };
+	json_t *ignored;
+	int code =
+	    client_call(cli, "system.ping", NULL, CLIENT_CALL_MS, &ignored);
+
+	if (code != CLI_OK)
+		return code;
+	json_decref(ignored);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	w.socket = client_subscriber(cli);
+	code = w.socket == NULL ? CLI_USAGE : add_words(&w, argc, argv);
+	if (code == CLI_OK) {
+		print_note(cli, "watching; ^C ends it");
+		fflush(stdout);
+		code = follow(&w);
+	}
+	for (size_t i = 0; i < w.n; i++)
+		watched_fini(&w.at[i]);
+	free(w.at);
+	free(w.seen);
+	return code;
+}

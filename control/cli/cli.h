@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_CLI_CLI_H
+#define CONTROL_CLI_CLI_H
+
+/*
+ * The command line: what its commands share, and the table of them.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit codes, which scripts rely on. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_REFUSED = 1, /* by the daemon */
+	CLI_USAGE = 64,
+	CLI_UNREACHABLE = 69,
+	CLI_INTERNAL = 70,
+	CLI_TIMEOUT = 75,
+};
+
+/* How results are shown. CLI_AUTO is a table on a terminal, else tabs. */
+enum cli_output { CLI_AUTO, CLI_TABLE, CLI_JSON, CLI_CSV, CLI_RAW };
+
+struct cli {
+	const char *endpoint; /* -s, or made of the run directory */
+	const char *key_file; /* own keys, for tcp with CURVE */
+	const char *server_key;
+	enum cli_output output;
+	double wait_s; /* -w; 0: do not */
+	bool terminal; /* standard output is one */
+	bool colour;
+	struct client *client;
+};
+
+struct cli_command {
+	const char *name;
+	const char *args; /* as the help shows them */
+	const char *help; /* one line */
+	const char *more; /* paragraphs for `holdfast help NAME` */
+	int min_args, max_args; /* -1: any number */
+	/* argv[0] is the first argument after the command's name; returns an
+	 * exit code, having said on standard error what was wrong */
+	int (*run)(struct cli *, int argc, char **argv);
+};
+
+/* Says what is wrong on standard error, as "holdfast: ...". Returns code. */
+int cli_fail(enum cli_exit code, const char *fmt, ...)
+    __attribute__((__format__(printf, 2, 3)));
+
+int cli_ping(struct cli *, int argc, char **argv);
+int cli_status(struct cli *, int argc, char **argv);
+int cli_stats(struct cli *, int argc, char **argv);
+int cli_call(struct cli *, int argc, char **argv);
+int cli_shutdown(struct cli *, int argc, char **argv);
+int cli_get(struct cli *, int argc, char **argv);
+int cli_set(struct cli *, int argc, char **argv);
+int cli_watch(struct cli *, int argc, char **argv);
+int cli_start(struct cli *, int argc, char **argv);
+int cli_stop(struct cli *, int argc, char **argv);
+int cli_restart(struct cli *, int argc, char **argv);
+int cli_clients(struct cli *, int argc, char **argv);
+int cli_kick(struct cli *, int argc, char **argv);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holdfast: the command-line client of a running daemon. Options, the table of
+ * commands, help.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/cli/cli.h"
+#include "control/cli/client.h"
+#include "supervisor/near.h"
+
+#define ADDRESS "[DEVICE/]TABLE:ADDR[+COUNT][:TYPE[:ORDER]]"
+
+static int cli_help(struct cli *, int argc, char **argv);
+static int cli_version(struct cli *, int argc, char **argv);
+
+static const struct cli_command commands[] = {
+	{ "ping", "", "whether the daemon answers", NULL, 0, 0, cli_ping },
+	{ "status", "", "the daemon and its transports", NULL, 0, 0,
+	    cli_status },
+	{ "get", "ADDRESS...", "read registers and bits",
+	    "An address is " ADDRESS ".\n"
+	    "TABLE is co, di, hr or ir; ADDR counts from 0; COUNT is in values "
+	    "of TYPE.\n"
+	    "  holdfast get plc1/hr:100+4\n"
+	    "  holdfast get hr:1100:float32 co:0+16",
+	    1, -1, cli_get },
+	{ "set", "ADDRESS VALUE...", "write registers and bits",
+	    "The values go to ADDRESS and what follows it, as one step.\n"
+	    "  holdfast set hr:1100:float32 1.5\n"
+	    "  holdfast set plc1/co:0 on off on",
+	    2, -1, cli_set },
+	{ "watch", "[ADDRESS | TOPIC]...", "print changes as they happen",
+	    "TOPIC is transports, connections or log, or one of them with a "
+	    "name:\ntransports.tcp1. Without arguments: every register.\n"
+	    "  holdfast watch plc1/hr:100+4 transports",
+	    0, -1, cli_watch },
+	{ "start", "TRANSPORT...", "start transports", NULL, 1, -1, cli_start },
+	{ "stop", "TRANSPORT...", "drain and stop transports", NULL, 1, -1,
+	    cli_stop },
+	{ "restart", "TRANSPORT...", "drain transports and start them again",
+	    NULL, 1, -1, cli_restart },
+	{ "clients", "[TRANSPORT]", "list open connections", NULL, 0, 1,
+	    cli_clients },
+	{ "kick", "ID | TRANSPORT...", "close connections",
+	    "ID is what clients lists; a transport's name closes all of its "
+	    "connections.",
+	    1, -1, cli_kick },
+	{ "stats", "", "every counter", NULL, 0, 0, cli_stats },
+	{ "call", "METHOD [PARAMS]", "any method of holdfast-control(7)",
+	    "PARAMS is JSON. The result is printed as JSON.\n"
+	    "  holdfast call registers.describe '{\"device\": \"plc1\"}'",
+	    1, 2, cli_call },
+	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
+	    0, cli_shutdown },
+	{ "help", "[COMMAND]", "this text, or more on a command", NULL, 0, 1,
+	    cli_help },
+	{ "version", "", "print the version", NULL, 0, 0, cli_version },
+};
+
+enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+int
+cli_fail(enum cli_exit code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("holdfast: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+/* ---- commands ---- */
+
+/* The command of that name, or the only one that begins so. */
+static const struct cli_command *
+find_command(const char *name)
+{
+	const struct cli_command *found = NULL;
+	const char *names[NCOMMANDS], *near;
+	char list[200] = "";
+	int n = 0;
+
+	for (int i = 0; i < NCOMMANDS; i++) {
+		names[i] = commands[i].name;
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+		if (strncmp(name, commands[i].name, strlen(name)) != 0)
+			continue;
+		found = &commands[i];
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+		    "%s%s", n++ > 0 ? ", " : "", commands[i].name);
+	}
+	if (n == 1)
+		return found;
+	near = near_name(name, names, NCOMMANDS);
+	if (n > 1)
+		cli_fail(CLI_USAGE, "\"%s\" may be %s", name, list);
+	else if (near != NULL)
+		cli_fail(CLI_USAGE, "no command \"%s\"; did you mean \"%s\"?",
+		    name, near);
+	else
+		cli_fail(
+		    CLI_USAGE, "no command \"%s\"; try holdfast help", name);
+	return NULL;
+}
+
+static void
+usage(FILE *out)
+{
+	fputs("usage: holdfast [-s ENDPOINT] [-o FORMAT] [-w SECONDS] COMMAND "
+	      "[ARGUMENT...]\n\n",
+	    out);
+	for (int i = 0; i < NCOMMANDS; i++)
+		fprintf(out, "  %-10s %-22s %s\n", commands[i].name,
+		    commands[i].args, commands[i].help);
+	fputs("\n"
+	      "  -s, --endpoint ENDPOINT  where the daemon is: "
+	      "ipc:///run/holdfast/control.sock\n"
+	      "      --run-dir DIR        its run directory\n"
+	      "  -o, --output FORMAT      table, json, csv or raw\n"
+	      "  -w, --wait SECONDS       wait until every transport serves\n"
+	      "      --key FILE           own secret key, for tcp with CURVE\n"
+	      "      --server-key KEY     the daemon's public key\n"
+	      "  -h, --help               this text\n"
+	      "  -V, --version            print the version\n",
+	    out);
+}
+
+static int
+cli_help(struct cli *cli, int argc, char **argv)
+{
+	const struct cli_command *command;
+
+	(void)cli;
+	if (argc == 0) {
+		usage(stdout);
+		return CLI_OK;
+	}
+	command = find_command(argv[0]);
+	if (command == NULL)
+		return CLI_USAGE;
+	printf("holdfast %s %s\n%s\n", command->name, command->args,
+	    command->help);
+	if (command->more != NULL)
+		printf("\n%s\n", command->more);
+	return CLI_OK;
+}
+
+static int
+cli_version(struct cli *cli, int argc, char **argv)
+{
+	(void)cli;
+	(void)argc;
+	(void)argv;
+	printf("holdfast %s\n", HOLDFAST_VERSION);
+	return CLI_OK;
+}
+
+/* ---- options ---- */
+
+enum { OPT_RUN_DIR = 256, OPT_KEY, OPT_SERVER_KEY };
+
+static const struct option options[] = {
+	{ "endpoint", required_argument, NULL, 's' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "server-key", required_argument, NULL, OPT_SERVER_KEY },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+set_output(struct cli *cli, const char *word)
+{
+	static const char *const words[] = {
+		[CLI_TABLE] = "table",
+		[CLI_JSON] = "json",
+		[CLI_CSV] = "csv",
+		[CLI_RAW] = "raw",
+	};
+
+	for (int i = CLI_TABLE; i <= CLI_RAW; i++) {
+		if (strcmp(words[i], word) == 0) {
+			cli->output = (enum cli_output)i;
+			return CLI_OK;
+		}
+	}
+	return cli_fail(
+	    CLI_USAGE, "-o %s: the formats are table, json, csv and raw", word);
+}
+
+static int
+set_wait(struct cli *cli, const char *word)
+{
+	char *end;
+
+	cli->wait_s = strtod(word, &end);
+	if (*end != '\0' || end == word || !(cli->wait_s > 0) ||
+	    cli->wait_s > 86400)
+		return cli_fail(CLI_USAGE,
+		    "-w %s: a number of seconds above 0 is wanted", word);
+	return CLI_OK;
+}
+
+/* One option. -1: go on; else the exit code. */
+static int
+take_option(struct cli *cli, int c, const char **run_dir)
+{
+	int code = CLI_OK;
+
+	switch (c) {
+	case 's':
+		cli->endpoint = optarg;
+		break;
+	case 'o':
+		code = set_output(cli, optarg);
+		break;
+	case 'w':
+		code = set_wait(cli, optarg);
+		break;
+	case OPT_RUN_DIR:
+		*run_dir = optarg;
+		break;
+	case OPT_KEY:
+		cli->key_file = optarg;
+		break;
+	case OPT_SERVER_KEY:
+		cli->server_key = optarg;
+		break;
+	case 'h':
+		usage(stdout);
+		return CLI_OK;
+	case 'V':
+		return cli_version(cli, 0, NULL);
+	default:
+		return CLI_USAGE;
+	}
+	return code != CLI_OK ? code : -1;
+}
+
+/* -5, -.5, -inf: values to set, not options. */
+static bool
+is_negative(const char *word)
+{
+	return word != NULL && word[0] == '-' &&
+	    (strchr("0123456789.", word[1]) != NULL ||
+		strcmp(word, "-inf") == 0) &&
+	    word[1] != '\0';
+}
+
+/* Options may stand anywhere; what is none moves to words. -1: go on. */
+static int
+parse_options(struct cli *cli, int argc, char **argv, const char **run_dir,
+    char **words, int *nwords)
+{
+	int c, code;
+
+	for (;;) {
+		if (is_negative(argv[optind])) {
+			words[(*nwords)++] = argv[optind++];
+			continue;
+		}
+		c = getopt_long(argc, argv, "-s:o:w:hV", options, NULL);
+		if (c == -1)
+			break;
+		if (c == 1) {
+			words[(*nwords)++] = optarg;
+			continue;
+		}
+		code = take_option(cli, c, run_dir);
+		if (code != -1)
+			return code;
+	}
+	while (optind < argc) /* behind -- */
+		words[(*nwords)++] = argv[optind++];
+	return -1;
+}
+
+/* -s; --run-dir; $HOLDFAST_CONTROL; $HOLDFAST_RUN_DIR; /run/holdfast. */
+static char *
+choose_endpoint(const struct cli *cli, const char *run_dir)
+{
+	const char *chosen = cli->endpoint;
+	char *endpoint;
+	int rc;
+
+	if (chosen == NULL && run_dir == NULL)
+		chosen = getenv("HOLDFAST_CONTROL");
+	if (run_dir == NULL)
+		run_dir = getenv("HOLDFAST_RUN_DIR");
+	if (run_dir == NULL)
+		run_dir = "/run/holdfast";
+	if (chosen != NULL && strstr(chosen, "://") != NULL)
+		return strdup(chosen);
+	if (chosen != NULL) /* a path is a socket */
+		rc = asprintf(&endpoint, "ipc://%s", chosen);
+	else
+		rc = asprintf(&endpoint, "ipc://%s/control.sock", run_dir);
+	return rc == -1 ? NULL : endpoint;
+}
+
+static int
+run(struct cli *cli, int argc, char **argv)
+{
+	const struct cli_command *command = find_command(argv[0]);
+	int n = argc - 1;
+
+	if (command == NULL)
+		return CLI_USAGE;
+	if (n < command->min_args ||
+	    (command->max_args != -1 && n > command->max_args))
+		return cli_fail(CLI_USAGE, "usage: holdfast %s %s",
+		    command->name, command->args);
+	return command->run(cli, n, argv + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	const char *run_dir = NULL, *no_colour = getenv("NO_COLOR");
+	char **words = calloc((size_t)argc + 1, sizeof(words[0]));
+	char *endpoint = NULL;
+	int nwords = 0, code;
+
+	signal(SIGPIPE, SIG_IGN);
+	cli.terminal = isatty(STDOUT_FILENO);
+	cli.colour =
+	    cli.terminal && (no_colour == NULL || no_colour[0] == '\0');
+	if (words == NULL)
+		return cli_fail(CLI_INTERNAL, "out of memory");
+	code = parse_options(&cli, argc, argv, &run_dir, words, &nwords);
+	if (code == -1 && nwords == 0) {
+		usage(stderr);
+		code = CLI_USAGE;
+	} else if (code == -1) {
+		endpoint = choose_endpoint(&cli, run_dir);
+		cli.endpoint = endpoint;
+		code = endpoint != NULL
+		    ? run(&cli, nwords, words)
+		    : cli_fail(CLI_INTERNAL, "out of memory");
+	}
+	client_close(&cli);
+	free(endpoint);
+	free(words);
+	/* whoever read has gone: nothing left to say, and nothing failed */
+	if (fflush(stdout) == EOF && errno != EPIPE && code == CLI_OK)
+		code =
+		    cli_fail(CLI_INTERNAL, "cannot write: %s", strerror(errno));
+	return code;
+}

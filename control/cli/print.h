@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_CLI_PRINT_H
+#define CONTROL_CLI_PRINT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "control/cli/cli.h"
+
+/*
+ * Results on standard output: aligned columns for people, tabs, commas or
+ * bare values for programs, the RPC result itself for -o json.
+ */
+
+enum { PRINT_COLUMNS_MAX = 16 };
+
+struct print {
+	struct cli *cli;
+	const char *const *columns; /* upper case, as they are shown */
+	int ncolumns;
+	int raw_column; /* what -o raw shows; -1: all, with tabs */
+	char **cells; /* row after row */
+	size_t ncells;
+};
+
+void print_init(struct print *, struct cli *, const char *const *columns,
+    int ncolumns, int raw_column);
+
+/* Adds a row of ncolumns cells, copied. */
+void print_row(struct print *, const char *const *cells);
+
+/* Prints all rows and forgets them. */
+void print_flush(struct print *);
+
+/* Prints all rows without a heading, and forgets them. */
+void print_bare(struct print *);
+
+/* True for -o json: then print_json() of the result is all there is. */
+bool print_is_json(const struct cli *);
+void print_json(const json_t *);
+
+/* One line on a terminal or with -o table, and nothing elsewhere. */
+void print_note(const struct cli *, const char *fmt, ...)
+    __attribute__((__format__(printf, 2, 3)));
+
+/* A scalar as text: numbers shortest, null as "-", others as JSON. Good until
+ * the next but seven calls. */
+const char *print_text(const json_t *);
+
+/* Seconds as "3d 4h", "12m 5s", "0.4s"; good as print_text() is. */
+const char *print_span(double s);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * devices.list and registers.describe: what there is, as the configuration in
+ * force has it. Runs in the control process.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control/cmd_rows.h"
+#include "control/jtext.h"
+#include "control/state.h"
+#include "control/values.h"
+
+enum { UNITS_TEXT = 1200 }; /* 256 numbers of three digits and commas */
+
+/* The units of a transport that show a device: "1,3-17". */
+static void
+format_units(
+    const struct conf_transport *t, int device, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int first = 0; first < CONF_UNITS; first++) {
+		int last = first;
+
+		if (t->units[first] != device)
+			continue;
+		while (last + 1 < CONF_UNITS && t->units[last + 1] == device)
+			last++;
+		used += (size_t)snprintf(text + used, size - used, "%s%d",
+		    used > 0 ? "," : "", first);
+		if (last > first)
+			used += (size_t)snprintf(
+			    text + used, size - used, "-%d", last);
+		first = last;
+	}
+}
+
+static json_t *
+device_units(const struct conf *conf, int device)
+{
+	json_t *units = json_object();
+	char text[UNITS_TEXT];
+
+	for (size_t i = 0; i < conf->ntransports; i++) {
+		format_units(&conf->transports[i], device, text, sizeof(text));
+		if (text[0] != '\0')
+			json_object_set_new(
+			    units, conf->transports[i].name, json_string(text));
+	}
+	return units;
+}
+
+/* How many addresses each table has. */
+static json_t *
+device_tables(const struct conf_device *dev)
+{
+	uint64_t count[SHM_TABLES] = { 0 };
+	json_t *tables = json_object();
+
+	for (size_t i = 0; i < dev->nranges; i++)
+		count[dev->ranges[i].table] += dev->ranges[i].count;
+	for (int t = 0; t < SHM_TABLES; t++) {
+		if (count[t] > 0)
+			json_object_set_new(tables,
+			    conf_table_name((enum store_table)t),
+			    jtext_uint(count[t]));
+	}
+	return tables;
+}
+
+void
+cmd_devices_list(struct cmd_call *call)
+{
+	const struct conf *conf = call->control->proc->conf;
+
+	call->result = json_array();
+	for (size_t i = 0; i < conf->ndevices; i++)
+		json_array_append_new(call->result,
+		    json_pack("{s:s, s:o, s:o}", "name", conf->devices[i].name,
+			"units", device_units(conf, (int)i), "tables",
+			device_tables(&conf->devices[i])));
+}
+
+static json_t *
+text_or_null(const char *text)
+{
+	return text != NULL ? json_string(text) : json_null();
+}
+
+static json_t *
+describe_range(const struct conf_range *r)
+{
+	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}",
+	    "table", conf_table_name(r->table), "addr", (int)r->addr, "count",
+	    (int)r->count, "access", r->read_only ? "ro" : "rw", "type",
+	    typed_type_name(r->type), "order", typed_order_name(r->order),
+	    "name", text_or_null(r->name), "unit", text_or_null(r->unit),
+	    "scale", jtext_float64(r->scale));
+}
+
+void
+cmd_registers_describe(struct cmd_call *call)
+{
+	const char *name = cmd_string(call, "table");
+	int table = name != NULL ? values_find_table(name) : -1;
+	const struct conf_device *dev;
+	unsigned device = 0;
+
+	if (control_device(call, cmd_string(call, "device"), &device) == NULL)
+		return;
+	if (name != NULL && table == -1) {
+		cmd_fail(call, CMD_PARAMS, "bad_value",
+		    "unknown table \"%.40s\"", name);
+		return;
+	}
+	dev = &call->control->proc->conf->devices[device];
+	call->result = json_array();
+	for (size_t i = 0; i < dev->nranges; i++) {
+		if (table == -1 || (int)dev->ranges[i].table == table)
+			json_array_append_new(
+			    call->result, describe_range(&dev->ranges[i]));
+	}
+}

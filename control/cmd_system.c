@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * system.*: who we are, what can be asked, and what the parent is told to do
+ * with all of it. Runs in the control process.
+ */
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/cmd_rows.h"
+#include "control/jtext.h"
+#include "control/state.h"
+
+enum { ANSWER_MS = 10000 };
+
+void
+cmd_system_ping(struct cmd_call *call)
+{
+	call->result = json_object();
+}
+
+void
+cmd_system_info(struct cmd_call *call)
+{
+	const struct control *c = call->control;
+	const struct conf *conf = c->proc->conf;
+	struct timespec now;
+	double up_ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
+	    (double)c->shm->started_ms;
+	call->result = json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i}",
+	    "name", "holdfast", "version", HOLDFAST_VERSION, "pid",
+	    (int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
+	    (int)getpid(), "uptime_s",
+	    jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store", conf->store,
+	    "devices", (int)conf->ndevices, "transports",
+	    (int)conf->ntransports);
+}
+
+/* {"name": {"kind": "integer", "required": true}} */
+static json_t *
+describe_args(const struct cmd *cmd)
+{
+	static const char *const kinds[] = {
+		[ARG_STRING] = "string",
+		[ARG_INTEGER] = "integer",
+		[ARG_NUMBER] = "number",
+		[ARG_ARRAY] = "array",
+	};
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < CMD_ARGS_MAX && cmd->args[i].name != NULL; i++)
+		json_object_set_new(all, cmd->args[i].name,
+		    json_pack("{s:s, s:b}", "type", kinds[cmd->args[i].kind],
+			"required", (int)cmd->args[i].required));
+	return all;
+}
+
+void
+cmd_system_methods(struct cmd_call *call)
+{
+	size_t n;
+	const struct cmd *cmd = cmd_table(&n);
+
+	call->result = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(call->result,
+		    json_pack("{s:s, s:s, s:s, s:o}", "name", cmd[i].name,
+			"role", cmd_role_name(cmd[i].role), "help", cmd[i].help,
+			"params", describe_args(&cmd[i])));
+}
+
+/* The parent has done it, or says why not. */
+static void
+done(struct cmd_call *call, const struct ipc_msg *msg)
+{
+	call->later = false;
+	if (msg->rc != 0)
+		cmd_fail(call, CMD_REFUSED, "refused", "%s",
+		    msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
+	else
+		call->result = json_object();
+}
+
+void
+cmd_system_reload(struct cmd_call *call)
+{
+	struct ipc_msg msg = { .kind = IPC_RELOAD };
+
+	control_ask(call, &msg, ANSWER_MS, done);
+}
+
+void
+cmd_system_shutdown(struct cmd_call *call)
+{
+	struct ipc_msg msg = { .kind = IPC_SHUTDOWN };
+
+	control_ask(call, &msg, ANSWER_MS, done);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop of the control process. It waits for the parent, for clients and
+ * for changes in one zmq_poll, which asks each socket's state anew every turn
+ * (a ZMQ_FD only tells edges). Nothing that a client sends ends it.
+ */
+
+#include "control/control.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/sockets.h"
+#include "control/rpc.h"
+#include "shm/log.h"
+
+enum {
+	POLL_PARENT,
+	POLL_WAKE,
+	POLL_EVENTS,
+	POLL_ZAP,
+	POLL_ROUTER,
+	POLL_ITEMS = POLL_ROUTER + SOCKETS_ROUTERS,
+	IDLE_MS = 250, /* a beat now and then */
+	FAREWELL_MS = 500, /* for the last answers to leave */
+};
+
+static uint64_t
+monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* What the parent says. False when it is time to go. */
+static bool
+take_orders(struct control *c)
+{
+	struct ipc_msg msg;
+	int rc;
+
+	while ((rc = proc_order(c->proc, &msg)) == 1) {
+		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
+			return false;
+		if (msg.kind == IPC_DONE)
+			rpc_done(c, &msg);
+	}
+	if (rc == -1)
+		log_warnx("the supervisor is gone");
+	return rc == 0;
+}
+
+/* How long to sleep, in ms, given when something is due and what the events
+ * allow. */
+static long
+sleep_ms(uint64_t now_ns, uint64_t due_ns, int events_ms)
+{
+	long ms = IDLE_MS;
+
+	if (events_ms >= 0 && events_ms < ms)
+		ms = events_ms;
+	if (due_ns <= now_ns)
+		return 0;
+	if ((due_ns - now_ns) / 1000000 < (uint64_t)ms)
+		ms = (long)((due_ns - now_ns) / 1000000) + 1;
+	return ms;
+}
+
+static int
+fill_items(struct sockets *d, zmq_pollitem_t item[POLL_ITEMS], int router[])
+{
+	const struct proc *proc = d->control->proc;
+	int n = POLL_ROUTER;
+
+	memset(item, 0, POLL_ITEMS * sizeof(item[0]));
+	item[POLL_PARENT].fd = proc->chan;
+	item[POLL_WAKE].fd = proc->wake_fd;
+	item[POLL_EVENTS].socket = d->events;
+	/* without keys there is nobody to ask: the parent once more */
+	item[POLL_ZAP].socket = d->zap;
+	item[POLL_ZAP].fd = proc->chan;
+	for (int r = 0; r < SOCKETS_ROUTERS; r++) {
+		if (d->router[r] == NULL)
+			continue;
+		router[n] = r;
+		item[n++].socket = d->router[r];
+	}
+	for (int i = 0; i < n; i++)
+		item[i].events = ZMQ_POLLIN;
+	return n;
+}
+
+static void
+loop(struct control *c, struct sockets *d, struct events *ev)
+{
+	zmq_pollitem_t item[POLL_ITEMS];
+	int router[POLL_ITEMS] = { 0 }, n = fill_items(d, item, router);
+	bool more = false, go_on = true;
+	uint64_t due_ns = UINT64_MAX, wakes;
+	int events_ms;
+
+	while (go_on) {
+		events_ms = more ? 0 : events_arm(ev);
+		if (zmq_poll(item, n, sleep_ms(c->now_ns, due_ns, events_ms)) ==
+		    -1) {
+			for (int i = 0; i < n; i++)
+				item[i].revents = 0;
+		}
+		events_disarm(ev);
+		c->now_ns = monotonic_ns();
+		proc_beat(c->proc, c->now_ns);
+		go_on = take_orders(c);
+		if (item[POLL_WAKE].revents != 0 &&
+		    read(c->proc->wake_fd, &wakes, sizeof(wakes)) == -1)
+			log_debug("nothing to read in the wake-up");
+		if (item[POLL_EVENTS].revents != 0)
+			sockets_take_subscriptions(d);
+		if (d->zap != NULL && item[POLL_ZAP].revents != 0)
+			sockets_authenticate(d);
+		for (int i = POLL_ROUTER; i < n; i++) {
+			if (item[i].revents != 0)
+				sockets_serve(
+				    d, (enum sockets_router)router[i]);
+		}
+		due_ns = rpc_expire(c);
+		more = events_pump(ev);
+	}
+}
+
+/* The parent alone decides when we end: a terminal's ^C reaches all of us. */
+static void
+ignore_signals(void)
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+		SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		signal(sigs[i], SIG_IGN);
+}
+
+int
+control_main(struct proc *proc)
+{
+	struct control c;
+	struct events ev = { 0 };
+	struct sockets sockets = { 0 };
+	char why[256];
+	int code;
+
+	ignore_signals();
+	if (control_init(&c, proc) == -1 || events_init(&ev, &c) == -1)
+		return proc_failed(proc, EX_SOFTWARE, "out of memory");
+	c.now_ns = monotonic_ns();
+	c.reply = sockets_reply;
+	c.drop = sockets_drop;
+	ev.send = sockets_publish;
+	ev.arg = &sockets;
+	code = sockets_open(&sockets, &c, &ev, why, sizeof(why));
+	if (code != 0) {
+		code = proc_failed(proc, code, "%s", why);
+	} else {
+		proc_ready(proc);
+		loop(&c, &sockets, &ev);
+	}
+	rpc_drop_all(&c);
+	sockets_close(&sockets, code == 0 ? FAREWELL_MS : 0);
+	events_fini(&ev);
+	control_fini(&c);
+	return code;
+}

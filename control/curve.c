@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Key files. Runs in the control process, which reads the secret key once and
+ * the authorized keys whenever somebody comes, at most once a second.
+ */
+
+#include "control/curve.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+#include "shm/log.h"
+
+enum { LINE_MAX_BYTES = 512 };
+
+/* Cuts white space and quotes off both ends. */
+static char *
+trim(char *s)
+{
+	size_t len;
+
+	s += strspn(s, " \t\r\n\"");
+	len = strlen(s);
+	while (len > 0 && strchr(" \t\r\n\"", s[len - 1]) != NULL)
+		s[--len] = '\0';
+	return s;
+}
+
+/* The value of a name in a file into out; 1 found, 0 not, -1 with errno. */
+static int
+read_value(const char *path, const char *name, char *out, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	char line[LINE_MAX_BYTES], *eq;
+	int found = 0;
+
+	if (f == NULL)
+		return -1;
+	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
+		eq = strchr(line, '=');
+		if (line[strspn(line, " \t")] == '#' || eq == NULL)
+			continue;
+		*eq = '\0';
+		if (strcmp(trim(line), name) != 0)
+			continue;
+		found =
+		    snprintf(out, size, "%s", trim(eq + 1)) < (int)size ? 1 : 0;
+	}
+	fclose(f);
+	return found;
+}
+
+static bool
+is_key(const char *text)
+{
+	uint8_t key[32];
+
+	return strlen(text) == CURVE_TEXT - 1 &&
+	    zmq_z85_decode(key, text) != NULL;
+}
+
+/* A file that is nothing but a key. */
+static bool
+read_bare_key(const char *path, char key[CURVE_TEXT])
+{
+	FILE *f = fopen(path, "re");
+	char line[LINE_MAX_BYTES];
+	bool found;
+
+	if (f == NULL)
+		return false;
+	found = fgets(line, sizeof(line), f) != NULL && is_key(trim(line));
+	fclose(f);
+	if (found)
+		memcpy(key, trim(line), CURVE_TEXT);
+	return found;
+}
+
+int
+curve_load_secret(
+    const char *path, char secret[CURVE_TEXT], char *why, size_t size)
+{
+	struct stat st;
+	int rc = read_value(path, "secret-key", secret, CURVE_TEXT);
+
+	if (rc == -1) {
+		snprintf(
+		    why, size, "cannot read %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if ((rc == 0 || !is_key(secret)) && !read_bare_key(path, secret)) {
+		snprintf(
+		    why, size, "%s holds no secret-key of 40 characters", path);
+		return -1;
+	}
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		log_warnx("secret key may be read by others file=%s", path);
+	return 0;
+}
+
+static bool
+load_client(const char *path, const char *name, struct curve_client *client)
+{
+	char key[CURVE_TEXT], role[16] = "";
+	int found = read_value(path, "public-key", key, sizeof(key)), as;
+
+	if (found == -1) {
+		log_warn("authorized key cannot be read file=%s", path);
+		return false;
+	}
+	if (found == 0 || !is_key(key)) {
+		log_warnx("no public-key of 40 characters file=%s", path);
+		return false;
+	}
+	if (read_value(path, "role", role, sizeof(role)) != 1)
+		snprintf(role, sizeof(role), "read");
+	as = cmd_role_find(role);
+	if (as == -1) {
+		log_warnx(
+		    "unknown role=%s file=%s; it is not let in", role, path);
+		return false;
+	}
+	zmq_z85_decode(client->key, key);
+	client->role = (enum cmd_role)as;
+	snprintf(client->name, sizeof(client->name), "%.60s", name);
+	return true;
+}
+
+int
+curve_load_clients(struct curve_clients *clients, const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	struct curve_client *at;
+	struct stat st;
+	char *path;
+
+	clients->n = 0;
+	if (d == NULL)
+		return -1;
+	while ((entry = readdir(d)) != NULL && clients->n < CURVE_CLIENTS_MAX) {
+		if (entry->d_name[0] == '.' ||
+		    asprintf(&path, "%s/%s", dir, entry->d_name) == -1)
+			continue;
+		at = realloc(
+		    clients->at, (clients->n + 1) * sizeof(clients->at[0]));
+		if (at != NULL)
+			clients->at = at;
+		if (at != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		    load_client(path, entry->d_name, &at[clients->n]))
+			clients->n++;
+		free(path);
+	}
+	closedir(d);
+	return 0;
+}
+
+void
+curve_free_clients(struct curve_clients *clients)
+{
+	free(clients->at);
+	*clients = (struct curve_clients){ 0 };
+}
+
+const struct curve_client *
+curve_find(const struct curve_clients *clients, const uint8_t key[32])
+{
+	for (size_t i = 0; i < clients->n; i++) {
+		if (memcmp(clients->at[i].key, key, 32) == 0)
+			return &clients->at[i];
+	}
+	return NULL;
+}

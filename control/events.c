@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What has happened, under topics. Runs in the control process. It reads rings
+ * that their writers never wait for; where it was too slow it says so.
+ */
+
+#include "control/events.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/jtext.h"
+#include "control/values.h"
+#include "control/view.h"
+#include "shm/log.h"
+#include "shm/notice.h"
+
+enum {
+	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
+	NOTICES_SLICE_MS = 50, /* notices wake nobody */
+};
+
+static struct topic *
+table_topic(const struct events *ev, size_t device, unsigned table)
+{
+	return &ev->topics[device * SHM_TABLES + table];
+}
+
+static bool
+device_wanted(const struct events *ev, size_t device)
+{
+	for (unsigned t = 0; t < SHM_TABLES; t++) {
+		if (table_topic(ev, device, t)->subscriptions > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+notices_wanted(const struct events *ev)
+{
+	for (unsigned i = ev->first_transport; i < ev->ntopics; i++) {
+		if (ev->topics[i].subscriptions > 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- life ---- */
+
+static void
+name_topics(struct events *ev)
+{
+	const struct conf *conf = ev->control->proc->conf;
+	unsigned n = 0;
+
+	for (size_t d = 0; d < conf->ndevices; d++) {
+		for (int t = 0; t < SHM_TABLES; t++)
+			snprintf(ev->topics[n++].name,
+			    sizeof(ev->topics[0].name), "registers.%s.%s",
+			    conf->devices[d].name,
+			    conf_table_name((enum store_table)t));
+	}
+	ev->first_transport = n;
+	for (size_t i = 0; i < conf->ntransports; i++)
+		snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name),
+		    "transports.%s", conf->transports[i].name);
+	ev->first_connections = n;
+	for (size_t i = 0; i < conf->ntransports; i++)
+		snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name),
+		    "connections.%s", conf->transports[i].name);
+	ev->log = n;
+	snprintf(ev->topics[n].name, sizeof(ev->topics[0].name), "log");
+}
+
+int
+events_init(struct events *ev, struct control *c)
+{
+	const struct conf *conf = c->proc->conf;
+	struct timespec now;
+
+	*ev = (struct events){ .control = c };
+	ev->nslots = c->shm->nslots <= SHM_SLOTS_MAX ? c->shm->nslots : 0;
+	ev->ntopics =
+	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 1);
+	ev->topics = calloc(ev->ntopics, sizeof(ev->topics[0]));
+	ev->changes = calloc(conf->ndevices + 1, sizeof(ev->changes[0]));
+	ev->notices = calloc(ev->nslots + 1, sizeof(ev->notices[0]));
+	ev->buf = malloc(STORE_CHANGE_BYTES);
+	if (ev->topics == NULL || ev->changes == NULL || ev->notices == NULL ||
+	    ev->buf == NULL) {
+		events_fini(ev);
+		errno = ENOMEM;
+		return -1;
+	}
+	name_topics(ev);
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (unsigned i = 0; i < ev->ntopics; i++)
+		ev->topics[i].seq = (uint64_t)now.tv_sec << 28;
+	return 0;
+}
+
+void
+events_fini(struct events *ev)
+{
+	free(ev->topics);
+	free(ev->changes);
+	free(ev->notices);
+	free(ev->buf);
+	*ev = (struct events){ 0 };
+}
+
+/* What is wanted from now on starts now. */
+static void
+start_rings(struct events *ev, const bool *were_wanted, bool had_notices)
+{
+	struct control *c = ev->control;
+
+	for (size_t d = 0; d < c->proc->conf->ndevices; d++) {
+		if (!were_wanted[d] && device_wanted(ev, d))
+			ev->changes[d] = store_changes_end(&c->proc->stores[d]);
+	}
+	if (had_notices || !notices_wanted(ev))
+		return;
+	for (unsigned s = 0; s < ev->nslots; s++)
+		ev->notices[s] = notice_end(c->shm, s);
+}
+
+void
+events_subscribe(struct events *ev, const char *prefix, size_t len, bool wanted)
+{
+	size_t ndevices = ev->control->proc->conf->ndevices;
+	bool *were = calloc(ndevices + 1, sizeof(*were));
+	bool had_notices = notices_wanted(ev);
+
+	if (were == NULL) {
+		log_warn("a subscription was not taken");
+		return;
+	}
+	for (size_t d = 0; d < ndevices; d++)
+		were[d] = device_wanted(ev, d);
+	for (unsigned i = 0; i < ev->ntopics; i++) {
+		struct topic *t = &ev->topics[i];
+
+		if (len > strlen(t->name) || memcmp(t->name, prefix, len) != 0)
+			continue;
+		if (wanted)
+			t->subscriptions++;
+		else if (t->subscriptions > 0)
+			t->subscriptions--;
+	}
+	start_rings(ev, were, had_notices);
+	free(were);
+}
+
+/* ---- publishing ---- */
+
+static json_t *
+unix_time(uint64_t ms)
+{
+	return jtext_float64((double)ms / 1e3);
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Takes the value over. */
+static void
+publish(struct events *ev, struct topic *t, json_t *json)
+{
+	size_t len = 0;
+	char *text = json != NULL ? jtext_dump(json, &len) : NULL;
+
+	t->seq++; /* a gap to everybody, if there is no memory for it */
+	if (text != NULL) {
+		ev->control->stats.events++;
+		ev->send(ev->arg, t->name, text, len, t->seq);
+	}
+	free(text);
+	json_decref(json);
+}
+
+static void
+publish_lost(struct events *ev, struct topic *t)
+{
+	if (t->subscriptions > 0)
+		publish(ev, t,
+		    json_pack(
+			"{s:b, s:o}", "lost", 1, "at", unix_time(now_ms())));
+}
+
+static void
+publish_change(
+    struct events *ev, size_t device, const struct store_change *change)
+{
+	struct topic *t = table_topic(ev, device, change->table);
+	const char *who = slot_name(ev->control->shm, change->who);
+
+	if (t->subscriptions == 0)
+		return;
+	publish(ev, t,
+	    json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:o}", "who",
+		jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "addr",
+		(int)change->addr, "count", (int)change->count, "old",
+		values_plain(change->table, change->count, change->was), "new",
+		values_plain(change->table, change->count, change->is), "seq",
+		jtext_uint(change->seq), "at", unix_time(now_ms())));
+}
+
+static int
+pump_device(struct events *ev, size_t device, int budget)
+{
+	struct store_change change;
+	int rc;
+
+	while (budget > 0) {
+		rc = store_next_change(&ev->control->proc->stores[device],
+		    &ev->changes[device], &change, ev->buf);
+		if (rc == 0)
+			break;
+		budget--;
+		if (rc == 1 && (unsigned)change.table < SHM_TABLES) {
+			publish_change(ev, device, &change);
+			continue;
+		}
+		ev->control->stats.events_lost++;
+		for (unsigned t = 0; t < SHM_TABLES; t++)
+			publish_lost(ev, table_topic(ev, device, t));
+	}
+	return budget;
+}
+
+/* ---- notices ---- */
+
+static void
+publish_transport(struct events *ev, const struct notice *n, json_t *text)
+{
+	struct topic *t = &ev->topics[ev->first_transport + n->transport];
+
+	publish(ev, t,
+	    json_pack("{s:s, s:s, s:s, s:O, s:o}", "name",
+		ev->control->proc->conf->transports[n->transport].name, "state",
+		control_state_name((unsigned)n->b), "was",
+		control_state_name((unsigned)n->a), "why", text, "at",
+		unix_time(n->unix_ms)));
+}
+
+static void
+publish_connection(struct events *ev, const struct notice *n, json_t *text)
+{
+	struct topic *t = &ev->topics[ev->first_connections + n->transport];
+	bool open = n->kind == NOTICE_CONN_OPEN;
+	char id[SHM_NAME_MAX + 32];
+	json_t *json;
+
+	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
+	    CONN_ID_SERIAL(n->a), id, sizeof(id));
+	json = json_pack("{s:s, s:s, s:O, s:o}", "event",
+	    open ? "open" : "close", "id", id, open ? "peer" : "why", text,
+	    "at", unix_time(n->unix_ms));
+	if (!open)
+		json_object_set_new(json, "requests", jtext_uint(n->b));
+	publish(ev, t, json);
+}
+
+static void
+publish_log(struct events *ev, const struct notice *n, json_t *text)
+{
+	static const char *const levels[LOG_LEVELS] = {
+		[LOG_ERROR] = "error",
+		[LOG_WARN] = "warn",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+	};
+
+	publish(ev, &ev->topics[ev->log],
+	    json_pack("{s:s, s:O, s:o}", "level",
+		n->a < LOG_LEVELS ? levels[n->a] : "unknown", "line", text,
+		"at", unix_time(n->unix_ms)));
+}
+
+static const struct {
+	void (*publish)(struct events *, const struct notice *, json_t *);
+	bool of_transport;
+	bool of_connections;
+} kinds[] = {
+	[NOTICE_LOG] = { publish_log, false, false },
+	[NOTICE_TRANSPORT] = { publish_transport, true, false },
+	[NOTICE_CONN_OPEN] = { publish_connection, true, true },
+	[NOTICE_CONN_CLOSE] = { publish_connection, true, true },
+};
+
+static void
+publish_notice(struct events *ev, const struct notice *n)
+{
+	unsigned at = ev->log;
+	json_t *text;
+
+	if (n->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
+	    kinds[n->kind].publish == NULL || n->len > NOTICE_TEXT_MAX)
+		return;
+	if (kinds[n->kind].of_transport) {
+		if (n->transport >= ev->control->proc->conf->ntransports)
+			return;
+		at = n->transport +
+		    (kinds[n->kind].of_connections ? ev->first_connections
+						   : ev->first_transport);
+	}
+	if (ev->topics[at].subscriptions == 0)
+		return;
+	text = jtext_bytes(n->text, n->len);
+	kinds[n->kind].publish(ev, n, text);
+	json_decref(text);
+}
+
+static int
+pump_slot(struct events *ev, unsigned slot, int budget)
+{
+	struct notice n;
+	int rc;
+
+	while (budget > 0) {
+		rc =
+		    notice_next(ev->control->shm, slot, &ev->notices[slot], &n);
+		if (rc == 0)
+			break;
+		budget--;
+		if (rc == 1) {
+			publish_notice(ev, &n);
+			continue;
+		}
+		/* it may have been about any of them */
+		ev->control->stats.events_lost++;
+		for (unsigned i = ev->first_transport; i < ev->ntopics; i++)
+			publish_lost(ev, &ev->topics[i]);
+	}
+	return budget;
+}
+
+bool
+events_pump(struct events *ev)
+{
+	const struct control *c = ev->control;
+	int budget = EVENTS_BUDGET;
+
+	for (size_t d = 0; d < c->proc->conf->ndevices && budget > 0; d++) {
+		if (device_wanted(ev, d))
+			budget = pump_device(ev, d, budget);
+	}
+	if (!notices_wanted(ev))
+		return budget == 0;
+	for (unsigned s = 0; s < ev->nslots && budget > 0; s++)
+		budget = pump_slot(ev, s, budget);
+	return budget == 0;
+}
+
+/* ---- sleeping ---- */
+
+int
+events_arm(struct events *ev)
+{
+	const struct control *c = ev->control;
+	int slice_ms = notices_wanted(ev) ? NOTICES_SLICE_MS : -1;
+	bool any = false;
+
+	for (size_t d = 0; d < c->proc->conf->ndevices; d++)
+		any |= device_wanted(ev, d);
+	if (!any)
+		return slice_ms;
+	/* ask first, look then: a change after the look finds us armed */
+	atomic_store(&c->shm->watch_armed, 1);
+	for (size_t d = 0; d < c->proc->conf->ndevices; d++) {
+		if (device_wanted(ev, d) &&
+		    store_changes_end(&c->proc->stores[d]) != ev->changes[d])
+			return 0;
+	}
+	return slice_ms != -1 ? slice_ms : CHANGES_SLICE_MS;
+}
+
+void
+events_disarm(struct events *ev)
+{
+	atomic_store(&ev->control->shm->watch_armed, 0);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_RPC_H
+#define CONTROL_RPC_H
+
+/*
+ * JSON-RPC 2.0 over whatever carries messages: one message in, at most one
+ * answer out, at once or when the parent has answered. Batches, notifications
+ * and ids as the specification has them; the calls of a batch begin in order.
+ */
+
+#include <stddef.h>
+
+#include "control/state.h"
+
+enum {
+	RPC_BATCH_MAX = 1024, /* calls in one message */
+	RPC_JOBS_MAX = 256, /* messages that wait for the parent */
+};
+
+/*
+ * Serves one message: text, and what followed it as raw bytes or NULL; both
+ * borrowed. The answer goes to c->reply(to); c->drop(to) is called once, after
+ * it or in its stead.
+ */
+void rpc_serve(struct control *, enum cmd_role, void *to, const char *text,
+    size_t len, const void *raw, size_t raw_len);
+
+/* The parent's IPC_DONE, for whoever waits for its tag. */
+void rpc_done(struct control *, const struct ipc_msg *);
+
+/* Answers what has waited too long; returns when to look again, in
+ * nanoseconds of c->now_ns's clock, or UINT64_MAX. */
+uint64_t rpc_expire(struct control *);
+
+/* Gives up what waits, unanswered. */
+void rpc_drop_all(struct control *);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control process's state, and the few things that several commands do
+ * with it: find a device or a transport, ask the parent, write as the author
+ * that this process is. Never blocks longer than a device's budget.
+ */
+
+#include "control/state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/view.h"
+
+enum { APPLY_BUDGET_MS = 50 };
+
+int
+control_init(struct control *c, struct proc *proc)
+{
+	unsigned slot = SLOT_OF(proc->env.me);
+	uint64_t given, done;
+
+	*c = (struct control){ .proc = proc, .shm = proc->env.control };
+	/* numbers go on where the last occupant of the slot stopped: one of
+	 * its writes may be committed and not yet credited */
+	given = atomic_load(&seg_slot(c->shm, slot)->op);
+	done = atomic_load(seg_done(c->shm, slot));
+	c->op = given > done ? given : done;
+	return view_init(c);
+}
+
+void
+control_fini(struct control *c)
+{
+	view_fini(c);
+}
+
+void
+control_ask(struct cmd_call *call, struct ipc_msg *msg, uint64_t wait_ms,
+    void (*done)(struct cmd_call *, const struct ipc_msg *))
+{
+	struct control *c = call->control;
+
+	msg->tag = ++c->tag;
+	if (ipc_send(c->proc->chan, msg) == -1) {
+		call->later = false;
+		cmd_fail(call, CMD_REFUSED, "busy",
+		    "the supervisor does not take orders now: %s",
+		    strerror(errno));
+		return;
+	}
+	call->later = true;
+	call->tag = msg->tag;
+	call->done = done;
+	call->deadline_ns = c->now_ns + wait_ms * 1000000;
+}
+
+struct store *
+control_device(struct cmd_call *call, const char *name, unsigned *index)
+{
+	const struct conf *conf = call->control->proc->conf;
+	const char *names[64];
+	size_t i, n = 0;
+
+	if (name == NULL && conf->ndevices != 1) {
+		cmd_fail(call, CMD_PARAMS, "missing_param",
+		    "device is missing; there are %zu", conf->ndevices);
+		return NULL;
+	}
+	for (i = 0; i < conf->ndevices; i++) {
+		if (name == NULL || strcmp(conf->devices[i].name, name) == 0) {
+			*index = (unsigned)i;
+			return &call->control->proc->stores[i];
+		}
+		if (n < sizeof(names) / sizeof(names[0]))
+			names[n++] = conf->devices[i].name;
+	}
+	cmd_fail(call, CMD_NOT_FOUND, "no_device", "no device \"%.40s\"%s",
+	    name, cmd_near(name, names, n));
+	return NULL;
+}
+
+int
+control_transport(struct cmd_call *call, const char *name)
+{
+	const struct conf *conf = call->control->proc->conf;
+	const char *names[64];
+	size_t i, n = 0;
+
+	for (i = 0; i < conf->ntransports; i++) {
+		if (strcmp(conf->transports[i].name, name) == 0)
+			return (int)i;
+		if (n < sizeof(names) / sizeof(names[0]))
+			names[n++] = conf->transports[i].name;
+	}
+	cmd_fail(call, CMD_NOT_FOUND, "no_transport",
+	    "no transport \"%.40s\"%s", name, cmd_near(name, names, n));
+	return -1;
+}
+
+enum store_rc
+control_apply(struct control *c, struct store *store,
+    const struct store_step *steps, unsigned n, uint64_t *seq)
+{
+	unsigned slot = SLOT_OF(c->proc->env.me);
+	struct store_who who = {
+		.author = slot,
+		.op = ++c->op,
+		.budget_ns = APPLY_BUDGET_MS * 1000000ull,
+	};
+	enum store_rc rc;
+
+	atomic_store_explicit(
+	    &seg_slot(c->shm, slot)->op, c->op, memory_order_relaxed);
+	rc = store_apply(store, &who, steps, n, seq);
+	if (rc == STORE_OK)
+		c->wrote = true;
+	return rc;
+}
+
+const char *
+control_state_name(unsigned state)
+{
+	static const char *const names[SHM_STATES] = {
+		[SHM_STOPPED] = "stopped",
+		[SHM_STARTING] = "starting",
+		[SHM_UP] = "up",
+		[SHM_DRAINING] = "draining",
+		[SHM_BACKOFF] = "backoff",
+		[SHM_FAILED] = "failed",
+	};
+
+	return state < SHM_STATES ? names[state] : "unknown";
+}

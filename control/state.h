@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+/*
+ * What the commands work on: the devices, what the parent is asked for, the
+ * workers' segments, and this process's own counters. It knows no socket, so
+ * that tests can have one without ZeroMQ.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/cmd.h"
+#include "supervisor/proc.h"
+
+struct view;
+struct rpc_job;
+
+/* What this process counts; the names are cmd_stats.c's. */
+struct control_stats {
+	uint64_t requests; /* calls, each of a batch */
+	uint64_t errors; /* of them answered with an error */
+	uint64_t denied; /* of those for want of a role */
+	uint64_t bad_messages; /* thrown away unanswered */
+	uint64_t auth_refused; /* keys that are not authorized */
+	uint64_t events; /* published */
+	uint64_t events_dropped; /* that a subscriber was too slow for */
+	uint64_t events_lost; /* gaps in the rings that they come from */
+};
+
+struct control {
+	struct proc *proc;
+	struct shm_control *shm;
+	struct view *views; /* one per worker of every transport */
+	unsigned nviews;
+	uint64_t op; /* last operation number given out */
+	uint32_t tag; /* last tag given out */
+	uint64_t now_ns; /* monotonic; set once a turn of the loop */
+	bool wrote; /* something was committed since it was cleared */
+	struct control_stats stats;
+
+	struct rpc_job *jobs; /* messages that wait for the parent */
+	unsigned njobs;
+	/* Sends an answer; `to` is what came with the message, which drop()
+	 * gives back once nothing more is sent there. */
+	void (*reply)(struct control *, void *to, const char *text, size_t len,
+	    const void *raw, size_t raw_len);
+	void (*drop)(struct control *, void *to);
+};
+
+/* Everything but the sockets. 0, or -1 with errno. */
+int control_init(struct control *, struct proc *);
+void control_fini(struct control *);
+
+/*
+ * Asks the parent. The call becomes one that is answered later, by done(),
+ * or fails if the parent does not read, or after wait_ms without an answer.
+ */
+void control_ask(struct cmd_call *, struct ipc_msg *, uint64_t wait_ms,
+    void (*done)(struct cmd_call *, const struct ipc_msg *));
+
+/* The store of a device by its name (NULL: the only one); its index in the
+ * configuration goes to *index. NULL after the call has failed. */
+struct store *control_device(
+    struct cmd_call *, const char *name, unsigned *index);
+
+/* The index of a transport by its name, or -1 after the call has failed. */
+int control_transport(struct cmd_call *, const char *name);
+
+/* Carries out steps on a device as this process. */
+enum store_rc control_apply(struct control *, struct store *,
+    const struct store_step *, unsigned n, uint64_t *seq);
+
+/* "up", and so on; "unknown" for what is none. */
+const char *control_state_name(unsigned state);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading the workers' segments. Runs in the control process; maps them
+ * read-only and never follows an offset that it has not copied and checked.
+ */
+
+#include "control/view.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shm/log.h"
+#include "shm/notice.h"
+
+int
+view_init(struct control *c)
+{
+	const struct conf *conf = c->proc->conf;
+	unsigned n = 0;
+
+	for (size_t t = 0; t < conf->ntransports; t++)
+		n += conf->transports[t].workers;
+	c->views = calloc(n > 0 ? n : 1, sizeof(c->views[0]));
+	if (c->views == NULL)
+		return -1;
+	for (size_t t = 0; t < conf->ntransports; t++) {
+		for (unsigned w = 0; w < conf->transports[t].workers; w++) {
+			c->views[c->nviews++] = (struct view){
+				.transport = (unsigned)t,
+				.worker = w,
+			};
+		}
+	}
+	return 0;
+}
+
+void
+view_fini(struct control *c)
+{
+	for (unsigned i = 0; i < c->nviews; i++) {
+		if (c->views[i].seg.at != NULL)
+			seg_unmap(&c->views[i].seg);
+	}
+	free(c->views);
+	c->views = NULL;
+	c->nviews = 0;
+}
+
+/* Notes where the connections lie, from copies that cannot change any more. */
+static bool
+note_parts(struct view *v)
+{
+	const struct shm_worker *shm = v->seg.at;
+	uint64_t off = *(const volatile uint64_t *)&shm->conns_off;
+	uint32_t n = *(const volatile uint32_t *)&shm->nconns;
+
+	if (v->seg.size < sizeof(*shm) || off > v->seg.size ||
+	    off % _Alignof(struct shm_conn) != 0 ||
+	    n > (v->seg.size - off) / sizeof(struct shm_conn))
+		return false;
+	v->conns = (const struct shm_conn *)((const char *)v->seg.at + off);
+	v->nconns = n;
+	return true;
+}
+
+bool
+view_attach(struct control *c, struct view *v)
+{
+	const struct conf *conf = c->proc->conf;
+	char object[sizeof(v->seg.object)];
+
+	if (v->seg.at != NULL)
+		return true;
+	seg_object_name(object, sizeof(object), conf->store, SHM_WORKER,
+	    conf->transports[v->transport].name, v->worker);
+	if (seg_attach(&v->seg, object, SHM_WORKER, false) == -1) {
+		v->seg.at = NULL;
+		if (errno != ENOENT)
+			log_warn("cannot attach to %s", object);
+		return false;
+	}
+	if (!note_parts(v)) {
+		log_warnx("%s is damaged", object);
+		seg_unmap(&v->seg);
+		v->seg.at = NULL;
+		return false;
+	}
+	return true;
+}
+
+static void
+format_peer(const struct shm_conn *conn, char *text, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+	uint8_t addr[16];
+
+	memcpy(addr, conn->addr, sizeof(addr));
+	if (conn->family == AF_INET6 &&
+	    inet_ntop(AF_INET6, addr, host, sizeof(host)) != NULL)
+		snprintf(text, size, "[%s]:%u", host, conn->port);
+	else if (conn->family == AF_INET &&
+	    inet_ntop(AF_INET, addr, host, sizeof(host)) != NULL)
+		snprintf(text, size, "%s:%u", host, conn->port);
+	else
+		snprintf(text, size, "?");
+}
+
+bool
+view_conn(const struct view *v, unsigned i, struct view_conn *out)
+{
+	const struct shm_conn *conn = &v->conns[i];
+
+	if (atomic_load_explicit(&conn->used, memory_order_acquire) !=
+	    CONN_USED)
+		return false;
+	out->serial =
+	    atomic_load_explicit(&conn->serial, memory_order_relaxed) &
+	    0xffffffffffffull;
+	out->requests =
+	    atomic_load_explicit(&conn->requests, memory_order_relaxed);
+	out->since_ms =
+	    atomic_load_explicit(&conn->since_ms, memory_order_relaxed);
+	out->last_fc =
+	    atomic_load_explicit(&conn->last_fc, memory_order_relaxed) & 0xff;
+	format_peer(conn, out->peer, sizeof(out->peer));
+	/* it may have been closed and given to another one meanwhile */
+	return atomic_load_explicit(&conn->used, memory_order_acquire) ==
+	    CONN_USED &&
+	    (atomic_load_explicit(&conn->serial, memory_order_relaxed) &
+		0xffffffffffffull) == out->serial;
+}
+
+const struct shm_stats *
+view_stats(const struct view *v)
+{
+	return &((const struct shm_worker *)v->seg.at)->stats;
+}
+
+static uint64_t
+sum(const _Atomic uint64_t *counter, unsigned n)
+{
+	uint64_t total = 0;
+
+	while (n-- > 0)
+		total += atomic_load_explicit(counter++, memory_order_relaxed);
+	return total;
+}
+
+void
+view_sum(struct control *c, unsigned transport, struct view_sums *sums)
+{
+	*sums = (struct view_sums){ 0 };
+	for (unsigned i = 0; i < c->nviews; i++) {
+		struct view *v = &c->views[i];
+		const struct shm_stats *st;
+
+		if (v->transport != transport || !view_attach(c, v))
+			continue;
+		st = view_stats(v);
+		sums->connections += sum(&st->conns_open, 1);
+		sums->requests += sum(st->requests, SHM_FC);
+		sums->exceptions += sum(st->exceptions, SHM_EX);
+		sums->errors += sum(&st->frames_bad, 1);
+	}
+}
+
+void
+view_format_id(struct control *c, unsigned transport, unsigned worker,
+    uint64_t serial, char *text, size_t size)
+{
+	snprintf(text, size, "%s.%u.%" PRIu64,
+	    c->proc->conf->transports[transport].name, worker, serial);
+}
+
+bool
+view_parse_id(struct control *c, const char *text, uint64_t *id)
+{
+	const struct conf *conf = c->proc->conf;
+	const char *dot = strchr(text, '.'); /* no name holds one */
+	unsigned worker;
+	uint64_t serial;
+	char end;
+
+	if (dot == NULL ||
+	    sscanf(dot, ".%3u.%15" SCNu64 "%c", &worker, &serial, &end) != 2)
+		return false;
+	for (size_t t = 0; t < conf->ntransports; t++) {
+		const struct conf_transport *tr = &conf->transports[t];
+
+		if (strlen(tr->name) == (size_t)(dot - text) &&
+		    strncmp(tr->name, text, (size_t)(dot - text)) == 0 &&
+		    worker < tr->workers && serial <= 0xffffffffffffull) {
+			*id = CONN_ID(t, worker, serial);
+			return true;
+		}
+	}
+	return false;
+}
