@@ -39,6 +39,14 @@ store_bytes(enum store_table t, uint32_t count)
 	return is_bits(t) ? ((size_t)count + 7) / 8 : (size_t)count * 2;
 }
 
+/* One load, however the compiler feels about it: what is checked must be what
+ * is used, and another process may write here. */
+static uint32_t
+once(const uint32_t *p)
+{
+	return *(const volatile uint32_t *)p;
+}
+
 /* The last extent that starts at or before addr, or the first one. */
 static const struct shm_extent *
 find_extent(const struct store *st, enum store_table t, uint32_t addr)
@@ -69,25 +77,27 @@ locate(const struct store *st, enum store_table t, uint32_t addr,
     uint32_t count, struct store_run *run)
 {
 	const struct shm_extent *e;
-	uint32_t off, len;
+	uint32_t off, len, word, from;
 	uint64_t first, last;
 
 	if ((unsigned)t >= SHM_TABLES || st->nextents[t] == 0) {
 		return false;
 	}
 	e = find_extent(st, t, addr);
-	off = addr - e->addr;
-	len = e->count;
-	if (addr < e->addr || off >= len || count > len - off || count == 0) {
+	from = once(&e->addr);
+	len = once(&e->count);
+	word = once(&e->word);
+	off = addr - from;
+	if (addr < from || off >= len || count > len - off || count == 0) {
 		return false;
 	}
 	run->regs = !is_bits(t);
 	first = (uint64_t)off * (run->regs ? REG_BITS : 1);
 	last = first + (uint64_t)count * (run->regs ? REG_BITS : 1) - 1;
-	run->word = e->word + (uint32_t)(first / WORD_BITS);
+	run->word = word + (uint32_t)(first / WORD_BITS);
 	run->shift = first % WORD_BITS;
 	run->bits = (uint32_t)(last - first + 1);
-	return e->word + last / WORD_BITS < st->words;
+	return word + last / WORD_BITS < st->words;
 }
 
 bool
@@ -344,7 +354,9 @@ commit(struct store *st, const struct store_who *who,
 		}
 	}
 	set_side(&d->side[1], tag, events, st->env->me);
-	atomic_fetch_add_explicit(&d->writes, 1, memory_order_relaxed);
+	atomic_store_explicit(&d->writes,
+	    atomic_load_explicit(&d->writes, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
 	return q / 2 + 1;
 }
 

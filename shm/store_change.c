@@ -53,22 +53,33 @@ store_change_put(struct store *st, uint64_t *head, uint64_t commit,
 	store_copy_log(st->data[0], run, to + REC_WORDS + n);
 }
 
-uint64_t
-store_changes_end(const struct store *st)
+/* Where the ring ends as of the last commit; false if writers kept moving. */
+static bool
+committed_end(const struct store *st, uint64_t *head)
 {
 	const struct shm_device *d = st->dev;
-	uint64_t q, head = 0;
 
-	/* as a read: whichever side readers are sent to */
+	/* as a read: from the side that readers are sent to */
 	for (int tries = 0; tries < STORE_TRIES; tries++) {
-		q = atomic_load_explicit(&d->seq, memory_order_acquire);
-		head = atomic_load_explicit(
+		uint64_t q =
+		    atomic_load_explicit(&d->seq, memory_order_acquire);
+
+		*head = atomic_load_explicit(
 		    &d->side[q & 1].events, memory_order_relaxed);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q) {
-			break;
+			return true;
 		}
 	}
+	return false;
+}
+
+uint64_t
+store_changes_end(const struct store *st)
+{
+	uint64_t head;
+
+	committed_end(st, &head);
 	return head;
 }
 
@@ -76,12 +87,15 @@ int
 store_next_change(const struct store *st, uint64_t *pos,
     struct store_change *ch, uint8_t *buf)
 {
-	uint64_t fixed[REC_WORDS];
+	uint64_t fixed[REC_WORDS], head;
 	size_t bytes, padded;
 	int n;
 
+	if (!committed_end(st, &head)) {
+		return 0;
+	}
 	n = ring_read(st->events, st->events_size, &st->dev->events_oldest,
-	    store_changes_end(st), pos, buf, STORE_CHANGE_BYTES);
+	    head, pos, buf, STORE_CHANGE_BYTES);
 	if (n <= 0) {
 		return n;
 	}

@@ -17,6 +17,7 @@
 enum { TAG_OP_BITS = 48 };
 
 #define NS_PER_S 1000000000
+#define BUDGET_MAX ((uint64_t)3600 * NS_PER_S)
 
 static int64_t
 now_ns(void)
@@ -112,7 +113,9 @@ repair(struct store *st, uint64_t dead)
 		atomic_store_explicit(&d->seq, q + 1, memory_order_release);
 	}
 	credit(st, dead);
-	atomic_fetch_add_explicit(&d->repairs, 1, memory_order_relaxed);
+	atomic_store_explicit(&d->repairs,
+	    atomic_load_explicit(&d->repairs, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
 }
 
 /* Compare-and-swap of the owner word; *o is what it holds if that fails. */
@@ -193,7 +196,7 @@ store_own_take(struct store *st, uint64_t budget_ns)
 		return 0;
 	}
 	now = now_ns();
-	end = now + (int64_t)budget_ns;
+	end = now + (int64_t)(budget_ns < BUDGET_MAX ? budget_ns : BUDGET_MAX);
 	ask_at = now + STORE_SLICE_NS;
 	for (;;) {
 		until = now + STORE_SLICE_NS;

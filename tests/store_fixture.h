@@ -7,18 +7,19 @@
  * all under a name that holds the pid, and removed again.
  */
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "shm/seg.h"
 #include "shm/slot.h"
 #include "shm/store.h"
+#include "tests/suite.h"
 
 enum { FIX_SLOTS = 12, FIX_AUTHORS = 40 };
 
@@ -31,6 +32,31 @@ struct fixture {
 	struct store store;
 	uint64_t op;
 };
+
+/* Named after the suite's process, so that it can clear away what a failed
+ * test has left. */
+static pid_t fix_suite;
+
+static inline void
+fix_names(struct fixture *f)
+{
+	snprintf(f->name, sizeof(f->name), "check%d", (int)fix_suite);
+	snprintf(f->lock_path, sizeof(f->lock_path), "/tmp/%s.lock", f->name);
+}
+
+static inline int
+fix_run(Suite *s)
+{
+	struct fixture f;
+	int rc;
+
+	fix_suite = getpid();
+	rc = suite_run(s);
+	fix_names(&f);
+	seg_unlink_store(f.name);
+	unlink(f.lock_path);
+	return rc;
+}
 
 static inline struct seg_range
 fix_range(enum store_table table, uint32_t addr, uint32_t count)
@@ -50,8 +76,7 @@ fix_open(
     struct fixture *f, const struct seg_range *ranges, size_t n, bool shared)
 {
 	memset(f, 0, sizeof(*f));
-	snprintf(f->name, sizeof(f->name), "check%d", (int)getpid());
-	snprintf(f->lock_path, sizeof(f->lock_path), "/tmp/%s.lock", f->name);
+	fix_names(f);
 	seg_unlink_store(f->name);
 	ck_assert_int_eq(seg_create_control(&f->control, f->name, FIX_SLOTS, 2,
 			     1, FIX_AUTHORS),
