@@ -65,6 +65,8 @@ frames_read(const struct framer *fr, uint8_t delimiter, const uint8_t *in,
 		if (rc != FRAME_BAD) {
 			ck_assert_uint_le(f.used, have - done);
 			done += f.used;
+			if (rc == FRAME_MORE)
+				ck_assert_uint_le(have - done, FRAME_LEFT_MAX);
 			all->errors += f.errors;
 			all->foreign += f.foreign;
 		}

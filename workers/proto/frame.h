@@ -23,6 +23,7 @@ enum frame_rc {
 
 enum {
 	FRAME_ADU_MAX = 513, /* the longest ADU of any framer (ASCII) */
+	FRAME_LEFT_MAX = 512, /* most that FRAME_MORE leaves unused */
 	FRAME_HEAD_MAX = 7, /* most bytes before the PDU in a reply buffer */
 };
 

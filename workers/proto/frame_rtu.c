@@ -13,21 +13,28 @@
  *     limits, byte count to match) is the frame.
  *  2. A request that is not whole but plausible so far is waited for.
  *  3. A whole reply with a good CRC is stepped over, unless a request that is
- *     no longer than it has a good CRC too.
+ *     shorter has a good CRC too. (After 2, since the first bytes of a good
+ *     write can be, to the bit, a good reply to it.)
  *  4. A whole request with a good CRC is the frame: it will be answered 03.
- *  5. What is not whole is waited for.
+ *  5. In step, which is right behind a frame or a reply: what is not whole is
+ *     waited for. But a reply is not when a whole good request stands behind
+ *     what would be a request with a wrong CRC. And a function code that has
+ *     no rule is tried at every length up to a small one, so that its client
+ *     gets an answer too.
  *  6. Nothing can begin here: the byte is noise, the next place is looked at.
  *
- * A function code that has no rule is tried at every length up to a small one,
- * so that its client gets an answer too.
+ * Noise that looks like the head of a message holds what follows up until as
+ * many bytes as it claims have come, 256 at most, and loses none of it. Out of
+ * step only a request whose quantities fit each other can do so. A length that
+ * no PDU can have is noise at once.
  *
- * Each verdict depends on the bytes from its place on alone and stays the same
- * when more of them come: a stream gives the same frames however it is cut
- * into pieces, and no frame inside another's data is ever taken for one. Noise
- * that looks like the head of a long message holds what follows up until as
- * many bytes as it claims have come, 256 at most, and loses none of it. A
- * length that no PDU can have is noise at once. Rule 3 comes after 2 since the
- * first bytes of a good write can be, to the bit, a good reply to it.
+ * Verdicts depend on the bytes from a place on, and on whether it is in step;
+ * more bytes do not change them. Noise is therefore kept until a frame follows
+ * it, or 256 bytes of it have come, behind which is in step again. So a stream
+ * gives the same frames however it is cut into pieces, and nothing inside a
+ * frame's data is taken for one. Rule 5's "but" is the one exception: a reply
+ * cut behind a request that its data holds. It is needed, since else one
+ * request with a wrong CRC could silence the next thirty.
  *
  * Not found in a stream: FC 8/0 with more than one data word. It is found as a
  * datagram.
@@ -42,6 +49,7 @@ enum {
 	ADU_MIN = 4,
 	ADU_MAX = MB_PDU_MAX + AROUND,
 	GUESS_MAX = 8, /* no longer than a register read, not to hold one up */
+	NOISE_MAX = 256, /* bytes of noise that are kept */
 };
 
 enum verdict { NONE, SHORT, GOOD }; /* is not, may become, is such a message */
@@ -107,13 +115,27 @@ found(const uint8_t *in, size_t len, struct frame *f)
 	return FRAME_OK;
 }
 
+/* Whether a request begins here that is whole, good and plausible. */
+static bool
+good_request(const struct mb_fcs *fcs, const uint8_t *in, size_t len)
+{
+	const uint8_t *pdu = in + HEAD;
+	int want;
+
+	if (len < ADU_MIN)
+		return false;
+	want = mb_request_len(fcs, pdu, len - HEAD);
+	return want > 0 && judge(in, len, want).verdict == GOOD &&
+	    mb_fc_plausible(fcs->row[pdu[0]], pdu, (size_t)want);
+}
+
 /*
  * Looks at one place. FRAME_OK and FRAME_MORE are final; FRAME_BAD says that
  * *skip bytes can be stepped over: a reply (*reply), or noise.
  */
 static enum frame_rc
-look(const struct mb_fcs *fcs, const uint8_t *in, size_t len, struct frame *f,
-    size_t *skip, bool *reply)
+look(const struct mb_fcs *fcs, const uint8_t *in, size_t len, bool in_step,
+    struct frame *f, size_t *skip, bool *reply)
 {
 	const uint8_t *pdu = in + HEAD;
 	size_t n = len > HEAD ? len - HEAD : 0;
@@ -135,11 +157,14 @@ look(const struct mb_fcs *fcs, const uint8_t *in, size_t len, struct frame *f,
 		*skip = rsp.len;
 		return FRAME_BAD;
 	}
-	if (want < 0 && rsp.verdict == NONE)
+	if (in_step && want < 0 && rsp.verdict == NONE)
 		req = judge_unknown(in, len);
 	if (req.verdict == GOOD)
 		return found(in, req.len, f);
-	if (req.verdict == SHORT || rsp.verdict == SHORT)
+	if (in_step && req.verdict == SHORT)
+		return FRAME_MORE;
+	if (in_step && rsp.verdict == SHORT &&
+	    !good_request(fcs, in + req.len, len - req.len))
 		return FRAME_MORE;
 	return FRAME_BAD;
 }
@@ -148,25 +173,35 @@ static enum frame_rc
 rtu_stream(const struct mb_fcs *fcs, uint8_t delimiter, const uint8_t *in,
     size_t len, struct frame *f)
 {
-	bool noise = false, reply;
+	size_t step = 0, noise,
+	       skip; /* step: where it is known to be in step */
 	enum frame_rc rc;
-	size_t skip;
+	bool reply;
 
 	(void)delimiter;
 	f->used = 0;
 	f->errors = 0;
 	f->foreign = 0;
 	while (f->used < len) {
-		rc = look(fcs, in + f->used, len - f->used, f, &skip, &reply);
-		if (rc != FRAME_BAD)
-			return rc;
-		if (reply)
-			f->foreign++;
-		else if (!noise)
+		noise = f->used - step;
+		rc = look(fcs, in + f->used, len - f->used, noise == 0, f,
+		    &skip, &reply);
+		if (rc == FRAME_MORE)
+			break;
+		if ((rc == FRAME_OK || reply) && noise > 0)
 			f->errors++;
-		noise = !reply;
+		if (rc == FRAME_OK)
+			return rc;
+		f->foreign += reply;
 		f->used += skip;
+		if (reply) {
+			step = f->used;
+		} else if (f->used - step == NOISE_MAX) {
+			f->errors++;
+			step = f->used;
+		}
 	}
+	f->used = step;
 	return FRAME_MORE;
 }
 
