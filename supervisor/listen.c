@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,8 +38,10 @@ split(const char *text, char *host, size_t size, const char **port)
 	const char *colon = strrchr(text, ':');
 	size_t len;
 
-	if (colon == NULL || colon[1] == '\0') {
-		return -1;
+	if (colon == NULL || strlen(colon + 1) > 5 ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    colon[1] == '\0' || strtoul(colon + 1, NULL, 10) > 65535) {
+		return -1; /* getaddrinfo would take it modulo 65536 */
 	}
 	*port = colon + 1;
 	len = (size_t)(colon - text);

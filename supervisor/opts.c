@@ -85,10 +85,15 @@ bad_option(FILE *err, char *word, int letter)
 		fprintf(err, "holdfastd: unknown option -%c\n", letter);
 		return -1;
 	}
+	word[strcspn(word, "=")] = '\0';
 	for (i = 0; i < ROWS; i++) {
 		names[i] = rows[i].name;
+		if (strcmp(word + 2, names[i]) == 0) {
+			fprintf(
+			    err, "holdfastd: option %s takes no value\n", word);
+			return -1;
+		}
 	}
-	word[strcspn(word, "=")] = '\0';
 	return refuse(err, "unknown option", word + 2, names, ROWS);
 }
 
@@ -164,11 +169,12 @@ take(struct opts *o, int letter, const char *arg, FILE *err)
 }
 
 static void
-tables(struct option longs[ROWS + 1], char shorts[2 * ROWS + 2])
+tables(struct option longs[ROWS + 1], char shorts[2 * ROWS + 3])
 {
 	size_t i;
 
 	memset(longs, 0, (ROWS + 1) * sizeof(longs[0]));
+	*shorts++ = '+'; /* words end the options: then they are argv[optind] */
 	*shorts++ = ':'; /* a missing argument is told from an unknown option */
 	for (i = 0; i < ROWS; i++) {
 		longs[i].name = rows[i].name;
@@ -189,7 +195,7 @@ int
 opts_read(struct opts *o, int argc, char **argv, FILE *err)
 {
 	struct option longs[ROWS + 1];
-	char shorts[2 * ROWS + 2];
+	char shorts[2 * ROWS + 3];
 	const char *dir = getenv("HOLDFAST_RUN_DIR");
 	int letter, at;
 
@@ -199,9 +205,9 @@ opts_read(struct opts *o, int argc, char **argv, FILE *err)
 	o->log_level = LOG_INFO;
 	tables(longs, shorts);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* glibc: from the start, whatever was read before */
 	for (;;) {
-		at = optind;
+		at = optind > 0 ? optind : 1;
 		letter = getopt_long(argc, argv, shorts, longs, NULL);
 		if (letter == -1) {
 			break;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listeners: addresses, and what their connections inherit. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "supervisor/listen.h"
+
+static const char *const wrong[] = { "", ":", "127.0.0.1",
+	"127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1",
+	"localhost:0", "::1:0", "[::1]", "[::1:0", "::1]:0", "[127.0.0.1]x:0",
+	"300.0.0.1:0", "1.2.3.4.5:0", "[fe80::zz]:0",
+	"0000000000000000000000000000000000000000000000000000000000000001:0" };
+
+START_TEST(what_is_no_numeric_address_is_refused)
+{
+	char real[LISTEN_ADDR_MAX];
+
+	ck_assert_int_eq(listen_open(wrong[_i], real, sizeof(real)), -1);
+	ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+static const struct {
+	const char *text, *starts;
+} right[] = {
+	{ "127.0.0.1:0", "127.0.0.1:" },
+	{ "[::1]:0", "[::1]:" },
+};
+
+static unsigned
+port_of(const char *real)
+{
+	return (unsigned)strtoul(strrchr(real, ':') + 1, NULL, 10);
+}
+
+START_TEST(port_0_becomes_a_real_one_that_is_said)
+{
+	char real[LISTEN_ADDR_MAX];
+	int fd = listen_open(right[_i].text, real, sizeof(real));
+
+	if (fd < 0 && errno == EADDRNOTAVAIL) {
+		return; /* a machine without IPv6 */
+	}
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(
+	    strncmp(real, right[_i].starts, strlen(right[_i].starts)), 0);
+	ck_assert_uint_gt(port_of(real), 0);
+	ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+}
+END_TEST
+
+START_TEST(no_host_means_every_ipv4_address)
+{
+	char real[LISTEN_ADDR_MAX];
+	int fd = listen_open(":0", real, sizeof(real));
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(strncmp(real, "0.0.0.0:", 8), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_port_in_use_is_told_and_leaks_no_descriptor)
+{
+	char real[LISTEN_ADDR_MAX], again[LISTEN_ADDR_MAX];
+	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), next, i;
+
+	next = dup(fd);
+	close(next);
+	for (i = 0; i < 5; i++) {
+		ck_assert_int_eq(listen_open(real, again, sizeof(again)), -1);
+		ck_assert_int_eq(errno, EADDRINUSE);
+	}
+	ck_assert_int_eq(dup(fd), next);
+}
+END_TEST
+
+START_TEST(a_port_that_was_just_closed_can_be_had_again)
+{
+	char real[LISTEN_ADDR_MAX], again[LISTEN_ADDR_MAX];
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), c, a;
+
+	sa.sin_port = htons((uint16_t)port_of(real));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(c, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	a = accept(fd, NULL, NULL);
+	close(a); /* the server closes first: TIME_WAIT is on its side */
+	close(c);
+	close(fd);
+	fd = listen_open(real, again, sizeof(again));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_str_eq(real, again);
+}
+END_TEST
+
+static const struct {
+	int level, name, value;
+} inherited[] = {
+	{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+	{ SOL_SOCKET, SO_OOBINLINE, 1 },
+	{ IPPROTO_TCP, TCP_NODELAY, 1 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, 10 },
+	{ IPPROTO_TCP, TCP_KEEPCNT, 6 },
+};
+
+START_TEST(connections_inherit_what_they_need)
+{
+	char real[LISTEN_ADDR_MAX];
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), c, a;
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	sa.sin_port = htons((uint16_t)port_of(real));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(c, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	a = accept(fd, NULL, NULL);
+	ck_assert_int_ge(a, 0);
+	ck_assert_int_eq(getsockopt(a, inherited[_i].level, inherited[_i].name,
+			     &value, &len),
+	    0);
+	ck_assert_int_eq(value, inherited[_i].value);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("listen");
+	TCase *t = tcase_create("listen");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_loop_test(t, what_is_no_numeric_address_is_refused, 0,
+	    sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_loop_test(t, port_0_becomes_a_real_one_that_is_said, 0,
+	    sizeof(right) / sizeof(right[0]));
+	tcase_add_test(t, no_host_means_every_ipv4_address);
+	tcase_add_test(t, a_port_in_use_is_told_and_leaks_no_descriptor);
+	tcase_add_test(t, a_port_that_was_just_closed_can_be_had_again);
+	tcase_add_loop_test(t, connections_inherit_what_they_need, 0,
+	    sizeof(inherited) / sizeof(inherited[0]));
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
