@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes to replies through real framers, function codes and devices: order,
+ * splits, rounds, and what the batch record says at each point.
+ */
+#include "workers/link.h"
+
+#include <arpa/inet.h>
+#include <sys/eventfd.h>
+
+#include "shm/trace.h"
+#include "tests/worker_fixture.h"
+#include "workers/conns.h"
+#include "workers/proto/fc.h"
+
+enum { PROBE_FC = 100, STREAM_MAX = 100000 };
+
+static struct fx fx;
+static struct conns cs;
+static struct link link_;
+static struct conn *conn;
+static struct shm_batch *batch;
+static const char *why;
+
+static struct {
+	uint8_t p[STREAM_MAX];
+	size_t len;
+} in, out;
+
+static struct {
+	unsigned n;
+	struct batch_prog prog[8];
+	uint64_t op[8];
+} probe;
+
+/* A function code that looks at the batch from inside a request. */
+static enum mb_ex
+run_probe(struct mb_call *call)
+{
+	rbuf_take(&call->in, call->in.left);
+	probe.prog[probe.n] = batch_prog_get(batch);
+	probe.op[probe.n] = fx.worker.bind.who.op;
+	probe.n++;
+	return MB_EX_NONE;
+}
+
+static const struct mb_fc probe_row = { .name = "probe", .run = run_probe };
+
+static void
+setup(void)
+{
+	struct acl_peer peer = { .family = AF_INET };
+
+	fx_init(&fx);
+	in.len = out.len = 0;
+	probe.n = 0;
+	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
+	ck_assert_int_eq(conns_init(&cs, &fx.worker), 0);
+	ck_assert_int_eq(link_init(&link_, &fx.worker), 0);
+	ck_assert_int_eq(mb_fcs_set(&link_.fcs, PROBE_FC, &probe_row), 0);
+	conn = conns_open(&cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
+	batch = seg_batch(fx.worker.shm, 0);
+}
+
+static void
+teardown(void)
+{
+	conns_close(&cs, conn, "test", NULL);
+	conns_fini(&cs);
+	bind_fini(&fx.worker.bind);
+	fx_fini(&fx);
+}
+
+/* Appends one request with a transaction id of its own to the input. */
+static void
+ask(uint8_t unit, const uint8_t *pdu, size_t len)
+{
+	static uint16_t tid;
+	uint8_t *p = in.p + in.len;
+
+	ck_assert_uint_le(in.len + 7 + len, sizeof(in.p));
+	tid++;
+	p[0] = (uint8_t)(tid >> 8);
+	p[1] = (uint8_t)tid;
+	p[2] = p[3] = 0;
+	p[4] = (uint8_t)((len + 1) >> 8);
+	p[5] = (uint8_t)(len + 1);
+	p[6] = unit;
+	memcpy(p + 7, pdu, len);
+	in.len += 7 + len;
+}
+
+static void
+ask_read(unsigned addr, unsigned n)
+{
+	const uint8_t pdu[] = { 3, (uint8_t)(addr >> 8), (uint8_t)addr, 0,
+		(uint8_t)n };
+
+	ask(1, pdu, sizeof(pdu));
+}
+
+static void
+ask_write(uint8_t unit, unsigned addr, unsigned value)
+{
+	const uint8_t pdu[] = { 6, (uint8_t)(addr >> 8), (uint8_t)addr,
+		(uint8_t)(value >> 8), (uint8_t)value };
+
+	ask(unit, pdu, sizeof(pdu));
+}
+
+static void
+ask_probe(void)
+{
+	const uint8_t pdu[] = { PROBE_FC, 1, 2 };
+
+	ask(1, pdu, sizeof(pdu));
+}
+
+static enum link_rc
+run(void)
+{
+	return link_run(&link_, conn->rec.shm, FX_AUTHOR, batch, &why);
+}
+
+static void
+take_output(void)
+{
+	unsigned n = batch_prog_get(batch).out;
+
+	memcpy(out.p + out.len, batch->out, n);
+	out.len += n;
+}
+
+/* Gives bytes as one read would and takes all replies; LINK_MORE or _BAD. */
+static enum link_rc
+give(const uint8_t *p, size_t len)
+{
+	unsigned pre = batch_begin(batch, &conn->rec);
+	enum link_rc rc;
+
+	ck_assert_uint_le(pre + len, BATCH_IN);
+	memcpy(batch->in + pre, p, len);
+	atomic_store(&batch->in_len, pre + (uint32_t)len);
+	while ((rc = run()) == LINK_FULL) {
+		take_output();
+		batch_flip(batch);
+	}
+	take_output();
+	if (rc == LINK_MORE)
+		batch_end(batch, &conn->rec);
+	return rc;
+}
+
+static unsigned
+reg(int device, unsigned addr)
+{
+	uint8_t v[2];
+
+	ck_assert_int_eq(
+	    store_read(&fx.stores[device], STORE_HR, addr, 1, v, NULL),
+	    STORE_OK);
+	return (unsigned)(v[0] << 8 | v[1]);
+}
+
+START_TEST(requests_of_one_read_are_answered_in_order)
+{
+	static const uint8_t want[] = { 0, 0, 0, 5, 1, 3, 2, 0, 9, 0, 0, 0, 6,
+		1, 6, 0, 9, 1, 0x11, 0, 0, 0, 5, 1, 3, 2, 1, 0x11, 0, 0, 0, 3,
+		1, 0x83, 2 };
+	uint8_t got[sizeof(want)];
+	size_t n = 0;
+
+	ask_read(9, 1);
+	ask_write(1, 9, 0x111);
+	ask_read(9, 1);
+	ask_read(199, 2);
+	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
+	for (size_t at = 0; at < out.len;) {
+		size_t len = 6u + (size_t)(out.p[at + 4] << 8 | out.p[at + 5]);
+
+		ck_assert_uint_le(n + len - 2, sizeof(got));
+		memcpy(got + n, out.p + at + 2, len - 2);
+		n += len - 2;
+		at += len;
+	}
+	ck_assert_uint_eq(n, sizeof(want));
+	ck_assert_mem_eq(got, want, n);
+}
+END_TEST
+
+static void
+mixed_input(void)
+{
+	ask_read(0, 3);
+	ask_write(1, 5, 0x1234);
+	ask_read(5, 1);
+	ask(1, (const uint8_t *)"\x10\0\6\0\2\4\1\2\3\4", 10);
+	ask(7, (const uint8_t *)"\3\0\0\0\1", 5);
+	ask(1, (const uint8_t *)"\x55", 1);
+	ask_read(5, 3);
+}
+
+START_TEST(input_may_be_split_anywhere)
+{
+	static uint8_t whole[sizeof(out.p)];
+	size_t len;
+
+	mixed_input();
+	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
+	len = out.len;
+	memcpy(whole, out.p, len);
+	for (size_t a = 0; a <= in.len; a++) {
+		for (size_t b = a; b <= in.len; b += 3) {
+			out.len = 0;
+			ck_assert_int_eq(give(in.p, a), LINK_MORE);
+			ck_assert_int_eq(give(in.p + a, b - a), LINK_MORE);
+			ck_assert_int_eq(give(in.p + b, in.len - b), LINK_MORE);
+			ck_assert_uint_eq(out.len, len);
+			ck_assert_mem_eq(out.p, whole, len);
+		}
+	}
+}
+END_TEST
+
+START_TEST(one_byte_at_a_time_is_as_good)
+{
+	static uint8_t whole[sizeof(out.p)];
+	size_t len;
+
+	mixed_input();
+	give(in.p, in.len);
+	len = out.len;
+	memcpy(whole, out.p, len);
+	out.len = 0;
+	for (size_t i = 0; i < in.len; i++)
+		ck_assert_int_eq(give(in.p + i, 1), LINK_MORE);
+	ck_assert_uint_eq(out.len, len);
+	ck_assert_mem_eq(out.p, whole, len);
+}
+END_TEST
+
+START_TEST(the_record_says_after_each_request_how_far_it_is)
+{
+	ask_probe();
+	ask_read(0, 2);
+	ask_probe();
+	give(in.p, in.len);
+	ck_assert_uint_eq(probe.n, 2);
+	ck_assert_uint_eq(probe.prog[0].done, 0);
+	ck_assert_uint_eq(probe.prog[0].out, 0);
+	ck_assert_uint_eq(probe.prog[0].ops, 0);
+	ck_assert_uint_eq(probe.prog[1].done, 10 + 12);
+	ck_assert_uint_eq(probe.prog[1].out, 8 + 13);
+	ck_assert_uint_eq(probe.prog[1].ops, 2);
+	ck_assert_uint_eq(probe.op[1], probe.op[0] + 2);
+}
+END_TEST
+
+START_TEST(a_batch_advances_the_connection_by_what_it_took_and_gave)
+{
+	struct shm_conn *c = conn->rec.shm;
+	uint64_t seq = atomic_load(&c->seq);
+	struct shm_conn_half *h;
+
+	ask_read(0, 1);
+	ask_read(0, 2);
+	ask_read(0, 3);
+	give(in.p, 30);
+	h = batch_half(c);
+	ck_assert_uint_eq(atomic_load(&c->seq), seq + 1);
+	ck_assert_uint_eq(h->rx, 30);
+	ck_assert_uint_eq(h->tx, 11 + 13);
+	ck_assert_uint_eq(h->op, 2);
+	ck_assert_uint_eq(h->left, 6);
+	ck_assert(!batch_in_force(fx.worker.shm, batch));
+	give(in.p + 30, 6);
+	h = batch_half(c);
+	ck_assert_uint_eq(h->rx, 36);
+	ck_assert_uint_eq(h->tx, 11 + 13 + 15);
+	ck_assert_uint_eq(h->op, 3);
+	ck_assert_uint_eq(h->left, 0);
+	ck_assert_uint_eq(atomic_load(&c->requests), 3);
+	ck_assert_uint_eq(atomic_load(&c->last_fc), 3);
+}
+END_TEST
+
+START_TEST(replies_that_do_not_fit_go_out_in_rounds)
+{
+	unsigned requests = BATCH_IN / 12;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < requests; i++)
+		ask_read(i % 70, 125);
+	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
+	ck_assert_uint_eq(out.len, requests * 259u);
+	for (unsigned i = 0; i < requests; i++, at += 259) {
+		ck_assert_mem_eq(out.p + at, in.p + 12 * i, 2);
+		ck_assert_uint_eq(out.p[at + 8], 250);
+		ck_assert_uint_eq(out.p[at + 10], i % 70);
+	}
+	ck_assert_uint_eq(batch_half(conn->rec.shm)->tx, out.len);
+	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, requests);
+}
+END_TEST
+
+START_TEST(hopeless_bytes_leave_the_replies_before_them)
+{
+	ask_read(1, 1);
+	memcpy(in.p + in.len, "\0\1\0\7\0\6\1\3\0\0\0\1", 12);
+	in.len += 12;
+	ask_read(2, 1);
+	ck_assert_int_eq(give(in.p, in.len), LINK_BAD);
+	ck_assert_uint_eq(out.len, 11);
+	ck_assert_uint_eq(batch_prog_get(batch).done, 12);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.frames_bad), 1);
+}
+END_TEST
+
+START_TEST(a_unit_that_is_not_served_is_answered_0b)
+{
+	ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
+	ask(0, (const uint8_t *)"\6\0\0\0\1", 5);
+	give(in.p, in.len);
+	ck_assert_uint_eq(out.len, 18);
+	ck_assert_mem_eq(out.p + 6, "\x09\x83\x0b", 3);
+	ck_assert_mem_eq(out.p + 15, "\0\x86\x0b", 3);
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.unknown_units), 2);
+	ck_assert_uint_eq(reg(0, 0), 0);
+}
+END_TEST
+
+START_TEST(a_unit_that_is_not_served_may_be_met_with_silence)
+{
+	fx.transport.silent_units = true;
+	ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
+	ask_read(4, 1);
+	give(in.p, in.len);
+	ck_assert_uint_eq(out.len, 11);
+	ck_assert_mem_eq(out.p, in.p + 12, 2);
+}
+END_TEST
+
+START_TEST(a_broadcast_is_carried_out_by_every_device_unanswered)
+{
+	fx.transport.broadcast = true;
+	ask_write(0, 12, 0x77);
+	ask(0, (const uint8_t *)"\3\0\0\0\1", 5);
+	ask_read(12, 1);
+	give(in.p, in.len);
+	ck_assert_uint_eq(out.len, 11);
+	ck_assert_uint_eq(reg(0, 12), 0x77);
+	ck_assert_uint_eq(reg(1, 12), 0x77);
+	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, 2 + 2 + 1);
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.broadcasts), 2);
+}
+END_TEST
+
+/* What a successor does with a record in force: the same code again, from
+ * where prog says. */
+static void
+redo(struct batch_prog prog)
+{
+	batch_prog_set(batch, &prog);
+	ck_assert_int_eq(run(), LINK_MORE);
+}
+
+/* Somebody else's write, in between. */
+static void
+overwrite(int device, unsigned addr, uint8_t value)
+{
+	uint8_t v[2] = { 0, value };
+	struct store_who who = {
+		.author = 1, .op = value, .budget_ns = 1000000000
+	};
+	struct store_step s = { .op = STORE_WRITE,
+		.table = STORE_HR,
+		.addr = addr,
+		.count = 1,
+		.in = v };
+
+	ck_assert_int_eq(
+	    store_apply(&fx.stores[device], &who, &s, 1, NULL), STORE_OK);
+}
+
+START_TEST(requests_done_again_write_once)
+{
+	struct batch_prog zero = { 0, 0, 0, 0 };
+
+	ask_write(1, 20, 1);
+	ask_write(1, 21, 2);
+	batch_begin(batch, &conn->rec);
+	memcpy(batch->in, in.p, in.len);
+	atomic_store(&batch->in_len, (uint32_t)in.len);
+	ck_assert_int_eq(run(), LINK_MORE);
+	overwrite(0, 20, 99);
+	redo(zero);
+	ck_assert_uint_eq(reg(0, 20), 99);
+	ck_assert_uint_eq(reg(0, 21), 2);
+	ck_assert_uint_eq(batch_prog_get(batch).out, 24);
+	ck_assert_mem_eq(batch->out + 7, in.p + 7, 5);
+}
+END_TEST
+
+START_TEST(a_broadcast_done_again_writes_each_device_once)
+{
+	struct batch_prog zero = { 0, 0, 0, 0 };
+
+	fx.transport.broadcast = true;
+	ask_write(0, 20, 1);
+	batch_begin(batch, &conn->rec);
+	memcpy(batch->in, in.p, in.len);
+	atomic_store(&batch->in_len, (uint32_t)in.len);
+	ck_assert_int_eq(run(), LINK_MORE);
+	ck_assert_uint_eq(reg(1, 20), 1);
+	overwrite(0, 20, 50);
+	overwrite(1, 20, 51);
+	redo(zero);
+	ck_assert_uint_eq(reg(0, 20), 50);
+	ck_assert_uint_eq(reg(1, 20), 51);
+}
+END_TEST
+
+START_TEST(operations_go_on_from_the_connections_last)
+{
+	for (int i = 0; i < 5; i++) {
+		in.len = 0;
+		ask_probe();
+		ask_write(1, 30, (unsigned)i + 1);
+		give(in.p, in.len);
+		ck_assert_uint_eq(probe.op[i], 2 * (unsigned)i + 1);
+		ck_assert_uint_eq(reg(0, 30), (unsigned)i + 1);
+	}
+	ck_assert_uint_eq(
+	    atomic_load(seg_done(fx.proc.env.control, FX_AUTHOR)), 10);
+}
+END_TEST
+
+START_TEST(requests_and_exceptions_are_counted_by_code)
+{
+	struct shm_stats *s = &fx.worker.shm->stats;
+
+	mixed_input();
+	ask_read(500, 1);
+	give(in.p, in.len);
+	ck_assert_uint_eq(atomic_load(&s->requests[3]), 5);
+	ck_assert_uint_eq(atomic_load(&s->requests[6]), 1);
+	ck_assert_uint_eq(atomic_load(&s->requests[16]), 1);
+	ck_assert_uint_eq(atomic_load(&s->requests[0x55]), 1);
+	ck_assert_uint_eq(atomic_load(&s->exceptions[1]), 1);
+	ck_assert_uint_eq(atomic_load(&s->exceptions[2]), 1);
+	ck_assert_uint_eq(atomic_load(&s->exceptions[11]), 1);
+}
+END_TEST
+
+START_TEST(a_read_only_transport_answers_writes_with_01)
+{
+	bind_fini(&fx.worker.bind);
+	fx.transport.read_only = true;
+	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
+	ask_write(1, 3, 77);
+	ask_read(3, 1);
+	give(in.p, in.len);
+	ck_assert_mem_eq(out.p + 6, "\1\x86\1", 3);
+	ck_assert_uint_eq(reg(0, 3), 3);
+}
+END_TEST
+
+START_TEST(the_control_process_is_woken_once_for_a_batch_that_wrote)
+{
+	_Atomic uint32_t *armed = &fx.proc.env.control->watch_armed;
+	eventfd_t n;
+
+	fx.proc.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	atomic_store(armed, 1);
+	ask_read(0, 1);
+	give(in.p, in.len);
+	ck_assert_uint_eq(atomic_load(armed), 1);
+	in.len = 0;
+	ask_write(1, 1, 1);
+	ask_write(1, 2, 1);
+	give(in.p, in.len);
+	ck_assert_uint_eq(atomic_load(armed), 0);
+	ck_assert_int_eq(eventfd_read(fx.proc.wake_fd, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	close(fx.proc.wake_fd);
+}
+END_TEST
+
+START_TEST(frames_are_traced_when_asked_for)
+{
+	struct shm_ring *ring = seg_trace(fx.worker.shm);
+	struct trace_frame f;
+	uint64_t pos = 0;
+
+	ask_read(1, 1);
+	give(in.p, in.len);
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
+	atomic_store(&fx.worker.shm->trace_on, 1);
+	out.len = 0;
+	give(in.p, in.len);
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+	ck_assert_uint_eq(f.sent, 0);
+	ck_assert_uint_eq(f.unit, 1);
+	ck_assert_uint_eq(f.len, 12);
+	ck_assert_mem_eq(f.adu, in.p, 12);
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+	ck_assert_uint_eq(f.sent, 1);
+	ck_assert_uint_eq(f.len, out.len);
+	ck_assert_mem_eq(f.adu, out.p, out.len);
+	ck_assert_uint_eq(f.conn, atomic_load(&conn->rec.shm->serial));
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
+}
+END_TEST
+
+static const char *const framers[] = { "socket", "tls", "rtu", "ascii" };
+
+START_TEST(any_framer_serves_a_stream)
+{
+	static const uint8_t pdu[] = { 3, 0, 5, 0, 1 };
+	static char name[8];
+	uint8_t adu[64];
+	size_t n;
+
+	strcpy(name, framers[_i]);
+	fx.transport.framer = name;
+	ck_assert_int_eq(link_init(&link_, &fx.worker), 0);
+	memset(adu, 0, sizeof(adu));
+	/* a request looks like a reply with the same PDU */
+	memcpy(adu + link_.framer->head, pdu, sizeof(pdu));
+	n = link_.framer->seal(
+	    &(struct frame){ .unit = 1, .tid = 9 }, '\n', adu, sizeof(pdu));
+	for (size_t split = 0; split <= n; split++) {
+		out.len = 0;
+		ck_assert_int_eq(give(adu, split), LINK_MORE);
+		ck_assert_int_eq(give(adu + split, n - split), LINK_MORE);
+		ck_assert_msg(out.len != 0, "no reply, split at %zu", split);
+		ck_assert_uint_eq(
+		    atomic_load(&fx.worker.shm->stats.exceptions[2]), 0);
+	}
+	ck_assert_uint_eq(
+	    atomic_load(&fx.worker.shm->stats.requests[3]), n + 1);
+}
+END_TEST
+
+START_TEST(a_framer_that_does_not_exist_is_refused)
+{
+	static char name[] = "morse";
+
+	fx.transport.framer = name;
+	ck_assert_int_eq(link_init(&link_, &fx.worker), -1);
+	ck_assert_ptr_nonnull(fx.worker.why);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("link");
+	TCase *tc = tcase_create("link");
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, requests_of_one_read_are_answered_in_order);
+	tcase_add_test(tc, input_may_be_split_anywhere);
+	tcase_add_test(tc, one_byte_at_a_time_is_as_good);
+	tcase_add_test(tc, the_record_says_after_each_request_how_far_it_is);
+	tcase_add_test(
+	    tc, a_batch_advances_the_connection_by_what_it_took_and_gave);
+	tcase_add_test(tc, replies_that_do_not_fit_go_out_in_rounds);
+	tcase_add_test(tc, hopeless_bytes_leave_the_replies_before_them);
+	tcase_add_test(tc, a_unit_that_is_not_served_is_answered_0b);
+	tcase_add_test(tc, a_unit_that_is_not_served_may_be_met_with_silence);
+	tcase_add_test(
+	    tc, a_broadcast_is_carried_out_by_every_device_unanswered);
+	tcase_add_test(tc, requests_done_again_write_once);
+	tcase_add_test(tc, a_broadcast_done_again_writes_each_device_once);
+	tcase_add_test(tc, operations_go_on_from_the_connections_last);
+	tcase_add_test(tc, requests_and_exceptions_are_counted_by_code);
+	tcase_add_test(tc, a_read_only_transport_answers_writes_with_01);
+	tcase_add_test(
+	    tc, the_control_process_is_woken_once_for_a_batch_that_wrote);
+	tcase_add_test(tc, frames_are_traced_when_asked_for);
+	tcase_add_loop_test(tc, any_framer_serves_a_stream, 0,
+	    sizeof(framers) / sizeof(framers[0]));
+	tcase_add_test(tc, a_framer_that_does_not_exist_is_refused);
+	return fx_report(s);
+}
