@@ -301,11 +301,11 @@ static const struct conf_key restart_keys[] = {
 	    .min = 1, .max = MS_MAX, .def = 5000,
 	    .help = "the wait grows fivefold each time up to this" },
 	{ "max_in_window", CONF_UINT, IN_TRANSPORT(restart.max_in_window),
-	    .max = 1000000,
-	    .help = "restarts in a window before it gives up; 0 never does" },
+	    .max = 99,
+	    .help = "deaths in a window before it gives up; 0 never does" },
 	{ "window_s", CONF_UINT, IN_TRANSPORT(restart.window_s), .min = 1,
 	    .max = S_MAX, .def = 60,
-	    .help = "the window; without a crash in it the wait starts anew" },
+	    .help = "the window; a worker that lives for it starts afresh" },
 	{ NULL },
 };
 

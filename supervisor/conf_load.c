@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/conf_net.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/mem.h"
 
@@ -239,6 +240,7 @@ read_root(struct load *l, struct jsonc_doc *doc)
 	include_all(l, doc->root, doc->root);
 	conf_read_section(
 	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
+	conf_control_check(ctx, jsonc_get(doc->root, "control"));
 }
 
 struct conf *

@@ -246,9 +246,7 @@ conf_endpoints_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			conf_fault(ctx, n, "%s", why);
 			continue;
 		}
-		if (!conf_addr_loopback(&a) &&
-		    (conf->curve_secret_key == NULL ||
-			conf->curve_authorized == NULL))
+		if (!conf_addr_loopback(&a) && conf->curve_secret_key == NULL)
 			conf_fault(ctx, n,
 			    "\"%s\" is open to other machines: that needs "
 			    "\"curve\" with \"secret_key\" and \"authorized\"",
@@ -259,4 +257,16 @@ conf_endpoints_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf->control_listen[conf->ncontrol_listen++] =
 		    mem_format("tcp://%s", why);
 	}
+}
+
+void
+conf_control_check(struct conf_ctx *ctx, const struct jsonc_node *control)
+{
+	const struct jsonc_node *curve = jsonc_get(control, "curve");
+	bool secret = jsonc_get(curve, "secret_key") != NULL;
+	bool authorized = jsonc_get(curve, "authorized") != NULL;
+
+	if (secret != authorized)
+		conf_fault(ctx, curve, "\"%s\" is missing in \"curve\"",
+		    secret ? "authorized" : "secret_key");
 }

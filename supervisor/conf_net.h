@@ -34,6 +34,9 @@ bool conf_addr_any(const struct conf_addr *);
 int conf_cidr_parse(
     const char *text, struct conf_cidr *, char *why, size_t size);
 
+/* What must hold between the keys of "control", whose node may be NULL. */
+void conf_control_check(struct conf_ctx *, const struct jsonc_node *);
+
 conf_read_fn conf_listen_read, conf_cidrs_read, conf_endpoints_read;
 conf_dump_fn conf_cidrs_dump, conf_endpoints_dump;
 

@@ -13,6 +13,7 @@
 
 #include "shm/seg.h"
 #include "supervisor/mem.h"
+#include "supervisor/near.h"
 
 /* Where a row's value lies in its struct. */
 #define AT(obj, key, type) ((type *)(void *)((char *)(obj) + (key)->off))
@@ -291,12 +292,21 @@ elsewhere(const struct conf_section *here, const char *name)
 	return NULL;
 }
 
+static bool
+same_start(const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b);
+
+	return strncmp(a, b, na < nb ? na : nb) == 0;
+}
+
 static void
 unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_section *section, const char *what, unsigned skip)
 {
 	const char *names[CONF_KEYS_MAX];
 	const struct conf_section *other;
+	const char *near;
 	char hint[CONF_HINT];
 	size_t n = 0;
 
@@ -305,7 +315,10 @@ unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 			names[n++] = k->name;
 	other = elsewhere(section, node->key);
 	conf_hint(hint, node->key, names, n);
-	if (hint[0] == '\0' && other != NULL)
+	/* the right key in the wrong place beats one that looks like it, unless
+	 * only an end is wrong, as in "unit" for "units" */
+	near = near_name(node->key, names, n);
+	if (other != NULL && (near == NULL || !same_start(near, node->key)))
 		snprintf(
 		    hint, sizeof(hint), "; it belongs into %s", other->what);
 	conf_fault_key(

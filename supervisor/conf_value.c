@@ -4,8 +4,11 @@
  * bits to the bytes that a Modbus frame would carry. Runs before the first
  * fork.
  */
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "supervisor/conf_range.h"
 
@@ -43,11 +46,35 @@ conf_range_elements(const struct conf_range *r)
 	return r->type == TYPED_STRING ? 1 : r->count / conf_range_step(r);
 }
 
+/* What the file says here, short enough for a mistake's text. */
+static const char *
+in_words(const struct jsonc_node *node, char *buf, size_t size)
+{
+	switch (node->type) {
+	case JSONC_INTEGER:
+		snprintf(buf, size, "%s%" PRIu64, node->negative ? "-" : "",
+		    node->magnitude);
+		break;
+	case JSONC_REAL:
+		snprintf(buf, size, "%.15g", node->real);
+		break;
+	case JSONC_STRING:
+		snprintf(buf, size, "\"%.40s\"", node->text);
+		break;
+	case JSONC_BOOL:
+		snprintf(buf, size, "%s", node->yes ? "true" : "false");
+		break;
+	default:
+		snprintf(buf, size, "%s", jsonc_type_words(node->type));
+	}
+	return buf;
+}
+
 static bool
 put_bit(struct conf_ctx *ctx, const struct jsonc_node *node, uint32_t i,
     uint8_t *wire)
 {
-	char called[80];
+	char value[64];
 	bool on;
 
 	if (node->type == JSONC_BOOL) {
@@ -56,8 +83,8 @@ put_bit(struct conf_ctx *ctx, const struct jsonc_node *node, uint32_t i,
 	    !node->negative) {
 		on = node->magnitude == 1;
 	} else {
-		conf_fault(ctx, node, "%s must be 0, 1, true or false",
-		    conf_called(node, called, sizeof(called)));
+		conf_fault(ctx, node, "a bit is 0, 1, true or false, not %s",
+		    in_words(node, value, sizeof(value)));
 		return false;
 	}
 	if (on)
@@ -86,20 +113,20 @@ static bool
 integer_value(struct conf_ctx *ctx, const struct jsonc_node *node,
     enum typed_type type, struct typed_value *v)
 {
-	char called[80];
-	bool negative;
-	uint64_t magnitude;
+	char value[64];
+	bool negative = false;
+	uint64_t magnitude = 0;
 
-	conf_called(node, called, sizeof(called));
-	if (!whole(node, &negative, &magnitude)) {
-		conf_fault(ctx, node,
-		    "%s must be a whole number of type %s "
-		    "(%s)",
-		    called, typed_type_name(type), limits[type].words);
+	in_words(node, value, sizeof(value));
+	if (node->type != JSONC_INTEGER && node->type != JSONC_REAL) {
+		conf_fault(ctx, node, "type %s takes a whole number, not %s",
+		    typed_type_name(type), value);
 		return false;
 	}
-	if (magnitude > (negative ? limits[type].least : limits[type].most)) {
-		conf_fault(ctx, node, "%s does not fit %s (%s)", called,
+	if (!whole(node, &negative, &magnitude) ||
+	    magnitude > (negative ? limits[type].least : limits[type].most)) {
+		conf_fault(ctx, node,
+		    "%s does not fit type %s, whole numbers %s", value,
 		    typed_type_name(type), limits[type].words);
 		return false;
 	}
@@ -112,12 +139,18 @@ static bool
 float_value(struct conf_ctx *ctx, const struct jsonc_node *node,
     enum typed_type type, struct typed_value *v)
 {
+	/* as typed_text() writes them, and as people do */
 	static const struct {
 		const char *name;
 		double value;
-	} named[] = { { "nan", NAN }, { "inf", INFINITY },
-		{ "-inf", -INFINITY } };
-	char called[80];
+	} named[] = {
+		{ "NaN", NAN },
+		{ "Infinity", INFINITY },
+		{ "-Infinity", -INFINITY },
+		{ "inf", INFINITY },
+		{ "-inf", -INFINITY },
+	};
+	char value[64];
 
 	if (node->type == JSONC_INTEGER || node->type == JSONC_REAL) {
 		v->f = jsonc_number(node);
@@ -125,13 +158,14 @@ float_value(struct conf_ctx *ctx, const struct jsonc_node *node,
 	}
 	if (node->type == JSONC_STRING)
 		for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-			if (strcmp(node->text, named[i].name) == 0) {
+			if (strcasecmp(node->text, named[i].name) == 0) {
 				v->f = named[i].value;
 				return true;
 			}
 	conf_fault(ctx, node,
-	    "%s must be a number of type %s, or \"nan\", \"inf\" or \"-inf\"",
-	    conf_called(node, called, sizeof(called)), typed_type_name(type));
+	    "type %s takes a number, \"NaN\", \"Infinity\" or "
+	    "\"-Infinity\", not %s",
+	    typed_type_name(type), in_words(node, value, sizeof(value)));
 	return false;
 }
 
@@ -141,7 +175,7 @@ conf_value_put(struct conf_ctx *ctx, const struct jsonc_node *node,
 {
 	struct typed_value v = { .type = r->type };
 	bool real = r->type == TYPED_FLOAT32 || r->type == TYPED_FLOAT64;
-	char called[80];
+	char value[64];
 
 	if (conf_table_bits(r->table))
 		return put_bit(ctx, node, i, wire);
@@ -153,9 +187,8 @@ conf_value_put(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (typed_put(v.type, r->order, &v,
 		wire + 2 * (size_t)i * conf_range_step(r)) == 0)
 		return true;
-	conf_fault(ctx, node, "%s does not fit %s",
-	    conf_called(node, called, sizeof(called)),
-	    typed_type_name(r->type));
+	conf_fault(ctx, node, "%s does not fit type %s",
+	    in_words(node, value, sizeof(value)), typed_type_name(r->type));
 	return false;
 }
 

@@ -211,7 +211,7 @@ walk_number(struct scan *s, struct jsonc_node *node)
 	node->negative = *p == '-';
 	errno = 0;
 	node->magnitude = strtoull(p + node->negative, NULL, 10);
-	if (errno == ERANGE || strcspn(p, ".eE") < n) {
+	if (errno == ERANGE || strspn(p, "-0123456789") < n) {
 		node->type = JSONC_REAL;
 		node->real = strtod(p, NULL);
 	}

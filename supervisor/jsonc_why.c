@@ -114,7 +114,8 @@ size_t
 jsonc_explain(const char *text, size_t len, size_t offset, const char *reason,
     char *why, size_t size)
 {
-	struct place p = locate(text, len, offset);
+	bool at_end = strstr(reason, "near end of file") != NULL;
+	struct place p = locate(text, len, at_end ? len + 1 : offset);
 	const char *what = reason;
 	int n = (int)(p.end - p.start < 40 ? p.end - p.start : 40);
 

@@ -68,9 +68,10 @@ distance(const char *a, size_t na, const char *b, size_t nb)
 }
 
 /*
- * How far a name is from the typed one; UINT32_MAX is too far. Edits count
- * most, then being a beginning of the name, then being inside it; the length
- * left over decides between names that share a beginning.
+ * How far a name is from the typed one; UINT32_MAX is too far. One edit is
+ * nearest, then being a beginning of the name, then more edits, then being
+ * inside it; the length left over decides between names that share a
+ * beginning.
  */
 static uint32_t
 score(const char *t, size_t nt, const char *n, size_t nn)
@@ -78,10 +79,10 @@ score(const char *t, size_t nt, const char *n, size_t nn)
 	unsigned d = distance(t, nt, n, nn);
 	unsigned most = (unsigned)((nt > nn ? nt : nn) + 2) / 3;
 
+	if (d > 1 && nt >= NEAR_PREFIX && strncmp(t, n, nt) == 0)
+		return 0x100 + (uint32_t)(nn - nt);
 	if (d <= most && d < (nt > nn ? nt : nn))
-		return d * 256;
-	if (nt >= NEAR_PREFIX && strncmp(t, n, nt) == 0)
-		return 0x10000 + (uint32_t)(nn - nt);
+		return d > 1 ? d * 0x1000 : d;
 	if (nn >= NEAR_PREFIX && strncmp(t, n, nn) == 0)
 		return 0x20000 + (uint32_t)(nt - nn);
 	if (nt >= NEAR_INSIDE && strstr(n, t) != NULL)
