@@ -736,6 +736,9 @@ START_TEST(every_key_stands_in_the_manual_with_its_default)
 		if (strcmp(field[2], "none") == 0 ||
 		    strcmp(field[2], "required") == 0)
 			continue;
+		/* the daemon's own version changes; the manual says so */
+		if (strcmp(field[2], HOLDFAST_VERSION) == 0)
+			field[2] = version;
 		item = memmem(
 		    item, (size_t)(end - item), field[2], strlen(field[2]));
 		ck_assert_msg(item != NULL, "%s %s: default %s is not told",
