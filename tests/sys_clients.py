@@ -207,7 +207,7 @@ def pymodbus_reads_and_writes(port):
     with Pymodbus(port) as m:
         assert not m.write_coils(60, [True, False, True]).isError()
         assert not m.write_coil(61, True).isError()
-        assert m.read_coils(60, 4).bits[:4] == [True, True, True, False]
+        assert m.read_coils(60, 3).bits[:3] == [True, True, True]
         assert m.read_discrete_inputs(0, 4).bits[:4] == [
             True, False, True, False]
         assert not m.write_registers(600, [1, 2, 3]).isError()
@@ -231,18 +231,22 @@ def test_pymodbus_reads_and_writes():
         pymodbus_reads_and_writes(d.port("tcp1"))
 
 
+def number(message):
+    """What pymodbus makes of FC 8's data: a number, or a row of one."""
+    return message if isinstance(message, int) else message[0]
+
+
 def pymodbus_diagnostics(port):
     from pymodbus import diag_message as diag
     from pymodbus import other_message as other
     with Pymodbus(port) as m:
         assert m.execute(other.ReadExceptionStatusRequest()).status == 0
         echo = m.execute(diag.ReturnQueryDataRequest(0x1234))
-        assert list(echo.message) == [0x12, 0x34] or echo.message == 0x1234 \
-            or echo.message == [0x1234], echo.message
+        assert number(echo.message) == 0x1234, echo.message
         m.execute(diag.ClearCountersRequest())
         m.read_holding_registers(5000, 1)
         count = m.execute(diag.ReturnBusExceptionErrorCountRequest()).message
-        assert count in (1, [1]), count
+        assert number(count) == 1, count
         for request in (diag.ReturnDiagnosticRegisterRequest,
                         diag.ReturnBusMessageCountRequest,
                         diag.ReturnBusCommunicationErrorCountRequest,
@@ -359,10 +363,10 @@ class Operator(threading.Thread):
             while not self.over.is_set():
                 self.written += 1
                 self.rpc.call("registers.write", {
-                    "device": "plc1", "table": "hr", "addr": 900,
+                    "device": "plc1", "table": "hr", "addr": 800,
                     "values": [self.written & 0xffff] * 50})
                 got = self.rpc.call("registers.read", {
-                    "device": "plc1", "table": "hr", "addr": 950,
+                    "device": "plc1", "table": "hr", "addr": 850,
                     "count": 50})[0]["values"]
                 assert len(set(got)) == 1, "torn: %r" % got
                 assert got[0] >= self.seen, (got[0], self.seen)
@@ -386,8 +390,8 @@ def test_all_clients_at_once():
             while last < 500 or other.poll() is None:
                 last += 1
                 assert not m.write_registers(
-                    950, [last & 0xffff] * 50).isError()
-                got = m.read_holding_registers(900, 50).registers
+                    850, [last & 0xffff] * 50).isError()
+                got = m.read_holding_registers(800, 50).registers
                 assert len(set(got)) == 1, "torn: %r" % got
                 assert got[0] >= seen, (got[0], seen)
                 seen = got[0]
@@ -398,8 +402,8 @@ def test_all_clients_at_once():
         assert operator.why is None, operator.why
         assert other.returncode == 0, "libmodbus failed beside the others"
         assert operator.written > 100, operator.written
-        assert read(d, "hr", 950, 50) == [last & 0xffff] * 50
-        assert m.read_holding_registers(900, 50).registers == [
+        assert read(d, "hr", 850, 50) == [last & 0xffff] * 50
+        assert m.read_holding_registers(800, 50).registers == [
             operator.written & 0xffff] * 50
 
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <modbus.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -130,6 +131,21 @@ identity(void)
 	    "FC 17 reports an identity and that the unit runs");
 }
 
+/* Reads exactly n bytes; libmodbus leaves its socket non-blocking. */
+static bool
+take(int fd, uint8_t *buf, int n)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t got;
+
+	for (; n > 0; n -= (int)got, buf += got) {
+		if (poll(&p, 1, 5000) != 1 ||
+		    (got = recv(fd, buf, (size_t)n, 0)) <= 0)
+			return false;
+	}
+	return true;
+}
+
 /* Sends a PDU behind a unit and reads the reply's PDU from the socket, since
  * libmodbus knows no lengths but its own functions'. Its length, or -1. */
 static int
@@ -141,12 +157,12 @@ raw(const uint8_t *pdu, int len, uint8_t *reply)
 	req[0] = UNIT;
 	memcpy(req + 1, pdu, (size_t)len);
 	if (modbus_send_raw_request(mb, req, len + 1) < 0 ||
-	    recv(fd, adu, HEAD, MSG_WAITALL) != HEAD)
+	    !take(fd, adu, HEAD))
 		return -1;
 	n = (adu[4] << 8 | adu[5]) - 1;
 	if (n < 1 || n > MODBUS_MAX_PDU_LENGTH || adu[6] != UNIT)
 		return -1;
-	return recv(fd, reply, (size_t)n, MSG_WAITALL) == n ? n : -1;
+	return take(fd, reply, n) ? n : -1;
 }
 
 static const struct {

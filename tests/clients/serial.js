@@ -60,10 +60,13 @@ async function main(port) {
 		const got = (await m.readInputRegisters(0, 8)).data;
 		assert.deepStrictEqual(got, Array(8).fill(7));
 	});
-	await check("FC 17 reports that the unit runs", async () => {
+	await check("FC 17 reports an identity, and at its end that the unit runs", async () => {
 		const got = await new Promise((resolve, reject) =>
 			m.writeFC17(1, 0, 0, (e, d) => e ? reject(e) : resolve(d)));
-		assert.strictEqual(got.running, true);
+		// it takes the first byte alone for the identity
+		const text = String.fromCharCode(got.serverId);
+		assert.strictEqual(text, "A");
+		assert.strictEqual(got.additionalData.at(-1), 0xff);
 	});
 	await check("FC 20 reads a hundred file records", async () => {
 		const got = await m.readFileRecords(2, 0);
@@ -77,7 +80,7 @@ async function main(port) {
 		assert.deepStrictEqual(got, [0x17]);
 	});
 	await check("FC 23 writes and reads in one step", async () => {
-		const got = (await m.readWriteRegisters(420, 3, 421, 1, [77])).data;
+		const got = (await m.readWriteRegisters(950, 3, 951, 1, [77])).data;
 		assert.deepStrictEqual(got, [0, 77, 0]);
 	});
 	await check("FC 43/14 gives all of the identity", async () => {
