@@ -161,8 +161,8 @@ take_life(struct process *p, const struct ipc_msg *m)
 	o->kind = 0; /* not to be judged before every worker has been told */
 	service_event(sv, events[m->kind], drain_ms, "ordered");
 	o->kind = m->kind;
+	super_tell(s); /* the list of who should serve may have changed */
 	orders_settle(&s->orders, sv);
-	super_progress(s); /* the list of who should serve may have changed */
 }
 
 static void

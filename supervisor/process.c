@@ -217,9 +217,12 @@ changed(struct child *c, enum life from)
 	}
 	if (p->service != NULL) {
 		service_settle(p->service, c->why);
+		super_tell(p->super); /* before an answer can be read */
+		orders_settle(&p->super->orders, p->service);
 	} else {
-		log_info("control %s was=%s%s%s", life_name(c->state),
-		    life_name(from), c->why[0] ? " why=" : "", c->why);
+		log_info("control %s was=%s why=\"%s\"", life_name(c->state),
+		    life_name(from), c->why);
+		super_tell(p->super);
 	}
 	super_progress(p->super);
 }
@@ -322,9 +325,8 @@ process_died(struct process *p, int status)
 	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
 		log_debug("%s: ended pid=%d", p->name, pid);
 	} else {
-		log_warnx("%s: died pid=%d by=\"%s\"%s%s", p->name, pid, words,
-		    strcmp(c->why, words) ? " why=" : "",
-		    strcmp(c->why, words) ? c->why : "");
+		log_warnx("%s: died pid=%d by=\"%s\" why=\"%s\"", p->name, pid,
+		    words, c->why);
 	}
 	if (p->service != NULL) {
 		atomic_store(&p->service->shm->last_exit, status);

@@ -129,9 +129,8 @@ announce(struct service *sv, enum shm_state was, const char *why)
 		log_error(
 		    "transport %s failed why=\"%s\"", sv->conf->name, why);
 	} else {
-		log_info("transport %s %s was=%s%s%s%s", sv->conf->name,
-		    state_names[sv->state], state_names[was],
-		    why[0] ? " why=\"" : "", why, why[0] ? "\"" : "");
+		log_info("transport %s %s was=%s why=\"%s\"", sv->conf->name,
+		    state_names[sv->state], state_names[was], why);
 	}
 	notice_post(
 	    &sv->super->env, NOTICE_TRANSPORT, sv->index, was, sv->state, why);
@@ -162,5 +161,4 @@ service_settle(struct service *sv, const char *why)
 		    &sv->shm->state, sv->state, memory_order_release);
 		announce(sv, was, why);
 	}
-	orders_settle(&sv->super->orders, sv);
 }

@@ -84,12 +84,12 @@ ready_text(const struct super *s)
 	return text;
 }
 
-static void
-update_ready(struct super *s)
+void
+super_tell(struct super *s)
 {
 	char *text;
 
-	if (!complete(s)) {
+	if (s->phase != SUPER_SERVES || !complete(s)) {
 		return;
 	}
 	text = ready_text(s);
@@ -140,9 +140,6 @@ super_progress(struct super *s)
 {
 	const struct child *control = &s->processes[0].child;
 
-	if (s->phase == SUPER_SERVES) {
-		update_ready(s);
-	}
 	if (s->phase == SUPER_DRAINS && !workers_live(s)) {
 		close_control(s);
 	}
@@ -353,6 +350,7 @@ catch_signals(struct super *s)
 	sigemptyset(&set);
 	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
 		sigaddset(&set, caught[i]);
+		signal(caught[i], SIG_DFL); /* inherited may be: ignored */
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
@@ -387,6 +385,7 @@ serve(struct super *s)
 {
 	size_t i;
 
+	s->watchdog.last_ms = super_now_ns() / 1000000;
 	log_info("holdfastd " HOLDFAST_VERSION " store=%s transports=%zu",
 	    s->conf->store, s->conf->ntransports);
 	if (s->roles->control != NULL) {
@@ -397,7 +396,7 @@ serve(struct super *s)
 			service_event(&s->services[i], LIFE_START, 0, "");
 		}
 	}
-	super_progress(s); /* there may be nothing to wait for */
+	super_tell(s); /* there may be nothing to wait for */
 	malloc_trim(0);
 	event_base_dispatch(s->base);
 	log_info("stopped");

@@ -73,7 +73,10 @@ int super_run(
 /* Drains and ends; at once: without draining. */
 void super_stop(struct super *, bool at_once);
 
-/* A child's state has changed: writes `ready`, goes on with stopping. */
+/* Writes `ready` if all that should serve does, and it says something new. */
+void super_tell(struct super *);
+
+/* A child's state has changed: goes on with stopping, if that is under way. */
 void super_progress(struct super *);
 
 uint64_t super_now_ns(void); /* CLOCK_MONOTONIC */

@@ -10,7 +10,7 @@
 bool
 watchdog_tick(struct watchdog *w, uint64_t now_ms)
 {
-	bool away = w->last_ms != 0 && now_ms - w->last_ms > WATCHDOG_AWAY_MS;
+	bool away = now_ms - w->last_ms > WATCHDOG_AWAY_MS;
 
 	w->last_ms = now_ms;
 	if (away) {

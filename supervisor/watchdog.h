@@ -20,7 +20,7 @@ enum {
 };
 
 struct watchdog {
-	uint64_t last_ms;
+	uint64_t last_ms; /* to begin with: now */
 	unsigned grace;
 };
 

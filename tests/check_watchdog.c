@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST(nobody_is_judged_after_the_judge_was_away)
 {
-	struct watchdog w = { 0 };
+	struct watchdog w = { .last_ms = 900 };
 	uint64_t now = 1000;
 	int i;
 

@@ -1,0 +1,511 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the supervisor must survive: deaths, hangs, orders, hostile children.
+Its children are toys here (toyd.c), so that they can be made to do it."""
+
+import errno
+import os
+import signal
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import sysutil  # noqa: E402
+import toy  # noqa: E402
+from sysutil import wait_for  # noqa: E402
+from toy import Line, Toys  # noqa: E402
+
+SIGKILLED = signal.SIGKILL  # as a wait status
+
+
+def refused(port):
+    try:
+        Line(("127.0.0.1", port)).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+# ---- deaths ----
+
+def test_a_killed_worker_is_replaced_and_others_do_not_notice():
+    with Toys(toy.conf(2)) as d:
+        with d.line("tcp2") as other:
+            pid2 = other.ask("pid")
+            pid = int(d.ask("tcp1", "pid"))
+            port = d.port("tcp1")
+            os.kill(pid, signal.SIGKILL)
+            new = int(d.ask("tcp1", "pid"))  # waits in the backlog
+            assert new != pid
+            assert d.port("tcp1") == port
+            assert other.ask("pid") == pid2
+        s = d.wait_state("up")
+        assert s["pid"] == new and s["restarts"] == 1, s
+        assert s["last_exit"] == SIGKILLED, s
+        assert ("up", "backoff") in s["changes"], s
+        assert s["changes"][-1] == ("starting", "up"), s
+        assert d.show(1)["restarts"] == 0
+
+
+def test_every_kind_of_death_is_named_in_the_log():
+    deaths = [("signal 11", 'by="signal 11 (Segmentation fault)'),
+              ("signal 6", 'by="signal 6 (Aborted)'),
+              ("exit 3", 'by="exit 3"'), ("exit 0", 'by="exit 0"')]
+    with Toys(toy.conf()) as d:
+        for i, (order, said) in enumerate(deaths):
+            with d.line("tcp1") as c:
+                assert c.ask(order) == ""
+            d.wait_stderr(said)
+            d.ask("tcp1", "pid")
+            assert wait_for(lambda: d.show()["restarts"] == i + 1)
+
+
+def test_a_killed_control_process_is_replaced_and_no_client_notices():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as client:
+            pid = client.ask("pid")
+            control = d.child("control")
+            os.kill(control, signal.SIGKILL)
+            d.wait_new_child("control", control)
+            assert client.ask("pid") == pid
+        assert d.order("restart 0 100").rc == 0
+        assert d.ask("tcp1", "pid") != pid
+
+
+def test_a_successor_is_forked_within_milliseconds():
+    took = []
+    with Toys(toy.conf()) as d:
+        for _ in range(15):
+            d.wait_state("up")
+            pid = d.show()["pid"]
+            d.order("restart 0 1000")  # ends the row: no back-off comes
+            pid = d.show()["pid"]
+            began = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            while d.children()[-1:] in ([pid], []):
+                pass
+            wait_for(lambda: any(p != pid and "tcp1" in
+                                 sysutil.process_title(p)
+                                 for p in d.children()))
+            took.append((time.monotonic() - began) * 1000)
+    print(f"    kill to successor: median {statistics.median(took):.2f} ms, "
+          f"worst {max(took):.2f} ms")
+    assert statistics.median(took) < 10, took
+
+
+def test_a_worker_that_dies_again_and_again_waits_longer_and_longer():
+    with Toys(toy.conf()) as d:
+        d.birth("tcp1", "exit 9")
+        with d.line("tcp1") as c:
+            c.ask("exit 9")
+        d.wait_state("backoff")
+        s = wait_for(lambda: (s := d.show())["restarts"] >= 5 and s)
+        assert s["restarts"] < 20, "it spins"
+        done = d.order("start 0")
+        assert done.rc == errno.EAGAIN and "exit 9" in done.text, vars(done)
+        assert not refused(d.port("tcp1"))  # clients wait meanwhile
+        d.birth("tcp1", None)
+        assert d.order("restart 0 0").rc == 0
+
+
+def test_it_gives_up_only_where_it_is_told_to():
+    keys = {"restart": {"max_in_window": 3, "window_s": 60}}
+    with Toys(toy.conf({"tcp1": keys})) as d:
+        d.birth("tcp1", "exit 9")
+        port = d.port("tcp1")
+        with d.line("tcp1") as c:
+            c.ask("exit 9")
+        assert d.wait_state("failed")["restarts"] == 3
+        assert refused(port)
+        d.wait_stderr("died more than 3 times within 60 s")
+        d.birth("tcp1", None)
+        assert d.order("start 0").rc == 0
+        d.ask("tcp1", "pid")
+
+
+def test_a_worker_that_calls_its_configuration_wrong_is_not_restarted():
+    with Toys(toy.conf(2)) as d:
+        port = d.port("tcp1")
+        with d.line("tcp1") as c:
+            c.ask("fail no such thing\x01 here")
+        s = d.wait_state("failed")
+        assert s["restarts"] == 0 and refused(port)
+        d.wait_stderr('failed why="no such thing? here"')
+        d.ask("tcp2", "pid")
+        done = d.order("start 0")
+        assert done.rc == 0 and done.state == "up"
+
+
+def test_an_order_to_start_what_cannot_is_answered_with_the_reason():
+    with Toys(toy.conf()) as d:
+        d.birth("tcp1", "fail bad key")
+        done = d.order("restart 0 100")
+        assert done.rc == errno.EIO and done.state == "failed"
+        assert done.text == "bad key", done.text
+
+
+# ---- hangs ----
+
+def test_a_stopped_worker_is_killed_and_replaced():
+    with Toys(toy.conf(hang_timeout_ms=300)) as d:
+        pid = int(d.ask("tcp1", "pid"))
+        os.kill(pid, signal.SIGSTOP)
+        assert int(d.ask("tcp1", "pid")) != pid
+        d.wait_stderr('why="hung"')
+
+
+def test_a_stopped_control_process_is_killed_and_replaced():
+    with Toys(toy.conf(hang_timeout_ms=300)) as d:
+        pid = d.child("control")
+        os.kill(pid, signal.SIGSTOP)
+        d.wait_new_child("control", pid)
+
+
+def test_a_worker_that_hangs_in_a_request_is_killed_though_it_beats():
+    with Toys(toy.conf(hang_timeout_ms=60000)) as d:
+        with d.line("tcp1") as c:
+            pid = int(c.ask("pid"))
+            assert c.ask("busy") == "busy"
+            assert c.read() == ""
+        assert int(d.ask("tcp1", "pid")) != pid
+        d.wait_stderr('why="hung in a request"')
+
+
+def test_a_device_that_a_dead_worker_owned_is_repaired_at_once():
+    with Toys(toy.conf(2, hang_timeout_ms=60000)) as d:
+        with d.line("tcp1") as c:
+            pid = int(d.ask("control", "show 0").split("pid=")[1].split()[0])
+            assert c.ask("hold 0") == "held"
+            os.kill(pid, signal.SIGKILL)
+            began = time.monotonic()
+            assert d.ask("tcp2", "write 7") == "wrote 0"
+            assert time.monotonic() - began < 1
+        d.wait_stderr("died while writing to plc1; repaired")
+
+
+def test_a_living_worker_that_keeps_a_device_is_killed():
+    with Toys(toy.conf(2, hang_timeout_ms=60000)) as d:
+        with d.line("tcp1") as c:
+            assert c.ask("hold 0") == "held"
+            assert d.ask("tcp2", "write 7") == "wrote 0"
+            assert c.read() == ""
+        d.wait_stderr('why="held device plc1 for too long"')
+
+
+def test_a_device_held_in_nobodys_name_is_freed():
+    with Toys(toy.conf(2)) as d:
+        assert d.ask("tcp1", "forge 0") == "forged"
+        assert d.ask("tcp2", "write 7") == "wrote 0"
+
+
+def test_nobody_is_killed_because_the_machine_stood_still():
+    with Toys(toy.conf(hang_timeout_ms=300)) as d:
+        pids = d.children()
+        for pid in [d.pid, *pids]:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.0)  # what stands still is time itself
+        for pid in [d.pid, *pids]:
+            os.kill(pid, signal.SIGCONT)
+        d.ask("tcp1", "pid")
+        time.sleep(0.8)  # longer than the limit, and than the grace
+        assert d.children() == pids, d.stderr_text()
+
+
+# ---- hostile children ----
+
+def hostile(d, name, index, line):
+    """The child is killed, its successor serves, nobody else has changed."""
+    others = [p for p in d.children() if p != d.child(name)]
+    old = d.child(name)
+    with d.line(name) as c:
+        c.send(line)
+    new = d.wait_new_child(name, old)
+    assert new != old
+    assert set(others) <= set(d.children()), line
+    # an order ends the row of deaths: the next one need not wait long
+    assert d.order(f"restart {index} 100").rc == 0
+    d.wait_state("up", 1 - index)
+
+
+def test_what_is_no_message_ends_the_worker_that_sent_it_and_no_other():
+    messages = ["ipc 1 1 1", "ipc 1 127 1", "ipc 1 129 1", "ipc 1 1000 1",
+                "ipc 99 128 1", "ipc 4294967295 128 1", "ipc 0 128 1"]
+    with Toys(toy.conf(2)) as d:
+        for m in messages:
+            hostile(d, "tcp1", 0, m)
+        said = d.stderr_text().count('by="signal 9 (Killed)" why="sent what is')
+        assert said == len(messages), d.stderr_text()
+
+
+def test_a_worker_may_not_give_the_orders_of_control():
+    # START STOP RESTART KICK SHUTDOWN RELOAD DONE DRAIN EXIT LOG
+    with Toys(toy.conf(2)) as d:
+        for kind in range(3, 13):
+            hostile(d, "tcp1", 0, f"ipc {kind} 128 1")
+
+
+def test_control_may_not_send_what_is_no_message_either():
+    with Toys(toy.conf(2)) as d:
+        for m in ("ipc 1 5 1", "ipc 9 128 1", "ipc 10 128 1", "ipc 0 128 1"):
+            hostile(d, "control", 0, m)
+
+
+def test_a_flood_of_messages_keeps_nobody_waiting():
+    with Toys(toy.conf(2)) as d:
+        with d.line("tcp1") as c:
+            c.send("ipc 1 128 100000")  # says again and again: ready
+            began = time.monotonic()
+            assert d.order("restart 1 100").rc == 0
+            assert time.monotonic() - began < 2
+
+
+def test_a_worker_that_closes_its_channel_is_killed():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c:
+            pid = int(c.ask("pid"))
+            c.ask("mute")
+        assert d.wait_new_child("tcp1", pid) != pid
+        d.wait_stderr('why="closed its channel"')
+
+
+def test_a_worker_that_reads_no_orders_is_killed_when_its_time_is_over():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c:
+            c.ask("deaf")
+        done = d.order("stop 0 200")
+        assert done.rc == 0 and done.state == "stopped"
+        assert d.show()["last_exit"] == SIGKILLED
+
+
+# ---- orders ----
+
+def test_stop_refuses_clients_at_once_and_start_serves_them_again():
+    with Toys(toy.conf(2)) as d:
+        port = d.port("tcp1")
+        done = d.order("stop 0 1000")
+        assert done.rc == 0 and done.state == "stopped"
+        assert refused(port)
+        assert list(d.transports()) == ["tcp2"]
+        done = d.order("stop 0 1000")  # once more changes nothing
+        assert done.rc == 0 and done.state == "stopped"
+        done = d.order("start 0")
+        assert done.rc == 0 and done.state == "up"
+        assert list(d.transports()) == ["tcp1", "tcp2"]
+        assert str(d.show()["pid"]) == d.ask("tcp1", "pid")
+        assert d.show()["listen"].endswith(f":{d.port('tcp1')}")
+        done = d.order("start 0")
+        assert done.rc == 0 and done.state == "up"
+
+
+def test_restart_answers_what_was_asked_before_and_keeps_the_port():
+    with Toys(toy.conf()) as d:
+        port, pid = d.port("tcp1"), d.show()["pid"]
+        with d.line("tcp1") as c:
+            c.send("slow 300")
+            assert d.order("restart 0 5000").rc == 0
+            assert c.read() == "slowly"
+        s = d.show()
+        assert s["pid"] != pid and s["restarts"] == 0
+        assert d.port("tcp1") == port
+        assert ("up", "draining") in s["changes"]
+
+
+def test_a_restart_of_one_transport_is_not_noticed_on_the_other():
+    with Toys(toy.conf(2)) as d:
+        with d.line("tcp2") as other:
+            pid = other.ask("pid")
+            for _ in range(5):
+                other.send("pid")
+                assert d.order("restart 0 1000").rc == 0
+                assert other.read() == pid
+
+
+def test_a_drain_that_takes_too_long_is_cut_off():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c:
+            c.send("slow 60000")
+            began = time.monotonic()
+            assert d.order("stop 0 200").rc == 0
+            assert time.monotonic() - began < 2
+            assert c.read() == ""
+
+
+def test_start_says_when_the_port_has_been_taken_meanwhile():
+    port = sysutil.free_port()
+    with Toys(toy.conf({"tcp1": {"listen": f"127.0.0.1:{port}"}})) as d:
+        d.order("stop 0 100")
+        with sysutil.socket.create_server(("127.0.0.1", port)):
+            done = d.order("start 0")
+            assert done.rc == errno.EADDRINUSE, vars(done)
+            assert f"127.0.0.1:{port}" in done.text
+            assert done.state == "stopped"
+        assert d.order("start 0").rc == 0
+
+
+def test_an_unknown_transport_is_said_so():
+    with Toys(toy.conf()) as d:
+        for order in ("start 1", "stop 4294967295 0", "restart 77 0"):
+            done = d.order(order)
+            assert done.rc == errno.ENOENT, vars(done)
+        assert d.order("kick 0").rc == errno.ENOENT
+        assert d.order(f"kick {255 << 56 | 1}").rc == errno.ENOENT
+        assert d.order(f"kick {63 << 48 | 1}").rc == errno.ENOENT
+
+
+def test_an_order_that_contradicts_the_one_under_way_replaces_it():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c, d.line("control") as control:
+            c.send("slow 60000")
+            control.send("stop 0 20000")
+            d.wait_state("draining")
+            control.send("restart 0 200")
+            done = toy.Done(control.read())
+            assert done.rc == errno.ECANCELED, vars(done)
+            # the drain was already promised 20 s; a stop may shorten it
+            control.send("stop 0 100")
+            assert toy.Done(control.read()).rc == errno.ECANCELED
+            done = toy.Done(control.read())
+            assert done.rc == 0 and done.state == "stopped", vars(done)
+
+
+def test_kick_ends_one_connection_and_says_so_when_it_has():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as a, d.line("tcp1") as b:
+            ident = a.ask("enter")
+            b.ask("enter")
+            assert d.order(f"kick {ident}").rc == 0
+            assert a.read() == ""
+            assert b.ask("pid") != ""
+            assert d.order(f"kick {ident}").rc == errno.ENOENT
+
+
+def test_workers_share_a_listener_and_live_one_by_one():
+    with Toys(toy.conf({"tcp1": {"workers": 3}})) as d:
+        titles = [sysutil.process_title(p) for p in d.children()]
+        assert titles == ["holdfastd: control", "holdfastd: tcp1/0",
+                          "holdfastd: tcp1/1", "holdfastd: tcp1/2"], titles
+        pids = d.children()
+        os.kill(pids[2], signal.SIGKILL)
+        wait_for(lambda: len(d.children()) == 4 and
+                 pids[2] not in d.children())
+        d.wait_state("up")
+        assert {pids[0], pids[1], pids[3]} < set(d.children())
+        assert d.order("restart 0 1000").rc == 0
+        assert not set(pids[1:]) & set(d.children())
+        assert d.order("stop 0 1000").rc == 0
+        assert len(d.children()) == 1
+
+
+# ---- the end ----
+
+def ends(d, code=0, within=3.0):
+    began = time.monotonic()
+    assert d.wait() == code, d.stderr_text()
+    assert time.monotonic() - began < within
+    assert not os.listdir(d.run_dir), os.listdir(d.run_dir)
+    assert not sysutil.shm_objects(d.store)
+
+
+def test_term_and_int_answer_what_was_asked_and_then_end():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Toys(toy.conf()) as d:
+            port = d.port("tcp1")
+            with d.line("tcp1") as c:
+                c.send("slow 300")
+                d.wait_state("up")
+                d.signal(number)
+                wait_for(lambda: refused(port))
+                assert not os.path.exists(d.ready_path)
+                assert c.read() == "slowly"
+            ends(d)
+
+
+def test_a_drain_lasts_no_longer_than_configured():
+    with Toys(toy.conf(drain_timeout_s=1)) as d:
+        with d.line("tcp1") as c:
+            c.send("slow 60000")
+            d.wait_state("up")
+            d.signal(signal.SIGTERM)
+            ends(d, within=4)
+
+
+def test_a_second_term_and_quit_end_at_once():
+    for signals in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT,)):
+        with Toys(toy.conf(2, drain_timeout_s=60)) as d:
+            with d.line("tcp1") as c:
+                c.send("slow 60000")
+                d.wait_state("up")
+                for number in signals:
+                    d.signal(number)
+                    d.wait_stderr("stopping")
+                ends(d, within=1)
+
+
+def test_a_signal_to_the_whole_group_drains_as_one_to_the_daemon():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c:
+            c.send("slow 300")
+            d.wait_state("up")
+            for pid in [*d.children(), d.pid]:
+                os.kill(pid, signal.SIGINT)
+            assert c.read() == "slowly"
+        ends(d)
+
+
+def test_shutdown_is_answered_after_the_transports_have_stopped():
+    with Toys(toy.conf(2)) as d:
+        port = d.port("tcp1")
+        with d.line("control") as control:
+            assert toy.Done(control.ask("shutdown")).rc == 0
+            assert refused(port)
+        ends(d)
+
+
+def test_orders_during_the_end_are_refused():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c, d.line("control") as control:
+            c.send("slow 500")
+            d.wait_state("up")
+            control.send("stop 0 9000")
+            d.wait_state("draining")
+            d.signal(signal.SIGTERM)
+            d.wait_stderr("stopping")
+            control.send("start 0")
+            answers = [toy.Done(control.read()) for _ in range(2)]
+            assert {a.rc for a in answers} <= {0, errno.ESHUTDOWN}, [
+                vars(a) for a in answers]
+            assert errno.ESHUTDOWN in {a.rc for a in answers}
+        ends(d)
+
+
+def test_when_the_supervisor_is_killed_its_children_end_and_a_new_one_starts():
+    with Toys(toy.conf({"tcp1": {"listen": "127.0.0.1:"
+                                 f"{sysutil.free_port()}"}})) as d:
+        d.kill()
+        assert sysutil.shm_objects(d.store)  # nobody could remove them
+        assert os.path.exists(d.ready_path)
+        os.unlink(d.ready_path)  # to wait for the new one
+        d.start()
+        assert "that a killed daemon had left" in d.stderr_text()
+        d.ask("tcp1", "pid")
+
+
+def test_a_child_that_outlives_its_killed_parent_is_ended_by_the_next():
+    with Toys(toy.conf()) as d:
+        pid = d.child("tcp1")
+        other = os.pidfd_open(d.child("control"))
+        os.kill(pid, signal.SIGSTOP)
+        d.process.kill()
+        d.wait()
+        sysutil.select.select([other], [], [], 10)
+        os.close(other)
+        os.unlink(d.ready_path)
+        d.start()
+        assert f"pid {pid} of a former daemon does not end" in d.stderr_text()
+        assert not os.path.exists(f"/proc/{pid}/cmdline") or \
+            sysutil.process_title(pid) == ""
+        d.ask("tcp1", "pid")
+
+
+if __name__ == "__main__":
+    sysutil.run()
