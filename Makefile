@@ -18,6 +18,7 @@ SUITES	:= $(wildcard tests/check_*.c)
 TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
 FUZZERS	:= $(wildcard tests/fuzz_*.c)
 CLIENTS	:= $(wildcard tests/clients/*.c)
+PRELOADS := $(patsubst %.c,$(O)/%.so,$(wildcard tests/preload/*.c))
 
 obj	= $(patsubst %.c,$(O)/obj/%.o,$(1))
 bin	= $(patsubst tests/%.c,$(O)/tests/%,$(1))
@@ -87,8 +88,14 @@ $(O)/tests/clients/%: tests/clients/%.c | bootstrap-tests
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(call pc,--cflags,libmodbus) $(LDFLAGS) \
 	    -o $@ $< $(call pc,--libs,libmodbus)
 
+# loaded into the daemon from outside, to count what it does
+$(O)/tests/preload/%.so: tests/preload/%.c | bootstrap-build
+	@mkdir -p $(@D)
+	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $< -ldl
+
 programs: $(PROGRAMS)
-tests: bootstrap-tests programs $(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
+tests: bootstrap-tests programs $(PRELOADS) \
+	$(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
 
 run: all
 	@conf/try.sh $(O)

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holdfastd may cost: time to start, memory, system calls. These figures
 depend little on the machine, so they are demanded and not only reported."""
+import os
 import shutil
+import struct
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
-from sysutil import Daemon, Modbus, Skip  # noqa: E402
+from sysutil import BUILD, Daemon, Modbus, Skip  # noqa: E402
 
 MIB = 1 << 20
 FC3 = {"fc": 3, "count": 125}
@@ -74,6 +77,86 @@ def test_memory_does_not_grow_with_use():
         after = bt.resident(ours.pid)
         print("    KiB: %d, then %d" % (before / 1024, after / 1024))
         assert after - before < 64 * 1024, (before, after)
+
+
+class Counts:
+    """A daemon under tests/preload/count.c: what its processes allocate, and
+    which locks they take."""
+
+    PIDS = 65536
+    EACH = struct.Struct("QQ")
+
+    def __init__(self):
+        self.file = tempfile.NamedTemporaryFile()
+        self.file.truncate(self.PIDS * self.EACH.size)
+        self.daemon = Daemon(sysutil.demo_conf(), env={
+            "LD_PRELOAD": os.path.join(BUILD, "tests", "preload", "count.so"),
+            "HOLDFAST_COUNTS": self.file.name})
+        self.worker = self.daemon.child("tcp1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.daemon.__exit__(*why)
+        self.file.close()
+
+    def now(self, pid):
+        """(allocations, locks) of a process so far"""
+        return self.EACH.unpack(os.pread(
+            self.file.fileno(), self.EACH.size,
+            pid % self.PIDS * self.EACH.size))
+
+    def of(self, use):
+        """What use() costs the worker."""
+        before = self.now(self.worker)
+        use()
+        return tuple(b - a for a, b in zip(before, self.now(self.worker)))
+
+
+def test_reading_allocates_and_locks_nothing():
+    "a request that reads allocates nothing and takes no lock; a write locks"
+    plain_build()
+    with Counts() as c, Modbus(c.daemon.port("tcp1")) as m:
+        assert c.now(c.daemon.pid)[0] > 100, "the counting does not work"
+        reads = [struct.pack(">BHH", fc, 0, n) for fc, n in (
+            (1, 2000), (2, 64), (3, 125), (4, 8))]
+
+        def read():
+            for _ in range(500):
+                for pdu in reads:
+                    assert m.request(pdu)[0] == pdu[0]
+
+        def read_many_at_once():
+            for _ in range(50):
+                m.send(b"".join(m.adu(pdu) for pdu in reads * 10))
+                for _ in range(40):
+                    m.receive()
+
+        def write():
+            for i in range(500):
+                m.write_hr(0, [i] * 100)
+
+        m.read_hr(0, 1)
+        assert c.of(read) == (0, 0), c.of(read)
+        assert c.of(read_many_at_once) == (0, 0), c.of(read_many_at_once)
+        allocations, locks = c.of(write)
+        assert allocations == 0 and locks >= 500, (allocations, locks)
+
+
+def test_connections_allocate_nothing():
+    "a connection that comes and goes allocates nothing either"
+    plain_build()
+    with Counts() as c:
+        def use():
+            for _ in range(100):
+                with Modbus(c.daemon.port("tcp1")) as m:
+                    m.read_hr(0, 1)
+
+        use()
+        allocations, _ = c.of(use)
+        print("    %d allocations for 100 connections" % allocations)
+        assert allocations == 0, allocations
 
 
 def calls_per_request(most, **options):
