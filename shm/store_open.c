@@ -77,12 +77,14 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 	char *base = (char *)st->dev;
 
 	for (unsigned t = 0; t < SHM_TABLES; t++) {
-		if (d->nextents[t] && d->extents_at[t] != extents) {
-			return false;
-		}
 		extents += d->nextents[t];
 		st->nextents[t] = d->nextents[t];
 		st->extents_at[t] = d->extents_at[t];
+	}
+	for (unsigned t = 0; t < SHM_TABLES; t++) {
+		if ((uint64_t)d->extents_at[t] + d->nextents[t] > extents) {
+			return false;
+		}
 	}
 	if (!inside(d->extents_off, extents, sizeof(*st->extents), size) ||
 	    !inside(d->ranges_off, d->nranges, sizeof(*st->ranges), size) ||
