@@ -205,10 +205,9 @@ tell_overlap(
 	uint32_t to = (a_end < b_end ? a_end : b_end) - 1;
 	const struct placed *first = a->r < b->r ? a : b;
 	const struct placed *later = a->r < b->r ? b : a;
-	char other[300];
+	char other[CONF_PLACE];
 
-	snprintf(other, sizeof(other), "%.200s:%u:%u", first->at->doc->path,
-	    first->at->line, first->at->col);
+	conf_place(other, sizeof(other), first->at, later->at->doc);
 	if (a->r->table == STORE_FILE)
 		conf_fault(ctx, later->at, "file %u stands at %s already",
 		    a->r->addr >> 16, other);

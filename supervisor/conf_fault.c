@@ -128,3 +128,18 @@ conf_hint(
 		snprintf(hint, CONF_HINT, "; did you mean \"%s\"?", near);
 	return hint;
 }
+
+const char *
+conf_place(char *buf, size_t size, const struct jsonc_node *node,
+    const struct jsonc_doc *from)
+{
+	bool key = node->key != NULL;
+	uint32_t line = key ? node->key_line : node->line;
+	uint32_t col = key ? node->key_col : node->col;
+
+	if (node->doc == from)
+		snprintf(buf, size, "%u:%u", line, col);
+	else
+		snprintf(buf, size, "%.200s:%u:%u", node->doc->path, line, col);
+	return buf;
+}

@@ -118,10 +118,11 @@ static void
 tell_twice(struct conf_ctx *ctx, const struct jsonc_node *again,
     const struct jsonc_node *first)
 {
+	char place[CONF_PLACE];
+
 	conf_fault_key(ctx, again,
-	    "duplicate key \"%.60s\"; it stands at "
-	    "%.200s:%u:%u already",
-	    again->key, first->doc->path, first->key_line, first->key_col);
+	    "duplicate key \"%.60s\"; it stands at %s already", again->key,
+	    conf_place(place, sizeof(place), first, again->doc));
 }
 
 static void

@@ -9,7 +9,7 @@
 
 #include "supervisor/conf_key.h"
 
-enum { CONF_FAULTS_MAX = 200, CONF_HINT = 160 };
+enum { CONF_FAULTS_MAX = 200, CONF_HINT = 160, CONF_PLACE = 300 };
 
 struct conf_fault {
 	unsigned file; /* in the order of reading */
@@ -64,6 +64,11 @@ bool conf_want_uint(struct conf_ctx *, const struct jsonc_node *, uint32_t min,
 /* How a mistake calls the node: its key in quotes, or "this value". Lies in
  * buf. */
 const char *conf_called(const struct jsonc_node *, char *buf, size_t size);
+
+/* Where a key, or a value without one, stands, as seen from a file: "7:3", or
+ * "other.json:7:3". Lies in buf. */
+const char *conf_place(char *buf, size_t size, const struct jsonc_node *,
+    const struct jsonc_doc *from);
 
 /* A path as the file means it: relative to where the file lies. malloc'd. */
 char *conf_resolve(const struct jsonc_doc *, const char *path);

@@ -199,7 +199,7 @@ check_listen(struct conf_ctx *ctx, size_t i)
 	const struct jsonc_node *node =
 	    jsonc_get(ctx->transport_at[i], "listen");
 	struct conf_addr mine, other;
-	char why[300];
+	char why[300], place[CONF_PLACE];
 
 	if (t[i].listen == NULL ||
 	    conf_addr_parse(t[i].listen, &mine, why, sizeof(why)) == -1)
@@ -211,9 +211,10 @@ check_listen(struct conf_ctx *ctx, size_t i)
 		    !collide(&mine, &other))
 			continue;
 		conf_fault(ctx, node,
-		    "%s is taken by transport \"%s\" (%s, line %u)",
-		    t[i].listen, t[j].name, t[j].listen,
-		    ctx->transport_at[j]->key_line);
+		    "%s is taken by transport \"%s\" (%s) at %s", t[i].listen,
+		    t[j].name, t[j].listen,
+		    conf_place(
+			place, sizeof(place), ctx->transport_at[j], node->doc));
 		return;
 	}
 }
@@ -243,7 +244,7 @@ check_room(struct conf_ctx *ctx)
 			    "max_connections of \"%s\" there are %llu; %u is "
 			    "the most",
 			    t[i].name, (unsigned long long)authors,
-			    SHM_AUTHORS_MAX - SHM_SLOTS_MAX);
+			    SHM_AUTHORS_MAX - (unsigned)slots);
 			return;
 		}
 	}
