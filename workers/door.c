@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 enum {
@@ -15,6 +16,8 @@ enum {
 	ACCEPTS_SHARED = 4, /* so that the other workers get theirs */
 	PAUSE_MS = 50, /* away from the listener while it is of no use */
 };
+
+#define STARVED_AGAIN_NS 60000000000ull /* between two lines about it */
 
 static void
 refuse(struct door *d, int fd, const struct acl_peer *peer)
@@ -55,6 +58,16 @@ admit(struct door *d, int fd, const struct acl_peer *peer)
 		    d->conns, c, "not enough memory", &s->conns_refused);
 }
 
+/* The kernel looks for a descriptor before it looks for a connection. */
+static bool
+somebody_waits(const struct door *d)
+{
+	struct pollfd p = { .fd = d->worker->proc->listen_fd,
+		.events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 /* No descriptor for the connection that waits: an unused one makes room, or
  * the newcomer is turned away with the one kept for that. True if it is worth
  * trying again. */
@@ -65,9 +78,10 @@ make_room(struct door *d)
 	struct conn *c = conns_oldest(d->conns);
 	int fd;
 
-	if (!d->starved)
+	if (d->starved_ns == 0 ||
+	    d->worker->now_ns - d->starved_ns >= STARVED_AGAIN_NS)
 		log_warn("cannot accept");
-	d->starved = true;
+	d->starved_ns = d->worker->now_ns;
 	if (c != NULL) {
 		d->leave(d->arg, c, "evicted for want of descriptors",
 		    &s->conns_evicted);
@@ -119,6 +133,8 @@ retry(struct door *d)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
+		if (!somebody_waits(d))
+			return false;
 		if (make_room(d))
 			return true;
 		break;
@@ -144,7 +160,6 @@ accept_one(struct door *d, int listen_fd)
 
 	if (fd == -1)
 		return retry(d);
-	d->starved = false;
 	acl_peer_set(&peer, &ss);
 	if (acl_allows(w->conf, &peer)) {
 		admit(d, fd, &peer);
@@ -183,7 +198,7 @@ door_open(struct door *d)
 	struct worker *w = d->worker;
 	int fd = w->proc->listen_fd;
 
-	d->starved = false;
+	d->starved_ns = 0;
 	d->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
 	event_assign(

@@ -22,7 +22,7 @@ struct door {
 	    _Atomic uint64_t *counter);
 	struct event listener, pause;
 	int reserve_fd; /* given up to turn somebody away */
-	bool starved; /* no descriptor was to be had; said once */
+	uint64_t starved_ns; /* when no descriptor was to be had, 0 never */
 };
 
 /* Begins to accept on the worker's listener. worker, conns and what follows

@@ -7,7 +7,6 @@
 #include "workers/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "shm/notice.h"
@@ -127,17 +126,6 @@ base_new(void)
 	return base;
 }
 
-/* A terminal's signals go to the whole group, and a service manager's to the
- * whole service; a worker drains when its parent says so, not before. */
-static void
-ignore_signals(void)
-{
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static int
 events_add(struct worker *w)
 {
@@ -174,7 +162,6 @@ worker_main(struct proc *p)
 	struct worker w = { .proc = p, .conf = p->transport };
 	int rc = 0;
 
-	ignore_signals();
 	w.shm = seg_worker(&p->worker_seg);
 	w.ops = transport_find(w.conf->type);
 	if ((w.base = base_new()) == NULL)

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TCP transport from inside: real sockets with small buffers, a loop that
+ * is turned by hand, and the records of the segment beside it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "tests/worker_fixture.h"
+#include "workers/batch.h"
+#include "workers/transport.h"
+
+enum {
+	SMALL = 4608, /* of a socket's buffers */
+	REQUEST = 12,
+	REPLY = 259,
+	PER_BATCH = 100,
+};
+
+static struct fx fx;
+static struct sockaddr_in listen_at;
+
+static void
+setup(void)
+{
+	socklen_t len = sizeof(listen_at);
+	int one = 1, small = SMALL;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	fx_init(&fx);
+	listen_at = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	ck_assert_int_ge(fd, 0);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	ck_assert_int_eq(
+	    bind(fd, (struct sockaddr *)&listen_at, sizeof(listen_at)), 0);
+	ck_assert_int_eq(listen(fd, 16), 0);
+	getsockname(fd, (struct sockaddr *)&listen_at, &len);
+	fx.proc.listen_fd = fd;
+	ck_assert_ptr_nonnull(fx.worker.base = event_base_new());
+	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
+	fx.worker.ops = transport_find(CONF_TCP);
+	ck_assert_int_eq(fx.worker.ops->start(&fx.worker), 0);
+}
+
+static void
+teardown(void)
+{
+	fx.worker.ops->stop(&fx.worker);
+	bind_fini(&fx.worker.bind);
+	event_base_free(fx.worker.base);
+	close(fx.proc.listen_fd);
+	fx_fini(&fx);
+}
+
+/* Turns the loop until nothing happens any more. */
+static void
+turns(void)
+{
+	for (int i = 0; i < 50; i++) {
+		fx.worker.turned = false;
+		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK);
+	}
+}
+
+static int
+client(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int small = SMALL;
+
+	ck_assert_int_ge(fd, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	ck_assert_int_eq(
+	    connect(fd, (struct sockaddr *)&listen_at, sizeof(listen_at)), 0);
+	turns();
+	return fd;
+}
+
+/* n requests for 125 registers each; transactions from first on. */
+static void
+ask(int fd, unsigned first, unsigned n)
+{
+	uint8_t p[PER_BATCH * REQUEST];
+
+	ck_assert_uint_le(n, PER_BATCH);
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t adu[REQUEST] = { (uint8_t)((first + i) >> 8),
+			(uint8_t)(first + i), 0, 0, 0, 6, 1, 3, 0, 0, 0, 125 };
+
+		memcpy(p + i * REQUEST, adu, REQUEST);
+	}
+	ck_assert_int_eq(
+	    send(fd, p, n * REQUEST, MSG_NOSIGNAL), (ssize_t)(n * REQUEST));
+	turns();
+}
+
+/* Reads while the worker works; how many whole replies came, checked. */
+static unsigned
+replies(int fd, unsigned first, unsigned most)
+{
+	static uint8_t p[PER_BATCH * 4 * REPLY];
+	size_t len = 0;
+
+	ck_assert_uint_le(most, PER_BATCH * 4);
+	for (int quiet = 0; quiet < 50 && len < most * (size_t)REPLY;) {
+		ssize_t n =
+		    recv(fd, p + len, most * (size_t)REPLY - len, MSG_DONTWAIT);
+
+		quiet = n > 0 ? 0 : quiet + 1;
+		if (n > 0)
+			len += (size_t)n;
+		turns();
+	}
+	ck_assert_uint_eq(len % REPLY, 0);
+	for (size_t i = 0; i < len / REPLY; i++) {
+		const uint8_t *r = p + i * REPLY;
+
+		ck_assert_uint_eq((unsigned)(r[0] << 8 | r[1]), first + i);
+		ck_assert_uint_eq(r[8], 250);
+	}
+	return (unsigned)(len / REPLY);
+}
+
+static bool
+ended(int fd)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	while ((n = recv(fd, &byte, 1, MSG_DONTWAIT)) == 1)
+		;
+	return n == 0 || errno == ECONNRESET;
+}
+
+static unsigned
+in_force(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FX_BATCHES; i++)
+		n += batch_in_force(fx.worker.shm, seg_batch(fx.worker.shm, i));
+	return n;
+}
+
+static uint64_t
+stat_of(const _Atomic uint64_t *counter)
+{
+	return atomic_load(counter);
+}
+
+START_TEST(output_that_does_not_fit_waits_and_nothing_more_is_read)
+{
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int fd = client();
+	uint64_t seq, in;
+
+	ask(fd, 1, 1);
+	ck_assert_uint_eq(replies(fd, 1, 1), 1);
+	ck_assert_uint_eq(in_force(), 0);
+	seq = atomic_load(&seg_conn(fx.worker.shm, 0)->seq);
+	ask(fd, 2, PER_BATCH);
+	ck_assert_uint_eq(in_force(), 1);
+	ck_assert_uint_eq(stat_of(&s->backpressured), 1);
+	in = stat_of(&s->bytes_in);
+	ask(fd, 2 + PER_BATCH, PER_BATCH);
+	ck_assert_uint_eq(stat_of(&s->bytes_in), in);
+	ck_assert_uint_eq(atomic_load(&seg_conn(fx.worker.shm, 0)->seq), seq);
+	ck_assert_uint_eq(replies(fd, 2, 2 * PER_BATCH), 2 * PER_BATCH);
+	ck_assert_uint_eq(in_force(), 0);
+	ck_assert_uint_eq(
+	    atomic_load(&seg_conn(fx.worker.shm, 0)->seq), seq + 2);
+	ask(fd, 500, 3);
+	ck_assert_uint_eq(replies(fd, 500, 3), 3);
+	close(fd);
+}
+END_TEST
+
+START_TEST(others_are_served_while_some_do_not_read)
+{
+	int deaf[FX_BATCHES - 1], fd;
+
+	for (int i = 0; i < FX_BATCHES - 1; i++) {
+		deaf[i] = client();
+		ask(deaf[i], 1, PER_BATCH);
+	}
+	ck_assert_uint_eq(in_force(), FX_BATCHES - 1);
+	fd = client();
+	for (unsigned i = 0; i < 20; i++) {
+		ask(fd, i, 3);
+		ck_assert_uint_eq(replies(fd, i, 3), 3);
+	}
+	for (int i = 0; i < FX_BATCHES - 1; i++) {
+		ck_assert_uint_eq(replies(deaf[i], 1, PER_BATCH), PER_BATCH);
+		close(deaf[i]);
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(when_every_record_waits_the_slowest_connection_goes)
+{
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int deaf[FX_BATCHES], fd;
+
+	for (int i = 0; i < FX_BATCHES; i++) {
+		deaf[i] = client();
+		ask(deaf[i], 1, PER_BATCH);
+	}
+	ck_assert_uint_eq(in_force(), FX_BATCHES);
+	/* the first one reads a little, so that it is not the slowest */
+	ck_assert_uint_eq(replies(deaf[0], 1, 40), 40);
+	fd = client();
+	ask(fd, 1, 1);
+	ck_assert_uint_eq(replies(fd, 1, 1), 1);
+	ck_assert_uint_eq(stat_of(&s->conns_slow), 1);
+	ck_assert(ended(deaf[1]));
+	ck_assert_uint_eq(replies(deaf[0], 41, PER_BATCH - 40), PER_BATCH - 40);
+	ck_assert_uint_eq(replies(deaf[2], 1, PER_BATCH), PER_BATCH);
+	close(fd);
+	for (int i = 0; i < FX_BATCHES; i++)
+		close(deaf[i]);
+}
+END_TEST
+
+START_TEST(a_record_comes_back_when_its_connection_ends)
+{
+	struct linger hard = { 1, 0 };
+
+	for (int i = 0; i < 5 * FX_BATCHES; i++) {
+		int fd = client();
+
+		ask(fd, 1, PER_BATCH);
+		ck_assert_uint_eq(in_force(), 1);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(fd);
+		turns();
+		ck_assert_uint_eq(in_force(), 0);
+	}
+	ck_assert_uint_eq(stat_of(&fx.worker.shm->stats.conns_open), 0);
+}
+END_TEST
+
+START_TEST(the_counts_of_a_connection_are_those_of_its_bytes)
+{
+	struct shm_conn *c = seg_conn(fx.worker.shm, 0);
+	int fd = client();
+
+	ask(fd, 1, PER_BATCH);
+	ck_assert_uint_eq(replies(fd, 1, PER_BATCH), PER_BATCH);
+	ask(fd, 7, 2);
+	ck_assert_uint_eq(replies(fd, 7, 2), 2);
+	ck_assert_uint_eq(batch_half(c)->rx, (PER_BATCH + 2) * REQUEST);
+	ck_assert_uint_eq(batch_half(c)->tx, (PER_BATCH + 2) * REPLY);
+	ck_assert_uint_eq(atomic_load(&c->requests), PER_BATCH + 2);
+	ck_assert_uint_eq(
+	    stat_of(&fx.worker.shm->stats.bytes_in), (PER_BATCH + 2) * REQUEST);
+	ck_assert_uint_eq(
+	    stat_of(&fx.worker.shm->stats.bytes_out), (PER_BATCH + 2) * REPLY);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_drain_ends_when_the_last_waiting_reply_has_gone)
+{
+	int fd = client(), idle = client();
+
+	ask(fd, 1, PER_BATCH);
+	fx.worker.draining = true;
+	fx.worker.ops->drain(&fx.worker);
+	ck_assert(ended(idle));
+	ck_assert(!fx.worker.done);
+	ck_assert_uint_eq(replies(fd, 1, PER_BATCH), PER_BATCH);
+	ck_assert(ended(fd));
+	ck_assert(fx.worker.done);
+	close(fd);
+	close(idle);
+}
+END_TEST
+
+START_TEST(a_drain_without_connections_is_over_at_once)
+{
+	fx.worker.draining = true;
+	fx.worker.ops->drain(&fx.worker);
+	ck_assert(fx.worker.done);
+}
+END_TEST
+
+START_TEST(only_the_connection_of_that_serial_is_kicked)
+{
+	int a = client(), b = client();
+	uint64_t serial = atomic_load(&seg_conn(fx.worker.shm, 0)->serial);
+
+	ck_assert(!fx.worker.ops->kick(&fx.worker, serial + 1000));
+	ck_assert(fx.worker.ops->kick(&fx.worker, serial));
+	ck_assert(ended(a));
+	ck_assert(!ended(b));
+	ck_assert(!fx.worker.ops->kick(&fx.worker, serial));
+	close(a);
+	close(b);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("t_tcp");
+	TCase *tc = tcase_create("t_tcp");
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(
+	    tc, output_that_does_not_fit_waits_and_nothing_more_is_read);
+	tcase_add_test(tc, others_are_served_while_some_do_not_read);
+	tcase_add_test(tc, when_every_record_waits_the_slowest_connection_goes);
+	tcase_add_test(tc, a_record_comes_back_when_its_connection_ends);
+	tcase_add_test(tc, the_counts_of_a_connection_are_those_of_its_bytes);
+	tcase_add_test(tc, a_drain_ends_when_the_last_waiting_reply_has_gone);
+	tcase_add_test(tc, a_drain_without_connections_is_over_at_once);
+	tcase_add_test(tc, only_the_connection_of_that_serial_is_kicked);
+	return fx_report(s);
+}
