@@ -56,6 +56,7 @@ CALLS = [("1x1", ONE, 3.1), ("8x1", EIGHT, 2.3), ("8x16", DEEP, 0.2)]
 
 failures = []
 rows = []
+section = [""]
 
 
 def say(text):
@@ -64,6 +65,7 @@ def say(text):
 
 
 def head(text):
+    section[0] = text.partition(",")[0]
     say("\n%-38s %10s %10s %6s  %-8s %s" % (
         text, "holdfastd", "bare", "ratio", "goal", "met"))
 
@@ -76,7 +78,8 @@ def row(name, ours, bare=None, ratio=None, least=None, most=None):
         met, goal = value >= least, ">= %g" % least
     if most is not None:
         met, goal = value <= most, "<= %g" % most
-    rows.append({"name": " ".join(name.split()), "holdfastd": ours,
+    rows.append({"section": section[0], "name": " ".join(name.split()),
+                 "holdfastd": ours,
                  "bare": bare, "ratio": ratio, "goal": goal, "met": met})
     say("%-38s %10s %10s %6s  %-8s %s" % (
         name, short(ours), short(bare), short(ratio), goal,
@@ -199,6 +202,16 @@ def times():
     row("(... and worst)", jitter.ms(1))
 
 
+def store():
+    """The store alone, by its own program."""
+    say("\nthe store, one call: median [range]")
+    done = bt.subprocess.run([bt.tool("bench_store"), "5"], text=True,
+                             stdout=bt.subprocess.PIPE, check=True)
+    for line in done.stdout.splitlines():
+        say(line)
+    return done.stdout.splitlines()
+
+
 def main():
     say("%s, %d CPUs, Linux %s; %d rounds of %g s" % (
         platform.machine(), len(bt.CPUS), platform.release(), ROUNDS,
@@ -210,15 +223,15 @@ def main():
         open_loop(ours, bare)
         calls(ours, bare)
     times()
-    missed = [r["name"] for r in rows if r["met"] is False]
+    figures = {"figures": rows, "store": store(), "failures": failures}
+    missed = ["%(section)s: %(name)s" % r for r in rows if r["met"] is False]
     say("\n%d goals met, %d missed%s" % (
         sum(r["met"] is True for r in rows), len(missed),
         "".join("\n  missed: " + m for m in missed)))
     for why in failures:
         say("FAILED: " + why)
     if opts.json:
-        text = json.dumps({"figures": rows, "missed": missed,
-                           "failures": failures}, indent=1)
+        text = json.dumps({**figures, "missed": missed}, indent=1)
         if opts.json == "-":
             print(text)
         else:

@@ -8,7 +8,9 @@ def rows(build, here, full, seconds):
     def python(script, *args):
         return [sys.executable, here / script, "--build", build, *args]
 
-    return [
+    kills = [("torture_faults", [sys.executable, here / "sys_faults.py",
+                                 "kills_under", "--kills=10000"], 1200)]
+    return (kills if full else []) + [
         ("torture_model", python(
             "torture_model.py", *(["--full"] if full else [])),
          2400 if full else 120),
