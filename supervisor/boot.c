@@ -16,22 +16,13 @@
 
 #include "shm/log.h"
 #include "supervisor/ready.h"
+#include "supervisor/segs.h"
 #include "supervisor/super.h"
 
-enum {
-	ORPHANS_MS = 3000, /* for a former daemon's children to end */
-	BATCHES = 64, /* of a worker: connections answered at the same time */
-	TRACE_BYTES = 1 << 18,
-};
+enum { ORPHANS_MS = 3000 }; /* for a former daemon's children to end */
 
 /* Files of a run directory that outlive a control process that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock" };
-
-static int
-code_of(int err)
-{
-	return err == EACCES || err == EPERM ? EX_NOPERM : EX_CANTCREAT;
-}
 
 static int
 claim_both(struct super *s)
@@ -56,7 +47,7 @@ claim_both(struct super *s)
 		return EX_UNAVAILABLE;
 	}
 	log_error("cannot use the %s %s: %s", what, name, strerror(err));
-	return code_of(err);
+	return boot_code(err);
 }
 
 static void
@@ -154,7 +145,7 @@ make_services(struct super *s)
 	s->nprocesses = 1;
 	s->services = calloc(conf->ntransports + 1, sizeof(*s->services));
 	if (s->services == NULL) {
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	}
 	for (i = 0; i < conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
@@ -184,169 +175,6 @@ make_services(struct super *s)
 }
 
 static int
-make_control_seg(struct super *s)
-{
-	const struct conf *conf = s->conf;
-	unsigned nslots =
-	    SUPER_WORKER_SLOT + (unsigned)s->nprocesses - 1 + SUPER_EXTERNALS;
-	uint64_t nauthors = nslots;
-	size_t i;
-
-	for (i = 0; i < conf->ntransports; i++) {
-		nauthors += (uint64_t)conf->transports[i].workers *
-		    conf->transports[i].max_connections;
-	}
-	if (nauthors > SHM_AUTHORS_MAX) {
-		log_error("%llu connections over all workers are more than "
-			  "the %u that one daemon can have",
-		    (unsigned long long)nauthors - nslots,
-		    SHM_AUTHORS_MAX - nslots);
-		return EX_CONFIG;
-	}
-	if (seg_create_control(&s->control_seg, conf->store, nslots,
-		(unsigned)conf->ntransports, (unsigned)conf->ndevices,
-		(unsigned)nauthors) < 0) {
-		log_warn("cannot create the control segment of store %s",
-		    conf->store);
-		return code_of(errno);
-	}
-	s->control = seg_control(&s->control_seg);
-	s->control->started_ms = super_unix_ms();
-	for (i = 0; i < conf->ndevices; i++) {
-		snprintf(seg_device_name(s->control, (unsigned)i), SHM_NAME_MAX,
-		    "%s", conf->devices[i].name);
-	}
-	return 0;
-}
-
-/* The supervisor takes part in the store: it repairs. */
-static void
-take_slot(struct super *s)
-{
-	struct shm_slot *slot = seg_slot(s->control, SUPER_SLOT);
-
-	s->env.control = s->control;
-	s->env.lock_fd = s->claim.store_fd; /* byte 0 is ours: claim_store */
-	s->env.me = slot_next_id(s->control, SUPER_SLOT);
-	snprintf(slot->name, sizeof(slot->name), "supervisor");
-	atomic_store(&slot->pid, (uint32_t)getpid());
-	atomic_store(&slot->role, SHM_SUPERVISOR);
-	atomic_store(&slot->since_ms, super_unix_ms());
-	log_as("supervisor", &s->env);
-}
-
-static void
-fill_transports(struct super *s)
-{
-	unsigned slot = SUPER_WORKER_SLOT, author = s->control->nslots;
-	size_t i;
-
-	for (i = 0; i < s->conf->ntransports; i++) {
-		struct service *sv = &s->services[i];
-		struct shm_transport *t =
-		    seg_transport(s->control, (unsigned)i);
-
-		sv->shm = t;
-		snprintf(t->name, sizeof(t->name), "%s", sv->conf->name);
-		snprintf(t->type, sizeof(t->type), "%s",
-		    conf_type_name(sv->conf->type));
-		snprintf(t->listen, sizeof(t->listen), "%s", sv->listen);
-		atomic_store(&t->last_exit, -1);
-		atomic_store(&t->since_ms, super_unix_ms());
-		t->nworkers = sv->conf->workers;
-		t->nconns = sv->conf->max_connections;
-		t->first_slot = slot;
-		t->first_author = author;
-		slot += t->nworkers;
-		author += t->nworkers * t->nconns;
-	}
-}
-
-static int
-make_device(struct super *s, unsigned i)
-{
-	const struct conf_device *d = &s->conf->devices[i];
-	struct seg_range *r = calloc(d->nranges + 1, sizeof(*r));
-	struct seg *seg = &s->device_segs[i];
-	size_t n;
-	int rc, err;
-
-	if (r == NULL) {
-		return -1;
-	}
-	for (n = 0; n < d->nranges; n++) {
-		const struct conf_range *c = &d->ranges[n];
-
-		r[n].init = c->init;
-		r[n].range.addr = c->addr;
-		r[n].range.count = c->count;
-		r[n].range.table = (uint8_t)c->table;
-		r[n].range.read_only = c->read_only;
-		r[n].range.type = (uint8_t)c->type;
-		r[n].range.order = (uint8_t)c->order;
-		r[n].range.scale = c->scale;
-		snprintf(r[n].range.name, sizeof(r[n].range.name), "%s",
-		    c->name != NULL ? c->name : "");
-		snprintf(r[n].range.unit, sizeof(r[n].range.unit), "%s",
-		    c->unit != NULL ? c->unit : "");
-	}
-	rc = seg_create_device(
-	    seg, s->conf->store, d->name, i, r, d->nranges, d->shared_blocks);
-	err = errno;
-	free(r);
-	if (rc == 0) {
-		rc = store_open(
-		    &s->stores[i], seg->at, seg->size, true, &s->env);
-		err = errno;
-	}
-	errno = err;
-	return rc;
-}
-
-static int
-make_segs(struct super *s)
-{
-	const struct conf *conf = s->conf;
-	struct seg *seg;
-	size_t i;
-	unsigned w;
-
-	s->device_segs = calloc(conf->ndevices + 1, sizeof(*s->device_segs));
-	s->stores = calloc(conf->ndevices + 1, sizeof(*s->stores));
-	s->holds = calloc(conf->ndevices + 1, sizeof(*s->holds));
-	s->worker_segs = calloc(s->nprocesses, sizeof(*s->worker_segs));
-	if (s->device_segs == NULL || s->stores == NULL || s->holds == NULL ||
-	    s->worker_segs == NULL) {
-		return EX_OSERR;
-	}
-	for (i = 0; i < conf->ndevices; i++) {
-		if (make_device(s, (unsigned)i) < 0) {
-			log_warn("cannot create the segment of device %s",
-			    conf->devices[i].name);
-			return code_of(errno);
-		}
-	}
-	seg = s->worker_segs;
-	for (i = 0; i < conf->ntransports; i++) {
-		const struct conf_transport *t = &conf->transports[i];
-		unsigned n = t->max_connections;
-
-		for (w = 0; w < t->workers; w++, seg++) {
-			if (seg_create_worker(seg, conf->store, t->name,
-				(unsigned)i, w, n, n < BATCHES ? n : BATCHES,
-				TRACE_BYTES) < 0) {
-				log_warn("cannot create the segment of "
-					 "transport %s",
-				    t->name);
-				return code_of(errno);
-			}
-			atomic_store(&seg_worker(seg)->trace_on, t->trace);
-		}
-	}
-	return 0;
-}
-
-static int
 make_processes(struct super *s)
 {
 	static const struct retry_limits of_control = {
@@ -360,7 +188,7 @@ make_processes(struct super *s)
 	if (s->processes == NULL ||
 	    process_init(s->processes, s, NULL, 0, SUPER_CONTROL_SLOT,
 		&of_control) < 0) {
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	}
 	p = s->processes + 1;
 	for (i = 0; i < s->conf->ntransports; i++) {
@@ -376,36 +204,34 @@ make_processes(struct super *s)
 		for (w = 0; w < sv->conf->workers; w++, p++) {
 			if (process_init(p, s, sv, w, sv->shm->first_slot + w,
 				&limits) < 0) {
-				return EX_OSERR;
+				return EX_SOFTWARE;
 			}
 			p->seg = &s->worker_segs[p - s->processes - 1];
 		}
 	}
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return s->wake_fd < 0 ? EX_OSERR : 0;
+	return s->wake_fd < 0 ? EX_SOFTWARE : 0;
+}
+
+int
+boot_code(int err)
+{
+	return err == EACCES || err == EPERM ? EX_NOPERM : EX_CANTCREAT;
 }
 
 int
 boot(struct super *s)
 {
 	static int (*const steps[])(struct super *) = { make_services,
-		claim_both, clear_remains, open_listeners, make_control_seg };
-	static int (*const later[])(
-	    struct super *) = { make_segs, make_processes };
+		claim_both, clear_remains, open_listeners, segs_control,
+		segs_rest, make_processes };
 	size_t i;
 	int code = 0;
 
 	for (i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
 		code = steps[i](s);
 	}
-	if (code == 0) {
-		take_slot(s);
-		fill_transports(s);
-	}
-	for (i = 0; code == 0 && i < sizeof(later) / sizeof(later[0]); i++) {
-		code = later[i](s);
-	}
-	if (code == EX_OSERR) {
+	if (code == EX_SOFTWARE) {
 		log_error("out of memory");
 	}
 	return code;
@@ -431,21 +257,11 @@ unboot(struct super *s)
 		remove_sockets(s);
 	}
 	claim_release(&s->claim);
-	for (i = 0; s->device_segs != NULL && i < s->conf->ndevices; i++) {
-		seg_unmap(&s->device_segs[i]);
-	}
-	for (i = 0; s->worker_segs != NULL && i + 1 < s->nprocesses; i++) {
-		seg_unmap(&s->worker_segs[i]);
-	}
-	seg_unmap(&s->control_seg);
+	segs_free(s);
 	if (s->wake_fd >= 0) {
 		close(s->wake_fd);
 	}
 	free(s->processes);
 	free(s->services);
-	free(s->device_segs);
-	free(s->stores);
-	free(s->holds);
-	free(s->worker_segs);
 	free(s->ready_text);
 }

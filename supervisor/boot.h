@@ -15,4 +15,7 @@ int boot(struct super *);
  * that failed half-way. */
 void unboot(struct super *);
 
+/* The exit code for what could not be made because of errno err. */
+int boot_code(int err);
+
 #endif

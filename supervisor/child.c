@@ -250,6 +250,17 @@ child_why(struct child *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+const char *
+child_why_log(const char *why, char buf[CHILD_WHY_LOG])
+{
+	buf[0] = '\0';
+	if (why[0] != '\0') {
+		snprintf(buf, CHILD_WHY_LOG, " why=\"%.*s\"", CHILD_WHY_MAX - 1,
+		    why);
+	}
+	return buf;
+}
+
 bool
 child_lives(const struct child *c)
 {

@@ -63,6 +63,7 @@ enum {
 	CHILD_START_MS = 10000, /* to become ready */
 	CHILD_GRACE_MS = 500, /* beyond its drain time */
 	CHILD_WHY_MAX = 128,
+	CHILD_WHY_LOG = CHILD_WHY_MAX + 8,
 };
 
 struct child {
@@ -88,6 +89,10 @@ bool child_event(struct child *, enum life_event);
 /* Words for the next change of state; cut at CHILD_WHY_MAX. */
 void child_why(struct child *, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));
+
+/* Words as the last thing of a log line: " why=\"...\"", or "" if there are
+ * none. Lies in buf. */
+const char *child_why_log(const char *why, char buf[CHILD_WHY_LOG]);
 
 /* True while there is a process. */
 bool child_lives(const struct child *);

@@ -211,6 +211,7 @@ static void
 changed(struct child *c, enum life from)
 {
 	struct process *p = process_of(c);
+	char why[CHILD_WHY_LOG];
 
 	if (c->state == LIFE_UP) {
 		p->ready_ms = super_now_ns() / 1000000;
@@ -220,8 +221,8 @@ changed(struct child *c, enum life from)
 		super_tell(p->super); /* before an answer can be read */
 		orders_settle(&p->super->orders, p->service);
 	} else {
-		log_info("control %s was=%s why=\"%s\"", life_name(c->state),
-		    life_name(from), c->why);
+		log_info("control %s was=%s%s", life_name(c->state),
+		    life_name(from), child_why_log(c->why, why));
 		super_tell(p->super);
 	}
 	super_progress(p->super);

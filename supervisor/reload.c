@@ -29,7 +29,7 @@ static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	if (out == NULL) {
-		_exit(EX_OSERR);
+		_exit(EX_SOFTWARE);
 	}
 	code = differ_report(s->conf, out);
 	fflush(out);

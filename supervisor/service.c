@@ -118,10 +118,11 @@ sum(const struct service *sv, bool *accepts)
 	return most->state;
 }
 
-/* Words that are already in the log line of a death need no second one. */
 static void
 announce(struct service *sv, enum shm_state was, const char *why)
 {
+	char text[CHILD_WHY_LOG];
+
 	if (sv->state == SHM_UP) {
 		log_info("transport %s up listen=%s pid=%u", sv->conf->name,
 		    sv->listen, atomic_load(&sv->shm->pid));
@@ -129,8 +130,9 @@ announce(struct service *sv, enum shm_state was, const char *why)
 		log_error(
 		    "transport %s failed why=\"%s\"", sv->conf->name, why);
 	} else {
-		log_info("transport %s %s was=%s why=\"%s\"", sv->conf->name,
-		    state_names[sv->state], state_names[was], why);
+		log_info("transport %s %s was=%s%s", sv->conf->name,
+		    state_names[sv->state], state_names[was],
+		    child_why_log(why, text));
 	}
 	notice_post(
 	    &sv->super->env, NOTICE_TRANSPORT, sv->index, was, sv->state, why);

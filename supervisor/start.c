@@ -68,7 +68,7 @@ serve(const struct opts *o, const struct conf *conf,
 
 	if (run_dir == NULL) {
 		log_error("out of memory");
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	}
 	code = super_run(conf, roles, run_dir);
 	free(run_dir);
@@ -122,7 +122,7 @@ start(int argc, char **argv, const struct proc_roles *roles)
 	}
 	if (fix_files() < 0) {
 		fprintf(stderr, "holdfastd: /dev/null: %s\n", strerror(errno));
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	}
 	return perform(&o, roles);
 }

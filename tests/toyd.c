@@ -40,7 +40,7 @@ struct toy {
 	struct proc *proc;
 	int listen_fd;
 	bool draining, deaf;
-	uint64_t drain_until_ms;
+	uint64_t drain_until_ms, born_ns;
 	struct conn conns[CONNS];
 	struct conn *now; /* who asks */
 	int asker; /* control: who gets the next answers */
@@ -78,6 +78,13 @@ toy_pid(struct toy *t, int fd, const char *arg)
 	(void)t;
 	(void)arg;
 	say(fd, "%d", (int)getpid());
+}
+
+static void
+toy_born(struct toy *t, int fd, const char *arg)
+{
+	(void)arg;
+	say(fd, "%" PRIu64, t->born_ns);
 }
 
 static void
@@ -378,6 +385,7 @@ static const struct {
 } commands[] = {
 	/* both */
 	{ "pid", toy_pid },
+	{ "born", toy_born },
 	{ "exit", toy_exit },
 	{ "fail", toy_fail },
 	{ "signal", toy_signal },
@@ -458,13 +466,16 @@ hear_parent(struct toy *t)
 static void
 serve_conn(struct toy *t, struct conn *c)
 {
-	char line[LINE];
-	ssize_t n = recv(c->fd, line, sizeof(line) - 1, MSG_DONTWAIT);
+	char lines[LINE], *line, *rest;
+	ssize_t n = recv(c->fd, lines, sizeof(lines) - 1, MSG_DONTWAIT);
 
 	if (n > 0) {
-		line[n] = '\0';
+		lines[n] = '\0';
 		t->now = c;
-		run(t, c->fd, line);
+		for (line = strtok_r(lines, "\n", &rest); line != NULL;
+		     line = strtok_r(NULL, "\n", &rest)) {
+			run(t, c->fd, line);
+		}
 	} else if (n == 0 || errno != EAGAIN) {
 		drop(t, c);
 	}
@@ -563,7 +574,9 @@ static void __attribute__((__noreturn__)) loop(struct toy *t, const char *name)
 static int
 toy_worker_main(struct proc *p)
 {
-	struct toy t = { .proc = p, .listen_fd = p->listen_fd };
+	struct toy t = {
+		.proc = p, .listen_fd = p->listen_fd, .born_ns = now_ns()
+	};
 
 	loop(&t, p->transport->name);
 }

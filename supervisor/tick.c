@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the supervisor does ten times a second: the service manager's
+ * watchdog, orders that take too long, children and devices that hang.
+ */
+#include "supervisor/tick.h"
+
+#include "shm/log.h"
+#include "supervisor/sdnotify.h"
+#include "supervisor/super.h"
+
+enum { MUTE_MS = 1000 }; /* from a closed channel to the end */
+
+static struct process *
+occupant(struct super *s, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < s->nprocesses; i++) {
+		if (s->processes[i].pid > 0 && s->processes[i].id == id) {
+			return &s->processes[i];
+		}
+	}
+	return NULL;
+}
+
+static void
+watch_process(struct super *s, struct process *p, uint64_t now_ns)
+{
+	enum watchdog_verdict v;
+
+	if (p->mute_ms != 0 && now_ns / 1000000 - p->mute_ms > MUTE_MS) {
+		process_kill(p, "closed its channel");
+		return;
+	}
+	if (p->pid <= 0 || p->child.state == LIFE_STARTING) {
+		return; /* that has a time limit of its own */
+	}
+	v = watchdog_judge(now_ns, atomic_load(&p->shm->beat_ns),
+	    atomic_load(&p->shm->busy_ns), p->ready_ms * 1000000,
+	    s->conf->hang_timeout_ms);
+	if (v != WATCHDOG_FINE) {
+		child_why(&p->child,
+		    v == WATCHDOG_BUSY ? "hung in a request" : "hung");
+		child_event(&p->child, LIFE_HUNG);
+	}
+}
+
+static void
+watch_device(struct super *s, size_t i)
+{
+	const struct shm_device *dev = s->stores[i].dev;
+	uint64_t owner = atomic_load(&dev->owner);
+	struct process *p = occupant(s, owner);
+	uint64_t beat = p != NULL ? atomic_load(&p->shm->beat_ns) : 0;
+
+	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat)) {
+		return;
+	}
+	if (p != NULL) {
+		child_why(&p->child, "held device %.40s for too long",
+		    s->conf->devices[i].name);
+		child_event(&p->child, LIFE_HUNG);
+	} else if (owner != s->env.me && slot_probe(&s->env, owner)) {
+		/* nobody's name, or a dead attacher's */
+		store_reap(&s->stores[i], owner);
+		log_warnx("device %s was held by nobody alive; repaired",
+		    s->conf->devices[i].name);
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct super *s = arg;
+	uint64_t now_ns = super_now_ns(), now_ms = now_ns / 1000000;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	if (s->notify_ms != 0 && now_ms - s->notified_ms >= s->notify_ms) {
+		sdnotify("WATCHDOG=1");
+		s->notified_ms = now_ms;
+	}
+	orders_tick(&s->orders, now_ms);
+	if (!watchdog_tick(&s->watchdog, now_ms)) {
+		return;
+	}
+	for (i = 0; i < s->nprocesses; i++) {
+		watch_process(s, &s->processes[i], now_ns);
+	}
+	for (i = 0; i < s->conf->ndevices; i++) {
+		watch_device(s, i);
+	}
+}
+
+int
+tick_init(struct super *s)
+{
+	struct timeval every = { 0, WATCHDOG_MS * 1000 };
+
+	s->notify_ms = sdnotify_every_ms();
+	s->watchdog.last_ms = super_now_ns() / 1000000;
+	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+	return s->tick != NULL ? event_add(s->tick, &every) : -1;
+}
+
+void
+tick_fini(struct super *s)
+{
+	if (s->tick != NULL) {
+		event_free(s->tick);
+	}
+}
