@@ -137,5 +137,5 @@ main(void)
 	tcase_add_test(t, fc15_ignores_the_bits_behind_its_last_coil);
 	tcase_add_test(t, fc5_changes_one_coil_only);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

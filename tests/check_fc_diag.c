@@ -256,5 +256,5 @@ main(void)
 	    t, listen_only_is_logged_when_entered_and_while_it_lasts);
 	tcase_add_test(t, a_broadcast_is_logged_as_one);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

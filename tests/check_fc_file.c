@@ -197,5 +197,5 @@ main(void)
 	tcase_add_test(t, fc21_writes_what_fills_a_request);
 	tcase_add_test(t, fc24_answers_31_values_and_does_not_consume_them);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

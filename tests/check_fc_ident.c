@@ -196,5 +196,5 @@ main(void)
 	tcase_add_test(t, fc17_cuts_a_text_that_does_not_fit);
 	tcase_add_test(t, a_unit_without_objects_answers_too);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

@@ -222,5 +222,5 @@ main(void)
 	tcase_add_loop_test(t, what_the_model_answers_goes_out_as_the_exception,
 	    0, LEN(failing));
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

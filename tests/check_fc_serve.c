@@ -442,5 +442,5 @@ main(void)
 	tcase_add_test(t, function_codes_and_exceptions_have_names);
 	tcase_add_test(t, what_cannot_be_served_shows_in_its_first_bytes);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

@@ -168,5 +168,5 @@ main(void)
 	tcase_add_test(t, a_datagram_is_exactly_one_frame);
 	tcase_add_test(t, the_lrc_makes_the_sum_0);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

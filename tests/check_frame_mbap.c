@@ -191,5 +191,5 @@ main(void)
 	tcase_add_loop_test(t, a_sealed_reply_is_a_frame_again, 0, LEN(both));
 	tcase_add_test(t, framers_are_found_by_name);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

@@ -342,5 +342,5 @@ main(void)
 	tcase_add_test(t, a_sealed_reply_is_a_frame_again);
 	tcase_add_test(t, a_datagram_is_exactly_one_frame_of_any_function);
 	suite_add_tcase(s, t);
-	return fc_run_suite(s);
+	return suite_run(s);
 }

@@ -24,8 +24,9 @@ struct fake {
 	uint16_t regs[2][65536]; /* MB_HR, MB_IR */
 	uint32_t size[4]; /* of each table; addresses from 0 on */
 	uint16_t file[FAKE_FILES][MB_FILE_RECORDS]; /* numbers 1.. */
-	uint32_t records; /* of each file */
-	uint16_t fifo_count[FAKE_FIFOS]; /* pointers 0.. */
+	uint32_t files, records; /* numbers 1..files, records of each */
+	uint32_t fifos; /* pointers 0.. */
+	uint16_t fifo_count[FAKE_FIFOS];
 	uint16_t fifo[FAKE_FIFOS][MB_FIFO_MAX];
 	enum mb_ex fail; /* answered in place of any work */
 	unsigned calls; /* of step() */
@@ -68,9 +69,9 @@ fake_has(const struct fake *f, const struct mb_step *s)
 	uint32_t file = s->addr >> 16, record = s->addr & 0xffff;
 
 	if (s->table == MB_FIFO)
-		return s->addr < FAKE_FIFOS;
+		return s->addr < f->fifos;
 	if (s->table == MB_FILE)
-		return file >= 1 && file <= FAKE_FILES &&
+		return file >= 1 && file <= f->files &&
 		    record + s->count <= f->records;
 	return s->addr + s->count <= f->size[s->table];
 }
@@ -157,6 +158,8 @@ fake_init(struct fake *f)
 	memset(f, 0, sizeof(*f));
 	for (i = 0; i < 4; i++)
 		f->size[i] = 65536;
+	f->files = FAKE_FILES;
+	f->fifos = FAKE_FIFOS;
 	f->records = MB_FILE_RECORDS;
 	f->identity.obj = fake_objects;
 	f->identity.n = sizeof(fake_objects) / sizeof(fake_objects[0]);

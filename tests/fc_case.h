@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "tests/fake_unit.h"
+#include "tests/suite.h"
 
 /* One request of a vector table; both PDUs in hex, blanks for reading. An
  * empty reply is none. */
@@ -98,19 +99,6 @@ static inline void
 fc_case_run(const struct fc_case *c)
 {
 	fc_expect(c->title, c->request, c->reply);
-}
-
-/* Runs a suite; the exit code of its program. */
-static inline int
-fc_run_suite(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
 }
 
 #endif
