@@ -308,7 +308,7 @@ void
 process_died(struct process *p, int status)
 {
 	struct child *c = &p->child;
-	char words[64];
+	char words[64], why[CHILD_WHY_LOG];
 	enum life_event ev = LIFE_CRASHED;
 	int pid = (int)p->pid;
 
@@ -326,8 +326,9 @@ process_died(struct process *p, int status)
 	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
 		log_debug("%s: ended pid=%d", p->name, pid);
 	} else {
-		log_warnx("%s: died pid=%d by=\"%s\" why=\"%s\"", p->name, pid,
-		    words, c->why);
+		log_warnx("%s: died pid=%d by=\"%s\"%s", p->name, pid, words,
+		    child_why_log(
+			strcmp(c->why, words) != 0 ? c->why : "", why));
 	}
 	if (p->service != NULL) {
 		atomic_store(&p->service->shm->last_exit, status);

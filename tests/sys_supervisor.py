@@ -167,13 +167,24 @@ def test_a_worker_that_hangs_in_a_request_is_killed_though_it_beats():
 def test_a_device_that_a_dead_worker_owned_is_repaired_at_once():
     with Toys(toy.conf(2, hang_timeout_ms=60000)) as d:
         with d.line("tcp1") as c:
-            pid = int(d.ask("control", "show 0").split("pid=")[1].split()[0])
+            pid = d.show()["pid"]
             assert c.ask("hold 0") == "held"
             os.kill(pid, signal.SIGKILL)
+            # nobody else wants it, so that nobody else can have repaired it
+            d.wait_stderr("died while writing to plc1; repaired", 1)
+        assert d.ask("tcp2", "write 7") == "wrote 0"
+
+
+def test_a_writer_that_waits_for_a_dead_one_does_not_wait_long():
+    with Toys(toy.conf(2, hang_timeout_ms=60000)) as d:
+        with d.line("tcp1") as c, d.line("tcp2") as other:
+            pid = d.show()["pid"]
+            assert c.ask("hold 0") == "held"
+            other.send("write 7")
+            os.kill(pid, signal.SIGKILL)
             began = time.monotonic()
-            assert d.ask("tcp2", "write 7") == "wrote 0"
+            assert other.read() == "wrote 0"
             assert time.monotonic() - began < 1
-        d.wait_stderr("died while writing to plc1; repaired")
 
 
 def test_a_living_worker_that_keeps_a_device_is_killed():
