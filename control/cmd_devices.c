@@ -55,18 +55,21 @@ device_units(const struct conf *conf, int device)
 
 /* How many addresses each table has. */
 static json_t *
-device_tables(const struct conf_device *dev)
+device_tables(const struct store *store)
 {
-	uint64_t count[SHM_TABLES] = { 0 };
 	json_t *tables = json_object();
 
-	for (size_t i = 0; i < dev->nranges; i++)
-		count[dev->ranges[i].table] += dev->ranges[i].count;
-	for (int t = 0; t < SHM_TABLES; t++) {
-		if (count[t] > 0)
+	for (unsigned t = 0; t < SHM_TABLES; t++) {
+		const struct shm_extent *e =
+		    store->extents + store->extents_at[t];
+		uint64_t count = 0;
+
+		for (uint32_t i = 0; i < store->nextents[t]; i++)
+			count += e[i].count;
+		if (count > 0)
 			json_object_set_new(tables,
 			    conf_table_name((enum store_table)t),
-			    jtext_uint(count[t]));
+			    jtext_uint(count));
 	}
 	return tables;
 }
@@ -81,7 +84,7 @@ cmd_devices_list(struct cmd_call *call)
 		json_array_append_new(call->result,
 		    json_pack("{s:s, s:o, s:o}", "name", conf->devices[i].name,
 			"units", device_units(conf, (int)i), "tables",
-			device_tables(&conf->devices[i])));
+			device_tables(&call->control->proc->stores[i])));
 }
 
 static json_t *

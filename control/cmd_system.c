@@ -96,7 +96,10 @@ cmd_system_reload(struct cmd_call *call)
 void
 cmd_system_shutdown(struct cmd_call *call)
 {
+	const struct conf *conf = call->control->proc->conf;
 	struct ipc_msg msg = { .kind = IPC_SHUTDOWN };
 
-	control_ask(call, &msg, ANSWER_MS, done);
+	/* answered once the transports have stopped */
+	control_ask(
+	    call, &msg, ANSWER_MS + conf->drain_timeout_s * 1000ull, done);
 }

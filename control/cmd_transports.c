@@ -98,9 +98,9 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 
 	call->later = false;
 	if (msg->rc != 0)
-		cmd_fail(call, CMD_REFUSED,
-		    msg->rc == EALREADY ? "already" : "refused", "%s: %s", name,
-		    msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
+		cmd_fail(call, msg->rc == ETIMEDOUT ? CMD_TIMEOUT : CMD_REFUSED,
+		    msg->rc == ETIMEDOUT ? "timeout" : "refused", "%s: %s",
+		    name, msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
 	else
 		call->result = json_pack("{s:s, s:s}", "name", name, "state",
 		    control_state_name((unsigned)msg->arg));

@@ -99,7 +99,7 @@ events_init(struct events *ev, struct control *c)
 	name_topics(ev);
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (unsigned i = 0; i < ev->ntopics; i++)
-		ev->topics[i].seq = (uint64_t)now.tv_sec << 28;
+		ev->topics[i].seq = (uint64_t)now.tv_sec << 20;
 	return 0;
 }
 
@@ -242,10 +242,12 @@ pump_device(struct events *ev, size_t device, int budget)
 /* ---- notices ---- */
 
 static void
-publish_transport(struct events *ev, const struct notice *n, json_t *text)
+publish_transport(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
 	struct topic *t = &ev->topics[ev->first_transport + n->transport];
 
+	(void)slot;
 	publish(ev, t,
 	    json_pack("{s:s, s:s, s:s, s:O, s:o}", "name",
 		ev->control->proc->conf->transports[n->transport].name, "state",
@@ -255,13 +257,15 @@ publish_transport(struct events *ev, const struct notice *n, json_t *text)
 }
 
 static void
-publish_connection(struct events *ev, const struct notice *n, json_t *text)
+publish_connection(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
 	struct topic *t = &ev->topics[ev->first_connections + n->transport];
 	bool open = n->kind == NOTICE_CONN_OPEN;
 	char id[SHM_NAME_MAX + 32];
 	json_t *json;
 
+	(void)slot;
 	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
 	    CONN_ID_SERIAL(n->a), id, sizeof(id));
 	json = json_pack("{s:s, s:s, s:O, s:o}", "event",
@@ -273,7 +277,8 @@ publish_connection(struct events *ev, const struct notice *n, json_t *text)
 }
 
 static void
-publish_log(struct events *ev, const struct notice *n, json_t *text)
+publish_log(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
 	static const char *const levels[LOG_LEVELS] = {
 		[LOG_ERROR] = "error",
@@ -281,15 +286,18 @@ publish_log(struct events *ev, const struct notice *n, json_t *text)
 		[LOG_INFO] = "info",
 		[LOG_DEBUG] = "debug",
 	};
+	const char *who = seg_slot(ev->control->shm, slot)->name;
 
 	publish(ev, &ev->topics[ev->log],
-	    json_pack("{s:s, s:O, s:o}", "level",
-		n->a < LOG_LEVELS ? levels[n->a] : "unknown", "line", text,
+	    json_pack("{s:s, s:o, s:O, s:o}", "level",
+		n->a < LOG_LEVELS ? levels[n->a] : "unknown", "who",
+		jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "line", text,
 		"at", unix_time(n->unix_ms)));
 }
 
 static const struct {
-	void (*publish)(struct events *, const struct notice *, json_t *);
+	void (*publish)(
+	    struct events *, unsigned slot, const struct notice *, json_t *);
 	bool of_transport;
 	bool of_connections;
 } kinds[] = {
@@ -300,7 +308,7 @@ static const struct {
 };
 
 static void
-publish_notice(struct events *ev, const struct notice *n)
+publish_notice(struct events *ev, unsigned slot, const struct notice *n)
 {
 	unsigned at = ev->log;
 	json_t *text;
@@ -318,7 +326,7 @@ publish_notice(struct events *ev, const struct notice *n)
 	if (ev->topics[at].subscriptions == 0)
 		return;
 	text = jtext_bytes(n->text, n->len);
-	kinds[n->kind].publish(ev, n, text);
+	kinds[n->kind].publish(ev, slot, n, text);
 	json_decref(text);
 }
 
@@ -335,7 +343,7 @@ pump_slot(struct events *ev, unsigned slot, int budget)
 			break;
 		budget--;
 		if (rc == 1) {
-			publish_notice(ev, &n);
+			publish_notice(ev, slot, &n);
 			continue;
 		}
 		/* it may have been about any of them */

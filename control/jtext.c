@@ -354,9 +354,9 @@ json_t *
 jtext_float64(double f)
 {
 	if (isnan(f))
-		return json_string("nan");
+		return json_string("NaN");
 	if (isinf(f))
-		return json_string(f < 0 ? "-inf" : "inf");
+		return json_string(f < 0 ? "-Infinity" : "Infinity");
 	return json_real(f);
 }
 
@@ -441,8 +441,14 @@ jtext_number(const json_t *json, double *f)
 	static const struct {
 		const char *name;
 		double f;
-	} words[] = { { "nan", NAN }, { "inf", INFINITY },
-		{ "-inf", -INFINITY } };
+	} words[] = {
+		{ "NaN", NAN },
+		{ "Infinity", INFINITY },
+		{ "-Infinity", -INFINITY },
+		{ "nan", NAN },
+		{ "inf", INFINITY },
+		{ "-inf", -INFINITY },
+	};
 	const char *s;
 	size_t i;
 

@@ -9,7 +9,7 @@
  *
  * Such a big integer is, in memory, a string of JTEXT_BIG and its digits; it
  * is read and written as a number. Not-a-number and the infinities, for which
- * JSON has no numbers, are the strings "nan", "inf" and "-inf".
+ * JSON has no numbers, are the strings "NaN", "Infinity" and "-Infinity".
  */
 
 #include <jansson.h>
@@ -48,7 +48,8 @@ json_t *jtext_bytes(const char *bytes, size_t len);
  */
 bool jtext_integer(const json_t *, bool *negative, uint64_t *magnitude);
 
-/* A number as a double, "nan", "inf" and "-inf" too. False for all else. */
+/* A number as a double; the strings above too, and "nan", "inf", "-inf".
+ * False for all else. */
 bool jtext_number(const json_t *, double *);
 
 #endif

@@ -376,9 +376,15 @@ sockets_take_subscriptions(struct sockets *d)
 	zmq_msg_t frame[FRAMES_MAX];
 	unsigned n, i;
 
-	while ((n = receive(d->events, frame)) > 0) {
-		const char *text = zmq_msg_data(&frame[0]);
-		size_t len = zmq_msg_size(&frame[0]);
+	for (int turn = 0; turn < TURN_MESSAGES; turn++) {
+		const char *text;
+		size_t len;
+
+		n = receive(d->events, frame);
+		if (n == 0)
+			return;
+		text = zmq_msg_data(&frame[0]);
+		len = zmq_msg_size(&frame[0]);
 
 		/* anything else is chatter that XSUB sockets may send */
 		if (n == 1 && len >= 1 && (text[0] == 0 || text[0] == 1))

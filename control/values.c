@@ -17,7 +17,7 @@
 #include "control/jtext.h"
 #include "shm/typed.h"
 
-enum { ADDRESSES = 65536 };
+enum { ADDRESSES = 65536, EXTENTS_SHOWN = 4 };
 
 static const struct {
 	const char *name;
@@ -416,44 +416,37 @@ values_raw_to_wire(struct cmd_call *call, const struct values *v,
 
 /* ---- refusals ---- */
 
-/* "0..999 and 1100..1101": what a table has, as the configuration says. */
+/* "0..999, 1100..1101": what a table has. */
 static void
-format_ranges(const struct conf_device *dev, enum store_table table, char *text,
-    size_t size)
+format_extents(const struct values *v, char *text, size_t size)
 {
-	size_t used = 0, shown = 0;
+	const struct shm_extent *e =
+	    v->store->extents + v->store->extents_at[v->table];
+	uint32_t n = v->store->nextents[v->table];
+	size_t used = 0;
 
-	text[0] = '\0';
-	for (size_t i = 0; i < dev->nranges; i++) {
-		const struct conf_range *r = &dev->ranges[i];
-
-		if (r->table != table)
-			continue;
-		if (++shown > 4) {
+	snprintf(text, size, "nothing");
+	for (uint32_t i = 0; i < n && used < size; i++) {
+		if (i == EXTENTS_SHOWN) {
 			snprintf(text + used, size - used, " ...");
 			return;
 		}
 		used += (size_t)snprintf(text + used, size - used, "%s%u..%u",
-		    shown > 1 ? ", " : "", r->addr, r->addr + r->count - 1);
-		if (used >= size)
-			return;
+		    i > 0 ? ", " : "", e[i].addr, e[i].addr + e[i].count - 1);
 	}
-	if (shown == 0)
-		snprintf(text, size, "nothing");
 }
 
 static void
 fail_address(struct cmd_call *call, const struct values *v)
 {
-	const struct conf_device *dev =
-	    &call->control->proc->conf->devices[v->device];
 	char has[100];
 
-	format_ranges(dev, v->table, has, sizeof(has));
+	format_extents(v, has, sizeof(has));
 	call->modbus_exception = 2;
 	cmd_fail(call, CMD_MODBUS, "illegal_data_address",
 	    "%s/%s:%u+%u is not wholly inside the table, which has %s",
-	    dev->name, conf_table_name(v->table), v->addr, v->units, has);
+	    call->control->proc->conf->devices[v->device].name,
+	    conf_table_name(v->table), v->addr, v->units, has);
 }
 
 void

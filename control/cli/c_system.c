@@ -181,7 +181,7 @@ cli_shutdown(struct cli *cli, int argc, char **argv)
 {
 	json_t *result;
 	int code = client_call(
-	    cli, "system.shutdown", NULL, 3 * CLIENT_CALL_MS, &result);
+	    cli, "system.shutdown", NULL, 12 * CLIENT_CALL_MS, &result);
 
 	(void)argc;
 	(void)argv;

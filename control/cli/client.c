@@ -213,26 +213,43 @@ send_call(struct client *c, const char *method, json_t *params)
 	return rc;
 }
 
-/* The answer to the last call; *json stays NULL if none came in time. */
+/* One message, if it is the answer to the last call. */
 static void
-receive(struct client *c, uint64_t until, json_t **json)
+take_answer(struct client *c, json_t **json)
 {
-	zmq_pollitem_t item = { .socket = c->socket, .events = ZMQ_POLLIN };
 	char why[JTEXT_WHY_MAX];
 	zmq_msg_t frame;
 
+	zmq_msg_init(&frame);
+	if (zmq_msg_recv(&frame, c->socket, ZMQ_DONTWAIT) != -1)
+		*json =
+		    jtext_load(zmq_msg_data(&frame), zmq_msg_size(&frame), why);
+	zmq_msg_close(&frame);
+	if (json_integer_value(json_object_get(*json, "id")) != c->next_id) {
+		json_decref(*json);
+		*json = NULL;
+	}
+}
+
+/* The answer to the last call; *json stays NULL if none came in time, or the
+ * daemon went away without one, which *gone then says. */
+static void
+receive(struct client *c, uint64_t until, json_t **json, bool *gone)
+{
+	zmq_pollitem_t item[] = {
+		{ .socket = c->socket, .events = ZMQ_POLLIN },
+		{ .socket = c->monitor, .events = ZMQ_POLLIN },
+	};
+
 	*json = NULL;
-	while (*json == NULL && zmq_poll(&item, 1, left_ms(until)) > 0) {
-		zmq_msg_init(&frame);
-		if (zmq_msg_recv(&frame, c->socket, 0) != -1)
-			*json = jtext_load(
-			    zmq_msg_data(&frame), zmq_msg_size(&frame), why);
-		zmq_msg_close(&frame);
-		if (json_integer_value(json_object_get(*json, "id")) !=
-		    c->next_id) {
-			json_decref(*json);
-			*json = NULL;
-		}
+	*gone = false;
+	while (
+	    *json == NULL && !*gone && zmq_poll(item, 2, left_ms(until)) > 0) {
+		if (item[0].revents != 0)
+			take_answer(c, json);
+		else if (item[1].revents != 0)
+			*gone =
+			    next_event(c->monitor, 0) == ZMQ_EVENT_DISCONNECTED;
 	}
 }
 
@@ -260,11 +277,15 @@ ask(struct cli *cli, const char *method, json_t *params, long timeout_ms,
 {
 	json_t *answer, *error;
 	int code = CLI_OK;
+	bool gone;
 
 	if (send_call(cli->client, method, params) == -1)
 		return cli_fail(CLI_UNREACHABLE, "cannot send to %s: %s",
 		    cli->endpoint, zmq_strerror(zmq_errno()));
-	receive(cli->client, now_ms() + (uint64_t)timeout_ms, &answer);
+	receive(cli->client, now_ms() + (uint64_t)timeout_ms, &answer, &gone);
+	if (gone)
+		return cli_fail(
+		    CLI_UNREACHABLE, "the daemon went away before it answered");
 	if (answer == NULL)
 		return cli_fail(
 		    CLI_TIMEOUT, "no answer within %ld ms", timeout_ms);
