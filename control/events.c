@@ -21,7 +21,17 @@
 enum {
 	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
 	NOTICES_SLICE_MS = 50, /* notices wake nobody */
+	SEQ_BITS = 12, /* events in a millisecond, and a double holds the sum */
 };
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static struct topic *
 table_topic(const struct events *ev, size_t device, unsigned table)
@@ -80,7 +90,6 @@ int
 events_init(struct events *ev, struct control *c)
 {
 	const struct conf *conf = c->proc->conf;
-	struct timespec now;
 
 	*ev = (struct events){ .control = c };
 	ev->nslots = c->shm->nslots <= SHM_SLOTS_MAX ? c->shm->nslots : 0;
@@ -97,9 +106,8 @@ events_init(struct events *ev, struct control *c)
 		return -1;
 	}
 	name_topics(ev);
-	clock_gettime(CLOCK_REALTIME, &now);
 	for (unsigned i = 0; i < ev->ntopics; i++)
-		ev->topics[i].seq = (uint64_t)now.tv_sec << 20;
+		ev->topics[i].seq = now_ms() << SEQ_BITS;
 	return 0;
 }
 
@@ -162,15 +170,6 @@ static json_t *
 unix_time(uint64_t ms)
 {
 	return jtext_float64((double)ms / 1e3);
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Takes the value over. */
@@ -268,11 +267,11 @@ publish_connection(
 	(void)slot;
 	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
 	    CONN_ID_SERIAL(n->a), id, sizeof(id));
-	json = json_pack("{s:s, s:s, s:O, s:o}", "event",
-	    open ? "open" : "close", "id", id, open ? "peer" : "why", text,
-	    "at", unix_time(n->unix_ms));
+	json = json_pack("{s:s, s:s, s:O}", "event", open ? "open" : "close",
+	    "id", id, open ? "peer" : "why", text);
 	if (!open)
 		json_object_set_new(json, "requests", jtext_uint(n->b));
+	json_object_set_new(json, "at", unix_time(n->unix_ms));
 	publish(ev, t, json);
 }
 
