@@ -519,5 +519,7 @@ main(int argc, char **argv)
 		end_ns = now() > begin_ns ? now() : begin_ns + 1;
 	collect(conns);
 	report((double)(end_ns - begin_ns) / (double)SECOND);
+	free(conns);
+	free(idle);
 	return errors ? 1 : 0;
 }

@@ -34,7 +34,8 @@ TAIL_BYTES = 200_000  # of a failed program's output are shown
 
 CHECK_RE = re.compile(
     rb"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
-PLAIN_RE = re.compile(rb"^(\d+) passed, (\d+) failed\s*$", re.M)
+PLAIN_RE = re.compile(
+    rb"^(\d+) passed, (\d+) failed(?:, \d+ skipped)?\s*$", re.M)
 
 
 class Job:
