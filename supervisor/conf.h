@@ -115,10 +115,6 @@ void conf_dump(const struct conf *, FILE *out);
 
 void conf_free(struct conf *);
 
-/* Frees the values that registers start with, once the segments have them;
- * all ranges are then zeros to conf_dump(). */
-void conf_forget_values(struct conf *);
-
 /* Prints every key of this version, a line each: its path, what it takes, its
  * default and its help, separated by tabs. */
 void conf_keys(FILE *out);

@@ -136,10 +136,11 @@ void
 conf_table_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 {
 	const struct conf_device *d = obj;
-	const struct conf_range *r;
 
 	conf_out_open(o, key->name, '[');
-	for (r = d->ranges; r < d->ranges + d->nranges; r++) {
+	for (size_t i = 0; i < d->nranges; i++) {
+		const struct conf_range *r = &d->ranges[i];
+
 		if (strcmp(conf_table_name(r->table), key->name) != 0)
 			continue;
 		conf_out_open(o, NULL, '{');
@@ -154,10 +155,11 @@ void
 conf_files_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 {
 	const struct conf_device *d = obj;
-	const struct conf_range *r;
 
 	conf_out_open(o, key->name, '[');
-	for (r = d->ranges; r < d->ranges + d->nranges; r++) {
+	for (size_t i = 0; i < d->nranges; i++) {
+		const struct conf_range *r = &d->ranges[i];
+
 		if (r->table != STORE_FILE)
 			continue;
 		conf_out_open(o, NULL, '{');
@@ -175,10 +177,11 @@ void
 conf_fifos_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 {
 	const struct conf_device *d = obj;
-	const struct conf_range *r;
 
 	conf_out_open(o, key->name, '[');
-	for (r = d->ranges; r < d->ranges + d->nranges; r++) {
+	for (size_t i = 0; i < d->nranges; i++) {
+		const struct conf_range *r = &d->ranges[i];
+
 		if (r->table != STORE_FIFO)
 			continue;
 		conf_out_open(o, NULL, '{');
@@ -276,11 +279,11 @@ conf_transports_dump(
     struct conf_out *o, const struct conf_key *key, const void *obj)
 {
 	const struct conf *conf = obj;
-	const struct conf_transport *t;
 
 	conf_out_open(o, key->name, '{');
-	for (t = conf->transports; t < conf->transports + conf->ntransports;
-	     t++) {
+	for (size_t i = 0; i < conf->ntransports; i++) {
+		const struct conf_transport *t = &conf->transports[i];
+
 		conf_out_open(o, t->name, '{');
 		conf_out_section(o, &conf_transport, 0, t);
 		out_units(o, "units", conf, t);

@@ -172,10 +172,15 @@ include_file(struct load *l, struct jsonc_node *into, const char *path,
 
 	if (read_file(l, path, &doc) == -1) {
 		conf_fault(ctx, at, "cannot read %s: %m", path);
+		ctx->partial = true;
 		return;
 	}
-	if (doc == NULL || doc->root == NULL)
+	if (doc == NULL)
 		return;
+	if (doc->root == NULL) {
+		ctx->partial = true;
+		return;
+	}
 	if (doc->root->type != JSONC_OBJECT) {
 		conf_fault(ctx, doc->root,
 		    "a configuration must be an object, not %s",
@@ -273,16 +278,6 @@ conf_load(const char *path, FILE *err)
 		return NULL;
 	}
 	return conf;
-}
-
-void
-conf_forget_values(struct conf *conf)
-{
-	for (size_t i = 0; i < conf->ndevices; i++)
-		for (size_t j = 0; j < conf->devices[i].nranges; j++) {
-			free(conf->devices[i].ranges[j].init);
-			conf->devices[i].ranges[j].init = NULL;
-		}
 }
 
 static void

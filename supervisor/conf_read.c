@@ -160,9 +160,9 @@ read_text(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	if (key->kind == CONF_NAME && !seg_name_ok(node->text)) {
 		conf_fault(ctx, node,
-		    "\"%s\" is no name for \"%s\": letters, digits, \"_\" "
-		    "and \"-\", at most 40",
-		    node->text, key->name);
+		    "\"%s\" is no name: letters, digits, \"_\" and \"-\", at "
+		    "most 40",
+		    node->text);
 		return;
 	}
 	free(*out);
@@ -377,7 +377,8 @@ conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
 	for (key = section->keys; key->name != NULL; key++) {
 		if (at[key - section->keys] != NULL)
 			read_key(ctx, at[key - section->keys], key, obj);
-		else if ((key->flags & CONF_REQUIRED) && node != NULL)
+		else if ((key->flags & CONF_REQUIRED) && node != NULL &&
+		    !(ctx->partial && section == &conf_top))
 			conf_fault(ctx, node, "\"%s\" is missing in %s",
 			    key->name, what);
 	}

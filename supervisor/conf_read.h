@@ -26,6 +26,8 @@ struct conf_ctx {
 	struct conf_fault *faults;
 	size_t nfaults;
 	size_t dropped; /* faults beyond CONF_FAULTS_MAX */
+	bool partial; /* a file could not be read: what is missing may be
+		       * there */
 };
 
 /* Notes a mistake at a value, or at its key. */

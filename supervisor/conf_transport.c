@@ -46,7 +46,8 @@ unit_device(struct conf_ctx *ctx, const struct jsonc_node *node)
 	if (!conf_want(ctx, node, JSONC_STRING, "the name of a device"))
 		return CONF_NO_DEVICE;
 	device = conf_device_find(conf, node->text);
-	if (device != CONF_NO_DEVICE)
+	/* no devices at all has been told, or is for another file to mend */
+	if (device != CONF_NO_DEVICE || conf->ndevices == 0 || ctx->partial)
 		return device;
 	names = mem_zero(conf->ndevices, sizeof(*names));
 	for (size_t i = 0; i < conf->ndevices; i++)

@@ -272,18 +272,6 @@ START_TEST(ranges_that_touch_do_not_overlap)
 }
 END_TEST
 
-START_TEST(values_can_be_forgotten)
-{
-	struct conf *c = case_right(
-	    IN_TABLE("coils", "{\"addr\":0,\"value\":1}, {\"addr\":9}"));
-
-	ck_assert_ptr_nonnull(c->devices[0].ranges[0].init);
-	conf_forget_values(c);
-	ck_assert_ptr_null(c->devices[0].ranges[0].init);
-	conf_free(c);
-}
-END_TEST
-
 /* ---- transports ---- */
 
 START_TEST(units_name_devices_and_a_star_is_every_other)
@@ -657,6 +645,17 @@ START_TEST(an_included_file_that_is_no_json_is_told)
 }
 END_TEST
 
+START_TEST(what_a_broken_file_may_hold_is_not_missed)
+{
+	put_file("main.json",
+	    "{\"include\":[\"more/1\"],\"transports\":{\"t\":{" TCP
+	    ",\"units\":{\"1\":\"d\"}}}}");
+	put_file("more/1", "{\"devices\":{\"d\":{},}");
+	expect("@/more/1:1:21: the file ends inside the object that begins at "
+	       "1:1");
+}
+END_TEST
+
 START_TEST(a_file_that_is_not_there_is_told_with_its_reason)
 {
 	ck_assert_ptr_null(case_load_file("/nowhere/holdfast.json", ""));
@@ -764,7 +763,6 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, every_type_and_order_has_its_word);
 	tcase_add_test(tc, nan_is_a_value_of_floats);
 	tcase_add_test(tc, ranges_that_touch_do_not_overlap);
-	tcase_add_test(tc, values_can_be_forgotten);
 	tcase_add_test(tc, units_name_devices_and_a_star_is_every_other);
 	tcase_add_loop_test(tc, an_address_to_listen_on_is_kept_in_one_spelling,
 	    0, sizeof(addresses) / sizeof(addresses[0]));
@@ -799,6 +797,7 @@ main(void)
 	    files, a_mistake_in_an_included_file_is_told_with_its_name);
 	tcase_add_test(files, an_included_file_that_is_not_there_is_told);
 	tcase_add_test(files, an_included_file_that_is_no_json_is_told);
+	tcase_add_test(files, what_a_broken_file_may_hold_is_not_missed);
 	suite_add_tcase(s, files);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -121,6 +121,9 @@ static const struct bad values[] = {
 	    "1:28: \"transports\" must be an object, not null" },
 	{ "{\"devices\":{},\"transports\":{}}",
 	    "1:12: \"devices\" names no device" },
+	/* one mistake does not bring others with it */
+	{ "{\"transports\":{\"t\":{" TCP ",\"units\":{\"1\":\"d\"}}}}",
+	    "1:1: \"devices\" is missing in the top level" },
 	{ "{\"devices\":{\"d\":7},\"transports\":{\"t\":7}}",
 	    "1:17: \"d\" must be an object, not a whole number\n"
 	    "1:38: \"t\" must be an object, not a whole number" },
@@ -140,10 +143,10 @@ static const struct bad values[] = {
 	{ IN_TOP("\"hang_timeout_ms\": 99"),
 	    "2:20: \"hang_timeout_ms\" is 99; it must be from 100 to 600000" },
 	{ IN_TOP("\"store\": {\"name\": \"a b\"}"),
-	    "2:19: \"a b\" is no name for \"name\": letters, digits, \"_\" "
+	    "2:19: \"a b\" is no name: letters, digits, \"_\" "
 	    "and \"-\", at most 40" },
 	{ IN_TOP("\"store\": {\"name\": \"\"}"),
-	    "2:19: \"\" is no name for \"name\": letters, digits, \"_\" and "
+	    "2:19: \"\" is no name: letters, digits, \"_\" and "
 	    "\"-\", at most 40" },
 	{ "{\"devices\":{\"../x\":{}},\"transports\":{}}",
 	    "1:13: \"../x\" is no name for a device: letters, digits, \"_\" "
