@@ -13,7 +13,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { BITS = 64 };
+enum { BITS = 64, LITTLE = __BYTE_ORDER == __LITTLE_ENDIAN };
 
 ALWAYS_INLINE uint64_t
 load(const _Atomic uint64_t *w)
@@ -41,6 +41,19 @@ swap_regs(uint64_t x)
 	const uint64_t lows = 0x00ff00ff00ff00ffull;
 
 	return (x >> 8 & lows) | (x & lows) << 8;
+}
+
+/* Two words at a time where the machine can: registers are swapped eight at
+ * once. The words are still loaded one by one. */
+typedef uint64_t pair __attribute__((vector_size(16)));
+typedef uint16_t eight_regs __attribute__((vector_size(16)));
+
+ALWAYS_INLINE pair
+swap_eight(pair x)
+{
+	eight_regs r = (eight_regs)x;
+
+	return (pair)(r << 8 | r >> 8);
 }
 
 /* Words that the run touches, and 64-bit groups that it makes in wire form. */
@@ -95,14 +108,27 @@ wire_group(const struct store_run *r, const uint8_t *in, uint32_t i, bool regs)
 ALWAYS_INLINE void
 emit(void *to, uint32_t i, uint64_t x, uint32_t bytes, bool regs, bool ring)
 {
-	x = htole64(regs ? swap_regs(x) : x);
+	uint8_t *at = (uint8_t *)to + i * 8;
+
+	x = regs ? swap_regs(x) : x;
 	if (ring) {
-		store((_Atomic uint64_t *)to + i, x);
+		store((_Atomic uint64_t *)to + i, htole64(x));
 	} else if (bytes == 8) {
-		memcpy((uint8_t *)to + i * 8, &x, 8);
+		x = htole64(x);
+		memcpy(at, &x, 8);
 	} else {
-		memcpy((uint8_t *)to + i * 8, &x, bytes);
+		for (; bytes > 0; bytes--, x >>= 8) {
+			*at++ = (uint8_t)x;
+		}
 	}
+}
+
+ALWAYS_INLINE void
+emit_pair(void *to, uint32_t i, uint64_t a, uint64_t b)
+{
+	pair x = swap_eight((pair){ a, b });
+
+	memcpy((uint8_t *)to + i * 8, &x, 16);
 }
 
 ALWAYS_INLINE void
@@ -111,16 +137,29 @@ copy_out_by(const _Atomic uint64_t *side, const struct store_run *r, void *to,
 {
 	const _Atomic uint64_t *w = side + r->word;
 	uint32_t whole = r->bits / BITS, rest = r->bits % BITS;
-	uint32_t up = BITS - down;
+	uint32_t up = BITS - down, i = 0;
 
 	if (down == 0) {
-		for (uint32_t i = 0; i < whole; i++) {
+		if (regs && !ring && LITTLE) {
+			for (; i + 2 <= whole; i += 2) {
+				emit_pair(to, i, load(w + i), load(w + i + 1));
+			}
+		}
+		for (; i < whole; i++) {
 			emit(to, i, load(w + i), 8, regs, ring);
 		}
 	} else if (whole > 0) {
-		uint64_t x = load(w), y;
+		uint64_t x = load(w), y, z;
 
-		for (uint32_t i = 0; i < whole; i++, x = y) {
+		if (regs && !ring && LITTLE) {
+			for (; i + 2 <= whole; i += 2, x = z) {
+				y = load(w + i + 1);
+				z = load(w + i + 2);
+				emit_pair(to, i, x >> down | y << up,
+				    y >> down | z << up);
+			}
+		}
+		for (; i < whole; i++, x = y) {
 			y = load(w + i + 1);
 			emit(to, i, x >> down | y << up, 8, regs, ring);
 		}

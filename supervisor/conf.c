@@ -247,7 +247,7 @@ static const struct conf_key transport_keys[] = {
 	    .help = "whose connections are never closed for newer ones" },
 	{ "max_connections", CONF_UINT, IN_TRANSPORT(max_connections), .min = 1,
 	    .max = 60000, .def = 256,
-	    .help = "connections of each worker at a time" },
+	    .help = "connections at a time, over all workers" },
 	{ "max_connections_per_peer", CONF_UINT,
 	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
 	    .help = "of them from one address; 0 sets no limit" },

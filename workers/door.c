@@ -15,6 +15,7 @@ enum {
 	ACCEPTS_ALONE = 32, /* connections taken in one turn */
 	ACCEPTS_SHARED = 4, /* so that the other workers get theirs */
 	PAUSE_MS = 50, /* away from the listener while it is of no use */
+	LEFT_MAX = 3, /* pauses in a row in favour of the other workers */
 };
 
 #define STARVED_AGAIN_NS 60000000000ull /* between two lines about it */
@@ -38,6 +39,7 @@ admit(struct door *d, int fd, const struct acl_peer *peer)
 	struct shm_stats *s = &d->worker->shm->stats;
 	bool priority = acl_match(&conf->priority, peer);
 	struct conn *c;
+	bool room;
 	unsigned n;
 
 	c = conns_oldest_of(d->conns, peer, &n);
@@ -45,12 +47,14 @@ admit(struct door *d, int fd, const struct acl_peer *peer)
 	    n >= conf->max_connections_per_peer)
 		d->leave(d->arg, c, "replaced by a newer one of its peer",
 		    &s->conns_evicted);
-	if (conns_full(d->conns) && (c = conns_oldest(d->conns)) != NULL)
+	/* who has made room may use it, whatever the other workers do */
+	room = !conns_full(d->conns);
+	if (!room && (c = conns_oldest(d->conns)) != NULL) {
 		d->leave(
 		    d->arg, c, "evicted for a newer one", &s->conns_evicted);
-	c = NULL;
-	if (!conns_full(d->conns))
-		c = conns_open(d->conns, fd, peer, priority);
+		room = true;
+	}
+	c = room ? conns_open(d->conns, fd, peer, priority) : NULL;
 	if (c == NULL)
 		refuse(d, fd, peer);
 	else if (!d->enter(d->arg, c))
@@ -173,18 +177,32 @@ accept_one(struct door *d, int listen_fd)
 	return true;
 }
 
+/* A full transport makes room in a worker that has somebody to evict. One that
+ * has nobody leaves the newcomer to the others, but not for ever: they may
+ * have nobody either. */
+static bool
+for_others(struct door *d)
+{
+	struct conns *cs = d->conns;
+
+	if (cs->nsiblings == 0 || !conns_full(cs) || conns_oldest(cs) != NULL ||
+	    d->left == LEFT_MAX) {
+		d->left = 0;
+		return false;
+	}
+	d->left++;
+	return true;
+}
+
 static void
 acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct door *d = arg;
-	struct conns *cs = d->conns;
-	int n = cs->nsiblings == 0 ? ACCEPTS_ALONE : ACCEPTS_SHARED;
+	int n = d->conns->nsiblings == 0 ? ACCEPTS_ALONE : ACCEPTS_SHARED;
 
 	(void)what;
 	worker_turn(d->worker);
-	/* a full transport makes room in the worker that has somebody to
-	 * evict, so one that has nobody leaves the newcomer to it */
-	if (cs->nsiblings != 0 && cs->open == 0 && conns_full(cs)) {
+	if (for_others(d)) {
 		pause_accepting(d);
 		return;
 	}
@@ -199,6 +217,7 @@ door_open(struct door *d)
 	int fd = w->proc->listen_fd;
 
 	d->starved_ns = 0;
+	d->left = 0;
 	d->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
 	event_assign(

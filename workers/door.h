@@ -22,6 +22,7 @@ struct door {
 	    _Atomic uint64_t *counter);
 	struct event listener, pause;
 	int reserve_fd; /* given up to turn somebody away */
+	unsigned left; /* pauses in favour of the other workers */
 	uint64_t starved_ns; /* when no descriptor was to be had, 0 never */
 };
 

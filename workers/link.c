@@ -169,6 +169,19 @@ answer(struct run *r)
 	r->requests++;
 }
 
+/* What is left of the input is hopeless. */
+static enum link_rc
+give_up(struct run *r, unsigned len, const char **why, const char *words)
+{
+	*why = words;
+	r->frame.unit = 0;
+	if (r->trace)
+		trace(
+		    r, false, r->batch->in + r->prog.done, len - r->prog.done);
+	worker_count(&r->link->worker->shm->stats.frames_bad, 1);
+	return LINK_BAD;
+}
+
 static enum link_rc
 run(struct run *r, const char **why)
 {
@@ -180,11 +193,8 @@ run(struct run *r, const char **why)
 		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,
 		    r->batch->in + r->prog.done, len - r->prog.done, &r->frame);
 
-		if (rc == FRAME_BAD) {
-			*why = r->frame.why;
-			worker_count(&l->worker->shm->stats.frames_bad, 1);
-			return LINK_BAD;
-		}
+		if (rc == FRAME_BAD)
+			return give_up(r, len, why, r->frame.why);
 		if (rc == FRAME_OK &&
 		    r->prog.out + l->framer->adu_max > BATCH_OUT)
 			return LINK_FULL;
@@ -200,10 +210,8 @@ run(struct run *r, const char **why)
 		}
 		break;
 	}
-	if (len - r->prog.done > CONN_LEFT_MAX) {
-		*why = "request too long";
-		return LINK_BAD;
-	}
+	if (len - r->prog.done > CONN_LEFT_MAX)
+		return give_up(r, len, why, "request too long");
 	return LINK_MORE;
 }
 
@@ -222,7 +230,7 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 	r.op = batch_half(c)->op;
 	r.delimiter = '\n';
 	r.requests = 0;
-	r.trace = w->conf->trace ||
+	r.trace =
 	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
 	if (l->framer == &frame_ascii)
 		r.delimiter = delimiter(&w->bind);

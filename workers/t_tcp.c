@@ -69,8 +69,9 @@ sweep_arm(struct tcp *t)
 		return;
 	t->sweep_ns = next;
 	ns = next > t->worker->now_ns ? next - t->worker->now_ns : 0;
+	ns += 1000; /* a microsecond late rather than early */
 	tv.tv_sec = (time_t)(ns / 1000000000);
-	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000) + 1;
+	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000);
 	event_add(&t->sweep, &tv);
 }
 
@@ -286,6 +287,7 @@ writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct tcp *t = c->owner;
+	unsigned before = c->sent;
 	enum io io;
 
 	(void)fd;
@@ -297,7 +299,8 @@ writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (io == IO_WANT_WRITE) {
-		conns_park(&t->conns, c, c->held);
+		if (c->sent != before)
+			conns_park(&t->conns, c, c->held);
 		return;
 	}
 	if (serve(t, c, c->held, c->sent) && t->worker->draining)
