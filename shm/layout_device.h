@@ -8,6 +8,16 @@
 
 #include "shm/layout.h"
 
+/*
+ * The gate, a sem_t, starts so many bytes before the segment's end. Its count
+ * and its waiters are in these bytes. What the C library keeps behind them
+ * says how to call the kernel, and it ends a process that finds nonsense
+ * there; so that part is a page of each process's own, mapped behind the
+ * segment. Otherwise one process that scribbles could end all that write to
+ * the device, and the supervisor, which posts the gate after every death.
+ */
+enum { SHM_GATE_BYTES = sizeof(void *) == 8 ? 8 : sizeof(sem_t) };
+
 enum {
 	SHM_TABLES = 6
 }; /* coils, discrete inputs, holding, input, files, fifos */
@@ -56,8 +66,7 @@ struct shm_device {
 	uint32_t events_size; /* a power of two */
 	uint32_t shared; /* the first four tables show the same words */
 	uint32_t spare;
-	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see above */
-	sem_t gate;
+	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see layout.h */
 	_Alignas(SHM_LINE) _Atomic uint64_t seq; /* owner; release */
 	struct shm_side side[2]; /* owner; relaxed */
 	/* first event that is left; owner, relaxed, a release fence after it */
@@ -68,9 +77,5 @@ struct shm_device {
 };
 
 _Static_assert(offsetof(struct shm_device, seq) % SHM_LINE == 0, "seq");
-_Static_assert(
-    offsetof(struct shm_device, seq) - offsetof(struct shm_device, owner) <=
-	SHM_LINE,
-    "gate beside owner");
 
 #endif

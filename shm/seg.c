@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Before each mapping; a multiple of every page size. */
+/* Before and behind each mapping; a multiple of every page size. */
 enum { GUARD = 65536, NAME_LEN_MAX = 40 };
 
 #define OBJECT_PREFIX "holdfast-"
@@ -38,7 +38,6 @@ layout_hash(void)
 		sizeof(struct shm_side),
 		sizeof(struct shm_device),
 		offsetof(struct shm_device, owner),
-		offsetof(struct shm_device, gate),
 		offsetof(struct shm_device, seq),
 		sizeof(struct shm_slot),
 		offsetof(struct shm_slot, beat_ns),
@@ -50,6 +49,7 @@ layout_hash(void)
 		sizeof(struct shm_stats),
 		sizeof(struct shm_worker),
 		SHM_RING_BYTES,
+		SHM_GATE_BYTES,
 		sizeof(sem_t),
 	};
 	uint32_t h = 2166136261u;
@@ -96,7 +96,7 @@ seg_object_name(char *out, size_t size, const char *store, enum shm_kind kind,
 	}
 }
 
-/* Maps the object that fd is, behind a guard; where is NULL or the address of
+/* Maps the object that fd is, between guards; where is NULL or the address of
  * a mapping that it replaces. */
 static int
 map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
@@ -109,7 +109,7 @@ map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
 		return -1;
 	}
 	if (!where) {
-		base = mmap(NULL, GUARD + size, PROT_NONE,
+		base = mmap(NULL, GUARD + size + GUARD, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (base == MAP_FAILED) {
 			return -1;
@@ -121,7 +121,7 @@ map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
 		int e = errno;
 
 		if (!where) {
-			munmap(base - GUARD, GUARD + size);
+			munmap(base - GUARD, GUARD + size + GUARD);
 		}
 		errno = e;
 		return -1;
@@ -145,13 +145,28 @@ seg_view_keep(struct seg *s, const struct seg_view *v)
 {
 	char *guard = (char *)s->at - GUARD;
 
-	if (!v) {
-		return 0;
-	}
 	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0) {
 		return -1;
 	}
 	*view_of(s->at) = *v;
+	return mprotect(guard, GUARD, PROT_READ);
+}
+
+int
+seg_gate_keep(struct seg *s)
+{
+	size_t own = sizeof(sem_t) - SHM_GATE_BYTES;
+	char *guard = (char *)s->at + s->size;
+	sem_t like;
+
+	if (own == 0) {
+		return 0;
+	}
+	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0 ||
+	    sem_init(&like, 1, 0) < 0) {
+		return -1;
+	}
+	memcpy(guard, (char *)&like + SHM_GATE_BYTES, own);
 	return mprotect(guard, GUARD, PROT_READ);
 }
 
@@ -242,7 +257,7 @@ check_parts(struct seg *s, enum shm_kind kind)
 		return -1;
 	}
 	if (kind == SHM_DEVICE) {
-		return 0; /* store_open() looks at its tables */
+		return seg_gate_keep(s); /* store_open() looks at the rest */
 	}
 	if ((kind == SHM_CONTROL ? seg_view_control(&v, s->at)
 				 : seg_view_worker(&v, s->at)) < 0) {
@@ -325,7 +340,7 @@ void
 seg_unmap(struct seg *s)
 {
 	if (s->at) {
-		munmap((char *)s->at - GUARD, GUARD + s->size);
+		munmap((char *)s->at - GUARD, GUARD + s->size + GUARD);
 	}
 	s->at = NULL;
 	s->size = 0;

@@ -234,7 +234,7 @@ lay_out(struct shm_device *d, const struct plan *p)
 	d->shared = p->shared;
 	memcpy(d->nextents, p->nof, sizeof(d->nextents));
 	memcpy(d->extents_at, p->at, sizeof(d->extents_at));
-	return off + events;
+	return off + events + sizeof(sem_t);
 }
 
 /* Puts the initial value of a range on both sides. */
@@ -273,6 +273,7 @@ fill(struct seg *s, const struct shm_device *head, const struct plan *p,
 {
 	struct shm_device *d = s->at;
 	struct shm_range *ranges;
+	sem_t gate;
 
 	memcpy(d, head, offsetof(struct shm_device, owner));
 	memcpy(
@@ -293,7 +294,11 @@ fill(struct seg *s, const struct shm_device *head, const struct plan *p,
 		atomic_init(&d->side[side].events, d->events_size);
 	}
 	atomic_init(&d->events_oldest, d->events_size);
-	return sem_init(&d->gate, 1, 1);
+	if (sem_init(&gate, 1, 1) < 0) {
+		return -1;
+	}
+	memcpy((char *)d + s->size - SHM_GATE_BYTES, &gate, SHM_GATE_BYTES);
+	return seg_gate_keep(s);
 }
 
 int

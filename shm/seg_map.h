@@ -42,8 +42,11 @@ int seg_view_worker(struct seg_view *, const struct shm_worker *);
 /* Makes the object, allocates its pages, maps it read-write. */
 int seg_object_create(struct seg *, uint64_t size);
 
-/* Keeps the view in front of the mapping; NULL for a device. */
+/* Keeps the view in front of a control or worker segment's mapping. */
 int seg_view_keep(struct seg *, const struct seg_view *);
+
+/* Keeps this process's part of the gate behind a device's mapping. */
+int seg_gate_keep(struct seg *);
 
 /* Fills in and stores the head, its magic last. */
 void seg_publish(

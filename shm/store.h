@@ -59,6 +59,7 @@ struct store_step {
 /* One device as this process sees it. Private, held by value. */
 struct store {
 	struct shm_device *dev;
+	sem_t *gate; /* see SHM_GATE_BYTES */
 	const struct shm_extent *extents;
 	const struct shm_range *ranges;
 	_Atomic uint64_t *data[2];
@@ -109,7 +110,6 @@ enum store_rc store_apply(struct store *, const struct store_who *,
 /* True if all count addresses exist. */
 bool store_has(
     const struct store *, enum store_table, uint32_t addr, uint32_t count);
-
 /* The range that holds an address, or NULL. */
 const struct shm_range *store_range(
     const struct store *, enum store_table, uint32_t addr);

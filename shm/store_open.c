@@ -76,6 +76,9 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 	uint64_t extents = 0;
 	char *base = (char *)st->dev;
 
+	st->gate = (sem_t *)(base + size - SHM_GATE_BYTES);
+	size -= sizeof(sem_t);
+
 	for (unsigned t = 0; t < SHM_TABLES; t++) {
 		extents += d->nextents[t];
 		st->nextents[t] = d->nextents[t];

@@ -150,14 +150,14 @@ try_owner(struct store *st, bool ask)
 
 /* Sleeps at the gate until `until`; true if it was let in. */
 static bool
-wait_at_gate(struct shm_device *d, int64_t until)
+wait_at_gate(struct store *st, int64_t until)
 {
 	struct timespec ts = {
 		.tv_sec = until / NS_PER_S,
 		.tv_nsec = until % NS_PER_S,
 	};
 
-	return sem_clockwait(&d->gate, CLOCK_MONOTONIC, &ts) == 0;
+	return sem_clockwait(st->gate, CLOCK_MONOTONIC, &ts) == 0;
 }
 
 #if STORE_MUT == 1
@@ -168,7 +168,7 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	(void)try_owner;
 	(void)wait_at_gate;
 	(void)now_ns;
-	sem_wait(&st->dev->gate);
+	sem_wait(st->gate);
 	atomic_store(&st->dev->owner, st->env->me);
 	return 0;
 }
@@ -177,21 +177,20 @@ void
 store_own_release(struct store *st)
 {
 	atomic_store(&st->dev->owner, 0);
-	sem_post(&st->dev->gate);
+	sem_post(st->gate);
 }
 
 #else
 int
 store_own_take(struct store *st, uint64_t budget_ns)
 {
-	struct shm_device *d = st->dev;
 	int64_t now, end, ask_at, until;
 	bool got;
 
 	atomic_store_explicit(
 	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
 	/* without a token, too: a crash may have eaten it */
-	if ((sem_trywait(&d->gate) == 0 && try_owner(st, false)) ||
+	if ((sem_trywait(st->gate) == 0 && try_owner(st, false)) ||
 	    try_owner(st, false)) {
 		return 0;
 	}
@@ -200,7 +199,7 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	ask_at = now + STORE_SLICE_NS;
 	for (;;) {
 		until = now + STORE_SLICE_NS;
-		got = wait_at_gate(d, until < end ? until : end);
+		got = wait_at_gate(st, until < end ? until : end);
 		now = now_ns();
 		/* a token got while another one owns is simply absorbed */
 		if (try_owner(st, !got || now >= ask_at)) {
@@ -220,15 +219,14 @@ store_own_take(struct store *st, uint64_t budget_ns)
 void
 store_own_release(struct store *st)
 {
-	struct shm_device *d = st->dev;
 	int tokens = 0;
 
-	atomic_store_explicit(&d->owner, 0, memory_order_release);
+	atomic_store_explicit(&st->dev->owner, 0, memory_order_release);
 	atomic_store_explicit(claim_of(st), 0, memory_order_release);
 	/* at most one free token is ever of use */
-	sem_getvalue(&d->gate, &tokens);
+	sem_getvalue(st->gate, &tokens);
 	if (tokens <= 0) {
-		sem_post(&d->gate);
+		sem_post(st->gate);
 	}
 }
 #endif
@@ -251,7 +249,7 @@ store_reap(struct store *st, uint64_t dead)
 	return had;
 #else
 	/* in any case: the dead may have taken a token or a wake-up along */
-	sem_post(&st->dev->gate);
+	sem_post(st->gate);
 	return had;
 #endif
 }

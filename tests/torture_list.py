@@ -2,16 +2,62 @@
 """The torture list: which harness is run how, in short and in full."""
 import sys
 
+ENDLESS = "STORE_SLICE_NS=100000000000L"  # sleeps that nothing but a wake ends
+
 
 def rows(build, here, full, seconds):
     """[(name, argv, limit in seconds)], for run.py."""
     def python(script, *args):
         return [sys.executable, here / script, "--build", build, *args]
 
-    kills = [("torture_faults", [sys.executable, here / "sys_faults.py",
-                                 "kills_under", "--kills=10000"], 1200)]
-    return (kills if full else []) + [
-        ("torture_model", python(
-            "torture_model.py", *(["--full"] if full else [])),
-         2400 if full else 120),
+    def variant(*args):
+        return python("torture_build.py", *args)
+
+    def tool(name, *args):
+        return [build / "tests" / name, *args]
+
+    step_modes = "kill,stop,wait,hold,birth,reap"
+    if not full:
+        return [
+            ("torture_model", python("torture_model.py"), 120),
+            ("torture_step", tool("torture_step", "--mode", step_modes), 120),
+            ("torture_step_self", tool(
+                "torture_step", "--mode", "self", "--stride", "5"), 60),
+            ("torture_step_read", tool(
+                "torture_step", "--mode", "read", "--stride", "8"), 60),
+            ("torture_step_waiter", variant(
+                "--define", ENDLESS, "torture_step", "--stride", "9"), 60),
+            ("torture_nest", tool("torture_nest", "--seconds", "4"), 90),
+            ("torture_chaos", tool("torture_chaos", "--seconds", "10"), 60),
+            ("torture_mutants", python("torture_mutants.py"), 180),
+        ]
+    limit = 300 + 10 * seconds
+    jobs = [
+        ("torture_model", python("torture_model.py", "--full"), 3600),
+        ("torture_step", tool("torture_step"), limit),
+        ("torture_step_waiter", variant(
+            "--define", ENDLESS, "torture_step"), limit),
+        ("torture_nest", tool("torture_nest"), 3600),
+        ("torture_chaos", tool(
+            "torture_chaos", "--seconds", seconds), limit),
+        ("torture_chaos_8_writers", tool(
+            "torture_chaos", "--seconds", seconds, "--writers", 8), limit),
+        ("torture_mutants", python("torture_mutants.py"), 600),
+        ("torture_faults", [sys.executable, here / "sys_faults.py",
+                            "kills_under", "--kills=10000"], 1200),
     ]
+    for compiler, opt in (("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-O0"),
+                          ("clang", "-O2"), ("clang", "-O3")):
+        how = compiler + opt
+        jobs += [
+            ("torture_step_" + how, variant(
+                "--cc", compiler, "--opt=" + opt, "torture_step", "--mode",
+                step_modes), limit),
+            ("torture_step_waiter_" + how, variant(
+                "--define", ENDLESS, "--cc", compiler, "--opt=" + opt,
+                "torture_step", "--stride", "5"), limit),
+            ("torture_nest_" + how, variant(
+                "--cc", compiler, "--opt=" + opt, "torture_nest",
+                "--seconds", max(seconds // 4, 1)), limit),
+        ]
+    return jobs
