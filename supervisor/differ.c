@@ -7,48 +7,72 @@
 #include "supervisor/differ.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-static json_t *
+#include "shm/log.h"
+#include "supervisor/jsonc.h"
+
+static void
+never(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
+    const char *what)
+{
+	(void)arg;
+	(void)doc;
+	log_warnx(
+	    "dumped configuration is none at=%u:%u why=%s", line, col, what);
+}
+
+static struct jsonc_doc *
 dumped(const struct conf *c)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	json_t *j;
+	struct jsonc_doc *doc;
 
 	if (f == NULL) {
 		return NULL;
 	}
 	conf_dump(c, f);
 	fclose(f);
-	j = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+	doc = jsonc_parse("dump", text, len, never, NULL);
 	free(text);
-	return j;
+	return doc;
 }
 
-/* Compares the members of two objects; kind is the word for one of them. */
-static unsigned
-members(const json_t *was, const json_t *is, const char *kind, FILE *out)
+static bool
+left_out(const char *name, const char *const *skip)
 {
-	const char *name;
-	json_t *one, *other;
+	for (; *skip != NULL; skip++) {
+		if (strcmp(name, *skip) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Compares the members of two objects, but those named in skip; kind is the
+ * word for one of them. */
+static unsigned
+members(const struct jsonc_node *was, const struct jsonc_node *is,
+    const char *kind, const char *const *skip, FILE *out)
+{
+	const struct jsonc_node *m, *other;
 	unsigned n = 0;
 
-	json_object_foreach ((json_t *)(uintptr_t)is, name, one) {
-		other = json_object_get(was, name);
-		if (other == NULL || !json_equal(one, other)) {
-			fprintf(out, "%s %s: %s\n", kind, name,
+	for (m = is->in.first; m != NULL; m = m->next) {
+		other = jsonc_get(was, m->key);
+		if (!left_out(m->key, skip) && !jsonc_equal(m, other)) {
+			fprintf(out, "%s %s: %s\n", kind, m->key,
 			    other == NULL ? "added" : "changed");
 			n++;
 		}
 	}
-	json_object_foreach ((json_t *)(uintptr_t)was, name, one) {
-		if (json_object_get(is, name) == NULL) {
-			fprintf(out, "%s %s: removed\n", kind, name);
+	for (m = was->in.first; m != NULL; m = m->next) {
+		if (!left_out(m->key, skip) && jsonc_get(is, m->key) == NULL) {
+			fprintf(out, "%s %s: removed\n", kind, m->key);
 			n++;
 		}
 	}
@@ -56,37 +80,34 @@ members(const json_t *was, const json_t *is, const char *kind, FILE *out)
 }
 
 static unsigned
-compare(json_t *was, json_t *is, FILE *out)
+compare(const struct jsonc_node *was, const struct jsonc_node *is, FILE *out)
 {
-	static const struct {
-		const char *section, *kind;
-	} named[] = { { "transports", "transport" }, { "devices", "device" } };
+	static const char *const named[] = { "transports", "devices", NULL };
+	static const char *const none[] = { NULL };
 	unsigned n = 0;
-	size_t i;
 
-	for (i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-		n += members(json_object_get(was, named[i].section),
-		    json_object_get(is, named[i].section), named[i].kind, out);
-		json_object_del(was, named[i].section);
-		json_object_del(is, named[i].section);
-	}
-	return n + members(was, is, "key", out);
+	n += members(jsonc_get(was, "transports"), jsonc_get(is, "transports"),
+	    "transport", none, out);
+	n += members(jsonc_get(was, "devices"), jsonc_get(is, "devices"),
+	    "device", none, out);
+	return n + members(was, is, "key", named, out);
 }
 
 int
 differ_report(const struct conf *now, FILE *out)
 {
 	struct conf *next = conf_load(now->path, out);
-	json_t *was, *is;
+	struct jsonc_doc *was, *is;
 
 	if (next == NULL) {
 		return errno == EINVAL ? EX_CONFIG : EX_NOINPUT;
 	}
 	was = dumped(now);
 	is = dumped(next);
-	if (was == NULL || is == NULL) {
+	if (was == NULL || was->root == NULL || is == NULL ||
+	    is->root == NULL) {
 		fprintf(out, "the configurations could not be compared\n");
 		return EX_SOFTWARE;
 	}
-	return compare(was, is, out) > 0 ? DIFFER_CHANGED : 0;
+	return compare(was->root, is->root, out) > 0 ? DIFFER_CHANGED : 0;
 }

@@ -459,3 +459,45 @@ jsonc_number(const struct jsonc_node *node)
 	return node->negative ? -(double)node->magnitude
 			      : (double)node->magnitude;
 }
+
+/* The same number of members, and each the same. */
+static bool
+equal_inside(const struct jsonc_node *a, const struct jsonc_node *b)
+{
+	const struct jsonc_node *x, *y = b->in.first;
+
+	if (a->in.n != b->in.n)
+		return false;
+	for (x = a->in.first; x != NULL; x = x->next) {
+		if (a->type == JSONC_OBJECT)
+			y = jsonc_get(b, x->key);
+		if (!jsonc_equal(x, y))
+			return false;
+		y = y->next;
+	}
+	return true;
+}
+
+bool
+jsonc_equal(const struct jsonc_node *a, const struct jsonc_node *b)
+{
+	if (a == NULL || b == NULL || a->type != b->type)
+		return a == b;
+	switch (a->type) {
+	case JSONC_BOOL:
+		return a->yes == b->yes;
+	case JSONC_INTEGER:
+		return a->magnitude == b->magnitude &&
+		    a->negative == b->negative;
+	case JSONC_REAL:
+		return a->real == b->real;
+	case JSONC_STRING:
+		return strcmp(a->text, b->text) == 0;
+	case JSONC_ARRAY:
+	case JSONC_OBJECT:
+		return equal_inside(a, b);
+	case JSONC_NULL:
+		break;
+	}
+	return true;
+}

@@ -70,6 +70,10 @@ struct jsonc_node *jsonc_get(const struct jsonc_node *, const char *key);
 /* "a whole number", "an object": what a node is, in words. */
 const char *jsonc_type_words(enum jsonc_type);
 
+/* True if both say the same; members of an object in any order. NULL is equal
+ * to NULL alone. */
+bool jsonc_equal(const struct jsonc_node *, const struct jsonc_node *);
+
 /* Any number as a double. */
 double jsonc_number(const struct jsonc_node *);
 

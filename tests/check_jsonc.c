@@ -332,6 +332,41 @@ START_TEST(a_long_list_takes_no_longer_than_its_length)
 }
 END_TEST
 
+static const struct {
+	const char *a, *b;
+	bool equal;
+} pairs[] = {
+	{ "{\"a\":1,\"b\":[true,null]}", "{\"b\":[true,null],\"a\":1}", true },
+	{ "{\"a\":1}", "{\"a\":1,\"b\":2}", false },
+	{ "{\"a\":1,\"c\":2}", "{\"a\":1,\"b\":2}", false },
+	{ "[1,2]", "[2,1]", false },
+	{ "[1,2]", "[1,2,3]", false },
+	{ "[1,2]", "[1,2]", true },
+	{ "1", "1.0", false },
+	{ "1", "-1", false },
+	{ "1.5", "1.5", true },
+	{ "1.5", "1.25", false },
+	{ "18446744073709551615", "18446744073709551614", false },
+	{ "\"a\"", "\"\\u0061\"", true },
+	{ "\"a\"", "\"b\"", false },
+	{ "true", "false", false },
+	{ "null", "null", true },
+	{ "null", "[]", false },
+};
+
+START_TEST(equal_is_what_says_the_same)
+{
+	struct jsonc_doc *a = parse(pairs[_i].a), *b = parse(pairs[_i].b);
+
+	ck_assert(jsonc_equal(a->root, b->root) == pairs[_i].equal);
+	ck_assert(jsonc_equal(b->root, a->root) == pairs[_i].equal);
+	ck_assert(!jsonc_equal(a->root, NULL) && !jsonc_equal(NULL, a->root));
+	ck_assert(jsonc_equal(NULL, NULL));
+	jsonc_free(a);
+	jsonc_free(b);
+}
+END_TEST
+
 START_TEST(what_is_no_object_has_no_members)
 {
 	struct jsonc_doc *doc = parse("[1]");
@@ -366,6 +401,8 @@ main(void)
 	tcase_add_test(tc, text_cut_anywhere_is_refused_with_one_line);
 	tcase_add_test(tc, brackets_nested_beyond_all_reason_are_refused);
 	tcase_add_test(tc, a_long_list_takes_no_longer_than_its_length);
+	tcase_add_loop_test(tc, equal_is_what_says_the_same, 0,
+	    sizeof(pairs) / sizeof(pairs[0]));
 	tcase_add_test(tc, what_is_no_object_has_no_members);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
