@@ -5,6 +5,7 @@
  */
 #include "supervisor/claim.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,6 +21,8 @@
 #include "shm/log.h"
 #include "shm/seg.h"
 #include "shm/slot.h"
+
+enum { KILLS = 3 };
 
 void
 claim_init(struct claim *c)
@@ -134,6 +137,57 @@ former(const struct seg *old, unsigned slot)
 	    : NULL;
 }
 
+/* True if one of the descriptions of an open file says that it holds the lock
+ * on a byte of the file ino:
+ *
+ *	lock:	1: OFDLCK ADVISORY WRITE -1 00:1b:4711 8 8
+ */
+static bool
+says_lock(FILE *info, ino_t ino, unsigned slot)
+{
+	char line[256], want[64];
+
+	snprintf(want, sizeof(want), ":%llu %u %u\n", (unsigned long long)ino,
+	    slot, slot);
+	while (fgets(line, sizeof(line), info) != NULL) {
+		if (strncmp(line, "lock:", 5) == 0 &&
+		    strstr(line, "OFDLCK") != NULL &&
+		    strstr(line, want) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* True if the process holds the byte of a slot. What a segment says of a pid
+ * is not enough to kill somebody for. */
+static bool
+holds_byte(pid_t pid, int lock_fd, unsigned slot)
+{
+	char path[300];
+	struct stat st;
+	struct dirent *e;
+	bool found = false;
+	FILE *f;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)pid);
+	d = fstat(lock_fd, &st) == 0 ? opendir(path) : NULL;
+	while (d != NULL && !found && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", (int)pid,
+		    e->d_name);
+		f = fopen(path, "re");
+		if (f != NULL) {
+			found = says_lock(f, st.st_ino, slot);
+			fclose(f);
+		}
+	}
+	if (d != NULL) {
+		closedir(d);
+	}
+	return found;
+}
+
 /* Waits for the orphan of a slot. True once it has gone. */
 static bool
 outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
@@ -141,16 +195,22 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 	struct pollfd pfd = { .fd = -1, .events = POLLIN };
 	struct timespec slice = { 0, 5000000 };
 	pid_t pid = was != NULL ? (pid_t)atomic_load(&was->pid) : 0;
+	int kills = 0;
 
 	if (pid > 1) {
+		/* first the descriptor, then the proof: so it is the pid of
+		 * the holder for as long as the descriptor is open */
 		pfd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (pfd.fd >= 0 && !holds_byte(pid, lock_fd, slot)) {
+			close(pfd.fd);
+			pfd.fd = -1;
+		}
 	}
-	/* held even now: so the pid was its holder's when we opened it */
 	while (slot_lock_held(lock_fd, slot)) {
+		if (now_ms() > until && (pfd.fd < 0 || kills++ == KILLS)) {
+			break; /* unknown, or the kernel cannot end it */
+		}
 		if (now_ms() > until) {
-			if (pfd.fd < 0 || pid == getpid()) {
-				break;
-			}
 			log_warnx("pid %d of a former daemon does not end; "
 				  "killing it",
 			    (int)pid);

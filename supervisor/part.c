@@ -28,9 +28,9 @@ part_path(const char *name, char *out, size_t size)
 			return true;
 		}
 	}
-	snprintf(
+	n = snprintf(
 	    out, size, "%s/lib/holdfast/parts/%s.so", HOLDFAST_PREFIX, name);
-	return access(out, R_OK) == 0;
+	return n > 0 && (size_t)n < size && access(out, R_OK) == 0;
 }
 
 int

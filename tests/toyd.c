@@ -202,6 +202,32 @@ toy_forge(struct toy *t, int fd, const char *arg)
 	say(fd, "forged");
 }
 
+/* Writes noise over all of the control segment and over its own segment, for
+ * so many ms. */
+static void
+toy_scribble(struct toy *t, int fd, const char *arg)
+{
+	struct seg *segs[] = { &t->proc->control_seg, &t->proc->worker_seg };
+	uint64_t until = now_ns() / 1000000 + (uint64_t)atoi(arg);
+	uint64_t x = now_ns() | 1;
+	size_t i, w;
+
+	say(fd, "scribbling");
+	while (now_ns() / 1000000 < until) {
+		for (i = 0; i < 2; i++) {
+			uint64_t *words = segs[i]->at;
+
+			for (w = 0; w < segs[i]->size / 8; w++) {
+				x ^= x << 13;
+				x ^= x >> 7;
+				x ^= x << 17;
+				words[w] = x;
+			}
+		}
+	}
+	say(fd, "scribbled");
+}
+
 static void
 toy_write(struct toy *t, int fd, const char *arg)
 {
@@ -251,7 +277,7 @@ toy_state(struct toy *t, int fd, const char *arg)
 static void
 toy_slow(struct toy *t, int fd, const char *arg)
 {
-	(void)fd;
+	say(fd, "begun");
 	t->now->answer_ms = now_ns() / 1000000 + (uint64_t)atoi(arg);
 }
 
@@ -397,6 +423,7 @@ static const struct {
 	{ "ipc", toy_ipc },
 	{ "hold", toy_hold },
 	{ "forge", toy_forge },
+	{ "scribble", toy_scribble },
 	{ "write", toy_write },
 	{ "state", toy_state },
 	/* workers */
