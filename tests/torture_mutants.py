@@ -50,7 +50,7 @@ HOOKS = {
 OWN, STORE, SLOT = "shm/store_own.c", "shm/store.c", "shm/slot.c"
 EDITS = {
     "release wakes nobody": ([WAITER], {OWN: [(
-        "	if (tokens <= 0) {\n		sem_post(&d->gate);\n	}\n",
+        "	if (tokens <= 0) {\n		sem_post(st->gate);\n	}\n",
         "")]}),
     "a writer takes over without repair": ([SELF], {OWN: [(
         "	repair(st, dead); /* if we die in it, the next one repairs */\n",

@@ -140,7 +140,7 @@ make_canonical(struct image *im)
 {
 	struct shm_device *d = w.store.dev;
 	uint64_t *owner = in_image(im, (void *)(uintptr_t)&d->owner);
-	uint32_t *gate = in_image(im, &d->gate); /* value, waiters */
+	uint32_t *gate = in_image(im, w.store.gate); /* value, waiters */
 	static const unsigned recoverers[] = { PEER, REAPER };
 
 	if (owner && (*owner == me_reaper || *owner == me_peer)) {

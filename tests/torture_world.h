@@ -527,7 +527,7 @@ rest_check(struct world *w)
 	const struct shm_side *a = &d->side[0], *b = &d->side[1];
 	int tokens = 0;
 
-	sem_getvalue(&w->store.dev->gate, &tokens);
+	sem_getvalue(w->store.gate, &tokens);
 	if (d->owner != 0) {
 		return "the device is not free";
 	}
