@@ -6,7 +6,8 @@
 
 Without --torture: every suite check_*.c (two at a time), every system test
 sys_*.py and sys_*.c (one at a time), and the short torture selection. With
-it: the whole torture list. NAME picks suites; it may be a pattern ('sys_*').
+it: the whole torture list, with what the harnesses say. NAME picks suites; it
+may be a pattern ('sys_*').
 
 A program must print, last, Check's summary or `N passed, N failed`. One that
 prints none, ran nothing, ends by a signal or with a status that its summary
@@ -166,13 +167,13 @@ def collect(build, opts):
             (1, list(torture_jobs(build, False, opts.seconds)))]
 
 
-def report(job):
+def report(job, talkative):
     line = "%-28s %6d passed %4d failed %8.1f s" % (
         job.name, job.passed, job.failed, job.seconds)
     if job.why:
         line += "  " + ", ".join(job.why)
     print(line, flush=True)
-    if not job.failed or not job.log:
+    if not job.log or not (job.failed or talkative):
         return
     text = job.log.read_bytes()
     if len(text) > TAIL_BYTES:
@@ -183,20 +184,20 @@ def report(job):
     sys.stdout.flush()
 
 
-def run(build, width, jobs):
+def run(build, width, jobs, talkative):
     waiting, running = list(jobs), []
     try:
         while waiting or running:
             while waiting and len(running) < width:
                 job = waiting.pop(0)
                 if job.failed:
-                    report(job)
+                    report(job, talkative)
                     continue
                 job.start(build)
                 running.append(job)
             for job in [j for j in running if j.poll()]:
                 running.remove(job)
-                report(job)
+                report(job, talkative)
             time.sleep(0.02)
     finally:
         for job in running:
@@ -223,7 +224,7 @@ def main():
         sys.exit("run.py: no such suite: " + " ".join(unknown or ["(none)"]))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for width, group in groups:
-        run(build, width, group)
+        run(build, width, group, opts.torture)
     for job in jobs:
         if job.failed:
             print("failed: " + job.name)

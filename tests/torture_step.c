@@ -44,7 +44,7 @@ static struct point point = { .program = "torture_step" };
 static long stride = 1, seed, only = -1;
 static bool first_only;
 static const uint8_t *image; /* of the device to begin with; NULL the base */
-static long waits, slow_waits, slept, kills;
+static long waits, slow_waits, slept, kills, committed, undone;
 static int64_t wait_worst_ns, wait_sum_ns;
 
 static void
@@ -190,6 +190,7 @@ check_unrepaired(const struct request *r, struct picture *seen)
 		bad("a reader sees a torn write");
 		return false;
 	}
+	*(commits ? &committed : &undone) += 1;
 	if (w.board->acked && commits != 1) {
 		bad("an acknowledged write is lost");
 	}
@@ -720,10 +721,10 @@ static const struct mode {
 	const char *requests; /* that are worth it by default */
 } modes[] = {
 	{ "kill", mode_kill, false,
-	    "regs mask rdwr coils transaction refused "
+	    "regs mask rdwr coils transaction overlap refused "
 	    "same wrap" },
 	{ "stop", mode_stop, false,
-	    "regs mask rdwr coils transaction refused "
+	    "regs mask rdwr coils transaction overlap refused "
 	    "same wrap" },
 	{ "wait", mode_wait, false, "transaction" },
 	{ "self", mode_self, false, "transaction" },
@@ -741,7 +742,7 @@ run_mode(const struct mode *m, const struct request *r)
 	long points = found.points, bad_before = found.bad_points;
 	int64_t began = now_ns();
 
-	waits = slow_waits = slept = kills = 0;
+	waits = slow_waits = slept = kills = committed = undone = 0;
 	wait_worst_ns = wait_sum_ns = 0;
 	point.mode = m->name;
 	point.request = r->name;
@@ -753,6 +754,9 @@ run_mode(const struct mode *m, const struct request *r)
 	}
 	printf("%-6s %-12s %6ld points, %5ld kills, %3ld bad", m->name, r->name,
 	    found.points - points, kills, found.bad_points - bad_before);
+	if (committed + undone) {
+		printf(", %ld old, %ld new", undone, committed);
+	}
 	if (waits) {
 		printf(", waited %.2f ms, at worst %.1f",
 		    (double)wait_sum_ns / (double)waits / NS_PER_MS,

@@ -116,6 +116,10 @@ static const struct request requests[] = {
 		{ STEP(WRITE, HR, 1, 6), .in = fresh },
 		{ STEP(WRITE, CO, 60, 9), .in = fresh },
 		{ STEP(READ, HR, 2, 2) } } },
+	{ "overlap", .n = 3,
+	    .step = { { STEP(WRITE, HR, 2, 9), .in = fresh },
+		{ STEP(WRITE, HR, 7, 9), .in = fresh + 2 },
+		{ STEP(WRITE, HR, 8, 4), .in = fresh + 6 } } },
 	{ "refused", .n = 2,
 	    .step = { { STEP(CHECK, HR, 0, 2), .in = stale },
 		{ STEP(WRITE, HR, 1, 6), .in = fresh } } },
@@ -392,6 +396,9 @@ world_prepare(struct world *w, const struct request *r)
 	if (world_write(w, VICTIM, OP_BEFORE, s, 1, WRITER_MS) != STORE_OK) {
 		broken("preparing the victim");
 	}
+	if (r->wraps && room - store_changes_end(&w->store) % room > 96) {
+		broken("the ring would not wrap");
+	}
 	w->victim = slot_next_id(w->env.control, VICTIM);
 	w->events_at = store_changes_end(&w->store);
 	if (!picture_take(&w->reader, &w->before)) {
@@ -481,32 +488,37 @@ findings_sum(const struct findings *f)
 
 /* ---- what must hold ---- */
 
-/* Follows the changes since the request from a picture: each must start from
- * what was there. How many there were; -1 if they are not right. */
-static inline int
+/* Follows the changes since the request from a picture: each must tell what
+ * was there before its commit and be different. False if one is not right. */
+static inline bool
 changes_follow(struct world *w, struct picture *p, uint64_t newest)
 {
 	static uint8_t buf[STORE_CHANGE_BYTES];
+	struct picture before = *p;
 	uint8_t has[256];
 	struct store_change c;
-	uint64_t pos = w->events_at, last = p->seq;
-	int n = 0, rc;
+	uint64_t pos = w->events_at, last = 0;
+	size_t bytes;
+	int rc;
 
 	while ((rc = store_next_change(&w->reader, &pos, &c, buf)) == 1) {
-		if (c.seq < last || c.seq > newest ||
-		    store_bytes(c.table, c.count) > sizeof(has)) {
-			return -1;
+		bytes = store_bytes(c.table, c.count);
+		if (c.seq <= w->before.seq || c.seq < last || c.seq > newest ||
+		    bytes > sizeof(has)) {
+			return false;
 		}
-		oracle_move(p, c.table, c.addr, c.count, has, NULL);
-		if (memcmp(has, c.was, store_bytes(c.table, c.count)) != 0 ||
-		    memcmp(c.is, c.was, store_bytes(c.table, c.count)) == 0) {
-			return -1;
+		if (c.seq != last) {
+			before = *p;
+		}
+		oracle_move(&before, c.table, c.addr, c.count, has, NULL);
+		if (memcmp(has, c.was, bytes) != 0 ||
+		    memcmp(c.is, c.was, bytes) == 0) {
+			return false;
 		}
 		oracle_move(p, c.table, c.addr, c.count, NULL, c.is);
 		last = c.seq;
-		n++;
 	}
-	return rc < 0 ? -1 : n;
+	return rc == 0;
 }
 
 /* Every change that a reader can see belongs to what it can read, and the
@@ -516,7 +528,7 @@ changes_match(struct world *w, const struct picture *seen)
 {
 	struct picture p = w->before;
 
-	return changes_follow(w, &p, seen->seq) >= 0 && picture_same(&p, seen);
+	return changes_follow(w, &p, seen->seq) && picture_same(&p, seen);
 }
 
 /* At rest: free, available, and the same on both sides. */
