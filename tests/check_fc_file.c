@@ -55,6 +55,8 @@ static const struct fc_case answered[] = {
 	{ "fc20 rejects length 0", "14 07 06 0001 0000 0000", "94 03" },
 	{ "fc20 rejects a reply of 252 data bytes", "14 07 06 0001 0000 007d",
 	    "94 03" },
+	{ "fc20 rejects two groups that do not fit one reply",
+	    "14 0e 06 0001 0000 0064 06 0001 0000 001a", "94 03" },
 	{ "fc20 rejects lengths whose sum would wrap",
 	    "14 0e 06 0001 0000 ffff 06 0001 0000 0001", "94 03" },
 	{ "fc20 names the length when the file is wrong too",

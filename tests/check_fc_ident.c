@@ -143,6 +143,23 @@ START_TEST(objects_that_do_not_fit_follow_unsplit)
 }
 END_TEST
 
+START_TEST(a_reply_is_filled_to_its_last_byte)
+{
+	struct mb_object o[] = { { 0, 100, text }, { 1, 100, text },
+		{ 2, 40, text } };
+	uint8_t out[MB_PDU_MAX];
+
+	use(o, LEN(o));
+	ck_assert_uint_eq(fc_serve("2b 0e 01 00", false, out), MB_PDU_MAX);
+	ck_assert_uint_eq(out[4], 0);
+	ck_assert_uint_eq(out[6], 3);
+	o[2].len = 41; /* one more than fits */
+	ck_assert_uint_eq(fc_serve("2b 0e 01 00", false, out), 7 + 2 * 102);
+	ck_assert_uint_eq(out[4], 0xff);
+	ck_assert_uint_eq(out[6], 2);
+}
+END_TEST
+
 START_TEST(a_client_that_follows_sees_every_object_once)
 {
 	uint8_t pdu[4] = { 0x2b, 0x0e, 3, 0 }, out[MB_PDU_MAX];
@@ -170,10 +187,20 @@ START_TEST(fc17_cuts_a_text_that_does_not_fit)
 }
 END_TEST
 
+START_TEST(fc17_leaves_out_what_has_no_text)
+{
+	static const struct mb_object some[] = { { 0, 0, "" }, { 1, 1, "p" },
+		{ 2, 1, "r" } };
+
+	use(some, LEN(some));
+	fc_expect("fc17", "11", "11 04 70 2d 72 ff");
+}
+END_TEST
+
 START_TEST(a_unit_without_objects_answers_too)
 {
 	use(NULL, 0);
-	fc_expect("fc17", "11", "11 03 2d2d ff");
+	fc_expect("fc17", "11", "11 01 ff");
 	fc_expect("stream", "2b 0e 01 00", "2b 0e 01 81 00 00 00");
 	fc_expect("one object", "2b 0e 04 00", "ab 02");
 }
@@ -192,8 +219,10 @@ main(void)
 	tcase_add_loop_test(
 	    t, an_extended_unit_says_so, 0, LEN(extended_cases));
 	tcase_add_test(t, objects_that_do_not_fit_follow_unsplit);
+	tcase_add_test(t, a_reply_is_filled_to_its_last_byte);
 	tcase_add_test(t, a_client_that_follows_sees_every_object_once);
 	tcase_add_test(t, fc17_cuts_a_text_that_does_not_fit);
+	tcase_add_test(t, fc17_leaves_out_what_has_no_text);
 	tcase_add_test(t, a_unit_without_objects_answers_too);
 	suite_add_tcase(s, t);
 	return suite_run(s);

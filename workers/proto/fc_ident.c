@@ -129,6 +129,7 @@ fc_encapsulated(struct mb_call *call)
 	return identification(call);
 }
 
+/* The basic objects that have a text, joined by '-', and the run status. */
 enum mb_ex
 fc_server_id(struct mb_call *call)
 {
@@ -143,10 +144,12 @@ fc_server_id(struct mb_call *call)
 	count = wbuf_room(&call->out, 1);
 	text = wbuf_room(&call->out, ID_MAX);
 	for (id = 0; id <= last_of[1]; id++) {
-		if (id > 0 && len < ID_MAX)
-			text[len++] = '-';
 		o = object(who, id);
-		for (i = 0; o != NULL && i < o->len && len < ID_MAX; i++)
+		if (o == NULL || o->len == 0)
+			continue;
+		if (len > 0 && len < ID_MAX)
+			text[len++] = '-';
+		for (i = 0; i < o->len && len < ID_MAX; i++)
 			text[len++] = (uint8_t)o->text[i];
 	}
 	wbuf_cut(&call->out, 2 + len);

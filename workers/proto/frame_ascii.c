@@ -56,11 +56,9 @@ digits(const uint8_t *in, size_t len, uint8_t delimiter, size_t *n)
 {
 	size_t i;
 
-	for (i = 0; i < len && i <= DIGITS_MAX && digit(in[i]) >= 0; i++)
+	for (i = 0; i < len && i < DIGITS_MAX && digit(in[i]) >= 0; i++)
 		continue;
 	*n = i;
-	if (i > DIGITS_MAX)
-		return BROKEN;
 	if (i == len || (in[i] == '\r' && i + 1 == len))
 		return CUT_OFF;
 	if (in[i] == '\r' && in[i + 1] == delimiter)
