@@ -79,10 +79,7 @@ conf_fault_key(
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (node->key != NULL)
-		note(ctx, node->doc, node->key_line, node->key_col, what);
-	else
-		note(ctx, node->doc, node->line, node->col, what);
+	note(ctx, node->doc, node->key_line, node->key_col, what);
 }
 
 static int

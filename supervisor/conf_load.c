@@ -36,25 +36,26 @@ struct load {
 static char *
 slurp(int fd, size_t *len)
 {
-	char *text = NULL, *more;
+	char *text = NULL;
 	size_t size = 0, n = 0;
-	ssize_t got = 0;
+	ssize_t got;
 
-	do {
-		n += (size_t)got;
-		if (size - n < READ_BYTES) {
+	for (;;) {
+		if (size - n <= READ_BYTES) {
 			size = 2 * size + 2 * READ_BYTES;
-			more = size > 2 * FILE_BYTES_MAX ? NULL
-							 : realloc(text, size);
-			if (more == NULL) {
-				errno = EFBIG;
-				got = -1;
-				break;
-			}
-			text = more;
+			text = mem_resize(text, size);
 		}
 		got = read(fd, text + n, READ_BYTES);
-	} while (got > 0 || (got == -1 && errno == EINTR && (got = 0) == 0));
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got > 0 && n > FILE_BYTES_MAX) {
+			errno = EFBIG;
+			got = -1;
+		}
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
 	if (got == -1) {
 		free(text);
 		return NULL;

@@ -154,8 +154,6 @@ conf_range_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	in.r.table = table;
 	in.r.read_only = table == STORE_DI || table == STORE_IR;
 	in.r.type = bits ? TYPED_BITS : TYPED_UINT16;
-	in.r.order = TYPED_ABCD;
-	in.r.scale = 1;
 	conf_read_section(
 	    ctx, node, &conf_range, what, bits ? CONF_NOT_BITS : 0, &in);
 	*out = in.r;

@@ -118,13 +118,6 @@ read_word(struct conf_ctx *ctx, const struct jsonc_node *node,
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(key->words[i], node->text) == 0)
 			return (int)i;
-	for (size_t i = 0; i < count_words(key->later_words); i++)
-		if (strcmp(key->later_words[i], node->text) == 0) {
-			conf_fault(ctx, node,
-			    "\"%s\": \"%s\" is not in this version", key->name,
-			    node->text);
-			return -1;
-		}
 	conf_hint(hint, node->text, key->words, n);
 	conf_fault(ctx, node, "unknown %s \"%s\": it must be %s%s", key->name,
 	    node->text, all, hint);

@@ -27,16 +27,16 @@ mem_zero(size_t n, size_t size)
 	return sure(calloc(n > 0 ? n : 1, size));
 }
 
+void *
+mem_resize(void *p, size_t size)
+{
+	return sure(realloc(p, size));
+}
+
 char *
 mem_text(const char *s)
 {
 	return sure(strdup(s));
-}
-
-char *
-mem_part(const char *s, size_t len)
-{
-	return sure(strndup(s, len));
 }
 
 char *

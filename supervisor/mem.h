@@ -13,9 +13,11 @@
 /* n * size zero bytes. */
 void *mem_zero(size_t n, size_t size);
 
-/* A copy of a string, of its first len bytes, and of a formatted one. */
+/* Like realloc(). */
+void *mem_resize(void *, size_t size);
+
+/* A copy of a string, and of a formatted one. */
 char *mem_text(const char *);
-char *mem_part(const char *, size_t len);
 char *mem_format(const char *fmt, ...)
     __attribute__((__format__(printf, 1, 2)));
 

@@ -22,6 +22,7 @@ START_TEST(a_transport_of_two_keys_gets_sane_defaults)
 	ck_assert_uint_eq(c->ntransports, 1);
 	ck_assert_str_eq(t->name, "t1");
 	ck_assert_int_eq(t->type, CONF_TCP);
+	ck_assert_str_eq(conf_type_name(t->type), "tcp");
 	ck_assert_str_eq(t->listen, "127.0.0.1:0");
 	ck_assert_str_eq(t->framer, "socket");
 	for (int unit = 0; unit < CONF_UNITS; unit++)
@@ -667,6 +668,20 @@ START_TEST(a_file_that_is_not_there_is_told_with_its_reason)
 }
 END_TEST
 
+START_TEST(a_file_that_is_no_configuration_by_its_size_is_refused)
+{
+	char path[40];
+	int fd = memfd_create("conf", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, 70 << 20), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ck_assert_ptr_null(case_load_file(path, path));
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_str_eq(case_told, " cannot read: File too large");
+	close(fd);
+}
+END_TEST
+
 /* ---- the keys and the manual ---- */
 
 /* True if text has the line ".It Cm KEY" at or behind from. */
@@ -777,6 +792,8 @@ add_tests(TCase *tc)
 	tcase_add_loop_test(tc, the_samples_load_and_their_dumps_too, 0,
 	    sizeof(samples) / sizeof(samples[0]));
 	tcase_add_test(tc, a_file_that_is_not_there_is_told_with_its_reason);
+	tcase_add_test(
+	    tc, a_file_that_is_no_configuration_by_its_size_is_refused);
 	tcase_add_test(tc, every_key_stands_in_the_manual_with_its_default);
 }
 

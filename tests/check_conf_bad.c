@@ -181,6 +181,25 @@ static const struct bad values[] = {
 	    "2:69: min_backoff_ms 6000 is above max_backoff_ms 5000" },
 	{ T("\"user\": \"nobody-of-this-name\""),
 	    "2:66: this machine has no user \"nobody-of-this-name\"" },
+	{ IN_TRANSPORTS("\"t\":{\"type\":\"tcp\",\"listen\":502}"),
+	    "2:28: \"listen\" must be an address and port, \"HOST:PORT\", "
+	    "not a whole number" },
+	{ T("\"allow\": \"::1\""),
+	    "2:67: \"allow\" must be a list of networks, not a string" },
+	{ T("\"deny\": [7]"),
+	    "2:67: this value must be a string, not a whole number" },
+	{ T("\"user\": 7"),
+	    "2:66: \"user\" must be the name of a user, not a whole number" },
+	{ IN_TRANSPORT(TCP ",\"units\":[]"),
+	    "2:48: \"units\" must be an object of device names by unit "
+	    "address, not a list" },
+	{ IN_TOP("\"control\":{\"listen\":{}}"),
+	    "2:21: \"listen\" must be a list of endpoints, not an object" },
+	{ HR("{\"addr\":0,\"scale\":\"x\"}"),
+	    "2:19: \"scale\" must be a number, not a string" },
+	{ IN_DEVICE("\"files\":7,\"fifos\":{}"),
+	    "2:9: \"files\" must be a list of files, not a whole number\n"
+	    "2:19: \"fifos\" must be a list of FIFO queues, not an object" },
 	{ IN_TOP("\"include\": \"x\""),
 	    "2:12: \"include\" must be a list of paths, not a string" },
 };
@@ -404,6 +423,11 @@ static const struct {
 	{ "127.0.0.256:502",
 	    "\"127.0.0.256\" is no numeric address; names "
 	    "other than localhost are not looked up" },
+	{ "an-address-that-no-machine-has-because-it-is-much-too-long-for-one"
+	  ":1",
+	    "\"an-address-that-no-machine-has-because-it-is-much-too-long-for-"
+	    "one:1\" is no address to listen on: it must be \"HOST:PORT\" or "
+	    "\"[IPV6]:PORT\"" },
 	{ "127.0.0.1:65536", "\"65536\" is no port: 0 to 65535" },
 	{ "127.0.0.1:", "\"\" is no port: 0 to 65535" },
 	{ "127.0.0.1:+1", "\"+1\" is no port: 0 to 65535" },
@@ -503,6 +527,23 @@ START_TEST(a_network_that_cannot_be_is_told)
 	    IN_TRANSPORTS("\"t\":{\"allow\":[\"%s\"]," TCP "}"), nets[_i].net);
 	snprintf(told, sizeof(told), "2:15: %s", nets[_i].why);
 	check_told(text, told);
+}
+END_TEST
+
+START_TEST(more_workers_than_there_is_room_for_are_told)
+{
+	char text[4000], *at = text;
+
+	at += sprintf(at, "{\"devices\":{\"d\":{}},\"transports\":{");
+	for (int i = 0; i < 15; i++)
+		at += sprintf(at,
+		    "\"t%d\":{" TCP ",\"workers\":64,"
+		    "\"max_connections\":1},\n",
+		    i);
+	sprintf(at, "}}");
+	check_told(text,
+	    "15:1: too many workers: with those of \"t14\" there "
+	    "are 960; 951 is the most");
 }
 END_TEST
 

@@ -199,6 +199,10 @@ static const struct {
 	{ "{ \"a\": }", "1:8: a value is missing at }" },
 	{ "{ \"a\": tru }", "1:8: no value that JSON knows at tru" },
 	{ "{ \"a\": plc1 }", "1:8: no value that JSON knows at plc1" },
+	{ "{ \"a\": \"a text of more than forty characters, "
+	  "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 and so on }",
+	    "1:8: the string is not closed at \"a text of more than forty "
+	    "characters, " },
 	{ "{ \"a\": 0x10 }", "1:8: \",\" or \"}\" is missing at 0x10" },
 	{ "{ \"a\": 010 }", "1:8: no value that JSON knows at 010" },
 	{ "{ \"a\": 'x' }", "1:8: strings and keys take double quotes at 'x'" },
