@@ -37,6 +37,12 @@ monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* What the parent says. False when it is time to go. */
 static bool
 take_orders(struct control *c)
@@ -82,7 +88,7 @@ fill_items(struct sockets *d, zmq_pollitem_t item[POLL_ITEMS], int router[])
 	item[POLL_WAKE].fd = proc->wake_fd;
 	item[POLL_EVENTS].socket = d->events;
 	/* without keys there is nobody to ask: the parent once more */
-	item[POLL_ZAP].socket = d->zap;
+	item[POLL_ZAP].socket = d->zap.socket;
 	item[POLL_ZAP].fd = proc->chan;
 	for (int r = 0; r < SOCKETS_ROUTERS; r++) {
 		if (d->router[r] == NULL)
@@ -120,14 +126,14 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 			log_debug("nothing to read in the wake-up");
 		if (item[POLL_EVENTS].revents != 0)
 			sockets_take_subscriptions(d);
-		if (d->zap != NULL && item[POLL_ZAP].revents != 0)
-			sockets_authenticate(d);
+		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)
+			zap_serve(&d->zap);
 		for (int i = POLL_ROUTER; i < n; i++) {
 			if (item[i].revents != 0)
 				sockets_serve(
 				    d, (enum sockets_router)router[i]);
 		}
-		due_ns = rpc_expire(c);
+		due_ns = min_u64(rpc_expire(c), sockets_retry(d));
 		more = events_pump(ev);
 	}
 }

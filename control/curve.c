@@ -86,7 +86,6 @@ int
 curve_load_secret(
     const char *path, char secret[CURVE_TEXT], char *why, size_t size)
 {
-	struct stat st;
 	int rc = read_value(path, "secret-key", secret, CURVE_TEXT);
 
 	if (rc == -1) {
@@ -99,8 +98,6 @@ curve_load_secret(
 		    why, size, "%s holds no secret-key of 40 characters", path);
 		return -1;
 	}
-	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
-		log_warnx("secret key may be read by others file=%s", path);
 	return 0;
 }
 

@@ -4,15 +4,14 @@
 
 /*
  * The sockets: commands come in and answers leave by ROUTERs, events leave by
- * an XPUB, and who may come in over TCP is decided here. All of ZeroMQ that
- * the control process uses is in sockets.c and curve.c, and the loop's zmq_poll.
+ * an XPUB. A loop polls them; nothing here waits.
  */
 
 #include <zmq.h>
 
-#include "control/curve.h"
 #include "control/events.h"
 #include "control/state.h"
+#include "control/zap.h"
 
 enum sockets_router {
 	SOCKETS_IPC, /* of this host, by the socket's mode: admin */
@@ -25,11 +24,12 @@ struct sockets {
 	void *context;
 	void *router[SOCKETS_ROUTERS]; /* NULL: not configured */
 	void *events;
-	void *zap;
+	struct zap zap;
 	struct control *control;
 	struct events *subs; /* who wants what is told to them */
-	struct curve_clients clients;
-	const char *authorized; /* directory, or NULL */
+	bool *bound; /* each of control.listen */
+	bool complained; /* that one is not */
+	uint64_t retry_ns; /* when to try those again */
 };
 
 /* Binds everything that the configuration asks for. 0, or an exit code with a
@@ -43,9 +43,12 @@ void sockets_close(struct sockets *, int linger_ms);
 /* Takes what has come in to a router, up to a budget. */
 void sockets_serve(struct sockets *, enum sockets_router);
 
-/* Takes subscriptions; answers those who ask to be let in. */
+/* Takes subscriptions. */
 void sockets_take_subscriptions(struct sockets *);
-void sockets_authenticate(struct sockets *);
+
+/* Tries the endpoints again that are not bound, when it is time; returns when
+ * that is, in nanoseconds of the loop's clock, or UINT64_MAX. */
+uint64_t sockets_retry(struct sockets *);
 
 /* Answers, and gives an envelope back: control's reply and drop. */
 void sockets_reply(struct control *, void *to, const char *text, size_t len,

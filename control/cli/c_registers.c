@@ -13,6 +13,7 @@
 
 #include "control/cli/client.h"
 #include "control/cli/print.h"
+#include "control/cli/watched.h"
 #include "control/jtext.h"
 
 json_t *
@@ -125,6 +126,7 @@ parse_value(const struct address *a, const char *word)
 	    strcmp(a->type, "bits") == 0;
 	char why[JTEXT_WHY_MAX], *end;
 	unsigned long long hex;
+	double number;
 	json_t *json;
 
 	for (size_t i = 0; is_bits && i < sizeof(bits) / sizeof(bits[0]); i++) {
@@ -145,8 +147,33 @@ parse_value(const struct address *a, const char *word)
 	if (json_is_number(json) || (json_is_string(json) && word[0] != '"'))
 		return json;
 	json_decref(json);
-	/* the daemon knows what its range declares */
-	return strcmp(a->type, "declared") == 0 ? json_string(word) : NULL;
+	/* .5 and +5 are no JSON */
+	if (strspn(word, "+-.0123456789eE") == strlen(word)) {
+		number = strtod(word, &end);
+		if (*end == '\0' && end != word && isfinite(number))
+			return json_real(number);
+	}
+	return NULL;
+}
+
+/* What the range declares, in place of "declared". An exit code. */
+static int
+name_declared(struct cli *cli, struct address *a)
+{
+	struct watched w = { .address = *a };
+	int code;
+
+	if (strcmp(a->type, "declared") != 0)
+		return CLI_OK;
+	code = watched_resolve(&w, cli);
+	if (code == CLI_OK) {
+		snprintf(
+		    a->type, sizeof(a->type), "%s", typed_type_name(w.type));
+		snprintf(a->order, sizeof(a->order), "%s",
+		    typed_order_name(w.order));
+	}
+	watched_fini(&w);
+	return code;
 }
 
 int
@@ -160,6 +187,11 @@ cli_set(struct cli *cli, int argc, char **argv)
 	if (address_parse(argv[0], &a, why) == -1) {
 		json_decref(values);
 		return cli_fail(CLI_USAGE, "%s", why);
+	}
+	code = name_declared(cli, &a);
+	if (code != CLI_OK) {
+		json_decref(values);
+		return code;
 	}
 	for (int i = 1; i < argc; i++) {
 		value = parse_value(&a, argv[i]);

@@ -298,8 +298,9 @@ take_event(struct watch *w)
 
 /* ---- life ---- */
 
-static int
-add_topic(struct watch *w, const char *word)
+/* True if the word is a topic, or begins some. */
+static bool
+is_topic(const char *word)
 {
 	static const char *const words[] = { "registers", "transports",
 		"connections", "log" };
@@ -308,13 +309,24 @@ add_topic(struct watch *w, const char *word)
 		size_t len = strlen(words[i]);
 
 		if (strncmp(word, words[i], len) == 0 &&
-		    (word[len] == '\0' || word[len] == '.')) {
-			zmq_setsockopt(
-			    w->socket, ZMQ_SUBSCRIBE, word, strlen(word));
-			return CLI_OK;
-		}
+		    (word[len] == '\0' || word[len] == '.'))
+			return true;
 	}
-	return CLI_USAGE;
+	return false;
+}
+
+/* Mistakes are told before anybody is asked. */
+static int
+check_words(int argc, char **argv)
+{
+	char why[ADDRESS_WHY_MAX];
+	struct address a;
+
+	for (int i = 0; i < argc; i++) {
+		if (!is_topic(argv[i]) && address_parse(argv[i], &a, why) == -1)
+			return cli_fail(CLI_USAGE, "%s", why);
+	}
+	return CLI_OK;
 }
 
 static int
@@ -329,8 +341,11 @@ add_words(struct watch *w, int argc, char **argv)
 	if (w->at == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
 	for (int i = 0; i < argc && code == CLI_OK; i++) {
-		if (add_topic(w, argv[i]) == CLI_OK)
+		if (is_topic(argv[i])) {
+			zmq_setsockopt(
+			    w->socket, ZMQ_SUBSCRIBE, argv[i], strlen(argv[i]));
 			continue;
+		}
 		if (address_parse(argv[i], &w->at[w->n].address, why) == -1)
 			return cli_fail(CLI_USAGE, "%s", why);
 		code = watched_resolve(&w->at[w->n], w->cli);
@@ -377,9 +392,11 @@ cli_watch(struct cli *cli, int argc, char **argv)
 	const struct sigaction act = { .sa_handler = on_signal };
 	struct watch w = { .cli = cli };
 	json_t *ignored;
-	int code =
-	    client_call(cli, "system.ping", NULL, CLIENT_CALL_MS, &ignored);
+	int code = check_words(argc, argv);
 
+	if (code == CLI_OK)
+		code = client_call(
+		    cli, "system.ping", NULL, CLIENT_CALL_MS, &ignored);
 	if (code != CLI_OK)
 		return code;
 	json_decref(ignored);

@@ -28,6 +28,7 @@ struct cli {
 	const char *server_key;
 	enum cli_output output;
 	double wait_s; /* -w; 0: do not */
+	double timeout_s; /* -t; 0: as the call needs */
 	bool terminal; /* standard output is one */
 	bool colour;
 	struct client *client;

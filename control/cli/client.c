@@ -89,7 +89,9 @@ static int
 reach(struct cli *cli)
 {
 	uint64_t until = now_ms() +
-	    (uint64_t)(cli->wait_s > 0 ? cli->wait_s * 1e3 : REACH_MS);
+	    (uint64_t)(cli->wait_s > 0   ? cli->wait_s * 1e3
+		    : cli->timeout_s > 0 ? cli->timeout_s * 1e3
+					 : REACH_MS);
 
 	for (;;) {
 		switch (next_event(cli->client->monitor, left_ms(until))) {
@@ -310,6 +312,8 @@ client_call(struct cli *cli, const char *method, json_t *params,
 		json_decref(params);
 		return code;
 	}
+	if (cli->timeout_s > 0)
+		timeout_ms = (long)(cli->timeout_s * 1e3);
 	return ask(cli, method, params, timeout_ms, result);
 }
 

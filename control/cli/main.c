@@ -131,6 +131,7 @@ usage(FILE *out)
 	      "ipc:///run/holdfast/control.sock\n"
 	      "      --run-dir DIR        its run directory\n"
 	      "  -o, --output FORMAT      table, json, csv or raw\n"
+	      "  -t, --timeout SECONDS    how long an answer may take\n"
 	      "  -w, --wait SECONDS       wait until every transport serves\n"
 	      "      --key FILE           own secret key, for tcp with CURVE\n"
 	      "      --server-key KEY     the daemon's public key\n"
@@ -176,6 +177,7 @@ enum { OPT_RUN_DIR = 256, OPT_KEY, OPT_SERVER_KEY };
 static const struct option options[] = {
 	{ "endpoint", required_argument, NULL, 's' },
 	{ "output", required_argument, NULL, 'o' },
+	{ "timeout", required_argument, NULL, 't' },
 	{ "wait", required_argument, NULL, 'w' },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "key", required_argument, NULL, OPT_KEY },
@@ -206,15 +208,15 @@ set_output(struct cli *cli, const char *word)
 }
 
 static int
-set_wait(struct cli *cli, const char *word)
+set_seconds(double *out, int option, const char *word)
 {
 	char *end;
 
-	cli->wait_s = strtod(word, &end);
-	if (*end != '\0' || end == word || !(cli->wait_s > 0) ||
-	    cli->wait_s > 86400)
+	*out = strtod(word, &end);
+	if (*end != '\0' || end == word || !(*out > 0) || *out > 86400)
 		return cli_fail(CLI_USAGE,
-		    "-w %s: a number of seconds above 0 is wanted", word);
+		    "-%c %s: a number of seconds above 0 is wanted", option,
+		    word);
 	return CLI_OK;
 }
 
@@ -232,7 +234,10 @@ take_option(struct cli *cli, int c, const char **run_dir)
 		code = set_output(cli, optarg);
 		break;
 	case 'w':
-		code = set_wait(cli, optarg);
+		code = set_seconds(&cli->wait_s, c, optarg);
+		break;
+	case 't':
+		code = set_seconds(&cli->timeout_s, c, optarg);
 		break;
 	case OPT_RUN_DIR:
 		*run_dir = optarg;
@@ -276,7 +281,7 @@ parse_options(struct cli *cli, int argc, char **argv, const char **run_dir,
 			words[(*nwords)++] = argv[optind++];
 			continue;
 		}
-		c = getopt_long(argc, argv, "-s:o:w:hV", options, NULL);
+		c = getopt_long(argc, argv, "-s:o:t:w:hV", options, NULL);
 		if (c == -1)
 			break;
 		if (c == 1) {

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_ZAP_H
+#define CONTROL_ZAP_H
+
+#include <stdint.h>
+
+#include "control/curve.h"
+#include "control/state.h"
+
+/*
+ * The door of the TCP endpoints: each key that knocks is looked up among the
+ * authorized ones, and its role goes with every message as "User-Id".
+ */
+struct zap {
+	void *socket; /* NULL: no keys are configured */
+	struct control *control;
+	const char *dir; /* of the authorized keys */
+	struct curve_clients clients;
+	uint64_t refusal_ns; /* when one was last logged */
+};
+
+/* Answers those who ask to be let in. */
+void zap_serve(struct zap *);
+void zap_fini(struct zap *);
+
+#endif
