@@ -625,6 +625,7 @@ main(void)
 	ADD(tc, an_address_that_cannot_be_listened_on_is_told, listens);
 	ADD(tc, a_network_that_cannot_be_is_told, nets);
 	ADD(tc, an_endpoint_that_cannot_be_is_told, control);
+	tcase_add_test(tc, more_workers_than_there_is_room_for_are_told);
 	tcase_add_test(tc, ten_mistakes_are_ten_lines_in_the_order_of_the_file);
 	tcase_add_test(tc, a_flood_of_mistakes_ends_with_their_number);
 	suite_add_tcase(s, tc);
