@@ -122,10 +122,10 @@ FUZZSECS ?= 30
 fuzz: bootstrap-tests
 	@tests/fuzz.sh $(O) $(FUZZSECS) $(basename $(notdir $(FUZZERS)))
 
-tidy:
+tidy: bootstrap-tests
 	@tests/tidy.sh
 
-deps:
+deps: bootstrap-tests
 	@tests/deps.sh
 
 install: all
