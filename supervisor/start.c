@@ -16,8 +16,8 @@
 #include "supervisor/super.h"
 #include "supervisor/title.h"
 
-/* Whoever starts us may have closed them; a socket must not get their
- * numbers. Nothing here reads standard input. */
+/* Whoever starts us may have closed the standard files, whose numbers no
+ * socket must get, or left others open. Nothing here reads standard input. */
 static int
 fix_files(void)
 {
@@ -29,8 +29,7 @@ fix_files(void)
 	if (fd < 0 || dup2(fd, 0) < 0) {
 		return -1;
 	}
-	close(fd);
-	return 0;
+	return close_range(3, ~0u, 0);
 }
 
 static int

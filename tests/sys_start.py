@@ -309,17 +309,18 @@ def test_a_worker_becomes_the_user_that_the_configuration_names():
         assert int(state(d, "tcp1")["uid"]) == uid
 
 
-def test_it_starts_with_signals_ignored_and_standard_files_closed():
+def test_it_starts_with_signals_ignored_files_closed_and_files_left_open():
     def before():
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         os.close(0)
         os.close(1)
 
+    stray = [os.dup2(2, n) for n in (77, 200)]  # left open by a careless one
     original = subprocess.Popen
 
     def popen(*args, **more):
-        return original(*args, preexec_fn=before, **more)
+        return original(*args, preexec_fn=before, pass_fds=stray, **more)
 
     subprocess.Popen = popen
     try:
@@ -327,6 +328,10 @@ def test_it_starts_with_signals_ignored_and_standard_files_closed():
     finally:
         subprocess.Popen = original
     with d:
+        for fd in stray:
+            os.close(fd)
+            for pid in [d.pid, *d.children()]:
+                assert not os.path.exists(f"/proc/{pid}/fd/{fd}")
         pid = d.child("tcp1")
         os.kill(pid, signal.SIGKILL)
         assert int(d.ask("tcp1", "pid")) != pid

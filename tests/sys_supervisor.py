@@ -320,10 +320,15 @@ def test_stop_refuses_clients_at_once_and_start_serves_them_again():
 def test_restart_answers_what_was_asked_before_and_keeps_the_port():
     with Toys(toy.conf()) as d:
         port, pid = d.port("tcp1"), d.show()["pid"]
-        with d.line("tcp1") as c:
+        with d.line("tcp1") as c, d.line("control") as control:
             assert c.ask("slow 300") == "begun"
-            assert d.order("restart 0 5000").rc == 0
-            assert c.read() == "slowly"
+            control.send("restart 0 5000")
+            d.wait_state("draining")
+            with d.line("tcp1") as early:  # waits in the backlog
+                early.send("pid")
+                assert c.read() == "slowly"
+                assert int(early.read()) != pid
+            assert toy.Done(control.read()).rc == 0
         s = d.show()
         assert s["pid"] != pid and s["restarts"] == 0
         assert d.port("tcp1") == port
