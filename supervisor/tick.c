@@ -39,9 +39,14 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 	v = watchdog_judge(now_ns, atomic_load(&p->shm->beat_ns),
 	    atomic_load(&p->shm->busy_ns), p->ready_ms * 1000000,
 	    s->conf->hang_timeout_ms);
+	if (v == WATCHDOG_BUSY) {
+		child_why(&p->child, "hung in a request for more than %d ms",
+		    WATCHDOG_BUSY_MS);
+	} else if (v == WATCHDOG_SILENT) {
+		child_why(&p->child, "hung: no sign of life for %u ms",
+		    s->conf->hang_timeout_ms);
+	}
 	if (v != WATCHDOG_FINE) {
-		child_why(&p->child,
-		    v == WATCHDOG_BUSY ? "hung in a request" : "hung");
 		child_event(&p->child, LIFE_HUNG);
 	}
 }

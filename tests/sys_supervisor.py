@@ -144,7 +144,7 @@ def test_a_stopped_worker_is_killed_and_replaced():
         pid = int(d.ask("tcp1", "pid"))
         os.kill(pid, signal.SIGSTOP)
         assert int(d.ask("tcp1", "pid")) != pid
-        d.wait_stderr('why="hung"')
+        d.wait_stderr('why="hung: no sign of life for 300 ms"')
 
 
 def test_a_stopped_control_process_is_killed_and_replaced():
@@ -161,7 +161,7 @@ def test_a_worker_that_hangs_in_a_request_is_killed_though_it_beats():
             assert c.ask("busy") == "busy"
             assert c.read() == ""
         assert int(d.ask("tcp1", "pid")) != pid
-        d.wait_stderr('why="hung in a request"')
+        d.wait_stderr('why="hung in a request for more than 500 ms"')
 
 
 def test_a_device_that_a_dead_worker_owned_is_repaired_at_once():
