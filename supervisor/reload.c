@@ -198,6 +198,15 @@ prepare(struct super *s, int fd)
 	return 0;
 }
 
+static void
+refuse(struct super *s, bool wanted, uint32_t tag, int err, const char *why)
+{
+	log_warnx("the configuration is not read again: %s", why);
+	if (wanted) {
+		orders_answer(s, tag, err, 0, "%s", why);
+	}
+}
+
 void
 reload_start(struct super *s, bool wanted, uint32_t tag)
 {
@@ -213,7 +222,7 @@ reload_start(struct super *s, bool wanted, uint32_t tag)
 	}
 	log_info("reading the configuration again: %s", s->conf->path);
 	if (pipe2(fd, O_CLOEXEC) < 0) {
-		log_warn("cannot read the configuration again");
+		refuse(s, wanted, tag, errno, strerror(errno));
 		return;
 	}
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
@@ -221,11 +230,8 @@ reload_start(struct super *s, bool wanted, uint32_t tag)
 	r->answer = wanted;
 	r->tag = tag;
 	if (prepare(s, fd[0]) < 0 || (r->pid = fork()) < 0) {
-		log_warn("cannot read the configuration again");
+		refuse(s, wanted, tag, errno, strerror(errno));
 		close(fd[1]);
-		if (wanted) {
-			orders_answer(s, tag, EAGAIN, 0, "%s", strerror(errno));
-		}
 		forget(r);
 		return;
 	}
