@@ -34,6 +34,7 @@ static struct {
 	char file[PATH_MAX_BYTES];
 	const char *who;
 	const struct slot_env *env;
+	pid_t pid; /* whose slot env is: a ring has one writer */
 } the = {
 	.fd = STDERR_FILENO,
 	.level = LOG_INFO,
@@ -99,6 +100,7 @@ log_as(const char *who, const struct slot_env *env)
 {
 	the.who = who;
 	the.env = env;
+	the.pid = getpid();
 }
 
 void
@@ -253,6 +255,7 @@ write_line(enum log_level level, const char *message)
 		;
 }
 
+LOG_FMT(3, 0)
 static void
 vlog(enum log_level level, int error, const char *fmt, va_list ap)
 {
@@ -274,7 +277,7 @@ vlog(enum log_level level, int error, const char *fmt, va_list ap)
 	if (log_enabled(level)) {
 		write_line(level, message);
 	}
-	if (the.env && the.env->me) {
+	if (the.env && the.env->me && the.pid == getpid()) {
 		struct shm_slot *slot =
 		    seg_slot(the.env->control, SLOT_OF(the.env->me));
 

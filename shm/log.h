@@ -28,7 +28,7 @@ int log_open(const char *file, enum log_format, enum log_level);
 int log_reopen(void);
 
 /* Who is speaking: "supervisor", "control", "tcp1". Borrowed. env: for the
- * notices; NULL none. */
+ * notices; NULL none. A forked child posts none until it has called this. */
 void log_as(const char *who, const struct slot_env *env);
 
 void log_set_level(enum log_level);

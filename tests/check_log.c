@@ -236,6 +236,24 @@ START_TEST(warnings_and_what_is_logged_become_notices)
 }
 END_TEST
 
+START_TEST(a_child_does_not_write_into_its_parents_ring)
+{
+	uint64_t end = notice_end(fix.env.control, 1);
+	pid_t pid;
+
+	ck_assert_int_eq(log_open(path, LOG_TEXT, LOG_INFO), 0);
+	log_as("supervisor", &fix.env);
+	pid = fork();
+	if (pid == 0) {
+		log_info("just born");
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(lines(contents(path)), 1);
+	ck_assert_uint_eq(notice_end(fix.env.control, 1), end);
+}
+END_TEST
+
 START_TEST(fatal_logs_and_ends_with_its_code)
 {
 	int status;
@@ -272,6 +290,7 @@ main(void)
 	tcase_add_test(
 	    t, a_file_that_cannot_be_opened_leaves_the_log_as_it_was);
 	tcase_add_test(t, warnings_and_what_is_logged_become_notices);
+	tcase_add_test(t, a_child_does_not_write_into_its_parents_ring);
 	tcase_add_test(t, fatal_logs_and_ends_with_its_code);
 	suite_add_tcase(s, t);
 	return fix_run(s);

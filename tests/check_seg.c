@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/store_fixture.h"
 
@@ -93,6 +94,25 @@ START_TEST(an_object_belongs_to_its_owner_alone_and_has_its_pages)
 	ck_assert_uint_eq((uint64_t)st.st_size, fix.device.size);
 	ck_assert_uint_ge((uint64_t)st.st_blocks * 512, fix.device.size);
 	close(fd);
+}
+END_TEST
+
+START_TEST(without_room_for_its_pages_nothing_is_made)
+{
+	struct rlimit small = { 8192, 8192 };
+	struct seg_range r = fix_range(STORE_HR, 0, 60000);
+	struct seg s;
+	int fd;
+
+	/* what a full file system does, done by a limit */
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(
+	    seg_create_device(&s, fix.name, "big", 0, &r, 1, false), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	fd = shm_open(s.object, O_RDONLY, 0);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST
 
@@ -579,6 +599,7 @@ main(void)
 	tcase_add_test(t, an_object_that_exists_is_not_made_again);
 	tcase_add_test(
 	    t, an_object_belongs_to_its_owner_alone_and_has_its_pages);
+	tcase_add_test(t, without_room_for_its_pages_nothing_is_made);
 	tcase_add_test(t, attaching_shows_the_same_memory);
 	tcase_add_test(t, what_does_not_exist_cannot_be_attached);
 	tcase_add_loop_test(t, a_header_that_lies_is_refused, 0, NHOSTILE);

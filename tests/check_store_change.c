@@ -334,6 +334,33 @@ START_TEST(a_writer_killed_after_its_commit_leaves_its_change)
 }
 END_TEST
 
+START_TEST(a_record_that_is_none_of_ours_is_passed_over)
+{
+	_Atomic uint64_t *at = fix.store.events;
+
+	fix_write(&fix, STORE_HR, 0, 1, "\1\1");
+	fix_write(&fix, STORE_HR, 0, 1, "\2\2");
+	switch (_i) {
+	case 0: /* too short for what every change has */
+		atomic_store(at, 24);
+		break;
+	case 1: /* of no table */
+		atomic_store(at + 3, (uint64_t)1 << 32 | 77);
+		break;
+	case 2: /* of more values than it is long */
+		atomic_store(at + 3, (uint64_t)9999 << 32 | STORE_HR);
+		break;
+	case 3: /* of none */
+		atomic_store(at + 3, STORE_HR);
+		break;
+	}
+	ck_assert_int_eq(next(), -1);
+	if (_i > 0) { /* the next one starts where it should */
+		expect(STORE_HR, 0, 1, "\1\1", "\2\2");
+	}
+}
+END_TEST
+
 START_TEST(events_scribbled_on_are_a_gap_at_worst)
 {
 	uint64_t x = 88172645463325252ull;
@@ -381,6 +408,8 @@ main(void)
 	    t, a_follower_beside_a_writer_sees_an_unbroken_chain_between_gaps);
 	tcase_add_test(t, a_writer_killed_before_its_commit_leaves_no_change);
 	tcase_add_test(t, a_writer_killed_after_its_commit_leaves_its_change);
+	tcase_add_loop_test(
+	    t, a_record_that_is_none_of_ours_is_passed_over, 0, 4);
 	tcase_add_test(t, events_scribbled_on_are_a_gap_at_worst);
 	suite_add_tcase(s, t);
 	return fix_run(s);
