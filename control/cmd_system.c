@@ -85,12 +85,24 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 		call->result = json_object();
 }
 
+/* Only what changes nothing is carried out while serving: anything else is
+ * refused with what to do. */
+static void
+reloaded(struct cmd_call *call, const struct ipc_msg *msg)
+{
+	done(call, msg);
+	if (call->result != NULL)
+		json_object_update_new(call->result,
+		    json_pack("{s:[], s:[], s:[], s:[]}", "added", "removed",
+			"changed", "restarted"));
+}
+
 void
 cmd_system_reload(struct cmd_call *call)
 {
 	struct ipc_msg msg = { .kind = IPC_RELOAD };
 
-	control_ask(call, &msg, ANSWER_MS, done);
+	control_ask(call, &msg, ANSWER_MS, reloaded);
 }
 
 void

@@ -454,12 +454,16 @@ END_TEST
 static const struct {
 	const char *method;
 	enum ipc_kind kind;
+	const char *answer;
 } orders[] = {
-	{ "system.shutdown", IPC_SHUTDOWN },
-	{ "system.reload", IPC_RELOAD },
+	{ "system.shutdown", IPC_SHUTDOWN, PONG("1") },
+	{ "system.reload", IPC_RELOAD,
+	    ANSWER("1",
+		"\"result\":{\"added\":[],\"removed\":[],\"changed\":[],"
+		"\"restarted\":[]}") },
 };
 
-START_TEST(an_order_to_the_whole_daemon_is_answered_by_an_empty_object)
+START_TEST(an_order_to_the_whole_daemon_is_answered_by_what_it_did)
 {
 	struct ipc_msg msg;
 	char text[96];
@@ -471,7 +475,7 @@ START_TEST(an_order_to_the_whole_daemon_is_answered_by_an_empty_object)
 	msg = cf_order();
 	ck_assert_uint_eq(msg.kind, orders[_i].kind);
 	cf_done(msg.tag, 0, 0, "");
-	ck_assert_str_eq(cf.answer[0], PONG("1"));
+	ck_assert_str_eq(cf.answer[0], orders[_i].answer);
 }
 END_TEST
 
@@ -512,7 +516,7 @@ main(void)
 	tcase_add_test(tc, a_parent_that_does_not_read_is_said_so);
 	tcase_add_test(tc, who_asks_for_too_much_at_once_is_refused);
 	tcase_add_loop_test(tc,
-	    an_order_to_the_whole_daemon_is_answered_by_an_empty_object, 0,
+	    an_order_to_the_whole_daemon_is_answered_by_what_it_did, 0,
 	    N(orders));
 	suite_add_tcase(s, tc);
 	return fix_run(s);
