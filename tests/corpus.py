@@ -5,6 +5,7 @@
 One good request of each function code, alone and in streams, as each framer
 has it, with the inputs that have broken other servers.
 """
+import json
 import os
 import re
 import struct
@@ -119,11 +120,50 @@ def conf():
             yield re.sub(rb'"include": \[.*?\],', b"", text, flags=re.S)
 
 
+def rpc():
+    """A message of every method, alone, in a batch and with raw values."""
+    where = {"table": "hr", "addr": 0}
+    params = {
+        "registers.read": {**where, "count": 2, "type": "float32",
+                           "order": "cdab", "encoding": "json"},
+        "registers.write": {**where, "values": [1, 18446744073709551615],
+                            "type": "uint64"},
+        "registers.transaction": {"ops": [
+            {"op": "check", **where, "values": [0]},
+            {"op": "write", **where, "values": ["ab"], "type": "string"},
+            {"op": "mask", **where, "and": 255, "or": 1},
+            {"op": "read", "table": "co", "addr": 0, "count": 8}]},
+        "registers.describe": {"device": "plc", "table": "hr"},
+        "transports.stop": {"name": "tcp1", "drain_s": 1.5},
+        "transports.start": ["tcp2"],
+        "connections.close": {"transport": "tcp1"},
+        "connections.list": {}, "devices.list": {}, "transports.list": {},
+        "stats.get": {}, "system.info": {}, "system.methods": {},
+        "system.reload": {}, "system.shutdown": {},
+    }
+    calls = [{"jsonrpc": "2.0", "id": i, "method": m, "params": p}
+             for i, (m, p) in enumerate(params.items())]
+    for call in calls:
+        yield json.dumps(call).encode()
+    yield json.dumps(calls[:4]).encode()
+    raw = {"jsonrpc": "2.0", "id": 1, "method": "registers.write",
+           "params": {**where, "encoding": "u16le"}}
+    yield json.dumps(raw).encode() + b"\xff\x01\x02\x03\x04"
+
+
+def address():
+    for text in ("hr:0", "plc1/co:1+16", "hr:0x10+2:float32:cdab",
+                 "holding_registers:1:declared", "di:65535:bits"):
+        yield text.encode()
+
+
 SEEDS = {
+    "fuzz_address": address,
     "fuzz_conf": conf,
     "fuzz_frame_mbap": lambda: frames(mbap),
     "fuzz_frame_rtu": lambda: frames(rtu),
     "fuzz_frame_ascii": lambda: frames(ascii_),
+    "fuzz_rpc": rpc,
     "fuzz_serve": serve,
     "fuzz_client": client,
 }
