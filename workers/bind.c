@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
 _Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&
@@ -23,10 +24,15 @@ enum {
 	READ_TRIES = 100, /* for one picture over several ranges */
 };
 
-/* A device whose owner is stopped is freed or its owner killed long before;
- * after one wait in vain the other requests of the turn wait less. */
-#define BUDGET_NS 100000000ull
+/*
+ * The budget outlasts what the parent needs to find out that an owner has
+ * stopped and to end it, and is less than what it takes for a hang. Who waited
+ * in vain all the same does not wait so long again for a while: the clients of
+ * other devices wait with it.
+ */
+#define BUDGET_NS 350000000ull
 #define BUDGET_AGAIN_NS 1000000ull
+#define AGAIN_NS 10000000000ull
 
 static enum mb_ex
 exception(enum store_rc rc)
@@ -81,7 +87,7 @@ read_one(const struct store *st, struct mb_step *s, uint64_t *seq)
 }
 
 /* Several ranges in one picture: taken again until no commit came between. */
-static enum store_rc
+__attribute__((noinline)) static enum store_rc
 read_all(const struct store *st, struct mb_step *s, unsigned n)
 {
 	uint64_t first = 0, seq = 0;
@@ -104,7 +110,22 @@ read_all(const struct store *st, struct mb_step *s, unsigned n)
 	return STORE_BUSY;
 }
 
-static enum store_rc
+/* The wait is over, which the parent should not take for a hang. */
+static void
+found_busy(struct bind_device *d)
+{
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	if (d->bind->who.budget_ns == BUDGET_NS)
+		d->busy_ns = now;
+	proc_busy(d->bind->proc, now);
+}
+
+/* Apart from reading, which should not pay for this one's steps. */
+__attribute__((noinline)) static enum store_rc
 apply(struct bind_device *d, struct mb_step *s, unsigned n)
 {
 	static const enum store_op op[] = {
@@ -125,11 +146,12 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 			.out = s[i].out };
 		place(&s[i], &step[i].addr, &step[i].count);
 	}
-	b->who.budget_ns =
-	    d->busy_turn_ns == b->turn_ns ? BUDGET_AGAIN_NS : BUDGET_NS;
+	b->who.budget_ns = BUDGET_NS;
+	if (d->busy_ns != 0 && b->now_ns < d->busy_ns + AGAIN_NS)
+		b->who.budget_ns = BUDGET_AGAIN_NS;
 	rc = store_apply(d->store, &b->who, step, n, NULL);
 	if (rc == STORE_BUSY)
-		d->busy_turn_ns = b->turn_ns;
+		found_busy(d);
 	if (rc != STORE_OK)
 		return rc;
 	b->wrote = true;
@@ -181,7 +203,6 @@ device_init(struct bind *b, struct bind_device *d, int index)
 
 	d->bind = b;
 	d->store = &p->stores[index];
-	d->busy_turn_ns = UINT64_MAX;
 	d->unit.step = carry_out;
 	d->unit.arg = d;
 	d->unit.identity = &d->identity;

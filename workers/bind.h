@@ -16,7 +16,7 @@ struct bind_device {
 	struct mb_unit unit;
 	struct store *store;
 	struct bind *bind;
-	uint64_t busy_turn_ns; /* turn in which it was last found busy */
+	uint64_t busy_ns; /* when it was last waited for in vain, 0 never */
 	struct mb_identity identity;
 	struct mb_object *objects;
 };
@@ -28,7 +28,7 @@ struct bind {
 	struct bind_device *by_unit[CONF_UNITS]; /* NULL: not served */
 	struct store_who who; /* author and op of the request in hand; the link
 			       * sets them before mb_serve() */
-	uint64_t turn_ns; /* the turn in hand; the link sets it */
+	uint64_t now_ns; /* monotonic; the link sets it with each batch */
 	bool wrote; /* something was committed since it was cleared */
 };
 

@@ -28,6 +28,7 @@ struct run {
 	uint8_t delimiter;
 	bool trace;
 	unsigned requests;
+	uint8_t last_fc; /* if there were any */
 };
 
 int
@@ -165,7 +166,7 @@ answer(struct run *r)
 	r->prog.done += (unsigned)r->frame.used;
 	r->prog.out += (unsigned)len;
 	batch_prog_set(r->batch, &r->prog);
-	atomic_store_explicit(&r->conn->last_fc, fc, memory_order_relaxed);
+	r->last_fc = fc;
 	r->requests++;
 }
 
@@ -230,17 +231,22 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 	r.op = batch_half(c)->op;
 	r.delimiter = '\n';
 	r.requests = 0;
+	r.last_fc = 0;
 	r.trace =
 	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
 	if (l->framer == &frame_ascii)
 		r.delimiter = delimiter(&w->bind);
 	w->bind.who.author = author;
-	w->bind.turn_ns = w->now_ns;
+	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
 	proc_busy(w->proc, w->now_ns);
 	rc = run(&r, why);
 	proc_busy(w->proc, 0);
-	worker_count(&c->requests, r.requests);
+	if (r.requests != 0) {
+		worker_count(&c->requests, r.requests);
+		atomic_store_explicit(
+		    &c->last_fc, r.last_fc, memory_order_relaxed);
+	}
 	if (w->bind.wrote)
 		proc_wake_control(w->proc);
 	return rc;

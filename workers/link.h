@@ -29,7 +29,8 @@ int link_init(struct link *, struct worker *);
 
 /*
  * Serves requests of b->in[done..in_len) as of b->prog for connection c, one
- * prog store a request, until one of enum link_rc holds. author: in whose
+ * prog store a request, until one of enum link_rc holds. The worker's clock
+ * has been read for this batch. author: in whose
  * name it writes; the operation numbers go on from the half in force of c.
  * why: words for LINK_BAD.
  */

@@ -265,7 +265,6 @@ readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	worker_turn(t->worker);
 	turn(t, c);
 }
 
@@ -292,7 +291,7 @@ writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	worker_turn(t->worker);
+	worker_tick(t->worker);
 	io = flush(t, c, c->held, &c->sent);
 	if (io == IO_FAIL) {
 		drop(t, c, strerror(errno), NULL);

@@ -22,7 +22,7 @@ struct worker {
 	struct event_base *base;
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
-	uint64_t now_ns; /* monotonic; set once a turn of the loop */
+	uint64_t now_ns; /* monotonic; at least as of this turn of the loop */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;
 	bool done; /* the loop is to end */
@@ -37,11 +37,13 @@ int worker_main(struct proc *);
 /* The transport has nothing left to do: the loop ends, the exit code is 0. */
 void worker_done(struct worker *);
 
-/* Reads the clock and notes the beat of a turn. */
+/* Reads the clock and notes a beat. A transport calls it before it serves a
+ * batch: a turn of many batches may take long, and a request in hand for long
+ * looks like a hang. */
 void worker_tick(struct worker *);
 
-/* Notes a turn of the loop and reads the clock once for it. A transport calls
- * it first in every callback. */
+/* The same, but once a turn of the loop: a transport calls it first in every
+ * callback. */
 static inline void
 worker_turn(struct worker *w)
 {
