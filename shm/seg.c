@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Shared memory objects: making, mapping, checking and removing them, and
- * finding the parts of a mapped one. Runs in every process; only the
- * supervisor makes and removes. What a segment's header says is checked once
- * and then kept in a page that no other process can reach.
+ * Shared memory objects: making, mapping, checking and removing them. Runs in
+ * every process; only the supervisor makes and removes. What a segment's
+ * header says is checked once and then kept in a page that no other process
+ * can reach.
  */
 
 #include "shm/seg_map.h"
@@ -134,12 +134,6 @@ map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
 	return 0;
 }
 
-static struct seg_view *
-view_of(const void *at)
-{
-	return (struct seg_view *)((uintptr_t)at - sizeof(struct seg_view));
-}
-
 int
 seg_view_keep(struct seg *s, const struct seg_view *v)
 {
@@ -148,7 +142,7 @@ seg_view_keep(struct seg *s, const struct seg_view *v)
 	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0) {
 		return -1;
 	}
-	*view_of(s->at) = *v;
+	*seg_view_of(s->at) = *v;
 	return mprotect(guard, GUARD, PROT_READ);
 }
 
@@ -368,116 +362,4 @@ seg_unlink_store(const char *store)
 	}
 	closedir(dir);
 	return n;
-}
-
-/* ---- parts ---- */
-
-static void *
-part(const void *segment, enum seg_part p, unsigned i)
-{
-	const struct seg_view *v = view_of(segment);
-
-	if (i >= v->part[p].n) {
-		i = 0;
-	}
-	return (
-	    void *)((uintptr_t)segment + v->part[p].off + i * v->part[p].each);
-}
-
-struct shm_control *
-seg_control(const struct seg *s)
-{
-	return s->at;
-}
-
-unsigned
-seg_slots(const struct shm_control *c)
-{
-	return view_of(c)->part[SEG_SLOTS].n;
-}
-
-unsigned
-seg_authors(const struct shm_control *c)
-{
-	return view_of(c)->part[SEG_DONE].n;
-}
-
-struct shm_slot *
-seg_slot(struct shm_control *c, unsigned i)
-{
-	return part(c, SEG_SLOTS, i);
-}
-
-struct shm_transport *
-seg_transport(struct shm_control *c, unsigned i)
-{
-	return part(c, SEG_TRANSPORTS, i);
-}
-
-void *
-seg_diag(struct shm_control *c, unsigned transport, unsigned device)
-{
-	unsigned ndevices = view_of(c)->part[SEG_DEVICES].n;
-
-	if (device >= ndevices) {
-		device = 0;
-	}
-	return part(c, SEG_DIAG, transport * ndevices + device);
-}
-
-_Atomic uint64_t *
-seg_done(struct shm_control *c, unsigned author)
-{
-	return part(c, SEG_DONE, author);
-}
-
-char *
-seg_device_name(struct shm_control *c, unsigned i)
-{
-	return part(c, SEG_DEVICES, i);
-}
-
-struct shm_ring *
-seg_notices(struct shm_control *c, unsigned slot)
-{
-	return part(c, SEG_RINGS, slot);
-}
-
-struct shm_worker *
-seg_worker(const struct seg *s)
-{
-	return s->at;
-}
-
-struct shm_conn *
-seg_conn(struct shm_worker *w, unsigned i)
-{
-	return part(w, SEG_CONNS, i);
-}
-
-struct shm_conn_left *
-seg_left(struct shm_worker *w, unsigned i)
-{
-	return part(w, SEG_LEFTS, i);
-}
-
-struct shm_batch *
-seg_batch(struct shm_worker *w, unsigned i)
-{
-	return part(w, SEG_BATCHES, i);
-}
-
-struct shm_ring *
-seg_trace(struct shm_worker *w)
-{
-	return part(w, SEG_TRACE, 0);
-}
-
-uint32_t
-seg_trace_bytes(const struct shm_ring *r)
-{
-	const void *w = (const char *)r - SHM_TRACE_OFF;
-
-	return (uint32_t)(view_of(w)->part[SEG_TRACE].each -
-	    sizeof(struct shm_ring));
 }

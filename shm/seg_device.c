@@ -118,6 +118,25 @@ plan_table(struct plan *p, unsigned table)
 	give_words(p, table);
 }
 
+/* The runs of table `like` once more, as table t over the same words. */
+static void
+plan_alias(struct plan *p, unsigned t, unsigned like)
+{
+	for (uint32_t i = 0; i < p->nof[like]; i++) {
+		struct shm_extent e = p->extents[p->at[like] + i];
+		uint32_t per = is_bits(t) ? REG_BITS : 1;
+
+		if (e.addr >= ADDRS / per) {
+			break; /* bits that no address reaches */
+		}
+		if (e.addr + e.count > ADDRS / per) {
+			e.count = ADDRS / per - e.addr;
+		}
+		add_run(p, t, e.addr * per, e.count * per);
+		p->extents[p->n - 1].word = e.word;
+	}
+}
+
 /* The first four tables over one array: the registers that any range of them
  * covers, marked, then collected. */
 static int
@@ -150,21 +169,8 @@ plan_shared(struct plan *p)
 	free(covered);
 	give_words(p, first);
 	for (unsigned t = 0; t < FIRST_FILE_TABLE; t++) {
-		if (t == first) {
-			continue;
-		}
-		for (uint32_t i = 0; i < p->nof[first]; i++) {
-			struct shm_extent e = p->extents[p->at[first] + i];
-			uint32_t per = is_bits(t) ? REG_BITS : 1;
-
-			if (e.addr >= ADDRS / per) {
-				break; /* bits that no address reaches */
-			}
-			if (e.addr + e.count > ADDRS / per) {
-				e.count = ADDRS / per - e.addr;
-			}
-			add_run(p, t, e.addr * per, e.count * per);
-			p->extents[p->n - 1].word = e.word;
+		if (t != first) {
+			plan_alias(p, t, first);
 		}
 	}
 	return 0;

@@ -34,6 +34,13 @@ struct seg_view {
 	} part[SEG_PARTS];
 };
 
+/* The view of a mapping lies right in front of it. */
+static inline struct seg_view *
+seg_view_of(const void *at)
+{
+	return (struct seg_view *)((uintptr_t)at - sizeof(struct seg_view));
+}
+
 /* Fills a view from the counts of a header; -1 with EINVAL if they are
  * beyond the limits. */
 int seg_view_control(struct seg_view *, const struct shm_control *);
