@@ -137,7 +137,7 @@ percentile(double part)
 static void
 make_request(void)
 {
-	unsigned i, pdu;
+	unsigned pdu;
 	uint8_t *p = request + HEAD;
 
 	p[0] = (uint8_t)opt.fc;
@@ -147,8 +147,6 @@ make_request(void)
 	reply_len = HEAD + 5;
 	if (opt.fc == 16) {
 		p[5] = (uint8_t)(2 * opt.count);
-		for (i = 0; i < opt.count; i++)
-			put16(p + 6 + 2 * i, 0x1000 + i);
 		pdu = 6 + 2 * opt.count;
 	} else {
 		reply_len = HEAD + 2 + 2 * opt.count;
@@ -175,6 +173,17 @@ open_conn(struct conn *c)
 /* The connection has ended; or it must end, for what it sent was wrong. */
 static void lost(struct conn *, const char *why, bool wrong);
 
+/* Every write is a block of one value, so that a reader sees a torn one. */
+static void
+fill_in(unsigned value)
+{
+	unsigned i;
+
+	put16(request, value);
+	for (i = 0; opt.fc == 16 && i < opt.count; i++)
+		put16(request + HEAD + 6 + 2 * i, value);
+}
+
 /* Sends n requests in one go, all due at one time. */
 static void
 ask(struct conn *c, unsigned n, uint64_t due)
@@ -185,7 +194,7 @@ ask(struct conn *c, unsigned n, uint64_t due)
 	if (!n || c->fd < 0)
 		return;
 	for (; n; n--) {
-		put16(request, c->sent);
+		fill_in(c->sent);
 		memcpy(out + len, request, request_len);
 		len += request_len;
 		c->due[c->sent++ % DEPTH_MAX] = due;

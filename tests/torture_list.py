@@ -44,7 +44,8 @@ def rows(build, here, full, seconds):
             "torture_chaos", "--seconds", seconds, "--writers", 8), limit),
         ("torture_mutants", python("torture_mutants.py"), 600),
         ("torture_faults", [sys.executable, here / "sys_faults.py",
-                            "kills_under", "--kills=10000"], 1200),
+                            "kills_under", "kills_while",
+                                 "--kills=10000"], 1200),
     ]
     for compiler, opt in (("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-O0"),
                           ("clang", "-O2"), ("clang", "-O3")):
