@@ -20,7 +20,7 @@ def rows(build, here, full, seconds):
     if not full:
         return [
             ("torture_model", python("torture_model.py"), 120),
-            ("torture_step", tool("torture_step", "--mode", step_modes), 120),
+            ("torture_step", tool("torture_step", "--mode", step_modes), 180),
             ("torture_step_self", tool(
                 "torture_step", "--mode", "self", "--stride", "5"), 60),
             ("torture_step_read", tool(
