@@ -267,7 +267,8 @@ def test_junk():
 
 def test_eviction():
     "when it is full the longest unused connection makes room"
-    with Daemon(conf(max_connections=4)) as d, Beside(d):
+    with Daemon(conf(max_connections=4,
+                     priority=["127.0.0.1/32"])) as d, Beside(d):
         a, b, c = Client(d), Client(d), Client(d)
         assert a.alive() and b.alive() and c.alive() and a.alive()
         e = Client(d)
