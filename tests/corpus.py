@@ -26,6 +26,13 @@ REQUESTS = [
     # what has broken others: counts that do not fit, cut requests, wraps
     "10 0001 0002 ff 000a", "0f 0000 07b0 01 ff", "17 0000 0001", "17 00",
     "17 0003 0001 ffff 0002 04 beef beef", "03 ffff 0002", "14 fc 06", "83",
+    "10 0001 0001 04 000a 0102", "10 0001 0002 03 000a 01",
+    "0f 0000 0008 02 ffff", "17 0003 0001 0004 0001 04 beef beef",
+    "14 0e 06 0001 0000 0064 06 0001 0000 001a",
+    "15 0b 06 0001 0007 0001 06af 04be", "0f 0000 0009 01 ff",
+    # the longest, and one byte more
+    "10 0000 007b f6" + "5a" * 246, "17 0000 007d 0000 0079 f2" + "5a" * 242,
+    "0f 0000 07b0 f6" + "5a" * 246, "64" * 253, "64" * 254,
 ]
 REPLIES = [
     "01 01 01", "03 02 1234", "03 06 0102 0304 0506", "83 02", "05 0001 ff00",
@@ -88,7 +95,8 @@ def serve():
     records = []
     for text in REQUESTS:
         pdu = bytes.fromhex(text)
-        records.append(bytes([0, len(pdu)]) + pdu)
+        if len(pdu) < 254:
+            records.append(bytes([0, len(pdu)]) + pdu)
     yield from records
     yield b"".join(records)
     for flags in range(1, 8):
@@ -98,7 +106,7 @@ def serve():
 def client():
     """Inputs of fuzz_client: length of the request, request, reply."""
     for text in REQUESTS:
-        pdu = bytes.fromhex(text)
+        pdu = bytes.fromhex(text)[:253]
         for reply in REPLIES:
             rsp = bytes.fromhex(reply)
             if rsp[0] & 0x7f == pdu[0]:
