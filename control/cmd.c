@@ -165,7 +165,7 @@ count_args(const struct cmd_arg *arg)
 
 static bool
 check_known(struct cmd_call *call, const char *name, const struct cmd_arg *arg,
-    size_t n, const char *where)
+    size_t n)
 {
 	const char *names[CMD_ARGS_MAX];
 
@@ -174,14 +174,14 @@ check_known(struct cmd_call *call, const char *name, const struct cmd_arg *arg,
 			return true;
 		names[i] = arg[i].name;
 	}
-	cmd_fail(call, CMD_PARAMS, "unknown_param", "%sunknown \"%.40s\"%s",
-	    where, name, cmd_near(name, names, n));
+	cmd_fail(call, CMD_PARAMS, "unknown_param", "unknown \"%.40s\"%s", name,
+	    cmd_near(name, names, n));
 	return false;
 }
 
 static bool
-check_kind(struct cmd_call *call, const json_t *value,
-    const struct cmd_arg *arg, const char *where)
+check_kind(
+    struct cmd_call *call, const json_t *value, const struct cmd_arg *arg)
 {
 	static const char *const words[] = {
 		[ARG_STRING] = "a string",
@@ -198,15 +198,15 @@ check_kind(struct cmd_call *call, const json_t *value,
 	double number = json_number_value(value);
 
 	if (!fits[arg->kind]) {
-		cmd_fail(call, CMD_PARAMS, "bad_type", "%s%s must be %s", where,
+		cmd_fail(call, CMD_PARAMS, "bad_type", "%s must be %s",
 		    arg->name, words[arg->kind]);
 		return false;
 	}
 	if ((arg->kind == ARG_INTEGER || arg->kind == ARG_NUMBER) &&
 	    !(number >= (double)arg->min && number <= (double)arg->max)) {
 		cmd_fail(call, CMD_PARAMS, "out_of_range",
-		    "%s%s must be within %" PRId64 "..%" PRId64, where,
-		    arg->name, arg->min, arg->max);
+		    "%s must be within %" PRId64 "..%" PRId64, arg->name,
+		    arg->min, arg->max);
 		return false;
 	}
 	return true;
@@ -214,23 +214,23 @@ check_kind(struct cmd_call *call, const json_t *value,
 
 bool
 cmd_check_args(struct cmd_call *call, const json_t *object,
-    const struct cmd_arg *arg, size_t n, const char *where)
+    const struct cmd_arg *arg, size_t n)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
-		if (!check_known(call, key, arg, n, where))
+		if (!check_known(call, key, arg, n))
 			return false;
 	}
 	for (size_t i = 0; i < n; i++) {
 		value = json_object_get(object, arg[i].name);
 		if (value == NULL && arg[i].required) {
 			cmd_fail(call, CMD_PARAMS, "missing_param",
-			    "%s%s is missing", where, arg[i].name);
+			    "%s is missing", arg[i].name);
 			return false;
 		}
-		if (value != NULL && !check_kind(call, value, &arg[i], where))
+		if (value != NULL && !check_kind(call, value, &arg[i]))
 			return false;
 	}
 	return true;
@@ -270,7 +270,7 @@ cmd_run(struct cmd_call *call)
 		return;
 	}
 	if (!name_params(call, nargs) ||
-	    !cmd_check_args(call, call->params, call->cmd->args, nargs, ""))
+	    !cmd_check_args(call, call->params, call->cmd->args, nargs))
 		return;
 	call->cmd->run(call);
 	if (call->error == CMD_OK && !call->later && call->result == NULL)

@@ -91,9 +91,9 @@ const char *cmd_string(const struct cmd_call *, const char *name);
 int64_t cmd_integer(const struct cmd_call *, const char *name, int64_t other);
 
 /* Checks an object of parameters against a list of n arguments; true if it
- * holds, else the call has failed. `where` opens the message: "ops[2]: ". */
-bool cmd_check_args(struct cmd_call *, const json_t *object,
-    const struct cmd_arg *, size_t n, const char *where);
+ * holds, else the call has failed. */
+bool cmd_check_args(
+    struct cmd_call *, const json_t *object, const struct cmd_arg *, size_t n);
 
 /* "; did you mean "x"?" if one of n names is near, else "". The text is good
  * until the next call. */

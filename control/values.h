@@ -29,11 +29,10 @@ bool values_are_bits(enum store_table);
 
 /*
  * Fills in everything but count and units from table, addr, type and order of
- * an object that cmd_check_args() passed. False after the call has failed;
- * `where` opens the message.
+ * an object that cmd_check_args() passed. False after the call has failed.
  */
 bool values_resolve(struct cmd_call *, const json_t *object, struct store *,
-    unsigned device, const char *where, struct values *);
+    unsigned device, struct values *);
 
 /* Sets count, and units with it. False after the call has failed. */
 bool values_set_count(struct cmd_call *, struct values *, int64_t count);

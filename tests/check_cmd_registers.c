@@ -6,6 +6,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 
 #include "shm/notice.h"
 #include "tests/control_fixture.h"
@@ -333,6 +335,46 @@ START_TEST(operation_numbers_go_on_after_a_restart)
 }
 END_TEST
 
+/* Another process owns the device, lives, and does not let go of it. */
+static pid_t
+hold_device(void)
+{
+	struct shm_device *dev = cf.store.store.dev;
+	uint64_t none = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fix_become(&cf.store, 2);
+		atomic_compare_exchange_strong(
+		    &dev->owner, &none, cf.store.env.me);
+		for (;;) {
+			pause();
+		}
+	}
+	while (atomic_load(&dev->owner) == 0) {
+		sched_yield();
+	}
+	return pid;
+}
+
+START_TEST(a_device_that_is_not_let_go_of_is_exception_6_and_still_read)
+{
+	pid_t pid = hold_device();
+
+	ck_assert_str_eq(call("registers.write",
+			     "{\"table\":\"hr\",\"addr\":0,\"values\":[1]}"),
+	    MODBUS("6", "server_device_busy", "the device is busy; ask again"));
+	ck_assert_str_eq(
+	    call("registers.read", "{\"table\":\"hr\",\"addr\":1}"),
+	    "\"result\":{\"values\":[1],\"seq\":4}");
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_str_eq(call("registers.write",
+			     "{\"table\":\"hr\",\"addr\":0,\"values\":[1]}"),
+	    "\"result\":{\"seq\":5}");
+}
+END_TEST
+
 /* ---- the second frame ---- */
 
 #define ASK(params) \
@@ -472,7 +514,7 @@ static const struct {
 	{ "a mask of bits",
 	    OPS("{\"op\":\"mask\",\"table\":\"co\",\"addr\":0,\"and\":0,\"or\":"
 		"0}"),
-	    PARAMS("bad_value", "mask works on registers"),
+	    PARAMS("bad_value", "ops[0]: mask works on registers"),
 	    { 0, 0, 0, 1, 0, 2 } },
 	{ "a mask wider than a register",
 	    OPS("{\"op\":\"mask\",\"table\":\"hr\",\"addr\":0,\"and\":65536,"
@@ -482,12 +524,13 @@ static const struct {
 	{ "a check of some bits of a register",
 	    OPS("{\"op\":\"check\",\"table\":\"hr\",\"addr\":0,\"type\":"
 		"\"bits\",\"values\":[0]}"),
-	    PARAMS(
-		"bad_value", "a check of bits in registers takes 16 for each"),
+	    PARAMS("bad_value",
+		"ops[0]: a check of bits in registers takes 16 for "
+		"each"),
 	    { 0, 0, 0, 1, 0, 2 } },
 	{ "more reading than a step may do",
 	    OPS("{\"op\":\"read\",\"table\":\"hr\",\"addr\":0,\"count\":4097}"),
-	    PARAMS("too_long", "one step reads at most 8192 bytes"),
+	    PARAMS("too_long", "ops[0]: one step reads at most 8192 bytes"),
 	    { 0, 0, 0, 1, 0, 2 } },
 };
 
@@ -517,7 +560,7 @@ START_TEST(a_transaction_of_too_many_ops_is_refused)
 	}
 	sprintf(params + n, "]}");
 	ck_assert_str_eq(call("registers.transaction", params),
-	    PARAMS("too_long", "one step does at most 63 things"));
+	    PARAMS("too_long", "ops[63]: one step does at most 63 things"));
 }
 END_TEST
 
@@ -702,6 +745,8 @@ main(void)
 	tcase_add_loop_test(tc, write_changes_what_it_says, 0, N(writes));
 	tcase_add_test(tc, a_write_of_more_than_one_step_holds_is_refused);
 	tcase_add_test(tc, operation_numbers_go_on_after_a_restart);
+	tcase_add_test(
+	    tc, a_device_that_is_not_let_go_of_is_exception_6_and_still_read);
 	tcase_add_test(tc, raw_values_travel_in_a_second_frame);
 	tcase_add_test(tc, raw_bits_are_words_too);
 	tcase_add_loop_test(tc, a_wrong_second_frame_is_refused, 0, N(bad_raw));
