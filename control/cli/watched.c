@@ -164,6 +164,8 @@ watched_covers(const struct watched *w, const char *device,
 	json_int_t addr = json_integer_value(json_object_get(event, "addr"));
 	json_int_t count = json_integer_value(json_object_get(event, "count"));
 
+	if (addr < 0 || addr > INT32_MAX || count < 0 || count > INT32_MAX)
+		return false;
 	return w->address.table == table &&
 	    strcmp(w->address.device, device) == 0 &&
 	    addr < (json_int_t)w->address.addr + w->units &&
