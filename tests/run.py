@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test programs and says, in one line each, what became of them.
 
-    run.py --build DIR [--torture [--seconds N]] [NAME...]
+    run.py --build DIR [--torture [--seconds N]] [--tests DIR] [--limit N]
+        [NAME...]
 
 Without --torture: every suite check_*.c (two at a time), every system test
 sys_*.py and sys_*.c (one at a time), and the short torture selection. With
@@ -139,10 +140,10 @@ def absent(name, what):
     return job
 
 
-def built(build, source):
+def built(build, source, limit_s):
     program = build / "tests" / source.stem
     if program.exists():
-        return Job(source.stem, [program])
+        return Job(source.stem, [program], limit_s)
     return absent(source.stem, "not built: " + str(program))
 
 
@@ -159,10 +160,12 @@ def collect(build, opts):
     """The jobs in the order of running, as [how many at a time, jobs]."""
     if opts.torture:
         return [(1, list(torture_jobs(build, True, opts.seconds)))]
-    suites = [built(build, s) for s in sorted(HERE.glob("check_*.c"))]
-    systems = [Job(s.stem, [sys.executable, s])
-               for s in sorted(HERE.glob("sys_*.py"))]
-    systems += [built(build, s) for s in sorted(HERE.glob("sys_*.c"))]
+    here, limit_s = opts.tests, opts.limit
+    suites = [built(build, s, limit_s) for s in sorted(here.glob("check_*.c"))]
+    systems = [Job(s.stem, [sys.executable, s], limit_s)
+               for s in sorted(here.glob("sys_*.py"))]
+    systems += [built(build, s, limit_s)
+                for s in sorted(here.glob("sys_*.c"))]
     return [(2, suites), (1, systems),
             (1, list(torture_jobs(build, False, opts.seconds)))]
 
@@ -209,6 +212,10 @@ def main():
     parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--torture", action="store_true")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--tests", type=pathlib.Path, default=HERE,
+                        help="where the sources of the suites are")
+    parser.add_argument("--limit", type=int, default=LIMIT_S,
+                        help="seconds that a suite may take")
     parser.add_argument("name", nargs="*")
     opts = parser.parse_args()
     build = opts.build.resolve()

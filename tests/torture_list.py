@@ -37,7 +37,8 @@ def rows(build, here, full, seconds):
         ("torture_step", tool("torture_step"), limit),
         ("torture_step_waiter", variant(
             "--define", ENDLESS, "torture_step"), limit),
-        ("torture_nest", tool("torture_nest"), 3600),
+        ("torture_nest", tool(
+            "torture_nest", "--request", "regs,mask,transaction,wrap"), 3600),
         ("torture_chaos", tool(
             "torture_chaos", "--seconds", seconds), limit),
         ("torture_chaos_8_writers", tool(

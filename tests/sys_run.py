@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The runner of the tests: nothing that goes wrong may look like success."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHECK = "echo '%d%%: Checks: %d, Failures: %d, Errors: %d'"
+
+# title: (program's script, passed, failed, word in its line)
+CASES = {
+    "a suite of Check's is counted by its summary":
+        (CHECK % (100, 5, 0, 0), 5, 0, ""),
+    "failures and errors are counted":
+        (CHECK % (40, 5, 1, 2) + "; exit 1", 2, 3, ""),
+    "a plain summary is read": ("echo '7 passed, 0 failed'", 7, 0, ""),
+    "the last plain summary counts":
+        ("echo '1 passed, 0 failed'; echo '2 passed, 3 failed'; exit 1",
+         2, 3, ""),
+    "a program without a summary has failed":
+        ("echo all is well", 0, 1, "no summary"),
+    "a program that ran nothing has failed":
+        ("echo '0 passed, 0 failed'", 0, 1, "ran nothing"),
+    "a crash after the summary is a failure":
+        ("echo '7 passed, 0 failed'; kill -SEGV $$", 7, 1, "SIGSEGV"),
+    "a status that the summary does not explain is a failure":
+        ("echo '7 passed, 0 failed'; exit 3", 7, 1, "exit status 3"),
+    "a program that hangs is ended and has failed":
+        ("sleep 1000", 0, 1, "not done after 2 s"),
+    "processes left behind are a failure, and are ended":
+        ("sleep 1000 & echo $! >$HOLDFAST_BUILD/left; "
+         "echo '7 passed, 0 failed'", 7, 1, "left processes"),
+    "a program that was not built has failed":
+        (None, 0, 1, "not built"),
+}
+
+
+def run(tests, build, *names):
+    return subprocess.run(
+        [sys.executable, HERE / "run.py", "--build", build, "--tests", tests,
+         "--limit", "2", *names], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def fakes(tests, build):
+    """Writes a fake suite for each case; {title: its name}."""
+    names = {}
+    (build / "tests").mkdir()
+    for n, (title, case) in enumerate(CASES.items()):
+        names[title] = "check_%02d" % n
+        (tests / (names[title] + ".c")).touch()
+        if case[0] is not None:
+            program = build / "tests" / names[title]
+            program.write_text("#!/bin/sh\n" + case[0] + "\n")
+            program.chmod(0o755)
+    return names
+
+
+def lives(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def verdicts(tests, build):
+    """(title, whether it holds) of everything."""
+    names = fakes(tests, build)
+    out = run(tests, build, "check_*")
+    for title, (_, passed, failed, word) in CASES.items():
+        line = re.search(r"^%s +(\d+) passed +(\d+) failed.*$" % names[title],
+                         out.stdout, re.M)
+        yield title, bool(line) and word in line[0] and \
+            (int(line[1]), int(line[2])) == (passed, failed)
+    yield "any failure makes the whole fail", out.returncode == 1
+    yield "what a failed program printed is shown", "all is well" in out.stdout
+    yield "the sum closes the output", out.stdout.endswith("%d passed, %d fai"
+        "led\n" % (sum(c[1] for c in CASES.values()),
+                   sum(c[2] for c in CASES.values())))
+    left = int((build / "left").read_text())
+    yield "nothing that was left behind lives on", not lives(left)
+    out = run(tests, build, "check_00", "check_02")
+    yield "names choose suites, and success is said", \
+        out.returncode == 0 and out.stdout.endswith("12 passed, 0 failed\n")
+    out = run(tests, build, "check_00", "check_nowhere")
+    yield "a name that fits nothing is an error", out.returncode == 1 and \
+        "check_nowhere" in out.stdout
+
+
+def main():
+    passed = failed = 0
+    root = pathlib.Path(os.environ["HOLDFAST_BUILD"]) / "check"
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root) as where:
+        tests, build = (pathlib.Path(where) / d for d in ("t", "b"))
+        tests.mkdir()
+        build.mkdir()
+        for title, holds in verdicts(tests, build):
+            print("%-4s %s" % ("ok" if holds else "FAIL", title))
+            passed, failed = passed + holds, failed + (not holds)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
