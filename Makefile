@@ -65,7 +65,7 @@ $(O)/holdfastd: $(call obj,$(SRC_D))
 
 $(O)/parts/control.so: $(call obj,$(SRC_C))
 	@mkdir -p $(@D)
-	$(CC) -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_ZMQ)
+	$(CC) -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_ZMQ)
 
 $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ)

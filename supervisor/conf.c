@@ -235,6 +235,10 @@ static const struct conf_key transport_keys[] = {
 	    .help = "unit 0 writes to every device and is not answered" },
 	{ "access", CONF_SWITCH, IN_TRANSPORT(read_only), .words = access_long,
 	    .help = "read-only refuses all writing" },
+	{ "serial_functions", CONF_BOOL, IN_TRANSPORT(serial_functions),
+	    .def = 1,
+	    .help = "serve the codes meant for serial lines: 7, 8, 11, 12, "
+		    "17" },
 	{ "allow", CONF_OWN, IN_TRANSPORT(allow), .takes = "a list of networks",
 	    .text = "everybody", .read = conf_cidrs_read,
 	    .dump = conf_cidrs_dump, .help = "who may connect" },

@@ -76,6 +76,7 @@ struct conf_transport {
 	unsigned frame_timeout_ms; /* 0: never */
 	unsigned workers;
 	bool autostart;
+	bool serial_functions; /* 7, 8, 11, 12, 17 are served */
 	bool trace;
 	struct {
 		unsigned min_backoff_ms, max_backoff_ms;

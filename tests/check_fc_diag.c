@@ -2,6 +2,7 @@
 /* Function codes about the line: 7, 8, 11, 12; counters and event log. */
 
 #include "tests/fc_case.h"
+#include "workers/proto/fc.h"
 
 #define LEN(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
@@ -86,6 +87,33 @@ START_TEST(fc8_3_changes_the_delimiter_and_0_restores_it)
 	ck_assert_uint_eq(fc_fake.diag.ascii_delimiter, '#');
 	fc_expect("back", "08 0003 0000", "08 0003 0000");
 	ck_assert_uint_eq(fc_fake.diag.ascii_delimiter, 0);
+}
+END_TEST
+
+START_TEST(a_read_only_unit_lets_nobody_change_the_line)
+{
+	fc_fake.unit.read_only = true;
+	fc_expect("fc8/0", "08 0000 a537", "08 0000 a537");
+	fc_expect("fc8/2", "08 0002 0000", "08 0002 0000");
+	fc_expect("fc8/1", "08 0001 0000", "88 01");
+	fc_expect("fc8/3", "08 0003 2300", "88 01");
+	fc_expect("fc8/4", "08 0004 0000", "88 01");
+	fc_expect("fc8/10", "08 000a 0000", "88 01");
+	fc_expect("fc8/20", "08 0014 0000", "88 01");
+	ck_assert_uint_eq(fc_fake.diag.ascii_delimiter, 0);
+	fc_expect("still answers", "03 0000 0001", "03 02 0000");
+}
+END_TEST
+
+START_TEST(what_is_for_serial_lines_only_can_be_taken_out)
+{
+	mb_fcs_drop(&fc_fcs, FC_SERIAL);
+	fc_expect("fc7", "07", "87 01");
+	fc_expect("fc8", "08 0000 a537", "88 01");
+	fc_expect("fc11", "0b", "8b 01");
+	fc_expect("fc12", "0c", "8c 01");
+	fc_expect("fc17", "11", "91 01");
+	fc_expect("fc3 stays", "03 0000 0001", "03 02 0000");
 }
 END_TEST
 
@@ -245,6 +273,8 @@ main(void)
 	    t, no_line_request_touches_the_model, 0, LEN(answered));
 	tcase_add_test(t, fc7_and_fc8_2_show_what_was_set);
 	tcase_add_test(t, fc8_3_changes_the_delimiter_and_0_restores_it);
+	tcase_add_test(t, a_read_only_unit_lets_nobody_change_the_line);
+	tcase_add_test(t, what_is_for_serial_lines_only_can_be_taken_out);
 	tcase_add_test(t, the_event_counter_counts_messages_that_went_well);
 	tcase_add_test(t, the_counters_count_what_their_names_say);
 	tcase_add_test(t, counters_wrap_at_16_bits);

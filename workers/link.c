@@ -11,6 +11,7 @@
 
 #include "shm/trace.h"
 #include "workers/batch.h"
+#include "workers/proto/fc.h"
 
 enum {
 	OPS_MAX = 0xffff, /* a batch's operations, a field of prog */
@@ -47,6 +48,8 @@ link_init(struct link *l, struct worker *w)
 	if (w->conf->broadcast && n * (BATCH_IN / FRAME_MIN) > OPS_MAX)
 		l->in_max = OPS_MAX / n * FRAME_MIN;
 	mb_fcs_init(&l->fcs);
+	if (!w->conf->serial_functions)
+		mb_fcs_drop(&l->fcs, FC_SERIAL);
 	return 0;
 }
 

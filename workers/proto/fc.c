@@ -34,12 +34,13 @@ static const struct mb_fc table[] = {
 	    .req = { 4 }, .rsp = { 4 } },
 	[6] = { "write_single_register", FC_WRITE | FC_BROADCAST, fc_write_reg,
 	    .req = { 4 }, .rsp = { 4 } },
-	[7] = { "read_exception_status", 0, fc_exception_status, .rsp = { 1 } },
-	[8] = { "diagnostics", FC_LISTEN, fc_diagnostics, .req = { DIAG_LEN },
-	    .rsp = { DIAG_LEN } },
-	[11] = { "get_comm_event_counter", FC_QUIET, fc_event_counter,
-	    .rsp = { 4 } },
-	[12] = { "get_comm_event_log", 0, fc_event_log,
+	[7] = { "read_exception_status", FC_SERIAL, fc_exception_status,
+	    .rsp = { 1 } },
+	[8] = { "diagnostics", FC_LISTEN | FC_SERIAL, fc_diagnostics,
+	    .req = { DIAG_LEN }, .rsp = { DIAG_LEN } },
+	[11] = { "get_comm_event_counter", FC_QUIET | FC_SERIAL,
+	    fc_event_counter, .rsp = { 4 } },
+	[12] = { "get_comm_event_log", FC_SERIAL, fc_event_log,
 	    .rsp = { 1, .count_at = 1, .count_min = 6 } },
 	[15] = { "write_multiple_coils", FC_WRITE | FC_BROADCAST,
 	    fc_write_coils, .req = { 5, .count_at = 5 }, .rsp = { 4 },
@@ -47,7 +48,7 @@ static const struct mb_fc table[] = {
 	[16] = { "write_multiple_registers", FC_WRITE | FC_BROADCAST,
 	    fc_write_regs, .req = { 5, .count_at = 5 }, .rsp = { 4 },
 	    .qty = { { 3, 16, MB_WRITE_REGS_MAX } } },
-	[17] = { "report_server_id", 0, fc_server_id,
+	[17] = { "report_server_id", FC_SERIAL, fc_server_id,
 	    .rsp = { 1, .count_at = 1 } },
 	[20] = { "read_file_record", 0, fc_read_file,
 	    .req = { 1, .count_at = 1 }, .rsp = { 1, .count_at = 1 } },
@@ -103,6 +104,14 @@ mb_fcs_set(struct mb_fcs *fcs, uint8_t fc, const struct mb_fc *row)
 	}
 	fcs->row[fc] = row;
 	return 0;
+}
+
+void
+mb_fcs_drop(struct mb_fcs *fcs, unsigned flag)
+{
+	for (unsigned fc = 1; fc < EXCEPTION_BIT; fc++)
+		if (fcs->row[fc] != NULL && (fcs->row[fc]->flags & flag) != 0)
+			fcs->row[fc] = NULL;
 }
 
 static const struct mb_fc *

@@ -26,6 +26,7 @@ enum {
 	FC_BROADCAST = 2, /* may be broadcast, SL 2.1 */
 	FC_QUIET = 4, /* not counted as an event, AP 6.9 */
 	FC_LISTEN = 8, /* still served in listen-only mode */
+	FC_SERIAL = 16, /* the standard has it on serial lines only */
 };
 
 /*
@@ -73,5 +74,8 @@ struct mb_fc {
  * show that it would be answered 03 for its quantities or byte count.
  */
 bool mb_fc_plausible(const struct mb_fc *, const uint8_t *pdu, size_t len);
+
+/* Takes out every function code whose row has the flag: answered 01 then. */
+void mb_fcs_drop(struct mb_fcs *, unsigned flag);
 
 #endif

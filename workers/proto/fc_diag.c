@@ -22,6 +22,7 @@ typedef uint16_t sub_fn(struct mb_call *, uint16_t sub, uint16_t data);
 struct sub {
 	sub_fn *run;
 	uint16_t bits; /* those that its data may have set */
+	bool changes; /* something: refused on read-only units */
 };
 
 /* Begins afresh: counters, log if asked for, and no longer silent. A restart
@@ -97,11 +98,11 @@ clear_overruns(struct mb_call *call, uint16_t sub, uint16_t data)
 }
 
 static const struct sub subs[] = {
-	[SUB_RESTART] = { restart, CLEAR_LOG_TOO },
+	[SUB_RESTART] = { restart, CLEAR_LOG_TOO, true },
 	[2] = { diag_register },
-	[3] = { delimiter, ANY_CHARACTER },
-	[4] = { listen_only },
-	[10] = { clear },
+	[3] = { delimiter, ANY_CHARACTER, true },
+	[4] = { listen_only, 0, true },
+	[10] = { clear, 0, true },
 	[11] = { counter }, /* bus messages */
 	[12] = { counter }, /* communication errors */
 	[13] = { counter }, /* exceptions */
@@ -110,7 +111,7 @@ static const struct sub subs[] = {
 	[16] = { counter }, /* answered 07 */
 	[17] = { counter }, /* answered 06 */
 	[18] = { counter }, /* overruns */
-	[20] = { clear_overruns },
+	[20] = { clear_overruns, 0, true },
 };
 
 /* The return of what was sent, however long (AP 6.8.1, sub-function 0). */
@@ -141,6 +142,8 @@ fc_diagnostics(struct mb_call *call)
 	if (sub == SUB_ECHO)
 		return echo(call);
 	if (sub >= sizeof(subs) / sizeof(subs[0]) || subs[sub].run == NULL)
+		return MB_EX_FUNCTION;
+	if (subs[sub].changes && call->unit->read_only)
 		return MB_EX_FUNCTION;
 	data = rbuf_u16(&call->in);
 	if (!rbuf_done(&call->in) || (data & ~subs[sub].bits) != 0)
