@@ -14,6 +14,7 @@
 #include "shm/seg.h"
 #include "supervisor/child.h"
 #include "supervisor/ipc.h"
+#include "supervisor/watchdog.h"
 
 struct super;
 struct service;
@@ -33,6 +34,7 @@ struct process {
 	int chan; /* -1: none */
 	struct event *chan_event, *timer;
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
+	struct watchdog_mark mark;
 };
 
 /* Prepares a stopped child. 0, or -1 (no memory). */

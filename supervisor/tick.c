@@ -5,6 +5,12 @@
  */
 #include "supervisor/tick.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "shm/log.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
@@ -24,10 +30,54 @@ occupant(struct super *s, uint64_t id)
 	return NULL;
 }
 
+/* Processor time that a process has used, in ns; 0 if it cannot be told. */
+static uint64_t
+cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &ts) < 0) {
+		return 0;
+	}
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* True if the process would run if it were let: it is runnable, or waits for
+ * a page. The kernel says so in the field behind the name, which is in
+ * parentheses and may hold anything. */
+static bool
+waits_for_cpu(pid_t pid)
+{
+	char path[32], stat[512], *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	n = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	stat[n > 0 ? n : 0] = '\0';
+	end = strrchr(stat, ')');
+	return end != NULL && end[1] == ' ' && (end[2] == 'R' || end[2] == 'D');
+}
+
+/* True if it is the process itself that does not get on. */
+static bool
+guilty(const struct process *p)
+{
+	return watchdog_guilty(&p->mark, cpu_ns(p->pid), waits_for_cpu(p->pid));
+}
+
 static void
 watch_process(struct super *s, struct process *p, uint64_t now_ns)
 {
 	enum watchdog_verdict v;
+	uint64_t beat, busy;
 
 	if (p->mute_ms != 0 && now_ns / 1000000 - p->mute_ms > MUTE_MS) {
 		process_kill(p, "closed its channel");
@@ -36,19 +86,22 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 	if (p->pid <= 0 || p->child.state == LIFE_STARTING) {
 		return; /* that has a time limit of its own */
 	}
-	v = watchdog_judge(now_ns, atomic_load(&p->shm->beat_ns),
-	    atomic_load(&p->shm->busy_ns), p->ready_ms * 1000000,
+	beat = atomic_load(&p->shm->beat_ns);
+	busy = atomic_load(&p->shm->busy_ns);
+	watchdog_mark(&p->mark, beat, busy, cpu_ns(p->pid));
+	v = watchdog_judge(now_ns, beat, busy, p->ready_ms * 1000000,
 	    s->conf->hang_timeout_ms);
+	if (v == WATCHDOG_FINE || !guilty(p)) {
+		return;
+	}
 	if (v == WATCHDOG_BUSY) {
 		child_why(&p->child, "hung in a request for more than %d ms",
 		    WATCHDOG_BUSY_MS);
-	} else if (v == WATCHDOG_SILENT) {
+	} else {
 		child_why(&p->child, "hung: no sign of life for %u ms",
 		    s->conf->hang_timeout_ms);
 	}
-	if (v != WATCHDOG_FINE) {
-		child_event(&p->child, LIFE_HUNG);
-	}
+	child_event(&p->child, LIFE_HUNG);
 }
 
 static void
@@ -60,6 +113,9 @@ watch_device(struct super *s, size_t i)
 	uint64_t beat = p != NULL ? atomic_load(&p->shm->beat_ns) : 0;
 
 	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat)) {
+		return;
+	}
+	if (p != NULL && !guilty(p)) {
 		return;
 	}
 	if (p != NULL) {

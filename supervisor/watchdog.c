@@ -47,6 +47,25 @@ watchdog_judge(uint64_t now_ns, uint64_t beat_ns, uint64_t busy_ns,
 	return WATCHDOG_FINE;
 }
 
+void
+watchdog_mark(struct watchdog_mark *m, uint64_t beat_ns, uint64_t busy_ns,
+    uint64_t cpu_ns)
+{
+	uint64_t sign = beat_ns > busy_ns ? beat_ns : busy_ns;
+
+	if (sign != m->sign_ns || cpu_ns < m->cpu_ns) {
+		m->sign_ns = sign;
+		m->cpu_ns = cpu_ns;
+	}
+}
+
+bool
+watchdog_guilty(
+    const struct watchdog_mark *m, uint64_t cpu_ns, bool waits_for_cpu)
+{
+	return !waits_for_cpu || cpu_ns - m->cpu_ns >= WATCHDOG_SPIN_MS * MS;
+}
+
 bool
 watchdog_held(
     struct watchdog_hold *h, uint64_t owner, uint64_t seq, uint64_t beat_ns)

@@ -17,6 +17,7 @@ enum {
 	WATCHDOG_GRACE = 5, /* ticks without a verdict after that */
 	WATCHDOG_BUSY_MS = 500, /* the longest that one request may take */
 	WATCHDOG_HOLDS = 2, /* ticks that a device may be held unmoved */
+	WATCHDOG_SPIN_MS = 100, /* processor time with nothing to show for it */
 };
 
 struct watchdog {
@@ -34,6 +35,25 @@ enum watchdog_verdict { WATCHDOG_FINE, WATCHDOG_BUSY, WATCHDOG_SILENT };
  * since_ns: when it became ready; hang_ms 0: silence is fine. */
 enum watchdog_verdict watchdog_judge(uint64_t now_ns, uint64_t beat_ns,
     uint64_t busy_ns, uint64_t since_ns, unsigned hang_ms);
+
+/* A child's last sign of life, and the processor time it had used by then. */
+struct watchdog_mark {
+	uint64_t sign_ns, cpu_ns;
+};
+
+/* Notes the latest sign of life and the processor time used so far. */
+void watchdog_mark(struct watchdog_mark *, uint64_t beat_ns, uint64_t busy_ns,
+    uint64_t cpu_ns);
+
+/*
+ * True if a child that shows no sign of life is itself to blame: it is not
+ * even waiting for a processor (it is stopped, or sleeps in the middle of
+ * something), or it has had one for WATCHDOG_SPIN_MS since its last sign.
+ * Otherwise the machine is too busy to let it run, and ending it would only
+ * make that worse.
+ */
+bool watchdog_guilty(
+    const struct watchdog_mark *, uint64_t cpu_ns, bool waits_for_cpu);
 
 /* One device as it was last seen. */
 struct watchdog_hold {

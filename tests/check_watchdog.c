@@ -98,6 +98,36 @@ START_TEST(a_free_device_is_never_held)
 }
 END_TEST
 
+START_TEST(who_is_not_let_run_is_not_to_blame)
+{
+	struct watchdog_mark m = { 0 };
+	uint64_t spin = WATCHDOG_SPIN_MS * MS;
+
+	watchdog_mark(&m, 5, 7, 1000);
+	ck_assert(!watchdog_guilty(&m, 1000, true));
+	ck_assert(!watchdog_guilty(&m, 1000 + spin - 1, true));
+	ck_assert(watchdog_guilty(&m, 1000 + spin, true));
+	/* stopped, or asleep in the middle of something */
+	ck_assert(watchdog_guilty(&m, 1000, false));
+}
+END_TEST
+
+START_TEST(only_a_new_sign_of_life_begins_the_count_anew)
+{
+	struct watchdog_mark m = { 0 };
+	uint64_t spin = WATCHDOG_SPIN_MS * MS;
+
+	watchdog_mark(&m, 5, 7, 1000);
+	watchdog_mark(&m, 6, 7, 1000 + spin);
+	ck_assert(watchdog_guilty(&m, 1000 + spin, true));
+	watchdog_mark(&m, 8, 7, 1000 + spin);
+	ck_assert(!watchdog_guilty(&m, 1000 + spin, true));
+	/* another process has taken the place: its time begins at 0 */
+	watchdog_mark(&m, 8, 7, 10);
+	ck_assert(!watchdog_guilty(&m, 10, true));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -113,6 +143,8 @@ main(void)
 	tcase_add_loop_test(t, a_device_that_moves_is_not_held, 0,
 	    sizeof(moves) / sizeof(moves[0]));
 	tcase_add_test(t, a_free_device_is_never_held);
+	tcase_add_test(t, who_is_not_let_run_is_not_to_blame);
+	tcase_add_test(t, only_a_new_sign_of_life_begins_the_count_anew);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

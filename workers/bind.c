@@ -117,7 +117,7 @@ found_busy(struct bind_device *d)
 	struct timespec ts;
 	uint64_t now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	if (d->bind->who.budget_ns == BUDGET_NS)
 		d->busy_ns = now;

@@ -23,7 +23,9 @@ worker_tick(struct worker *w)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	/* not the coarse one: it stands still while the processor that
+	 * moves it is away, and the parent would see a hang */
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	w->now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	w->turned = true;
 	proc_beat(w->proc, w->now_ns);
