@@ -76,7 +76,7 @@ struct board {
 	_Atomic int stop;
 };
 
-static char name[32], lock_path[64];
+static char name[32], lock_path[256];
 static struct seg control, device[DEVICES], view[DEVICES];
 static struct slot_env env;
 static struct store store[DEVICES], reader[DEVICES];
@@ -602,7 +602,7 @@ make_world(void)
 	};
 
 	snprintf(name, sizeof(name), "torture-chaos-%d", getpid());
-	snprintf(lock_path, sizeof(lock_path), "/dev/shm/%s.lock", name);
+	scratch_path(lock_path, sizeof(lock_path), name);
 	if (seg_create_control(&control, name, SLOTS, 1, DEVICES, SLOTS)) {
 		broken("control segment");
 	}
@@ -621,6 +621,7 @@ make_world(void)
 			broken("device segment");
 		}
 	}
+	seg_unlink_store(name); /* everybody inherits the mappings */
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED) {
@@ -702,7 +703,6 @@ main(int argc, char **argv)
 	make_world();
 	run(seconds);
 	unlink(lock_path);
-	seg_unlink_store(name);
 	printf("%ld passed, %ld failed\n", ok_count, bad_count);
 	return bad_count != 0;
 }

@@ -69,7 +69,7 @@ struct board {
 };
 
 struct world {
-	char name[32], lock_path[64];
+	char name[32], lock_path[256];
 	struct seg control, device, view;
 	struct slot_env env;
 	struct store store; /* as env.me */
@@ -331,13 +331,13 @@ world_map(struct world *w, const char *tag)
 	};
 
 	snprintf(w->name, sizeof(w->name), "torture-%s-%d", tag, getpid());
-	snprintf(
-	    w->lock_path, sizeof(w->lock_path), "/dev/shm/%s.lock", w->name);
+	scratch_path(w->lock_path, sizeof(w->lock_path), w->name);
 	if (seg_create_control(&w->control, w->name, SLOTS, 1, 1, SLOTS) ||
 	    seg_create_device(&w->device, w->name, "d", 0, range, 3, false) ||
 	    seg_attach(&w->view, w->device.object, SHM_DEVICE, false)) {
 		broken("making the segments");
 	}
+	seg_unlink_store(w->name); /* everybody inherits the mappings */
 	w->board = mmap(NULL, sizeof(*w->board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	w->base_control = malloc(w->control.size);
@@ -421,7 +421,6 @@ world_unmake(struct world *w)
 {
 	close(w->env.lock_fd);
 	unlink(w->lock_path);
-	seg_unlink_store(w->name);
 	seg_unmap(&w->control);
 	seg_unmap(&w->device);
 	seg_unmap(&w->view);
