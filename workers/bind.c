@@ -208,6 +208,7 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	d->unit.identity = &d->identity;
 	d->unit.diag =
 	    seg_diag(p->env.control, p->transport_index, (unsigned)index);
+	d->unit.alone = p->transport->workers == 1;
 	d->unit.read_only = p->transport->read_only;
 	return identify(d, &p->conf->devices[index]);
 }

@@ -7,7 +7,9 @@
 #include "workers/worker.h"
 
 #include <errno.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shm/notice.h"
 #include "workers/transport.h"
@@ -48,9 +50,12 @@ interval(uint64_t ms)
 static void
 beat(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
+	uint64_t times;
+
 	(void)what;
 	worker_turn(arg);
+	if (read(fd, &times, sizeof(times)) == -1 && errno != EAGAIN)
+		log_warn("beat");
 }
 
 static void
@@ -123,27 +128,46 @@ base_new(void)
 		return NULL;
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NO_CACHE_TIME);
 	base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	return base;
+}
+
+/* A descriptor that can be read each ms. As an event with a time-out the beat
+ * would have every wait of the loop set a timer in the kernel. */
+static int
+beat_open(uint64_t ms)
+{
+	struct timeval tv = interval(ms);
+	struct itimerspec each = {
+		.it_interval = { tv.tv_sec, tv.tv_usec * 1000 },
+		.it_value = { tv.tv_sec, tv.tv_usec * 1000 },
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	if (fd != -1)
+		timerfd_settime(fd, 0, &each, NULL);
+	return fd;
 }
 
 static int
 events_add(struct worker *w)
 {
 	uint64_t ms = w->proc->conf->hang_timeout_ms / 4;
-	struct timeval tv;
 
 	if (ms == 0 || ms > BEAT_MS_MAX)
 		ms = BEAT_MS_MAX;
 	if (ms < BEAT_MS_MIN)
 		ms = BEAT_MS_MIN;
-	tv = interval(ms);
+	w->beat_fd = beat_open(ms);
 	event_assign(&w->orders, w->base, w->proc->chan, EV_READ | EV_PERSIST,
 	    ordered, w);
-	event_assign(&w->beat, w->base, -1, EV_PERSIST, beat, w);
+	event_assign(
+	    &w->beat, w->base, w->beat_fd, EV_READ | EV_PERSIST, beat, w);
 	event_assign(&w->deadline, w->base, -1, 0, expired, w);
-	if (event_add(&w->orders, NULL) == -1 || event_add(&w->beat, &tv) == -1)
+	if (w->beat_fd == -1 || event_add(&w->orders, NULL) == -1 ||
+	    event_add(&w->beat, NULL) == -1)
 		return -1;
 	return 0;
 }
@@ -161,7 +185,11 @@ loop(struct worker *w)
 int
 worker_main(struct proc *p)
 {
-	struct worker w = { .proc = p, .conf = p->transport };
+	struct worker w = {
+		.proc = p,
+		.conf = p->transport,
+		.beat_fd = -1,
+	};
 	int rc = 0;
 
 	w.shm = seg_worker(&p->worker_seg);
@@ -169,7 +197,7 @@ worker_main(struct proc *p)
 	if ((w.base = base_new()) == NULL)
 		return proc_failed(p, 70, "no event loop");
 	if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1) {
-		rc = proc_failed(p, 70, "not enough memory");
+		rc = proc_failed(p, 70, "cannot make its events");
 		goto out;
 	}
 	worker_tick(&w);
@@ -183,5 +211,7 @@ worker_main(struct proc *p)
 out:
 	bind_fini(&w.bind);
 	event_base_free(w.base);
+	if (w.beat_fd != -1)
+		close(w.beat_fd);
 	return rc;
 }

@@ -28,6 +28,7 @@ struct worker {
 	bool done; /* the loop is to end */
 	void *state; /* the transport's own */
 	const char *why; /* what went wrong in start */
+	int beat_fd;
 	struct event orders, beat, deadline;
 };
 

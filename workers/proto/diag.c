@@ -122,10 +122,24 @@ mb_diag_read_log(
 	return n;
 }
 
-unsigned
-mb_diag_received(struct mb_diag *d, bool broadcast, bool listening)
+/* Adds a message and its two events; what the tally was before. */
+static uint64_t
+add_message(struct mb_diag *d, bool alone)
 {
-	uint64_t was = ADD(&d->tally, (UINT64_C(2) << LOG_SHIFT) + 1);
+	const uint64_t message = (UINT64_C(2) << LOG_SHIFT) + 1;
+	uint64_t was;
+
+	if (!alone)
+		return ADD(&d->tally, message);
+	was = LOAD(&d->tally);
+	STORE(&d->tally, was + message);
+	return was;
+}
+
+unsigned
+mb_diag_received(struct mb_diag *d, bool broadcast, bool listening, bool alone)
+{
+	uint64_t was = add_message(d, alone);
 	unsigned at = (unsigned)(was >> LOG_SHIFT);
 	unsigned event = MB_EVENT_RECEIVED;
 

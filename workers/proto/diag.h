@@ -15,7 +15,8 @@ enum { MB_EVENTS_MAX = 64 }; /* events of the log, AP 6.10 */
  * relaxed atomics by any worker of the transport; counters only ever count up
  * and are cut to 16 bits when FC 8, 11 or 12 shows them.
  *
- * A request that goes well costs one atomic addition: `tally` holds the place
+ * A request that goes well costs one addition, which is a locked one only if
+ * the transport has several workers: `tally` holds the place
  * in the log in its upper 16 bits, where an overflow falls off, and the number
  * of messages in its lower 48, which never overflow. The event counter of
  * FC 11 is what is left of the messages after those that are no events.
@@ -106,8 +107,10 @@ unsigned mb_diag_read_log(
     const struct mb_diag *, unsigned at, uint8_t out[MB_EVENTS_MAX]);
 
 /* Takes note of a message for this unit: counts it and logs its receipt.
- * Returns its place in the log; the next one is kept for mb_diag_sent(). */
-unsigned mb_diag_received(struct mb_diag *, bool broadcast, bool listening);
+ * Returns its place in the log; the next one is kept for mb_diag_sent().
+ * alone: no other process counts on these counters. */
+unsigned mb_diag_received(
+    struct mb_diag *, bool broadcast, bool listening, bool alone);
 
 /* Logs the end of the message whose receipt is at place `at`. ex: 0 or the
  * exception that it ended with, sent or not. */

@@ -202,7 +202,8 @@ mb_serve(const struct mb_fcs *fcs, struct mb_unit *unit, bool broadcast,
 	row = find(fcs, call.fc);
 	wbuf_init(&call.out, out, MB_PDU_MAX);
 	wbuf_u8(&call.out, call.fc);
-	call.event = (int)mb_diag_received(unit->diag, broadcast, listening);
+	call.event = (int)mb_diag_received(
+	    unit->diag, broadcast, listening, unit->alone);
 	if (listening && (row == NULL || (row->flags & FC_LISTEN) == 0))
 		return ignore(&call);
 	return finish(&call, row, run(&call, row, len));

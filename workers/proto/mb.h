@@ -99,6 +99,7 @@ struct mb_unit {
 	void *arg;
 	const struct mb_identity *identity;
 	struct mb_diag *diag; /* never NULL; all zero is its first state */
+	bool alone; /* no other process serves it with this diag */
 	bool read_only; /* function codes that write are answered 01 */
 };
 
