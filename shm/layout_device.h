@@ -44,9 +44,11 @@ struct shm_range {
 	char unit[16];
 };
 
+enum { SHM_TAG_OP_BITS = 48 }; /* of a tag; the author has the rest */
+
 /* What goes over with a commit besides data; one for each side. */
 struct shm_side {
-	_Atomic uint64_t tag; /* author << 48 | op of the last commit */
+	_Atomic uint64_t tag; /* author << SHM_TAG_OP_BITS | op, last commit */
 	_Atomic uint64_t events; /* where the event ring's next record starts */
 	_Atomic uint64_t who; /* identity of the last writer */
 	uint64_t spare;

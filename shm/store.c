@@ -14,7 +14,7 @@
 #include "shm/seg.h"
 #include "shm/store_own.h"
 
-enum { REG_BITS = 16, TAG_OP_BITS = 48 };
+enum { REG_BITS = 16 };
 
 /* A step as it was found to be: where it lies, and whether it leaves a trace
  * of its own in the event ring. */
@@ -178,13 +178,11 @@ commit(struct store *st, const struct store_who *who,
 {
 	struct shm_device *d = st->dev;
 	uint64_t q = atomic_load_explicit(&d->seq, memory_order_relaxed);
-	uint64_t tag = (uint64_t)who->author << TAG_OP_BITS | who->op;
+	uint64_t tag = (uint64_t)who->author << SHM_TAG_OP_BITS | who->op;
 	uint64_t events;
 
 	q += q & 1; /* only a scribbler leaves an odd one behind */
-#if STORE_MUT != 2
 	atomic_store_explicit(&d->seq, q + 1, memory_order_release);
-#endif
 	atomic_thread_fence(memory_order_release);
 	carry_out(st, s, n, p); /* readers are on side 1 */
 	events = log_changes(st, s, n, p, q / 2 + 1);
@@ -213,13 +211,11 @@ carry_out_owned(struct store *st, const struct store_who *who,
 	_Atomic uint64_t *done = store_own_done(st, who->author);
 	uint64_t number;
 
-#if STORE_MUT != 1
 	/* only an owner may ask: until then a helper may still be repairing */
 	if (atomic_load_explicit(done, memory_order_acquire) >= who->op) {
 		store_own_release(st);
 		return STORE_REPLAYED;
 	}
-#endif
 	if (!checks_hold(st, s, n, p)) {
 		store_own_release(st);
 		return STORE_MISMATCH;
@@ -232,13 +228,8 @@ carry_out_owned(struct store *st, const struct store_who *who,
 		store_own_release(st);
 	} else {
 		number = commit(st, who, s, n, p);
-#if STORE_MUT == 4
-		store_own_release(st);
-		atomic_store_explicit(done, who->op, memory_order_release);
-#else
 		atomic_store_explicit(done, who->op, memory_order_release);
 		store_own_release(st);
-#endif
 	}
 	if (seq) {
 		*seq = number;
@@ -256,7 +247,7 @@ store_apply(struct store *st, const struct store_who *who,
 
 	if (!st->writable || !st->env || st->env->me == 0 ||
 	    who->author >= seg_authors(st->env->control) ||
-	    who->op >> TAG_OP_BITS) {
+	    who->op >> SHM_TAG_OP_BITS) {
 		return STORE_DENIED;
 	}
 	if (n > STORE_STEPS_MAX) {

@@ -14,8 +14,6 @@
 
 #include "shm/seg.h"
 
-enum { TAG_OP_BITS = 48 };
-
 #define NS_PER_S 1000000000
 #define BUDGET_MAX ((uint64_t)3600 * NS_PER_S)
 
@@ -49,20 +47,14 @@ store_own_done(struct store *st, unsigned author)
  * dead one. Operation numbers never decrease.
  */
 static void
-credit(struct store *st, uint64_t dead)
+credit(struct store *st)
 {
 	struct shm_side *s = &st->dev->side[0];
 	uint64_t tag = atomic_load_explicit(&s->tag, memory_order_relaxed);
-	uint64_t op = tag & (((uint64_t)1 << TAG_OP_BITS) - 1);
-	unsigned author = (unsigned)(tag >> TAG_OP_BITS);
+	uint64_t op = tag & (((uint64_t)1 << SHM_TAG_OP_BITS) - 1);
+	unsigned author = (unsigned)(tag >> SHM_TAG_OP_BITS);
 	_Atomic uint64_t *done;
 
-#if STORE_MUT == 5
-	if (atomic_load_explicit(&s->who, memory_order_relaxed) != dead) {
-		return;
-	}
-#endif
-	(void)dead;
 	if (author >= seg_authors(st->env->control)) {
 		return;
 	}
@@ -72,7 +64,6 @@ credit(struct store *st, uint64_t dead)
 	}
 }
 
-#if STORE_MUT != 3
 static void
 copy_word(_Atomic uint64_t *to, const _Atomic uint64_t *from)
 {
@@ -94,25 +85,22 @@ copy_side(struct store *st, int to, int from)
 	copy_word(&t->events, &f->events);
 	copy_word(&t->who, &f->who);
 }
-#endif
 
 /* Brings both sides into agreement: the caller has just taken the device from
  * a dead owner. Idempotent; may itself be killed anywhere and done again. */
 static void
-repair(struct store *st, uint64_t dead)
+repair(struct store *st)
 {
 	struct shm_device *d = st->dev;
 	uint64_t q = atomic_load_explicit(&d->seq, memory_order_acquire);
 	int from = (int)(q & 1);
 
 	atomic_thread_fence(memory_order_release);
-#if STORE_MUT != 3
 	copy_side(st, !from, from);
-#endif
 	if (from) {
 		atomic_store_explicit(&d->seq, q + 1, memory_order_release);
 	}
-	credit(st, dead);
+	credit(st);
 	atomic_store_explicit(&d->repairs,
 	    atomic_load_explicit(&d->repairs, memory_order_relaxed) + 1,
 	    memory_order_relaxed);
@@ -131,7 +119,7 @@ swap_owner(struct store *st, uint64_t *o)
 static bool
 try_owner(struct store *st, bool ask)
 {
-	uint64_t o = 0, dead;
+	uint64_t o = 0;
 
 	if (swap_owner(st, &o)) {
 		return true;
@@ -140,11 +128,10 @@ try_owner(struct store *st, bool ask)
 	    !(ask && slot_probe(st->env, o))) {
 		return false;
 	}
-	dead = o;
 	if (!swap_owner(st, &o)) {
 		return false;
 	}
-	repair(st, dead); /* if we die in it, the next one repairs */
+	repair(st); /* if we die in it, the next one repairs */
 	return true;
 }
 
@@ -160,27 +147,6 @@ wait_at_gate(struct store *st, int64_t until)
 	return sem_clockwait(st->gate, CLOCK_MONOTONIC, &ts) == 0;
 }
 
-#if STORE_MUT == 1
-int
-store_own_take(struct store *st, uint64_t budget_ns)
-{
-	(void)budget_ns;
-	(void)try_owner;
-	(void)wait_at_gate;
-	(void)now_ns;
-	sem_wait(st->gate);
-	atomic_store(&st->dev->owner, st->env->me);
-	return 0;
-}
-
-void
-store_own_release(struct store *st)
-{
-	atomic_store(&st->dev->owner, 0);
-	sem_post(st->gate);
-}
-
-#else
 int
 store_own_take(struct store *st, uint64_t budget_ns)
 {
@@ -229,7 +195,6 @@ store_own_release(struct store *st)
 		sem_post(st->gate);
 	}
 }
-#endif
 
 bool
 store_reap(struct store *st, uint64_t dead)
@@ -241,15 +206,11 @@ store_reap(struct store *st, uint64_t dead)
 	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
 	had = dead != 0 && swap_owner(st, &o);
 	if (had) {
-		repair(st, dead);
+		repair(st);
 		store_own_release(st);
 	}
 	atomic_store_explicit(claim_of(st), 0, memory_order_release);
-#if STORE_MUT == 1 || STORE_MUT == 6
-	return had;
-#else
 	/* in any case: the dead may have taken a token or a wake-up along */
 	sem_post(st->gate);
 	return had;
-#endif
 }

@@ -5,27 +5,15 @@
 /*
  * Owning a device: the gate, the owner word, repair. Only the store's own
  * files include this.
- *
- * STORE_MUT seeds one defect, for the harnesses to prove that they would find
- * it; 0, and only 0, is the product:
- *	1  textbook: wait for the semaphore, then note who has it
- *	2  readers are sent to the side that is being written
- *	3  repair copies nothing
- *	4  what was done is noted after the release
- *	5  repair credits the dead owner rather than the author
- *	6  reaping wakes nobody
  */
 
 #include "shm/store.h"
 
-#ifndef STORE_MUT
-#define STORE_MUT 0
-#endif
-
 /* The longest sleep before a waiter looks at the owner word itself. */
-#ifndef STORE_SLICE_NS
 #define STORE_SLICE_NS 2000000L
-#endif
+
+_Static_assert(SHM_AUTHORS_MAX < (uint64_t)1 << (64 - SHM_TAG_OP_BITS),
+    "a tag has room for every author");
 
 /*
  * Becomes the owner of the device, repairing it if it is taken from a dead

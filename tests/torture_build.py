@@ -3,16 +3,24 @@
 
 The Makefile builds the harnesses against the product. Those that need the
 store otherwise (a seeded defect, sleeps without an end, another compiler)
-are built here, into BUILD/torture/NAME/.
+are built here, into BUILD/torture/NAME/. The product knows nothing of it:
+what is to be otherwise is edited in the copy, and an edit whose text is not
+found is a failure.
 """
 import argparse
 import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+
+# a waiter's sleeps that nothing but a wake ends
+ENDLESS = {"shm/store_own.h": [(
+    "#define STORE_SLICE_NS 2000000L",
+    "#define STORE_SLICE_NS 100000000000L")]}
 
 
 class Broken(Exception):
@@ -33,8 +41,8 @@ def edited(path, edits):
 def compile_one(source, out, compiler, flags):
     argv = compiler.split() + [
         "-std=gnu11", "-D_GNU_SOURCE", "-DHOLDFAST_VERSION=\"torture\"",
-        "-DHOLDFAST_PREFIX=\"/\"", "-I" + str(TOP), "-pthread", "-w", "-fPIC",
-        *flags, "-c", "-o", str(out), str(source)]
+        "-DHOLDFAST_PREFIX=\"/\"", *flags, "-I" + str(TOP), "-pthread", "-w",
+        "-fPIC", "-c", "-o", str(out), str(source)]
     ran = subprocess.run(argv, stdin=subprocess.DEVNULL, cwd=TOP,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True)
@@ -43,29 +51,30 @@ def compile_one(source, out, compiler, flags):
     return out
 
 
-def build(build_dir, name, harness, defines=(), edits=None, compiler="cc",
-          opt="-O2", plain=None):
+def build(build_dir, name, harness, edits=None, compiler="cc", opt="-O2",
+          plain=None):
     """Path of tests/HARNESS.c linked with shm/*.c.
 
-    edits: {"shm/x.c": [(old, new), ...]}. plain: what plain_objects() gave,
-    to take from it what neither defines nor edits change.
+    edits: {"shm/x.c": [(old, new), ...]}, headers too. plain: what
+    plain_objects() gave, to take from it what the edits do not change.
     """
     edits = edits or {}
     where = build_dir / "torture" / name
     where.mkdir(parents=True, exist_ok=True)
-    flags = [opt, "-g"] + ["-D" + d for d in defines]
+    shutil.rmtree(where / "shm", ignore_errors=True)
+    (where / "shm").mkdir()
+    flags = [opt, "-g", "-I" + str(where)]  # edited headers are found first
+    sources = sorted(TOP.glob("shm/*.c")) + [TOP / "tests" / (harness + ".c")]
+    changed = {}
+    for relative, pairs in edits.items():
+        changed[TOP / relative] = where / relative
+        (where / relative).write_text(edited(TOP / relative, pairs))
+    headers = any(path.suffix == ".h" for path in changed)
     objects, todo = [], []
-    for source in sorted(TOP.glob("shm/*.c")) + [
-            TOP / "tests" / (harness + ".c")]:
-        relative = str(source.relative_to(TOP))
-        # defines reach only what includes the store's own headers
-        touched = bool(defines) and (
-            source.name.startswith("store") or source.parent.name == "tests")
-        if relative in edits:
-            changed = where / source.name
-            changed.write_text(edited(source, edits[relative]))
-            todo.append((changed, where / (source.stem + ".o")))
-        elif plain and not touched:
+    for source in sources:
+        if source in changed:
+            todo.append((changed[source], where / (source.stem + ".o")))
+        elif plain and not headers:
             objects.append(plain[source])
         else:
             todo.append((source, where / (source.stem + ".o")))
@@ -99,16 +108,18 @@ def main():
     parser = argparse.ArgumentParser(
         description="build a harness otherwise than the product, and run it")
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--define", action="append", default=[])
+    parser.add_argument("--endless", action="store_true")
     parser.add_argument("--cc", default="cc")
     parser.add_argument("--opt", default="-O2")
     parser.add_argument("harness")
     parser.add_argument("args", nargs=argparse.REMAINDER)
     opts = parser.parse_args()
     name = re.sub(r"[^\w.=]+", "_", "-".join(
-        [opts.harness, opts.cc, opts.opt.strip("-"), *opts.define]))
+        [opts.harness, opts.cc, opts.opt.strip("-")]
+        + ["endless"] * opts.endless))
     program = build(opts.build.resolve(), name, opts.harness,
-                    tuple(opts.define), compiler=opts.cc, opt=opts.opt)
+                    ENDLESS if opts.endless else None, compiler=opts.cc,
+                    opt=opts.opt)
     os.execv(program, [str(program), *opts.args])
 
 

@@ -2,8 +2,6 @@
 """The torture list: which harness is run how, in short and in full."""
 import sys
 
-ENDLESS = "STORE_SLICE_NS=100000000000L"  # sleeps that nothing but a wake ends
-
 
 def rows(build, here, full, seconds):
     """[(name, argv, limit in seconds)], for run.py."""
@@ -26,7 +24,7 @@ def rows(build, here, full, seconds):
             ("torture_step_read", tool(
                 "torture_step", "--mode", "read", "--stride", "8"), 60),
             ("torture_step_waiter", variant(
-                "--define", ENDLESS, "torture_step", "--stride", "9"), 60),
+                "--endless", "torture_step", "--stride", "9"), 60),
             ("torture_nest", tool("torture_nest", "--seconds", "4"), 90),
             ("torture_chaos", tool("torture_chaos", "--seconds", "10"), 60),
             ("torture_mutants", python("torture_mutants.py"), 180),
@@ -36,7 +34,7 @@ def rows(build, here, full, seconds):
         ("torture_model", python("torture_model.py", "--full"), 3600),
         ("torture_step", tool("torture_step"), limit),
         ("torture_step_waiter", variant(
-            "--define", ENDLESS, "torture_step"), limit),
+            "--endless", "torture_step"), limit),
         ("torture_nest", tool(
             "torture_nest", "--request", "regs,mask,transaction,wrap"), 3600),
         ("torture_chaos", tool(
@@ -56,7 +54,7 @@ def rows(build, here, full, seconds):
                 "--cc", compiler, "--opt=" + opt, "torture_step", "--mode",
                 step_modes), limit),
             ("torture_step_waiter_" + how, variant(
-                "--define", ENDLESS, "--cc", compiler, "--opt=" + opt,
+                "--endless", "--cc", compiler, "--opt=" + opt,
                 "torture_step", "--stride", "5"), limit),
             ("torture_nest_" + how, variant(
                 "--cc", compiler, "--opt=" + opt, "torture_nest",

@@ -17,8 +17,6 @@ import time
 
 import torture_build
 
-ENDLESS = "STORE_SLICE_NS=100000000000L"
-
 
 def step(modes, request, *more):
     return ("torture_step", ["--mode", modes, "--request", request, "--first",
@@ -36,24 +34,46 @@ WAITER = ("torture_step", ["--mode", "wkill", "--request", "mask", "--first",
 NEST = ("torture_nest", ["--request", "mask", "--first", "--seconds", "6"])
 CHAOS = ("torture_chaos", ["--seconds", "2"])
 
-# the defects that the store's source offers by STORE_MUT
-HOOKS = {
-    "semaphore first, holder noted later": (1, [KILL, WAITER]),
-    "readers sent to the side being written": (2, [STOP, CHAOS]),
-    "repair copies nothing": (3, [KILL, NEST]),
-    "done noted after the release": (4, [KILL, NEST]),
-    "repair credits the dead owner": (5, [NEST]),
-    "reaping wakes nobody": (6, [WAITER]),
-}
-
-# further ones: edits of the source, as {file: [(old, new)]}
+# each defect: what must find it, and the edits that seed it
 OWN, STORE, SLOT = "shm/store_own.c", "shm/store.c", "shm/slot.c"
 EDITS = {
+    "semaphore first, holder noted later": ([KILL, WAITER], {OWN: [
+        ("	int64_t now, end, ask_at, until;\n	bool got;\n\n",
+         "	int64_t now, end, ask_at, until;\n	bool got;\n\n"
+         "	sem_wait(st->gate);\n"
+         "	atomic_store(&st->dev->owner, st->env->me);\n	return 0;\n"),
+        ("	int tokens = 0;\n\n",
+         "	int tokens = 0;\n\n	atomic_store(&st->dev->owner, 0);\n"
+         "	sem_post(st->gate);\n	return;\n"),
+        ("	sem_post(st->gate);\n	return had;\n", "	return had;\n")],
+        STORE: [(">= who->op) {\n		store_own_release",
+                 ">= who->op && 0) {\n		store_own_release")]}),
+    "readers sent to the side being written": ([STOP, CHAOS], {STORE: [(
+        "	atomic_store_explicit(&d->seq, q + 1, memory_order_release);\n",
+        "")]}),
+    "repair copies nothing": ([KILL, NEST], {OWN: [(
+        "	copy_side(st, !from, from);\n", "	(void)copy_side;\n")]}),
+    "done noted after the release": ([KILL, NEST], {STORE: [(
+        "		atomic_store_explicit(done, who->op, memory_order_release);\n"
+        "		store_own_release(st);\n",
+        "		store_own_release(st);\n"
+        "		atomic_store_explicit(done, who->op, memory_order_release);\n"
+        )]}),
+    "repair credits the dead owner": ([NEST], {OWN: [(
+        "static void\ncredit(",
+        "static uint64_t dead;\n\nstatic void\ncredit("), (
+        "	done = store_own_done(st, author);\n",
+        "	if (atomic_load(&s->who) != dead)\n		return;\n"
+        "	done = store_own_done(st, author);\n"), (
+        "swap_owner(struct store *st, uint64_t *o)\n{\n",
+        "swap_owner(struct store *st, uint64_t *o)\n{\n	dead = *o;\n")]}),
+    "reaping wakes nobody": ([WAITER], {OWN: [(
+        "	sem_post(st->gate);\n	return had;\n", "	return had;\n")]}),
     "release wakes nobody": ([WAITER], {OWN: [(
         "	if (tokens <= 0) {\n		sem_post(st->gate);\n	}\n",
         "")]}),
     "a writer takes over without repair": ([SELF], {OWN: [(
-        "	repair(st, dead); /* if we die in it, the next one repairs */\n",
+        "	repair(st); /* if we die in it, the next one repairs */\n",
         "")]}),
     "a waiter tries only with a token": ([SELF], {OWN: [(
         "if (try_owner(st, !got || now >= ask_at)) {",
@@ -70,7 +90,7 @@ EDITS = {
     "repair forgets the event ring": ([KILL], {OWN: [(
         "	copy_word(&t->events, &f->events);\n", "")]}),
     "repair credits nobody": ([KILL], {OWN: [(
-        "	credit(st, dead);\n	atomic", "	atomic")]}),
+        "	credit(st);\n	atomic", "	atomic")]}),
     "a silent owner is taken for dead": ([HOLD, CHAOS], {SLOT: [(
         "	    slot_lock_held(env->lock_fd, SLOT_OF(id))) {",
         "	    false) {")]}),
@@ -107,25 +127,16 @@ EDITS = {
 }
 
 
-def jobs():
-    """{name: (defines, edits, [(harness, args)])}"""
-    found = {}
-    for name, (number, harnesses) in HOOKS.items():
-        found[name] = (["STORE_MUT=%d" % number], {}, harnesses)
-    for name, (harnesses, edits) in EDITS.items():
-        found[name] = ([], edits, harnesses)
-    return found
-
-
 def hunt(name, number, build, plain, seed):
     """[(harness and mode, caught, seconds)] for one defect."""
-    defines, edits, harnesses = jobs()[name]
+    harnesses, edits = EDITS[name]
     came = []
     for n, (harness, args) in enumerate(harnesses):
-        extra = [ENDLESS] if (harness, args) == WAITER else []
+        endless = (harness, args) == WAITER
         program = torture_build.build(
             build, "mutant-%02d-%d" % (number, n), harness,
-            defines + extra, edits, plain=plain)
+            {**edits, **torture_build.ENDLESS} if endless else edits,
+            plain=plain)
         argv = [str(program), *args, "--seed", str(seed)]
         began = time.monotonic()
         try:
@@ -156,12 +167,12 @@ def main():
     opts = parser.parse_args()
     build = opts.build.resolve()
     print("--seed %d" % opts.seed, flush=True)
-    names = opts.name or list(jobs())
+    names = opts.name or list(EDITS)
     plain = torture_build.plain_objects(build)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         running = [(name, pool.submit(
-            hunt, name, list(jobs()).index(name), build, plain, opts.seed))
+            hunt, name, list(EDITS).index(name), build, plain, opts.seed))
             for name in names]
         for name, job in running:
             try:
