@@ -6,8 +6,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 
+#include "supervisor/watchdog.h"
 #include "tests/worker_fixture.h"
 #include "workers/batch.h"
 #include "workers/transport.h"
@@ -147,6 +151,22 @@ in_force(void)
 }
 
 static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Nothing happens for a while: the worker has no reason to read the clock. */
+static void
+stand_idle(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static uint64_t
 stat_of(const _Atomic uint64_t *counter)
 {
 	return atomic_load(counter);
@@ -264,6 +284,102 @@ START_TEST(the_counts_of_a_connection_are_those_of_its_bytes)
 }
 END_TEST
 
+static struct {
+	_Atomic bool stop;
+	unsigned seen, guilty;
+} judge;
+
+/* The supervisor's part: looks at the slot all the time. */
+static void *
+judge_it(void *arg)
+{
+	const struct shm_slot *s = seg_slot(fx.proc.env.control, FX_SLOT);
+
+	(void)arg;
+	while (!atomic_load(&judge.stop)) {
+		uint64_t busy = atomic_load(&s->busy_ns);
+
+		judge.seen += busy != 0;
+		judge.guilty +=
+		    watchdog_judge(now_ns(), atomic_load(&s->beat_ns), busy, 0,
+			fx.conf.hang_timeout_ms) != WATCHDOG_FINE;
+		poll(NULL, 0, 1);
+	}
+	return NULL;
+}
+
+START_TEST(a_wait_for_a_device_after_a_quiet_time_is_no_hang)
+{
+	static const uint8_t write_1[] = { 0, 1, 0, 0, 0, 6, 1, 6, 0, 0, 0, 7 };
+	struct shm_device *dev = fx.device_seg[0].at;
+	uint8_t reply[16];
+	pthread_t thread;
+	int fd = client();
+
+	/* in the name of one that lives: ourselves */
+	atomic_store(&dev->owner, fx.proc.env.me);
+	stand_idle(450);
+	ck_assert_int_eq(send(fd, write_1, sizeof(write_1), 0), 12);
+	ck_assert_int_eq(pthread_create(&thread, NULL, judge_it, NULL), 0);
+	turns();
+	atomic_store(&judge.stop, true);
+	pthread_join(thread, NULL);
+	ck_assert_uint_gt(judge.seen, 10);
+	ck_assert_uint_eq(judge.guilty, 0);
+	ck_assert_int_eq(recv(fd, reply, sizeof(reply), 0), 9);
+	ck_assert_mem_eq(reply + 7, "\x86\6", 2);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_slow_client_has_its_whole_time_after_a_quiet_one)
+{
+	static const uint8_t start[5] = { 0, 1, 0, 0, 0 };
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int a = client(), b = client();
+	uint64_t from;
+
+	fx.transport.frame_timeout_ms = 300;
+	ck_assert_int_eq(send(a, start, sizeof(start), 0), 5);
+	turns();
+	stand_idle(200);
+	from = now_ns();
+	ck_assert_int_eq(send(b, start, sizeof(start), 0), 5);
+	while (!ended(b) && now_ns() < from + 5000000000) {
+		turns();
+		stand_idle(1);
+	}
+	ck_assert_uint_ge(now_ns() - from, 300000000);
+	ck_assert_uint_lt(now_ns() - from, 5000000000);
+	ck_assert(ended(a));
+	ck_assert_uint_eq(stat_of(&s->conns_slow), 2);
+	close(a);
+	close(b);
+}
+END_TEST
+
+START_TEST(of_a_peers_connections_the_one_that_asked_first_is_replaced)
+{
+	enum { FIRST = 3 };
+	int fd[FX_CONNS], more;
+
+	fx.transport.max_connections_per_peer = FX_CONNS;
+	for (int i = 0; i < FX_CONNS; i++)
+		fd[i] = client();
+	for (int i = 0; i < FX_CONNS; i++) {
+		ask(fd[(FIRST + i) % FX_CONNS], 1, 1);
+		stand_idle(1);
+	}
+	more = client();
+	for (int i = 0; i < FX_CONNS; i++) {
+		ck_assert_uint_eq(replies(fd[i], 1, 1), 1);
+		ck_assert_int_eq(ended(fd[i]), i == FIRST);
+		close(fd[i]);
+	}
+	close(more);
+}
+END_TEST
+
 START_TEST(a_drain_ends_when_the_last_waiting_reply_has_gone)
 {
 	int fd = client(), idle = client();
@@ -319,6 +435,10 @@ main(void)
 	tcase_add_test(tc, when_every_record_waits_the_slowest_connection_goes);
 	tcase_add_test(tc, a_record_comes_back_when_its_connection_ends);
 	tcase_add_test(tc, the_counts_of_a_connection_are_those_of_its_bytes);
+	tcase_add_test(tc, a_wait_for_a_device_after_a_quiet_time_is_no_hang);
+	tcase_add_test(tc, a_slow_client_has_its_whole_time_after_a_quiet_one);
+	tcase_add_test(
+	    tc, of_a_peers_connections_the_one_that_asked_first_is_replaced);
 	tcase_add_test(tc, a_drain_ends_when_the_last_waiting_reply_has_gone);
 	tcase_add_test(tc, a_drain_without_connections_is_over_at_once);
 	tcase_add_test(tc, only_the_connection_of_that_serial_is_kicked);

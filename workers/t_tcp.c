@@ -243,6 +243,7 @@ turn(struct tcp *t, struct conn *c)
 	ssize_t n = recv(c->fd, b->in + pre, room, MSG_DONTWAIT);
 
 	if (n > 0) {
+		worker_tick(t->worker);
 		atomic_store_explicit(
 		    &b->in_len, pre + (uint32_t)n, memory_order_relaxed);
 		worker_count(&s->bytes_in, (uint64_t)n);

@@ -22,7 +22,7 @@ struct worker {
 	struct event_base *base;
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
-	uint64_t now_ns; /* monotonic; at least as of this turn of the loop */
+	uint64_t now_ns; /* monotonic; as of the last of the two calls below */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;
 	bool done; /* the loop is to end */
@@ -38,13 +38,13 @@ int worker_main(struct proc *);
 /* The transport has nothing left to do: the loop ends, the exit code is 0. */
 void worker_done(struct worker *);
 
-/* Reads the clock and notes a beat. A transport calls it before it serves a
- * batch: a turn of many batches may take long, and a request in hand for long
- * looks like a hang. */
+/* Reads the clock and notes a beat. A transport calls it whenever it has read
+ * something, before it serves that: a turn of many batches may take long, a
+ * request in hand for long looks like a hang, and time-outs count from here. */
 void worker_tick(struct worker *);
 
-/* The same, but once a turn of the loop: a transport calls it first in every
- * callback. */
+/* The same, but once a turn of the loop: for callbacks that look at the time
+ * and have read nothing. */
 static inline void
 worker_turn(struct worker *w)
 {
