@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +23,10 @@
 #include "shm/seg.h"
 #include "shm/slot.h"
 
-enum { KILLS = 3 };
+enum {
+	KILLS = 3,
+	SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path),
+};
 
 void
 claim_init(struct claim *c)
@@ -89,7 +93,14 @@ claim_run_dir(struct claim *c, const char *run_dir)
 {
 	struct stat st;
 
-	if (mkdir(run_dir, 0750) < 0 && errno != EEXIST) {
+	if (strlen(run_dir) + sizeof("/control.sock") > SOCKET_PATH_MAX ||
+	    (size_t)snprintf(c->run_lock, sizeof(c->run_lock), "%s/lock",
+		run_dir) >= sizeof(c->run_lock)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	c->made = mkdir(run_dir, 0750) == 0;
+	if (!c->made && errno != EEXIST) {
 		return -1;
 	}
 	if (stat(run_dir, &st) < 0) {
@@ -97,11 +108,6 @@ claim_run_dir(struct claim *c, const char *run_dir)
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
-		return -1;
-	}
-	if ((size_t)snprintf(c->run_lock, sizeof(c->run_lock), "%s/lock",
-		run_dir) >= sizeof(c->run_lock)) {
-		errno = ENAMETOOLONG;
 		return -1;
 	}
 	return claim_file(c, c->run_lock, &c->run_fd);
@@ -284,6 +290,11 @@ claim_release(struct claim *c)
 	if (c->run_fd >= 0) {
 		unlink(c->run_lock);
 		close(c->run_fd);
+		if (c->made) {
+			*strrchr(c->run_lock, '/') = '\0';
+			rmdir(c->run_lock);
+		}
 	}
+	c->made = false;
 	c->run_fd = c->store_fd = -1;
 }

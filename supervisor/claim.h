@@ -10,12 +10,14 @@
  */
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "shm/layout.h"
 
 struct claim {
 	int run_fd, store_fd; /* -1: not claimed */
+	bool made; /* the run directory was not there before */
 	char run_lock[PATH_MAX];
 	char store_lock[SHM_NAME_MAX * 2];
 	pid_t holder; /* who has it, after EBUSY; 0: unknown */
@@ -24,7 +26,8 @@ struct claim {
 void claim_init(struct claim *);
 
 /* Makes the directory if it is missing (0750) and claims it. 0, or -1 with
- * errno; EBUSY: another daemon has it. */
+ * errno; EBUSY: another daemon has it; ENAMETOOLONG: no socket could have its
+ * name there. */
 int claim_run_dir(struct claim *, const char *run_dir);
 
 /* Claims a store by its name. The same results. */
@@ -39,7 +42,8 @@ int claim_store(struct claim *, const char *store);
  */
 int claim_wait_orphans(struct claim *, const char *store, unsigned limit_ms);
 
-/* Gives both back and removes the files. */
+/* Gives both back and removes the files, and the directory if it was made for
+ * this daemon and holds nothing else. */
 void claim_release(struct claim *);
 
 #endif

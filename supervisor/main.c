@@ -13,11 +13,14 @@
 int
 main(int argc, char **argv)
 {
-	struct proc_roles roles = { .worker = worker_main };
+	struct proc_roles roles = {
+		.worker = worker_main,
+		.control = part_control_main,
+	};
 	char path[PATH_MAX];
 
-	if (part_path("control", path, sizeof(path))) {
-		roles.control = part_control_main;
+	if (!part_path("control", path, sizeof(path))) {
+		roles.missing = path;
 	}
 	return start(argc, argv, &roles);
 }

@@ -150,6 +150,10 @@ take(struct opts *o, int letter, const char *arg, FILE *err)
 		o->task = OPTS_DUMP;
 		return 0;
 	case OPT_RUN_DIR:
+		if (arg[0] == '\0') {
+			fprintf(err, "holdfastd: --run-dir: no directory\n");
+			return -1;
+		}
 		o->run_dir = arg;
 		return 0;
 	case OPT_LOG:

@@ -12,25 +12,32 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* Where parts may lie, from the folder of the program: as it was built, as it
+ * was installed (wherever that was), and as it was meant to be installed. */
+static const char *const places[] = {
+	"parts",
+	"../lib/holdfast/parts",
+	HOLDFAST_PREFIX "/lib/holdfast/parts",
+};
+
 bool
 part_path(const char *name, char *out, size_t size)
 {
-	char exe[PATH_MAX];
-	ssize_t n;
+	char exe[PATH_MAX] = "/";
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	size_t i;
+	int n;
 
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0) {
-		exe[n] = '\0';
-		*(strrchr(exe, '/') + 1) = '\0';
-		if ((size_t)snprintf(out, size, "%sparts/%s.so", exe, name) <
-			size &&
-		    access(out, R_OK) == 0) {
+	exe[len > 0 ? len : 1] = '\0';
+	*(strrchr(exe, '/') + 1) = '\0';
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		n = snprintf(out, size, "%s%s/%s.so",
+		    places[i][0] == '/' ? "" : exe, places[i], name);
+		if (n > 0 && (size_t)n < size && access(out, R_OK) == 0) {
 			return true;
 		}
 	}
-	n = snprintf(
-	    out, size, "%s/lib/holdfast/parts/%s.so", HOLDFAST_PREFIX, name);
-	return n > 0 && (size_t)n < size && access(out, R_OK) == 0;
+	return false;
 }
 
 int

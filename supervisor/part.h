@@ -12,8 +12,9 @@
 
 #include "supervisor/proc.h"
 
-/* Where a part lies: parts/NAME.so beside the program, else where it was
- * installed. False if neither is there (out: the latter). */
+/* Where a part lies: parts/NAME.so beside the program, or lib/holdfast/parts
+ * beside the program's folder, or below the prefix. False if it is nowhere
+ * (out: the last of them). */
 bool part_path(const char *name, char *out, size_t size);
 
 /* proc_main_fn of the control process: loads its part and goes there. */

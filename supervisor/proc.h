@@ -40,6 +40,7 @@ typedef int proc_main_fn(struct proc *);
 struct proc_roles {
 	proc_main_fn *worker;
 	proc_main_fn *control;
+	const char *missing; /* a part that was not found, or NULL */
 };
 
 /* Tells the parent that this child serves. */

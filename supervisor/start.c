@@ -62,9 +62,16 @@ static int
 serve(const struct opts *o, const struct conf *conf,
     const struct proc_roles *roles)
 {
-	char *run_dir = absolute(o->run_dir);
+	char *run_dir;
 	int code;
 
+	if (roles->missing != NULL) {
+		log_error("a part of the daemon is not installed: there is no "
+			  "%s, nor one beside this program",
+		    roles->missing);
+		return EX_UNAVAILABLE;
+	}
+	run_dir = absolute(o->run_dir);
 	if (run_dir == NULL) {
 		log_error("out of memory");
 		return EX_SOFTWARE;

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What was installed works from where it was installed, and what was not is
+said before anything is served."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+import sysutil
+from sysutil import BUILD, ROOT, Daemon, Modbus, demo_conf
+
+PREFIX = "/opt/plant"
+
+
+def install(where):
+    """The tree below where + PREFIX."""
+    done = subprocess.run(
+        ["make", "-C", ROOT, "O=" + os.path.relpath(BUILD, ROOT), "install",
+         "DESTDIR=" + where, "PREFIX=" + PREFIX],
+        capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return where + PREFIX
+
+
+def serve(*args, program=os.path.join(BUILD, "holdfastd")):
+    """holdfastd that is expected to refuse; its exit code and its words."""
+    done = subprocess.run(
+        [program, "-c", os.path.join(ROOT, "conf/minimal.json"), *args],
+        capture_output=True, text=True, timeout=10)
+    return done.returncode, done.stderr
+
+
+def test_installed_tree_serves():
+    """what make install leaves serves Modbus and answers its command line"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        with Daemon(demo_conf(),
+                    program=os.path.join(top, "sbin/holdfastd")) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(0, [7])
+            got = subprocess.run(
+                [os.path.join(top, "bin/holdfast"), "get", "hr:0"],
+                env=d.env, capture_output=True, text=True, timeout=10)
+            assert got.stdout.split() == ["hr:0", "7"], got
+
+
+def test_installed_tree_has_the_manuals_and_samples():
+    """manuals and samples lie where they are looked for"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        for name in ("man1/holdfast.1", "man5/holdfast.json.5",
+                     "man7/holdfast-control.7", "man8/holdfastd.8"):
+            path = os.path.join(top, "share/man", name)
+            assert os.path.getsize(path) > 1000, path
+        samples = os.path.join(top, "share/holdfast/examples")
+        for name in os.listdir(samples):
+            done = subprocess.run(
+                [os.path.join(top, "sbin/holdfastd"), "-t", "-c",
+                 os.path.join(samples, name)], capture_output=True)
+            assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_part_is_refused():
+    """a daemon whose parts are not there refuses to serve half a service"""
+    if os.path.exists("/usr/local/lib/holdfast/parts/control.so"):
+        raise sysutil.Skip("a holdfast is installed on this machine")
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        lonely = os.path.join(where, "holdfastd")
+        shutil.copy(os.path.join(BUILD, "holdfastd"), lonely)
+        run = os.path.join(where, "run")
+        code, said = serve("--run-dir", run, program=lonely)
+        assert code == 69 and "control.so" in said, (code, said)
+        assert not os.path.exists(run)
+
+
+def test_a_run_directory_without_a_name_is_refused():
+    """an empty --run-dir is a mistake, not the current directory"""
+    code, said = serve("--run-dir", "")
+    assert code == 64 and "--run-dir" in said, (code, said)
+
+
+def test_a_run_directory_too_long_for_sockets_is_refused():
+    """a path in which no socket can be made is refused before serving"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        run = os.path.join(where, "x" * 100)
+        code, said = serve("--run-dir", run)
+        assert code == 73 and "too long" in said, (code, said)
+        assert not os.path.exists(run)
+
+
+if __name__ == "__main__":
+    sysutil.run()
