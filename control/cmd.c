@@ -113,7 +113,7 @@ cmd_find(const char *name)
 const char *
 cmd_role_name(enum cmd_role role)
 {
-	return role_names[role];
+	return role >= 0 && role < CMD_ROLES ? role_names[role] : "none";
 }
 
 int
@@ -266,7 +266,7 @@ cmd_run(struct cmd_call *call)
 	if (call->role < call->cmd->role) {
 		cmd_fail(call, CMD_DENIED, "role",
 		    "%s needs the role %s; you have %s", call->cmd->name,
-		    role_names[call->cmd->role], role_names[call->role]);
+		    cmd_role_name(call->cmd->role), cmd_role_name(call->role));
 		return;
 	}
 	if (!name_params(call, nargs) ||

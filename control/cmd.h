@@ -14,7 +14,7 @@
 struct control;
 struct ipc_msg;
 
-enum cmd_role { CMD_READ, CMD_OPERATE, CMD_ADMIN, CMD_ROLES };
+enum cmd_role { CMD_NOBODY = -1, CMD_READ, CMD_OPERATE, CMD_ADMIN, CMD_ROLES };
 
 /* What kinds of value a parameter may have. */
 enum cmd_kind { ARG_STRING, ARG_INTEGER, ARG_NUMBER, ARG_ARRAY };
@@ -99,7 +99,7 @@ bool cmd_check_args(
  * until the next call. */
 const char *cmd_near(const char *typed, const char *const *names, size_t n);
 
-/* "read", "operate", "admin"; and back, -1 if unknown. */
+/* "read", "operate", "admin", else "none"; and back, -1 if unknown. */
 const char *cmd_role_name(enum cmd_role);
 int cmd_role_find(const char *name);
 

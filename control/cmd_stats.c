@@ -70,7 +70,7 @@ static json_t *
 by_number(const uint64_t *counts, unsigned n)
 {
 	json_t *json = json_object();
-	char key[8];
+	char key[12];
 
 	for (unsigned i = 0; i < n; i++) {
 		if (counts[i] == 0)

@@ -12,7 +12,12 @@
 #include "control/jtext.h"
 #include "control/state.h"
 
-enum { ANSWER_MS = 10000 };
+enum {
+	/* the supervisor gives a reload up by itself after 5 s, and says what
+	 * it was; that answer must find the call still waiting */
+	RELOAD_MS = 10000,
+	ENDING_MS = 10000, /* beyond the time that draining may take */
+};
 
 void
 cmd_system_ping(struct cmd_call *call)
@@ -102,7 +107,7 @@ cmd_system_reload(struct cmd_call *call)
 {
 	struct ipc_msg msg = { .kind = IPC_RELOAD };
 
-	control_ask(call, &msg, ANSWER_MS, reloaded);
+	control_ask(call, &msg, RELOAD_MS, reloaded);
 }
 
 void
@@ -113,5 +118,5 @@ cmd_system_shutdown(struct cmd_call *call)
 
 	/* answered once the transports have stopped */
 	control_ask(
-	    call, &msg, ANSWER_MS + conf->drain_timeout_s * 1000ull, done);
+	    call, &msg, ENDING_MS + conf->drain_timeout_s * 1000ull, done);
 }

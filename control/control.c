@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "control/sockets.h"
@@ -24,18 +23,8 @@ enum {
 	POLL_ZAP,
 	POLL_ROUTER,
 	POLL_ITEMS = POLL_ROUTER + SOCKETS_ROUTERS,
-	IDLE_MS = 250, /* a beat now and then */
 	FAREWELL_MS = 500, /* for the last answers to leave */
 };
-
-static uint64_t
-monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
@@ -62,18 +51,18 @@ take_orders(struct control *c)
 }
 
 /* How long to sleep, in ms, given when something is due and what the events
- * allow. */
+ * allow: never so long that the parent could take it for a hang. */
 static long
-sleep_ms(uint64_t now_ns, uint64_t due_ns, int events_ms)
+sleep_ms(const struct control *c, uint64_t due_ns, int events_ms)
 {
-	long ms = IDLE_MS;
+	long ms = (long)proc_beat_ms(c->proc);
 
 	if (events_ms >= 0 && events_ms < ms)
 		ms = events_ms;
-	if (due_ns <= now_ns)
+	if (due_ns <= c->now_ns)
 		return 0;
-	if ((due_ns - now_ns) / 1000000 < (uint64_t)ms)
-		ms = (long)((due_ns - now_ns) / 1000000) + 1;
+	if ((due_ns - c->now_ns) / 1000000 < (uint64_t)ms)
+		ms = (long)((due_ns - c->now_ns) / 1000000) + 1;
 	return ms;
 }
 
@@ -112,14 +101,12 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 
 	while (go_on) {
 		events_ms = more ? 0 : events_arm(ev);
-		if (zmq_poll(item, n, sleep_ms(c->now_ns, due_ns, events_ms)) ==
-		    -1) {
+		if (zmq_poll(item, n, sleep_ms(c, due_ns, events_ms)) == -1) {
 			for (int i = 0; i < n; i++)
 				item[i].revents = 0;
 		}
 		events_disarm(ev);
-		c->now_ns = monotonic_ns();
-		proc_beat(c->proc, c->now_ns);
+		control_beat(c);
 		go_on = take_orders(c);
 		if (item[POLL_WAKE].revents != 0 &&
 		    read(c->proc->wake_fd, &wakes, sizeof(wakes)) == -1)
@@ -135,6 +122,7 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 		}
 		due_ns = min_u64(rpc_expire(c), sockets_retry(d));
 		more = events_pump(ev);
+		control_beat(c);
 	}
 }
 
@@ -161,7 +149,7 @@ control_main(struct proc *proc)
 	ignore_signals();
 	if (control_init(&c, proc) == -1 || events_init(&ev, &c) == -1)
 		return proc_failed(proc, EX_SOFTWARE, "out of memory");
-	c.now_ns = monotonic_ns();
+	control_beat(&c);
 	c.reply = sockets_reply;
 	c.drop = sockets_drop;
 	ev.send = sockets_publish;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Key files. Runs in the control process, which reads the secret key once and
- * the authorized keys whenever somebody comes, at most once a second.
+ * the authorized keys when they have changed.
  */
 
 #include "control/curve.h"
@@ -101,7 +101,8 @@ curve_load_secret(
 	return 0;
 }
 
-static bool
+/* 1 if it may come in, 0 if not, -1 if that could not be found out. */
+static int
 load_client(const char *path, const char *name, struct curve_client *client)
 {
 	char key[CURVE_TEXT], role[16] = "";
@@ -109,11 +110,11 @@ load_client(const char *path, const char *name, struct curve_client *client)
 
 	if (found == -1) {
 		log_warn("authorized key cannot be read file=%s", path);
-		return false;
+		return -1;
 	}
 	if (found == 0 || !is_key(key)) {
 		log_warnx("no public-key of 40 characters file=%s", path);
-		return false;
+		return 0;
 	}
 	if (read_value(path, "role", role, sizeof(role)) != 1)
 		snprintf(role, sizeof(role), "read");
@@ -121,38 +122,82 @@ load_client(const char *path, const char *name, struct curve_client *client)
 	if (as == -1) {
 		log_warnx(
 		    "unknown role=%s file=%s; it is not let in", role, path);
-		return false;
+		return 0;
 	}
 	zmq_z85_decode(client->key, key);
 	client->role = (enum cmd_role)as;
 	snprintf(client->name, sizeof(client->name), "%.60s", name);
-	return true;
+	return 1;
+}
+
+/* A number that is another one once any file of a directory has changed; 0 if
+ * it cannot be read. */
+static uint64_t
+stamp_of(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	uint64_t stamp = 1;
+	struct stat st;
+
+	if (d == NULL)
+		return 0;
+	while ((entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.' ||
+		    fstatat(dirfd(d), entry->d_name, &st, 0) == -1)
+			continue;
+		stamp = (stamp ^ st.st_ino) * 0x100000001b3;
+		stamp = (stamp ^ (uint64_t)st.st_size) * 0x100000001b3;
+		stamp = (stamp ^ (uint64_t)st.st_ctim.tv_sec) * 0x100000001b3;
+		stamp = (stamp ^ (uint64_t)st.st_ctim.tv_nsec) * 0x100000001b3;
+	}
+	closedir(d);
+	return stamp;
+}
+
+/* Adds the client of one file; -1 if it could not be read. */
+static int
+add_client(struct curve_clients *clients, const char *dir, const char *name)
+{
+	struct curve_client *at =
+	    realloc(clients->at, (clients->n + 1) * sizeof(clients->at[0]));
+	struct stat st;
+	char *path;
+	int rc = 0;
+
+	if (at == NULL)
+		return -1;
+	clients->at = at;
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		return -1;
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		rc = load_client(path, name, &at[clients->n]);
+	free(path);
+	if (rc == 1)
+		clients->n++;
+	return rc;
 }
 
 int
 curve_load_clients(struct curve_clients *clients, const char *dir)
 {
-	DIR *d = opendir(dir);
+	uint64_t stamp = stamp_of(dir);
 	struct dirent *entry;
-	struct curve_client *at;
-	struct stat st;
-	char *path;
+	DIR *d;
 
+	if (stamp != 0 && stamp == clients->stamp)
+		return 0;
+	clients->stamp = stamp;
 	clients->n = 0;
-	if (d == NULL)
+	d = opendir(dir);
+	if (d == NULL) {
+		clients->stamp = 0;
 		return -1;
+	}
 	while ((entry = readdir(d)) != NULL && clients->n < CURVE_CLIENTS_MAX) {
-		if (entry->d_name[0] == '.' ||
-		    asprintf(&path, "%s/%s", dir, entry->d_name) == -1)
-			continue;
-		at = realloc(
-		    clients->at, (clients->n + 1) * sizeof(clients->at[0]));
-		if (at != NULL)
-			clients->at = at;
-		if (at != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-		    load_client(path, entry->d_name, &at[clients->n]))
-			clients->n++;
-		free(path);
+		if (entry->d_name[0] != '.' &&
+		    add_client(clients, dir, entry->d_name) == -1)
+			clients->stamp = 0; /* perhaps the next time */
 	}
 	closedir(d);
 	return 0;

@@ -27,7 +27,8 @@ struct curve_client {
 struct curve_clients {
 	struct curve_client *at;
 	size_t n;
-	uint64_t read_ns; /* when the directory was read */
+	uint64_t read_ns; /* when the directory was looked at */
+	uint64_t stamp; /* what it looked like; 0: read it in any case */
 };
 
 /* Reads the server's secret key: `secret-key = "..."`, or a line that is
@@ -38,7 +39,8 @@ int curve_load_secret(
 /*
  * Reads every file of a directory that holds a `public-key`; `role` is read,
  * operate or admin, and read if it is not said. What is wrong with a file is
- * logged, and the file left out. 0, or -1 with errno.
+ * logged, and the file left out. Files that are as they were are not read
+ * again. 0, or -1 with errno.
  */
 int curve_load_clients(struct curve_clients *, const char *dir);
 void curve_free_clients(struct curve_clients *);

@@ -21,6 +21,7 @@
 enum {
 	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
 	NOTICES_SLICE_MS = 50, /* notices wake nobody */
+	EVENTS_VALUES = 128, /* in a change that counts as one event */
 	SEQ_BITS = 12, /* events in a millisecond, and a double holds the sum */
 };
 
@@ -92,7 +93,7 @@ events_init(struct events *ev, struct control *c)
 	const struct conf *conf = c->proc->conf;
 
 	*ev = (struct events){ .control = c };
-	ev->nslots = c->shm->nslots <= SHM_SLOTS_MAX ? c->shm->nslots : 0;
+	ev->nslots = seg_slots(c->shm);
 	ev->ntopics =
 	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 1);
 	ev->topics = calloc(ev->ntopics, sizeof(ev->topics[0]));
@@ -228,6 +229,8 @@ pump_device(struct events *ev, size_t device, int budget)
 			break;
 		budget--;
 		if (rc == 1 && (unsigned)change.table < SHM_TABLES) {
+			/* a wide one is as much work as many narrow ones */
+			budget -= (int)(change.count / EVENTS_VALUES);
 			publish_change(ev, device, &change);
 			continue;
 		}
@@ -279,19 +282,13 @@ static void
 publish_log(
     struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
-	static const char *const levels[LOG_LEVELS] = {
-		[LOG_ERROR] = "error",
-		[LOG_WARN] = "warn",
-		[LOG_INFO] = "info",
-		[LOG_DEBUG] = "debug",
-	};
 	const char *who = seg_slot(ev->control->shm, slot)->name;
 
 	publish(ev, &ev->topics[ev->log],
 	    json_pack("{s:s, s:o, s:O, s:o}", "level",
-		n->a < LOG_LEVELS ? levels[n->a] : "unknown", "who",
-		jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "line", text,
-		"at", unix_time(n->unix_ms)));
+		log_level_name(n->a < LOG_LEVELS ? (unsigned)n->a : LOG_LEVELS),
+		"who", jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "line",
+		text, "at", unix_time(n->unix_ms)));
 }
 
 static const struct {
@@ -364,10 +361,10 @@ events_pump(struct events *ev)
 			budget = pump_device(ev, d, budget);
 	}
 	if (!notices_wanted(ev))
-		return budget == 0;
+		return budget <= 0;
 	for (unsigned s = 0; s < ev->nslots && budget > 0; s++)
 		budget = pump_slot(ev, s, budget);
-	return budget == 0;
+	return budget <= 0;
 }
 
 /* ---- sleeping ---- */

@@ -25,6 +25,8 @@ struct rpc_job {
 	void *to;
 	bool batch;
 	size_t n, waiting;
+	size_t values; /* in the answers of the calls that are done */
+	uint64_t until_ns; /* no further call begins after it */
 	struct item item[];
 };
 
@@ -96,6 +98,7 @@ job_finish(struct rpc_job *job)
 	char *text;
 	size_t len;
 
+	control_beat(c);
 	if (json != NULL) {
 		text = jtext_dump(json, &len);
 		if (text != NULL)
@@ -165,8 +168,43 @@ fail_method(struct cmd_call *call, const char *name)
 	    name, cmd_near(name, names, n));
 }
 
+/* How much there is in a value: what it costs in memory and to write. */
+static size_t
+count_values(const json_t *json)
+{
+	size_t n = 1, i;
+	const char *key;
+	json_t *value;
+
+	if (json_is_string(json))
+		return 1 + json_string_length(json) / 8;
+	if (json_is_object(json)) {
+		json_object_foreach ((json_t *)(uintptr_t)json, key, value)
+			n += count_values(value);
+	}
+	json_array_foreach ((json_t *)(uintptr_t)json, i, value)
+		n += count_values(value);
+	return n;
+}
+
+/* True if the message may have one more call carried out. */
+static bool
+may_run(const struct rpc_job *job, struct cmd_call *call)
+{
+	if (job->values > RPC_VALUES_MAX)
+		cmd_fail(call, CMD_PARAMS, "too_long",
+		    "the answers before this one hold %zu values; a batch "
+		    "goes on up to %d",
+		    job->values, RPC_VALUES_MAX);
+	else if (job->control->now_ns > job->until_ns)
+		cmd_fail(call, CMD_REFUSED, "busy",
+		    "the calls before this one took longer than %d ms",
+		    RPC_BATCH_MS);
+	return call->error == CMD_OK;
+}
+
 static void
-run_call(struct item *it, const json_t *json)
+run_call(const struct rpc_job *job, struct item *it, const json_t *json)
 {
 	json_t *params;
 	const char *name;
@@ -185,6 +223,8 @@ run_call(struct item *it, const json_t *json)
 		fail_method(&it->call, name);
 		return;
 	}
+	if (!may_run(job, &it->call))
+		return;
 	params = json_object_get(json, "params");
 	it->call.params = params != NULL ? json_incref(params) : json_object();
 	cmd_run(&it->call);
@@ -195,14 +235,20 @@ run_item(struct rpc_job *job, size_t i, const json_t *json)
 {
 	struct item *it = &job->item[i];
 
-	run_call(it, json);
+	run_call(job, it, json);
 	/* borrowed for as long as the message was there */
 	it->call.raw = NULL;
 	it->call.raw_len = 0;
-	if (it->call.later)
+	control_beat(job->control);
+	if (it->call.later) {
 		job->waiting++;
-	else
-		count(it);
+		return;
+	}
+	count(it);
+	job->values += count_values(it->call.result);
+	/* others of the batch may wait long, and what was asked is large */
+	json_decref(it->call.params);
+	it->call.params = NULL;
 }
 
 /* ---- messages ---- */
@@ -220,6 +266,7 @@ job_new(struct control *c, enum cmd_role role, void *to, size_t n)
 	job->control = c;
 	job->to = to;
 	job->n = n;
+	job->until_ns = c->now_ns + RPC_BATCH_MS * 1000000ull;
 	for (size_t i = 0; i < n; i++) {
 		job->item[i].call.control = c;
 		job->item[i].call.role = role;
@@ -266,6 +313,7 @@ serve(struct control *c, enum cmd_role role, void *to, const json_t *json,
 	job->next = c->jobs;
 	c->jobs = job;
 	c->njobs++;
+	c->held += job->values;
 }
 
 void
@@ -284,7 +332,7 @@ rpc_serve(struct control *c, enum cmd_role role, void *to, const char *text,
 	else if (json_is_array(json) && raw != NULL)
 		refuse(c, to, CMD_REQUEST, "bad_request",
 		    "a batch takes no second frame");
-	else if (c->njobs >= RPC_JOBS_MAX)
+	else if (c->njobs >= RPC_JOBS_MAX || c->held > RPC_HELD_MAX)
 		refuse(c, to, CMD_REFUSED, "busy",
 		    "too many requests wait for the supervisor");
 	else
@@ -320,6 +368,7 @@ each_waiting(struct control *c, const void *arg,
 		}
 		*at = job->next;
 		c->njobs--;
+		c->held -= job->values;
 		job_finish(job);
 	}
 }
@@ -376,6 +425,7 @@ rpc_drop_all(struct control *c)
 	while ((job = c->jobs) != NULL) {
 		c->jobs = job->next;
 		c->njobs--;
+		c->held -= job->values;
 		job_free(job);
 	}
 }

@@ -15,6 +15,12 @@
 enum {
 	RPC_BATCH_MAX = 1024, /* calls in one message */
 	RPC_JOBS_MAX = 256, /* messages that wait for the parent */
+	/* Of a batch, once its answers hold this many values or it has run for
+	 * so long, the calls that are left are refused. */
+	RPC_VALUES_MAX = 262144,
+	RPC_BATCH_MS = 1000,
+	/* values in the answers of messages that wait */
+	RPC_HELD_MAX = 4 * RPC_VALUES_MAX,
 };
 
 /*

@@ -16,6 +16,7 @@ enum {
 	FRAMES_MAX = 10, /* envelopes of a few proxies, and two of ours */
 	ENVELOPE_MAX = FRAMES_MAX - 2,
 	TURN_MESSAGES = 64,
+	TURN_MS = 50, /* then others have theirs */
 };
 
 /* Where an answer goes: the frames that stood before the request. */
@@ -82,17 +83,11 @@ find_text(zmq_msg_t *frame, unsigned n)
 }
 
 static enum cmd_role
-role_of(enum sockets_router router, zmq_msg_t *text)
+role_of(struct sockets *d, enum sockets_router router, zmq_msg_t *text)
 {
-	const char *user;
-
 	if (router != SOCKETS_CURVE)
 		return CMD_ADMIN;
-	/* what sockets_authenticate() said of whoever sent it */
-	user = zmq_msg_gets(text, "User-Id");
-	if (user != NULL && cmd_role_find(user) != -1)
-		return (enum cmd_role)cmd_role_find(user);
-	return CMD_READ;
+	return zap_role(&d->zap, zmq_msg_gets(text, "User-Id"));
 }
 
 static void
@@ -115,7 +110,7 @@ serve_message(
 		zmq_msg_init(&to->frame[to->n]);
 		zmq_msg_move(&to->frame[to->n], &frame[to->n]);
 	}
-	rpc_serve(d->control, role_of(router, &frame[at]), to,
+	rpc_serve(d->control, role_of(d, router, &frame[at]), to,
 	    zmq_msg_data(&frame[at]), zmq_msg_size(&frame[at]),
 	    has_raw ? zmq_msg_data(&frame[at + 1]) : NULL,
 	    has_raw ? zmq_msg_size(&frame[at + 1]) : 0);
@@ -124,10 +119,13 @@ serve_message(
 void
 sockets_serve(struct sockets *d, enum sockets_router router)
 {
+	const struct control *c = d->control;
+	uint64_t until_ns = c->now_ns + TURN_MS * 1000000ull;
 	zmq_msg_t frame[FRAMES_MAX];
 	unsigned n, i;
 
-	for (int turn = 0; turn < TURN_MESSAGES; turn++) {
+	for (int turn = 0; turn < TURN_MESSAGES && c->now_ns < until_ns;
+	     turn++) {
 		n = receive(d->router[router], frame);
 		if (n == 0)
 			return;
@@ -137,6 +135,7 @@ sockets_serve(struct sockets *d, enum sockets_router router)
 			d->control->stats.bad_messages++;
 		for (i = 0; i < n && i < FRAMES_MAX; i++)
 			zmq_msg_close(&frame[i]);
+		control_beat(d->control);
 	}
 }
 

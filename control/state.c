@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/view.h"
 
@@ -33,6 +34,17 @@ void
 control_fini(struct control *c)
 {
 	view_fini(c);
+}
+
+void
+control_beat(struct control *c)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	c->now_ns =
+	    (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	proc_beat(c->proc, c->now_ns);
 }
 
 void

@@ -36,12 +36,13 @@ struct control {
 	unsigned nviews;
 	uint64_t op; /* last operation number given out */
 	uint32_t tag; /* last tag given out */
-	uint64_t now_ns; /* monotonic; set once a turn of the loop */
+	uint64_t now_ns; /* monotonic; control_beat() sets it */
 	bool wrote; /* something was committed since it was cleared */
 	struct control_stats stats;
 
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;
+	size_t held; /* values that their answers hold already */
 	/* Sends an answer; `to` is what came with the message, which drop()
 	 * gives back once nothing more is sent there. */
 	void (*reply)(struct control *, void *to, const char *text, size_t len,
@@ -52,6 +53,10 @@ struct control {
 /* Everything but the sockets. 0, or -1 with errno. */
 int control_init(struct control *, struct proc *);
 void control_fini(struct control *);
+
+/* Notes the time, and that this process is alive: once a turn of the loop and
+ * after each piece of work in it. No system call. */
+void control_beat(struct control *);
 
 /*
  * Asks the parent. The call becomes one that is answered later, by done(),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading the workers' segments. Runs in the control process; maps them
- * read-only and never follows an offset that it has not copied and checked.
+ * read-only, and never follows an offset or a count that stands in them.
  */
 
 #include "control/view.h"
@@ -50,23 +50,6 @@ view_fini(struct control *c)
 	c->nviews = 0;
 }
 
-/* Notes where the connections lie, from copies that cannot change any more. */
-static bool
-note_parts(struct view *v)
-{
-	const struct shm_worker *shm = v->seg.at;
-	uint64_t off = *(const volatile uint64_t *)&shm->conns_off;
-	uint32_t n = *(const volatile uint32_t *)&shm->nconns;
-
-	if (v->seg.size < sizeof(*shm) || off > v->seg.size ||
-	    off % _Alignof(struct shm_conn) != 0 ||
-	    n > (v->seg.size - off) / sizeof(struct shm_conn))
-		return false;
-	v->conns = (const struct shm_conn *)((const char *)v->seg.at + off);
-	v->nconns = n;
-	return true;
-}
-
 bool
 view_attach(struct control *c, struct view *v)
 {
@@ -81,12 +64,6 @@ view_attach(struct control *c, struct view *v)
 		v->seg.at = NULL;
 		if (errno != ENOENT)
 			log_warn("cannot attach to %s", object);
-		return false;
-	}
-	if (!note_parts(v)) {
-		log_warnx("%s is damaged", object);
-		seg_unmap(&v->seg);
-		v->seg.at = NULL;
 		return false;
 	}
 	return true;
@@ -112,7 +89,7 @@ format_peer(const struct shm_conn *conn, char *text, size_t size)
 bool
 view_conn(const struct view *v, unsigned i, struct view_conn *out)
 {
-	const struct shm_conn *conn = &v->conns[i];
+	const struct shm_conn *conn = seg_conn(seg_worker(&v->seg), i);
 
 	if (atomic_load_explicit(&conn->used, memory_order_acquire) !=
 	    CONN_USED)
@@ -134,10 +111,16 @@ view_conn(const struct view *v, unsigned i, struct view_conn *out)
 		0xffffffffffffull) == out->serial;
 }
 
+unsigned
+view_conns(const struct view *v)
+{
+	return seg_conns(seg_worker(&v->seg));
+}
+
 const struct shm_stats *
 view_stats(const struct view *v)
 {
-	return &((const struct shm_worker *)v->seg.at)->stats;
+	return &seg_worker(&v->seg)->stats;
 }
 
 static uint64_t

@@ -5,8 +5,8 @@
 /*
  * The workers' segments as this process sees them: mapped read-only, and read
  * as bytes from outside, since a worker may have scribbled on its own. Where
- * the parts lie is noted and checked once; what they say is copied, then
- * looked at.
+ * the parts lie is seg.h's knowledge, from when it was mapped; what they say is
+ * copied, then looked at.
  */
 
 #include "control/state.h"
@@ -14,8 +14,6 @@
 struct view {
 	unsigned transport, worker;
 	struct seg seg; /* at NULL: not there yet */
-	const struct shm_conn *conns; /* within seg, nconns of them */
-	unsigned nconns;
 };
 
 /* One connection, copied. */
@@ -34,6 +32,9 @@ void view_fini(struct control *);
 
 /* Maps what is not yet mapped. False if the worker's segment is not there. */
 bool view_attach(struct control *, struct view *);
+
+/* How many connections an attached view has room for. */
+unsigned view_conns(const struct view *);
 
 /* Connection i of an attached view; false if it is not in use. */
 bool view_conn(const struct view *, unsigned i, struct view_conn *);

@@ -27,17 +27,29 @@ enum { /* its frames */
 };
 
 static const struct curve_client *
-check_key(struct zap *z, zmq_msg_t *key)
+check_key(struct zap *z, const uint8_t key[32])
 {
 	uint64_t now = z->control->now_ns;
 
-	/* a key that was added or taken away counts from the next moment */
+	/* a key that was added or taken away counts within a second */
 	if (z->clients.read_ns == 0 || now - z->clients.read_ns > SECOND_NS) {
 		if (curve_load_clients(&z->clients, z->dir) == -1)
 			log_warn("cannot read authorized keys dir=%s", z->dir);
 		z->clients.read_ns = now;
 	}
-	return curve_find(&z->clients, zmq_msg_data(key));
+	return curve_find(&z->clients, key);
+}
+
+enum cmd_role
+zap_role(struct zap *z, const char *user)
+{
+	const struct curve_client *client = NULL;
+	uint8_t key[32];
+
+	if (user != NULL && strlen(user) == CURVE_TEXT - 1 &&
+	    zmq_z85_decode(key, user) != NULL)
+		client = check_key(z, key);
+	return client != NULL ? client->role : CMD_NOBODY;
 }
 
 /* Who is refused comes again at once: one line a second is enough. */
@@ -60,25 +72,26 @@ static void
 answer(struct zap *z, zmq_msg_t *frame, unsigned n)
 {
 	const struct curve_client *client = NULL;
-	const char *role;
+	char user[CURVE_TEXT] = "";
 
 	if (n == ZAP_FRAMES && zmq_msg_size(&frame[ZAP_MECHANISM]) == 5 &&
 	    memcmp(zmq_msg_data(&frame[ZAP_MECHANISM]), "CURVE", 5) == 0 &&
 	    zmq_msg_size(&frame[ZAP_KEY]) == 32)
-		client = check_key(z, &frame[ZAP_KEY]);
+		client = check_key(z, zmq_msg_data(&frame[ZAP_KEY]));
 	if (client == NULL)
 		log_refusal(z, &frame[ZAP_ADDRESS], n > ZAP_ADDRESS);
 	else
 		log_info("control client key=%s role=%s", client->name,
 		    cmd_role_name(client->role));
-	role = client != NULL ? cmd_role_name(client->role) : "";
+	if (client != NULL)
+		zmq_z85_encode(user, client->key, sizeof(client->key));
 	zmq_send(z->socket, "1.0", 3, ZMQ_SNDMORE);
 	zmq_send(z->socket, zmq_msg_data(&frame[ZAP_ID]),
 	    n > ZAP_ID ? zmq_msg_size(&frame[ZAP_ID]) : 0, ZMQ_SNDMORE);
 	zmq_send(z->socket, client != NULL ? "200" : "400", 3, ZMQ_SNDMORE);
 	zmq_send(z->socket, client != NULL ? "OK" : "unknown key",
 	    client != NULL ? 2 : 11, ZMQ_SNDMORE);
-	zmq_send(z->socket, role, strlen(role), ZMQ_SNDMORE);
+	zmq_send(z->socket, user, strlen(user), ZMQ_SNDMORE);
 	zmq_send(z->socket, "", 0, 0);
 }
 

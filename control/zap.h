@@ -9,7 +9,9 @@
 
 /*
  * The door of the TCP endpoints: each key that knocks is looked up among the
- * authorized ones, and its role goes with every message as "User-Id".
+ * authorized ones, and goes with every message as "User-Id". What it may do is
+ * looked up again for each, so that a key that is taken away, or given another
+ * role, has lost what it had although its connection is still open.
  */
 struct zap {
 	void *socket; /* NULL: no keys are configured */
@@ -21,6 +23,10 @@ struct zap {
 
 /* Answers those who ask to be let in. */
 void zap_serve(struct zap *);
+
+/* The role of whoever sent a message; CMD_NOBODY if it has none any more. */
+enum cmd_role zap_role(struct zap *, const char *user);
+
 void zap_fini(struct zap *);
 
 #endif

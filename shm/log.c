@@ -132,6 +132,12 @@ log_level_find(const char *name)
 	return -1;
 }
 
+const char *
+log_level_name(unsigned level)
+{
+	return level < LOG_LEVELS ? level_names[level] : "unknown";
+}
+
 /* ---- a line ---- */
 
 struct line {

@@ -35,6 +35,7 @@ void log_set_level(enum log_level);
 bool log_enabled(enum log_level);
 int log_fd(void); /* to keep open across closing the rest */
 int log_level_find(const char *name); /* -1 if unknown */
+const char *log_level_name(unsigned); /* "unknown" if it is none */
 
 #define LOG_FMT(a, b) __attribute__((__format__(printf, a, b)))
 void log_warn(const char *fmt, ...) LOG_FMT(1, 2); /* adds ": strerror" */

@@ -92,6 +92,7 @@ void *seg_diag(struct shm_control *, unsigned transport, unsigned device);
 _Atomic uint64_t *seg_done(struct shm_control *, unsigned author);
 char *seg_device_name(struct shm_control *, unsigned i);
 struct shm_worker *seg_worker(const struct seg *);
+unsigned seg_conns(const struct shm_worker *); /* how many */
 struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
 struct shm_conn_left *seg_left(struct shm_worker *, unsigned i);
 struct shm_batch *seg_batch(struct shm_worker *, unsigned i);

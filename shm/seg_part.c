@@ -84,6 +84,12 @@ seg_worker(const struct seg *s)
 	return s->at;
 }
 
+unsigned
+seg_conns(const struct shm_worker *w)
+{
+	return seg_view_of(w)->part[SEG_CONNS].n;
+}
+
 struct shm_conn *
 seg_conn(struct shm_worker *w, unsigned i)
 {

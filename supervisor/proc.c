@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { BEAT_MS_MIN = 20, BEAT_MS_MAX = 500 };
+
 void
 proc_ready(struct proc *p)
 {
@@ -75,6 +77,17 @@ proc_busy(struct proc *p, uint64_t now_ns)
 	struct shm_slot *s = seg_slot(p->env.control, SLOT_OF(p->env.me));
 
 	atomic_store_explicit(&s->busy_ns, now_ns, memory_order_relaxed);
+}
+
+uint64_t
+proc_beat_ms(const struct proc *p)
+{
+	uint64_t ms = p->conf->hang_timeout_ms / 4;
+
+	if (ms == 0 || ms > BEAT_MS_MAX) {
+		return BEAT_MS_MAX;
+	}
+	return ms < BEAT_MS_MIN ? BEAT_MS_MIN : ms;
 }
 
 void

@@ -59,6 +59,9 @@ int proc_order(struct proc *, struct ipc_msg *);
 void proc_beat(struct proc *, uint64_t now_ns);
 void proc_busy(struct proc *, uint64_t now_ns);
 
+/* How long a loop may sleep, in ms, without its parent taking it for hung. */
+uint64_t proc_beat_ms(const struct proc *);
+
 /* Wakes the control process if it waits for changes; costs a system call only
  * then. Call it after a committed write, owning nothing. */
 void proc_wake_control(struct proc *);

@@ -269,6 +269,118 @@ START_TEST(a_batch_that_is_too_long_is_one_error)
 }
 END_TEST
 
+/* A batch of n reads of 64 coils and a ping at its end. */
+static const char *
+ask_reads(int n)
+{
+	static char text[1 << 20];
+	size_t len = (size_t)sprintf(text, "[");
+
+	for (int i = 0; i < n; i++) {
+		len += (size_t)sprintf(text + len,
+		    "{\"jsonrpc\":\"2.0\",\"method\":\"registers.read\","
+		    "\"params\":{\"table\":\"co\",\"addr\":0,"
+		    "\"count\":64},\"id\":%d},",
+		    i);
+	}
+	sprintf(text + len, PING("\"last\"") "]");
+	return cf_ask(text);
+}
+
+START_TEST(a_batch_goes_on_up_to_a_number_of_values_in_its_answers)
+{
+	/* transactions read the most */
+	static const char call[] =
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"registers.transaction\","
+	    "\"params\":{\"ops\":[%s]},\"id\":%d},";
+	static const char read[] =
+	    "{\"op\":\"read\",\"table\":\"hr\",\"addr\":0,\"count\":100}";
+	static char text[1 << 20], ops[4096];
+	size_t len = 0;
+	int done = 0;
+
+	for (int i = 0; i < 40; i++) {
+		len +=
+		    (size_t)sprintf(ops + len, "%s%s", i > 0 ? "," : "", read);
+	}
+	len = (size_t)sprintf(text, "[");
+	for (int i = 0; i < 80; i++) {
+		len += (size_t)snprintf(
+		    text + len, sizeof(text) - len, call, ops, i);
+	}
+	sprintf(text + len, PING("\"last\"") "]");
+	ck_assert_ptr_nonnull(cf_ask(text));
+	for (const char *at = cf.answer[0]; at != NULL; done++) {
+		at = strstr(at + 1, "\"seq\"");
+	}
+	/* each has 4000 and some: enough are answered, the rest refused */
+	ck_assert_int_ge(done - 1, RPC_VALUES_MAX / 4100);
+	ck_assert_int_le(done - 1, RPC_VALUES_MAX / 4000 + 1);
+	ck_assert_ptr_nonnull(strstr(cf.answer[0],
+	    "a batch goes on up to 262144\",\"data\":{\"reason\":"
+	    "\"too_long\"}},\"id\":\"last\"}]"));
+}
+END_TEST
+
+START_TEST(a_batch_within_its_limits_is_answered_to_the_last_call)
+{
+	const char *answer = ask_reads(RPC_BATCH_MAX - 1);
+
+	ck_assert_ptr_null(strstr(answer, "error"));
+	ck_assert_ptr_nonnull(strstr(
+	    answer, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":\"last\"}]"));
+}
+END_TEST
+
+/* The clock of the fixture stands still until a call has been carried out. */
+START_TEST(a_batch_that_takes_too_long_is_refused_what_is_left)
+{
+	const char *answer;
+
+	cf.control.now_ns -= (RPC_BATCH_MS + 1) * 1000000ull;
+	answer = cf_ask("[" PING("1") "," PING("2") "]");
+	ck_assert_ptr_nonnull(strstr(answer,
+	    "\"result\":{},\"id\":1},{\"jsonrpc\":\"2.0\","
+	    "\"error\":{\"code\":-32000,"));
+	ck_assert_ptr_nonnull(strstr(answer, "longer than 1000 ms"));
+}
+END_TEST
+
+START_TEST(each_call_is_a_beat)
+{
+	_Atomic uint64_t *beat =
+	    &seg_slot(cf.control.shm, SLOT_OF(cf.proc.env.me))->beat_ns;
+	uint64_t before = cf.control.now_ns;
+
+	atomic_store(beat, 0);
+	cf_ask(PING("1"));
+	ck_assert_uint_ge(atomic_load(beat), before);
+}
+END_TEST
+
+START_TEST(messages_that_wait_hold_so_much_and_no_more)
+{
+	const char *answer;
+
+	cf.control.held = RPC_HELD_MAX;
+	ck_assert_ptr_nonnull(strstr(cf_ask(PING("1")), "\"result\""));
+	cf.control.held++;
+	answer = cf_ask(PING("2"));
+	ck_assert_ptr_nonnull(strstr(answer, "\"reason\":\"busy\""));
+	cf.control.held = 0;
+}
+END_TEST
+
+START_TEST(nobody_may_do_nothing)
+{
+	const char *answer = cf_ask_as(CMD_NOBODY, PING("1"), NULL, 0);
+
+	ck_assert_ptr_nonnull(strstr(answer, "-32002"));
+	ck_assert_ptr_nonnull(
+	    strstr(answer, "needs the role read; you have none"));
+}
+END_TEST
+
 START_TEST(a_batch_takes_no_second_frame)
 {
 	const char *answer = cf_ask_as(CMD_ADMIN, "[" PING("1") "]", "ab", 2);
@@ -497,6 +609,14 @@ main(void)
 	tcase_add_test(tc, deep_nesting_is_refused_before_it_is_parsed);
 	tcase_add_test(tc, more_values_than_a_message_may_hold_are_refused);
 	tcase_add_test(tc, a_batch_that_is_too_long_is_one_error);
+	tcase_add_test(
+	    tc, a_batch_goes_on_up_to_a_number_of_values_in_its_answers);
+	tcase_add_test(
+	    tc, a_batch_within_its_limits_is_answered_to_the_last_call);
+	tcase_add_test(tc, a_batch_that_takes_too_long_is_refused_what_is_left);
+	tcase_add_test(tc, each_call_is_a_beat);
+	tcase_add_test(tc, messages_that_wait_hold_so_much_and_no_more);
+	tcase_add_test(tc, nobody_may_do_nothing);
 	tcase_add_test(tc, a_batch_takes_no_second_frame);
 	tcase_add_loop_test(tc,
 	    a_command_is_refused_to_a_lower_role_and_to_no_other, 0, (int)n);

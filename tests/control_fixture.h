@@ -157,7 +157,7 @@ cf_open(void)
 	cf.control.op = cf.store.op;
 	cf.control.reply = cf_reply;
 	cf.control.drop = cf_drop;
-	cf.control.now_ns = 1000000000;
+	control_beat(&cf.control);
 }
 
 static inline void

@@ -554,6 +554,41 @@ def test_curve_lets_in_who_is_authorized_in_their_role():
             assert d.rpc("system.ping") == {}
 
 
+def test_a_key_loses_its_rights_while_its_connection_is_open():
+    import tempfile
+    with tempfile.TemporaryDirectory() as files:
+        keys = curve_files(files)
+        endpoint = f"tcp://127.0.0.1:{sysutil.free_port()}"
+        conf = dict(CONF, control={"listen": [endpoint], "curve": {
+            "secret_key": f"{files}/server.key",
+            "authorized": f"{files}/clients"}})
+        with Daemon(conf) as d:
+            s = req(endpoint, keys["admin"], keys["server"][0])
+            other = req(endpoint, keys["operate"], keys["server"][0])
+
+            def code(socket, method, **params):
+                answer = ask(socket, method, **params)
+                return answer.get("error", {}).get("code", 0)
+
+            write = {"table": "hr", "addr": 0, "values": [1]}
+            assert code(s, "registers.write", **write) == 0
+            path = f"{files}/clients/admin.pub"
+            with open(path) as f:
+                text = f.read()
+            with open(f"{files}/.new", "w") as f:
+                f.write(text.replace('"admin"', '"read"'))
+            os.rename(f"{files}/.new", path)
+            wait_for(lambda: code(s, "registers.write", **write) == -32002,
+                     what="the role to shrink")
+            assert code(s, "registers.read", table="hr", addr=0) == 0
+            os.unlink(path)
+            wait_for(lambda: code(s, "system.ping") == -32002,
+                     what="the key to be worth nothing")
+            assert code(other, "registers.write", **write) == 0
+            s.close()
+            other.close()
+
+
 def test_loopback_needs_no_keys_and_all_else_does():
     endpoint = f"tcp://127.0.0.1:{sysutil.free_port()}"
     with Daemon(dict(CONF, control={"listen": [endpoint]})) as d:
@@ -606,6 +641,49 @@ def test_many_requests_at_once_are_all_answered():
             assert "result" in answer, answer
             ids.add(answer["id"])
         s.close()
+
+
+HEAVY = dict(CONF, hang_timeout_ms=1000, devices={"plc1": {
+    "holding_registers": [{"addr": 0, "count": 65536}]}})
+
+
+def test_batches_of_whole_tables_neither_hang_nor_hold_up_others():
+    with Daemon(HEAVY) as d:
+        pid = d.rpc("system.info")["control_pid"]
+        s = context.socket(zmq.DEALER)
+        s.linger = 0
+        s.connect(d.endpoint)
+        batch = [{"jsonrpc": "2.0", "id": i, "method": "registers.read",
+                  "params": {"table": "hr", "addr": 0, "count": 65536}}
+                 for i in range(1024)]
+        for _ in range(4):
+            s.send_json(batch)
+        other = req(d.endpoint)
+        assert ask(other, "system.ping", timeout=10)
+        other.close()
+        for _ in range(4):
+            assert s.poll(20000), "a batch is not answered"
+            answers = s.recv_json()
+            assert len(answers) == 1024
+            done = [a for a in answers if "result" in a]
+            assert len(done) == 4, len(done)
+            assert all(len(a["result"]["values"]) == 65536 for a in done)
+            for a in answers[4:]:
+                assert a["error"]["data"]["reason"] == "too_long", a
+        s.close()
+        assert d.rpc("system.info")["control_pid"] == pid
+
+
+def test_an_idle_control_process_is_not_taken_for_hung():
+    """the shortest hang_timeout_ms takes no idle control process for hung"""
+    with Daemon(dict(CONF, hang_timeout_ms=100)) as d:
+        pid = d.rpc("system.info")["control_pid"]
+        end = time.monotonic() + 2
+        # nothing is asked meanwhile, which would be a beat
+        while time.monotonic() < end:
+            assert os.path.exists(f"/proc/{pid}"), "it was killed"
+            time.sleep(0.05)
+        assert d.rpc("system.info")["control_pid"] == pid
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@
 
 enum {
 	ORPHAN_DRAIN_MS = 1000, /* for a worker whose parent has gone */
-	BEAT_MS_MAX = 500,
-	BEAT_MS_MIN = 20,
 };
 
 void
@@ -154,13 +152,7 @@ beat_open(uint64_t ms)
 static int
 events_add(struct worker *w)
 {
-	uint64_t ms = w->proc->conf->hang_timeout_ms / 4;
-
-	if (ms == 0 || ms > BEAT_MS_MAX)
-		ms = BEAT_MS_MAX;
-	if (ms < BEAT_MS_MIN)
-		ms = BEAT_MS_MIN;
-	w->beat_fd = beat_open(ms);
+	w->beat_fd = beat_open(proc_beat_ms(w->proc));
 	event_assign(&w->orders, w->base, w->proc->chan, EV_READ | EV_PERSIST,
 	    ordered, w);
 	event_assign(
