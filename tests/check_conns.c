@@ -75,7 +75,7 @@ START_TEST(a_record_tells_peer_serial_and_operation)
 	ck_assert_int_eq(r->family, AF_INET);
 	ck_assert_int_eq(r->port, 4007);
 	ck_assert_int_eq(r->addr[3], 7);
-	ck_assert_uint_eq(batch_half(r)->op, 41);
+	ck_assert_uint_eq(batch_half(r)->op, 41 + BATCH_OPS_MAX);
 	ck_assert_uint_eq(batch_half(r)->left, 0);
 	ck_assert_uint_ne(atomic_load(&r->serial), 0);
 	ck_assert_uint_gt(atomic_load(&r->since_ms), 1600000000000ull);
@@ -128,6 +128,83 @@ START_TEST(a_record_used_again_has_another_generation)
 	ck_assert_ptr_eq(c->rec.shm, r);
 	ck_assert(!batch_in_force(fx.worker.shm, b));
 	end(c);
+}
+END_TEST
+
+static uint64_t
+first_op(struct conns *pool)
+{
+	struct acl_peer p = host(1, 1);
+	struct conn *c = conns_open(
+	    pool, fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0), &p, false);
+	uint64_t op = batch_half(c->rec.shm)->op;
+
+	conns_close(pool, c, "test", NULL);
+	return op;
+}
+
+START_TEST(a_worker_begins_behind_all_numbers_of_its_predecessor_once)
+{
+	_Atomic uint64_t *done = seg_done(fx.proc.env.control, FX_AUTHOR);
+	uint64_t op = first_op(&cs);
+	struct conns next;
+
+	ck_assert_uint_eq(op, BATCH_OPS_MAX);
+	ck_assert_uint_eq(first_op(&cs), op);
+	atomic_store(done, op + 7);
+	ck_assert_uint_eq(first_op(&cs), op + 7);
+	ck_assert_int_eq(conns_init(&next, &fx.worker), 0);
+	ck_assert_uint_eq(first_op(&next), op + 7 + BATCH_OPS_MAX);
+	conns_fini(&next);
+	ck_assert_int_eq(conns_init(&next, &fx.worker), 0);
+	ck_assert_uint_eq(first_op(&next), op + 7 + 2 * BATCH_OPS_MAX);
+	conns_fini(&next);
+}
+END_TEST
+
+START_TEST(scribbled_segments_lead_nowhere_else)
+{
+	struct shm_transport *t = seg_transport(fx.proc.env.control, 0);
+	struct conn *c[FX_CONNS];
+
+	t->first_author = UINT32_MAX;
+	t->nconns = UINT32_MAX;
+	fx.worker.shm->nconns = UINT32_MAX;
+	for (unsigned i = 0; i < FX_CONNS; i++) {
+		c[i] = open_from(i, false);
+		ck_assert_uint_eq(c[i]->author, FX_AUTHOR + i);
+		memset(c[i]->rec.shm->addr, (int)i, 16);
+		batch_half(c[i]->rec.shm)->left = UINT32_MAX;
+		ck_assert_uint_eq(
+		    batch_begin(seg_batch(fx.worker.shm, 0), &c[i]->rec), 0);
+	}
+	ck_assert_ptr_null(open_from(9, false));
+	for (unsigned i = 0; i < FX_CONNS; i++)
+		end(c[i]);
+	for (unsigned i = 0; i < cs.npeers; i++)
+		ck_assert(TAILQ_EMPTY(&cs.peers[i]));
+}
+END_TEST
+
+START_TEST(a_worker_does_not_start_on_segments_that_contradict_each_other)
+{
+	struct shm_transport *t = seg_transport(fx.proc.env.control, 0);
+	const unsigned authors = seg_authors(fx.proc.env.control);
+	struct conns next;
+
+	t->first_author = authors - FX_CONNS;
+	ck_assert_int_eq(conns_init(&next, &fx.worker), 0);
+	conns_fini(&next);
+	t->first_author++;
+	ck_assert_int_eq(conns_init(&next, &fx.worker), -1);
+	ck_assert_ptr_nonnull(fx.worker.why);
+	t->first_author = UINT32_MAX;
+	ck_assert_int_eq(conns_init(&next, &fx.worker), -1);
+	t->first_author = FX_AUTHOR;
+	fx.worker.shm->nconns++;
+	ck_assert_int_eq(conns_init(&next, &fx.worker), -1);
+	fx.worker.shm->nconns = 0;
+	ck_assert_int_eq(conns_init(&next, &fx.worker), -1);
 }
 END_TEST
 
@@ -352,6 +429,11 @@ main(void)
 	tcase_add_test(
 	    tc, a_serial_is_never_used_twice_and_finds_its_connection);
 	tcase_add_test(tc, a_record_used_again_has_another_generation);
+	tcase_add_test(
+	    tc, a_worker_begins_behind_all_numbers_of_its_predecessor_once);
+	tcase_add_test(tc, scribbled_segments_lead_nowhere_else);
+	tcase_add_test(
+	    tc, a_worker_does_not_start_on_segments_that_contradict_each_other);
 	tcase_add_test(tc, the_pool_has_as_many_as_the_segment);
 	tcase_add_test(tc, full_is_what_the_configuration_says);
 	tcase_add_test(tc, the_longest_unused_is_the_first_to_go);

@@ -20,6 +20,7 @@ static struct conns cs;
 static struct link link_;
 static struct conn *conn;
 static struct shm_batch *batch;
+static uint64_t before; /* the first operation's number less 1 */
 static const char *why;
 
 static struct {
@@ -60,6 +61,7 @@ setup(void)
 	ck_assert_int_eq(mb_fcs_set(&link_.fcs, PROBE_FC, &probe_row), 0);
 	conn = conns_open(&cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
 	batch = seg_batch(fx.worker.shm, 0);
+	before = batch_half(conn->rec.shm)->op;
 }
 
 static void
@@ -270,14 +272,14 @@ START_TEST(a_batch_advances_the_connection_by_what_it_took_and_gave)
 	ck_assert_uint_eq(atomic_load(&c->seq), seq + 1);
 	ck_assert_uint_eq(h->rx, 30);
 	ck_assert_uint_eq(h->tx, 11 + 13);
-	ck_assert_uint_eq(h->op, 2);
+	ck_assert_uint_eq(h->op, before + 2);
 	ck_assert_uint_eq(h->left, 6);
 	ck_assert(!batch_in_force(fx.worker.shm, batch));
 	give(in.p + 30, 6);
 	h = batch_half(c);
 	ck_assert_uint_eq(h->rx, 36);
 	ck_assert_uint_eq(h->tx, 11 + 13 + 15);
-	ck_assert_uint_eq(h->op, 3);
+	ck_assert_uint_eq(h->op, before + 3);
 	ck_assert_uint_eq(h->left, 0);
 	ck_assert_uint_eq(atomic_load(&c->requests), 3);
 	ck_assert_uint_eq(atomic_load(&c->last_fc), 3);
@@ -299,7 +301,7 @@ START_TEST(replies_that_do_not_fit_go_out_in_rounds)
 		ck_assert_uint_eq(out.p[at + 10], i % 70);
 	}
 	ck_assert_uint_eq(batch_half(conn->rec.shm)->tx, out.len);
-	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, requests);
+	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, before + requests);
 }
 END_TEST
 
@@ -351,7 +353,7 @@ START_TEST(a_broadcast_is_carried_out_by_every_device_unanswered)
 	ck_assert_uint_eq(out.len, 11);
 	ck_assert_uint_eq(reg(0, 12), 0x77);
 	ck_assert_uint_eq(reg(1, 12), 0x77);
-	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, 2 + 2 + 1);
+	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, before + 2 + 2 + 1);
 	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.broadcasts), 2);
 }
 END_TEST
@@ -362,6 +364,7 @@ static void
 redo(struct batch_prog prog)
 {
 	batch_prog_set(batch, &prog);
+	fx.worker.bind.resumed = true;
 	ck_assert_int_eq(run(), LINK_MORE);
 }
 
@@ -428,11 +431,43 @@ START_TEST(operations_go_on_from_the_connections_last)
 		ask_probe();
 		ask_write(1, 30, (unsigned)i + 1);
 		give(in.p, in.len);
-		ck_assert_uint_eq(probe.op[i], 2 * (unsigned)i + 1);
+		ck_assert_uint_eq(probe.op[i], before + 2 * (unsigned)i + 1);
 		ck_assert_uint_eq(reg(0, 30), (unsigned)i + 1);
 	}
 	ck_assert_uint_eq(
-	    atomic_load(seg_done(fx.proc.env.control, FX_AUTHOR)), 10);
+	    atomic_load(seg_done(fx.proc.env.control, FX_AUTHOR)), before + 10);
+}
+END_TEST
+
+START_TEST(what_a_dead_worker_is_credited_late_swallows_no_write)
+{
+	struct acl_peer peer = { .family = AF_INET };
+	_Atomic uint64_t *done = seg_done(fx.proc.env.control, FX_AUTHOR);
+	uint64_t last = before + BATCH_OPS_MAX;
+
+	/* the whole batch that a predecessor was in counts */
+	ask_write(1, 30, 1);
+	give(in.p, in.len);
+	conns_fini(&cs);
+	ck_assert_int_eq(conns_init(&cs, &fx.worker), 0);
+	conn = conns_open(&cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
+	ck_assert_uint_lt(atomic_load(done), last);
+	atomic_store(done, last);
+	in.len = out.len = 0;
+	ask_write(1, 30, 2);
+	give(in.p, in.len);
+	ck_assert_mem_eq(out.p + 7, in.p + 7, 5);
+	ck_assert_uint_eq(reg(0, 30), 2);
+}
+END_TEST
+
+START_TEST(a_write_that_was_not_carried_out_is_not_answered_as_if)
+{
+	atomic_store(seg_done(fx.proc.env.control, FX_AUTHOR), before + 50);
+	ask_write(1, 30, 77);
+	give(in.p, in.len);
+	ck_assert_mem_eq(out.p + 7, "\x86\4", 2);
+	ck_assert_uint_eq(reg(0, 30), 30);
 }
 END_TEST
 
@@ -577,6 +612,10 @@ main(void)
 	tcase_add_test(tc, requests_done_again_write_once);
 	tcase_add_test(tc, a_broadcast_done_again_writes_each_device_once);
 	tcase_add_test(tc, operations_go_on_from_the_connections_last);
+	tcase_add_test(
+	    tc, what_a_dead_worker_is_credited_late_swallows_no_write);
+	tcase_add_test(
+	    tc, a_write_that_was_not_carried_out_is_not_answered_as_if);
 	tcase_add_test(tc, requests_and_exceptions_are_counted_by_code);
 	tcase_add_test(tc, a_read_only_transport_answers_writes_with_01);
 	tcase_add_test(

@@ -54,15 +54,17 @@ batch_begin(struct shm_batch *b, const struct batch_conn *c)
 {
 	uint64_t seq = atomic_load_explicit(&c->shm->seq, memory_order_relaxed);
 	const struct shm_conn_half *h = &c->shm->half[seq & 1];
+	/* others can write there, too */
+	uint32_t left = h->left <= CONN_LEFT_MAX ? h->left : 0;
 
 	atomic_store_explicit(&b->in_len, 0, memory_order_relaxed);
-	b->pre = h->left;
+	b->pre = left;
 	b->tx_base[0] = h->tx;
-	if (h->left != 0)
-		memcpy(b->in, c->left->in[seq & 1], h->left);
+	if (left != 0)
+		memcpy(b->in, c->left->in[seq & 1], left);
 	atomic_store_explicit(&b->prog, 0, memory_order_release);
 	atomic_store_explicit(&b->own, owner(c), memory_order_release);
-	return b->pre;
+	return left;
 }
 
 void

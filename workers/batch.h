@@ -20,6 +20,8 @@
 
 #include "shm/layout_worker.h"
 
+enum { BATCH_OPS_MAX = 0xffff }; /* a field of prog */
+
 /* What prog says. ops counts operation numbers given out: one for each
  * request, for a broadcast one for each device. */
 struct batch_prog {
@@ -65,7 +67,7 @@ batch_half(struct shm_conn *c)
 }
 
 /*
- * A connection's record begins: op is the last operation number of its author.
+ * A connection's record begins: its operations are numbered from op + 1.
  * Leaves it CONN_USED.
  */
 void batch_adopt(const struct batch_conn *, uint64_t op);

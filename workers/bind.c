@@ -39,13 +39,13 @@ exception(enum store_rc rc)
 {
 	switch (rc) {
 	case STORE_OK:
-	case STORE_REPLAYED:
 		return MB_EX_NONE;
 	case STORE_NO_ADDRESS:
 	case STORE_DENIED:
 		return MB_EX_ADDRESS;
 	case STORE_BUSY:
 		return MB_EX_BUSY;
+	case STORE_REPLAYED:
 	case STORE_MISMATCH:
 	case STORE_TOO_LONG:
 		break;
@@ -152,6 +152,8 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 	rc = store_apply(d->store, &b->who, step, n, NULL);
 	if (rc == STORE_BUSY)
 		found_busy(d);
+	if (rc == STORE_REPLAYED && b->resumed)
+		return STORE_OK;
 	if (rc != STORE_OK)
 		return rc;
 	b->wrote = true;

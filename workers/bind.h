@@ -29,6 +29,10 @@ struct bind {
 	struct store_who who; /* author and op of the request in hand; the link
 			       * sets them before mb_serve() */
 	uint64_t now_ns; /* monotonic; the link sets it with each batch */
+	bool resumed; /* the batch in hand was begun by another worker: what
+		       * that one committed of it has been carried out. In a
+		       * batch of our own nothing can have been, and a number
+		       * that the store knows already is a failure. */
 	bool wrote; /* something was committed since it was cleared */
 };
 

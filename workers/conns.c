@@ -6,7 +6,6 @@
  */
 #include "workers/conns.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -81,7 +80,7 @@ wipe(struct conns *cs)
 	struct worker *w = cs->worker;
 	unsigned lost = 0;
 
-	for (unsigned i = 0; i < w->shm->nconns; i++) {
+	for (unsigned i = 0; i < cs->nconns; i++) {
 		struct shm_conn *c = seg_conn(w->shm, i);
 
 		if (atomic_load_explicit(&c->used, memory_order_relaxed) ==
@@ -131,21 +130,42 @@ find_siblings(struct conns *cs)
 	cs->max = (cs->max + n - 1) / n;
 }
 
+/* How many connections there are and who their authors are, as the parent has
+ * laid it down. */
+static int
+find_authors(struct conns *cs)
+{
+	struct worker *w = cs->worker;
+	const struct proc *p = w->proc;
+	const struct shm_transport *t =
+	    seg_transport(p->env.control, p->transport_index);
+	uint64_t first = t->first_author + (uint64_t)p->worker * t->nconns;
+
+	cs->nconns = w->shm->nconns;
+	cs->author = (unsigned)first;
+	if (cs->nconns != 0 && cs->nconns <= t->nconns &&
+	    first + cs->nconns <= seg_authors(p->env.control))
+		return 0;
+	w->why = "its segments contradict each other";
+	return -1;
+}
+
 int
 conns_init(struct conns *cs, struct worker *w)
 {
-	unsigned n = w->shm->nconns;
-
 	memset(cs, 0, sizeof(*cs));
 	cs->worker = w;
 	cs->max = w->conf->max_connections;
-	for (cs->npeers = PEERS_MIN; cs->npeers < n && cs->npeers < PEERS_MAX;)
+	if (find_authors(cs) == -1)
+		return -1;
+	cs->npeers = PEERS_MIN;
+	while (cs->npeers < cs->nconns && cs->npeers < PEERS_MAX)
 		cs->npeers *= 2;
-	cs->pool = calloc(n, sizeof(*cs->pool));
+	cs->pool = calloc(cs->nconns, sizeof(*cs->pool));
 	cs->peers = calloc(cs->npeers, sizeof(*cs->peers));
-	if (n == 0 || cs->pool == NULL || cs->peers == NULL) {
+	if (cs->pool == NULL || cs->peers == NULL) {
 		conns_fini(cs);
-		errno = ENOMEM;
+		w->why = "not enough memory";
 		return -1;
 	}
 	TAILQ_INIT(&cs->free);
@@ -171,8 +191,9 @@ conns_fini(struct conns *cs)
 	memset(cs, 0, sizeof(*cs));
 }
 
-unsigned
-conns_total(const struct conns *cs)
+/* Open connections of the whole transport. */
+static unsigned
+total(const struct conns *cs)
 {
 	uint64_t n = cs->open;
 
@@ -186,8 +207,7 @@ conns_total(const struct conns *cs)
 bool
 conns_full(const struct conns *cs)
 {
-	return cs->open >= cs->worker->shm->nconns ||
-	    conns_total(cs) >= cs->max;
+	return cs->open >= cs->nconns || total(cs) >= cs->max;
 }
 
 struct conn *
@@ -223,26 +243,38 @@ take(struct conns *cs)
 		TAILQ_REMOVE(&cs->free, c, by_peer);
 		return c;
 	}
-	if (cs->fresh == cs->worker->shm->nconns)
+	if (cs->fresh == cs->nconns)
 		return NULL;
 	c = &cs->pool[cs->fresh];
 	c->rec.index = cs->fresh++;
 	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
 	c->rec.left = seg_left(cs->worker->shm, c->rec.index);
+	c->author = cs->author + c->rec.index;
 	return c;
 }
 
+/*
+ * After which number the operations of a new connection begin.
+ *
+ * What an author has done is credited by itself, or, if it died in the write,
+ * by whoever repairs that device, which may be at any time after this. Were a
+ * number then given out again, its write would be taken for the one credited,
+ * and never be carried out. So the first connection that a worker has in a
+ * record begins behind all numbers that a predecessor can have given out: no
+ * more than one batch's behind those of its last finished batch. Later ones go
+ * on from there; the worker has credited its own writes by itself.
+ */
 static uint64_t
-last_op(struct worker *w, unsigned index)
+last_op(const struct conns *cs, const struct conn *c)
 {
-	const struct proc *p = w->proc;
-	const struct shm_transport *t =
-	    seg_transport(p->env.control, p->transport_index);
-
-	return atomic_load_explicit(
-	    seg_done(p->env.control,
-		t->first_author + p->worker * t->nconns + index),
+	uint64_t op = batch_half(c->rec.shm)->op;
+	uint64_t done = atomic_load_explicit(
+	    seg_done(cs->worker->proc->env.control, c->author),
 	    memory_order_acquire);
+
+	if (op < done)
+		op = done;
+	return c->ours ? op : op + BATCH_OPS_MAX;
 }
 
 static void
@@ -276,14 +308,16 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	atomic_store_explicit(&rec->requests, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->last_fc, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->since_ms, unix_ms(), memory_order_relaxed);
-	batch_adopt(&c->rec, last_op(cs->worker, c->rec.index));
+	batch_adopt(&c->rec, last_op(cs, c));
+	c->ours = true;
 	c->fd = fd;
 	c->priority = priority;
 	c->held = NULL;
 	c->since_ns = 0;
 	c->used_ns = cs->worker->now_ns;
 	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
-	TAILQ_INSERT_TAIL(bucket(cs, p), c, by_peer);
+	c->peers = bucket(cs, p);
+	TAILQ_INSERT_TAIL(c->peers, c, by_peer);
 	set_open(cs, cs->open + 1);
 	worker_count(&shm->stats.conns_opened, 1);
 	acl_peer_text(p, text);
@@ -326,7 +360,7 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 	c->fd = -1;
 	conns_not_slow(cs, c);
 	TAILQ_REMOVE(&cs->use[c->priority], c, by_use);
-	TAILQ_REMOVE(bucket(cs, &p), c, by_peer);
+	TAILQ_REMOVE(c->peers, c, by_peer);
 	TAILQ_INSERT_HEAD(&cs->free, c, by_peer);
 	set_open(cs, cs->open - 1);
 }

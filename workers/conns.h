@@ -18,6 +18,8 @@ struct conn {
 	struct event ev; /* the transport's */
 	void *owner; /* the transport's state */
 	struct batch_conn rec;
+	unsigned author; /* in whose name it writes */
+	bool ours; /* this worker has numbered its author's operations */
 	struct shm_batch *held; /* waits for room in the socket, or NULL */
 	unsigned sent; /* bytes of held->out that have been sent */
 	int fd;
@@ -27,6 +29,7 @@ struct conn {
 	TAILQ_ENTRY(conn) by_use;
 	TAILQ_ENTRY(conn) by_wait; /* in slow, or in parked if held */
 	TAILQ_ENTRY(conn) by_peer; /* or in free */
+	struct conn_list *peers; /* the list that by_peer is in */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -35,7 +38,10 @@ enum { CONN_USUAL, CONN_PRIORITY, CONN_CLASSES };
 
 struct conns {
 	struct worker *worker;
-	struct conn *pool; /* shm->nconns */
+	struct conn *pool;
+	unsigned nconns; /* of the pool; as read once, as is the author: what
+			  * lies in shared memory may be scribbled on */
+	unsigned author; /* of the first connection */
 	unsigned fresh; /* those from here on were never used */
 	struct conn_list free;
 	struct conn_list use[CONN_CLASSES]; /* longest unused first */
@@ -52,12 +58,9 @@ struct conns {
 };
 
 /* Makes the pool; wipes what a dead predecessor has left in the records. 0,
- * or -1 with errno. */
+ * or -1 after worker->why was set. */
 int conns_init(struct conns *, struct worker *);
 void conns_fini(struct conns *);
-
-/* Open connections of the whole transport. */
-unsigned conns_total(const struct conns *);
 
 /* True if no more may be opened before one has been closed. */
 bool conns_full(const struct conns *);

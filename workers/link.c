@@ -14,7 +14,6 @@
 #include "workers/proto/fc.h"
 
 enum {
-	OPS_MAX = 0xffff, /* a batch's operations, a field of prog */
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
 };
 
@@ -45,8 +44,8 @@ link_init(struct link *l, struct worker *w)
 	}
 	/* a broadcast takes an operation number for each device */
 	l->in_max = BATCH_IN;
-	if (w->conf->broadcast && n * (BATCH_IN / FRAME_MIN) > OPS_MAX)
-		l->in_max = OPS_MAX / n * FRAME_MIN;
+	if (w->conf->broadcast && n * (BATCH_IN / FRAME_MIN) > BATCH_OPS_MAX)
+		l->in_max = BATCH_OPS_MAX / n * FRAME_MIN;
 	mb_fcs_init(&l->fcs);
 	if (!w->conf->serial_functions)
 		mb_fcs_drop(&l->fcs, FC_SERIAL);

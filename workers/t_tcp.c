@@ -177,16 +177,6 @@ reject(struct tcp *t, struct conn *c, const char *why)
 	drop(t, c, why, &t->worker->shm->stats.conns_bad);
 }
 
-static unsigned
-author(const struct tcp *t, const struct conn *c)
-{
-	const struct proc *p = t->worker->proc;
-	const struct shm_transport *st =
-	    seg_transport(p->env.control, p->transport_index);
-
-	return st->first_author + p->worker * st->nconns + c->rec.index;
-}
-
 /* Serves and sends a batch that is in force, from wherever it has got to.
  * True if all of it is done and the connection is still there. */
 static bool
@@ -196,7 +186,7 @@ serve(struct tcp *t, struct conn *c, struct shm_batch *b, unsigned sent)
 
 	for (;;) {
 		enum link_rc rc =
-		    link_run(&t->link, c->rec.shm, author(t, c), b, &why);
+		    link_run(&t->link, c->rec.shm, c->author, b, &why);
 
 		switch (flush(t, c, b, &sent)) {
 		case IO_DONE:
@@ -325,18 +315,19 @@ static int
 start(struct worker *w)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
+	unsigned n = w->shm->nbatches;
 
 	w->why = "not enough memory";
 	if (t == NULL)
 		return -1;
 	w->state = t;
 	t->worker = w;
-	t->batch = calloc(w->shm->nbatches, sizeof(struct shm_batch *));
-	if (t->batch == NULL || w->shm->nbatches == 0)
+	t->batch = calloc(n, sizeof(struct shm_batch *));
+	if (t->batch == NULL || n == 0)
 		return -1;
 	if (link_init(&t->link, w) == -1 || conns_init(&t->conns, w) == -1)
 		return -1;
-	while (t->nbatches < w->shm->nbatches) {
+	while (t->nbatches < n) {
 		t->batch[t->nbatches] = seg_batch(w->shm, t->nbatches);
 		t->nbatches++;
 	}
