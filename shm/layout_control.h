@@ -11,6 +11,9 @@
 
 enum {
 	SHM_SLOTS_MAX = 1023,
+	SHM_WORKER_SLOT = 8, /* the first; before it the daemon's own */
+	SHM_EXTERNALS = 64, /* slots behind the workers, for attachers */
+	SHM_WORKERS_MAX = SHM_SLOTS_MAX - SHM_WORKER_SLOT - SHM_EXTERNALS,
 	SHM_AUTHORS_MAX = 65535,
 	SHM_RING_BYTES = 16384, /* notices of one slot; a power of two */
 	SHM_DIAG_BYTES = 256, /* line counters of a device on a transport */

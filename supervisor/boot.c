@@ -136,6 +136,13 @@ open_listeners(struct super *s)
 }
 
 static int
+no_memory(void)
+{
+	log_error("out of memory");
+	return EX_SOFTWARE;
+}
+
+static int
 make_services(struct super *s)
 {
 	const struct conf *conf = s->conf;
@@ -145,7 +152,7 @@ make_services(struct super *s)
 	s->nprocesses = 1;
 	s->services = calloc(conf->ntransports + 1, sizeof(*s->services));
 	if (s->services == NULL) {
-		return EX_SOFTWARE;
+		return no_memory();
 	}
 	for (i = 0; i < conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
@@ -162,14 +169,6 @@ make_services(struct super *s)
 		if (code != 0) {
 			return code;
 		}
-	}
-	if (SUPER_WORKER_SLOT + s->nprocesses + SUPER_EXTERNALS >
-	    SHM_SLOTS_MAX) {
-		log_error("%zu workers are more than the %u that one daemon "
-			  "can have",
-		    s->nprocesses - 1,
-		    SHM_SLOTS_MAX - SUPER_EXTERNALS - SUPER_WORKER_SLOT);
-		return EX_CONFIG;
 	}
 	return 0;
 }
@@ -188,7 +187,7 @@ make_processes(struct super *s)
 	if (s->processes == NULL ||
 	    process_init(s->processes, s, NULL, 0, SUPER_CONTROL_SLOT,
 		&of_control) < 0) {
-		return EX_SOFTWARE;
+		return no_memory();
 	}
 	p = s->processes + 1;
 	for (i = 0; i < s->conf->ntransports; i++) {
@@ -204,13 +203,17 @@ make_processes(struct super *s)
 		for (w = 0; w < sv->conf->workers; w++, p++) {
 			if (process_init(p, s, sv, w, sv->shm->first_slot + w,
 				&limits) < 0) {
-				return EX_SOFTWARE;
+				return no_memory();
 			}
 			p->seg = &s->worker_segs[p - s->processes - 1];
 		}
 	}
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return s->wake_fd < 0 ? EX_SOFTWARE : 0;
+	if (s->wake_fd < 0) {
+		log_error("no eventfd to wake control: %s", strerror(errno));
+		return EX_SOFTWARE;
+	}
+	return 0;
 }
 
 int
@@ -230,9 +233,6 @@ boot(struct super *s)
 
 	for (i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
 		code = steps[i](s);
-	}
-	if (code == EX_SOFTWARE) {
-		log_error("out of memory");
 	}
 	return code;
 }

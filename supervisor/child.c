@@ -125,6 +125,12 @@ time_of(const struct child *c)
 	}
 }
 
+static bool
+drains(enum life state)
+{
+	return state == LIFE_DRAINING || state == LIFE_RESTARTING;
+}
+
 static void
 set_state(struct child *c, enum life next)
 {
@@ -134,7 +140,11 @@ set_state(struct child *c, enum life next)
 		return;
 	}
 	c->state = next;
-	c->ops->timer(c, time_of(c));
+	if (!drains(from) || !drains(next)) {
+		/* what is to follow a drain does not change how long it may
+		 * last: that has been told to the process */
+		c->ops->timer(c, time_of(c));
+	}
 	log_debug("%s: %s -> %s: %s", c->name, state_names[from],
 	    state_names[next], c->why);
 	c->ops->changed(c, from);
@@ -272,10 +282,4 @@ const char *
 life_name(enum life s)
 {
 	return s < LIFE_STATES ? state_names[s] : "?";
-}
-
-const char *
-life_event_name(enum life_event ev)
-{
-	return ev < LIFE_EVENTS ? event_names[ev] : "?";
 }

@@ -70,7 +70,7 @@ struct child {
 	const struct child_ops *ops;
 	const char *name;
 	enum life state; /* written by child.c alone */
-	unsigned drain_ms;
+	unsigned drain_ms; /* that the next order to drain gives */
 	struct retry_limits limits;
 	struct retry retry;
 	unsigned restarts; /* deaths survived */
@@ -98,6 +98,5 @@ const char *child_why_log(const char *why, char buf[CHILD_WHY_LOG]);
 bool child_lives(const struct child *);
 
 const char *life_name(enum life);
-const char *life_event_name(enum life_event);
 
 #endif

@@ -103,8 +103,9 @@ conf_addr_parse(const char *text, struct conf_addr *a, char *why, size_t size)
 	return 0;
 }
 
-void
-conf_addr_text(const struct conf_addr *a, char *buf, size_t size)
+/* conf_addr_parse() the other way round. */
+static void
+addr_text(const struct conf_addr *a, char *buf, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 
@@ -121,8 +122,9 @@ conf_addr_any(const struct conf_addr *a)
 	return memcmp(a->addr, zero, sizeof(zero)) == 0;
 }
 
-bool
-conf_addr_loopback(const struct conf_addr *a)
+/* True for 127.0.0.0/8 and ::1. */
+static bool
+loopback(const struct conf_addr *a)
 {
 	static const uint8_t one[16] = { [15] = 1 };
 
@@ -141,8 +143,10 @@ host_bits_clear(const struct conf_cidr *c, unsigned all)
 	return true;
 }
 
-int
-conf_cidr_parse(const char *text, struct conf_cidr *c, char *why, size_t size)
+/* Reads "10.0.0.0/8", "2001:db8::/32" or a single address. 0, or -1 with
+ * words in why. */
+static int
+cidr_parse(const char *text, struct conf_cidr *c, char *why, size_t size)
 {
 	const char *slash = strchr(text, '/');
 	size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -194,7 +198,7 @@ conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf_fault(ctx, node, "%s", why);
 		return;
 	}
-	conf_addr_text(&a, why, sizeof(why));
+	addr_text(&a, why, sizeof(why));
 	t->listen = mem_text(why);
 }
 
@@ -212,7 +216,7 @@ conf_cidrs_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	     n = n->next) {
 		if (!conf_want(ctx, n, JSONC_STRING, "a string"))
 			continue;
-		if (conf_cidr_parse(n->text, &c, why, sizeof(why)) == -1) {
+		if (cidr_parse(n->text, &c, why, sizeof(why)) == -1) {
 			conf_fault(ctx, n, "%s", why);
 			continue;
 		}
@@ -246,12 +250,12 @@ conf_endpoints_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			conf_fault(ctx, n, "%s", why);
 			continue;
 		}
-		if (!conf_addr_loopback(&a) && conf->curve_secret_key == NULL)
+		if (!loopback(&a) && conf->curve_secret_key == NULL)
 			conf_fault(ctx, n,
 			    "\"%s\" is open to other machines: that needs "
 			    "\"curve\" with \"secret_key\" and \"authorized\"",
 			    n->text);
-		conf_addr_text(&a, why, sizeof(why));
+		addr_text(&a, why, sizeof(why));
 		conf->control_listen = mem_more(conf->control_listen,
 		    conf->ncontrol_listen, sizeof(char *));
 		conf->control_listen[conf->ncontrol_listen++] =

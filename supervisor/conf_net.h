@@ -22,17 +22,8 @@ struct conf_addr {
 int conf_addr_parse(
     const char *text, struct conf_addr *, char *why, size_t size);
 
-/* The other way round. */
-void conf_addr_text(const struct conf_addr *, char *buf, size_t size);
-
-/* True for 127.0.0.0/8 and ::1; for 0.0.0.0 and ::. */
-bool conf_addr_loopback(const struct conf_addr *);
+/* True for 0.0.0.0 and ::. */
 bool conf_addr_any(const struct conf_addr *);
-
-/* Reads "10.0.0.0/8", "2001:db8::/32" or a single address. 0, or -1 with
- * words in why. */
-int conf_cidr_parse(
-    const char *text, struct conf_cidr *, char *why, size_t size);
 
 /* What must hold between the keys of "control", whose node may be NULL. */
 void conf_control_check(struct conf_ctx *, const struct jsonc_node *);

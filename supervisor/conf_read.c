@@ -18,8 +18,10 @@
 /* Where a row's value lies in its struct. */
 #define AT(obj, key, type) ((type *)(void *)((char *)(obj) + (key)->off))
 
-const char *
-conf_called(const struct jsonc_node *node, char *buf, size_t size)
+/* How a mistake calls the node: its key in quotes, or "this value". Lies in
+ * buf. */
+static const char *
+called_as(const struct jsonc_node *node, char *buf, size_t size)
 {
 	if (node->key != NULL)
 		snprintf(buf, size, "\"%s\"", node->key);
@@ -37,14 +39,15 @@ conf_want(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (node->type == type)
 		return true;
 	conf_fault(ctx, node, "%s must be %s, not %s",
-	    conf_called(node, called, sizeof(called)), wanted,
+	    called_as(node, called, sizeof(called)), wanted,
 	    jsonc_type_words(node->type));
 	return false;
 }
 
-bool
-conf_want_uint(struct conf_ctx *ctx, const struct jsonc_node *node,
-    uint32_t min, uint32_t max, uint32_t *out)
+/* A whole number within min..max, or a mistake. */
+static bool
+want_uint(struct conf_ctx *ctx, const struct jsonc_node *node, uint32_t min,
+    uint32_t max, uint32_t *out)
 {
 	char called[80], wanted[80];
 
@@ -56,7 +59,7 @@ conf_want_uint(struct conf_ctx *ctx, const struct jsonc_node *node,
 	    node->magnitude > max) {
 		conf_fault(ctx, node,
 		    "%s is %s%" PRIu64 "; it must be from %u to %u",
-		    conf_called(node, called, sizeof(called)),
+		    called_as(node, called, sizeof(called)),
 		    node->negative ? "-" : "", node->magnitude, min, max);
 		return false;
 	}
@@ -189,7 +192,7 @@ read_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 			*AT(obj, key, bool) = node->yes;
 		break;
 	case CONF_UINT:
-		conf_want_uint(
+		want_uint(
 		    ctx, node, key->min, key->max, AT(obj, key, uint32_t));
 		break;
 	case CONF_NUMBER:
@@ -218,7 +221,7 @@ read_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 		char called[80];
 
 		conf_read_section(ctx, node, key->section,
-		    conf_called(node, called, sizeof(called)), 0, obj);
+		    called_as(node, called, sizeof(called)), 0, obj);
 		break;
 	}
 	case CONF_KEEP:

@@ -59,14 +59,6 @@ void conf_read_section(struct conf_ctx *, const struct jsonc_node *,
 bool conf_want(struct conf_ctx *, const struct jsonc_node *, enum jsonc_type,
     const char *wanted);
 
-/* A whole number within min..max, or a mistake. */
-bool conf_want_uint(struct conf_ctx *, const struct jsonc_node *, uint32_t min,
-    uint32_t max, uint32_t *out);
-
-/* How a mistake calls the node: its key in quotes, or "this value". Lies in
- * buf. */
-const char *conf_called(const struct jsonc_node *, char *buf, size_t size);
-
 /* Where a key, or a value without one, stands, as seen from a file: "7:3", or
  * "other.json:7:3". Lies in buf. */
 const char *conf_place(char *buf, size_t size, const struct jsonc_node *,

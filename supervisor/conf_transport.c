@@ -14,8 +14,6 @@
 #include "supervisor/conf_net.h"
 #include "supervisor/mem.h"
 
-enum { OTHER_SLOTS = 72 }; /* supervisor, control, reserved, attachers */
-
 /* ---- units ---- */
 
 /* The unit address that a key spells, -1 if it is none. */
@@ -226,26 +224,27 @@ static void
 check_room(struct conf_ctx *ctx)
 {
 	const struct conf_transport *t = ctx->conf->transports;
-	uint64_t slots = OTHER_SLOTS, authors = 0;
+	uint64_t workers = 0, authors = 0;
+	unsigned others = SHM_SLOTS_MAX - SHM_WORKERS_MAX;
 
 	for (size_t i = 0; i < ctx->conf->ntransports; i++) {
-		slots += t[i].workers;
+		workers += t[i].workers;
 		authors += (uint64_t)t[i].workers * t[i].max_connections;
-		if (slots > SHM_SLOTS_MAX) {
+		if (workers > SHM_WORKERS_MAX) {
 			conf_fault_key(ctx, ctx->transport_at[i],
 			    "too many workers: with those of \"%s\" there are "
 			    "%llu; %u is the most",
-			    t[i].name, (unsigned long long)slots - OTHER_SLOTS,
-			    SHM_SLOTS_MAX - OTHER_SLOTS);
+			    t[i].name, (unsigned long long)workers,
+			    SHM_WORKERS_MAX);
 			return;
 		}
-		if (slots + authors > SHM_AUTHORS_MAX) {
+		if (others + workers + authors > SHM_AUTHORS_MAX) {
 			conf_fault_key(ctx, ctx->transport_at[i],
 			    "too many connections: with workers x "
 			    "max_connections of \"%s\" there are %llu; %u is "
 			    "the most",
 			    t[i].name, (unsigned long long)authors,
-			    SHM_AUTHORS_MAX - (unsigned)slots);
+			    SHM_AUTHORS_MAX - others - (unsigned)workers);
 			return;
 		}
 	}

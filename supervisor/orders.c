@@ -14,6 +14,7 @@
 
 #include "shm/log.h"
 #include "shm/notice.h"
+#include "supervisor/ready.h"
 #include "supervisor/super.h"
 
 enum {
@@ -161,7 +162,7 @@ take_life(struct process *p, const struct ipc_msg *m)
 	o->kind = 0; /* not to be judged before every worker has been told */
 	service_event(sv, events[m->kind], drain_ms, "ordered");
 	o->kind = m->kind;
-	super_tell(s); /* the list of who should serve may have changed */
+	ready_tell(s); /* the list of who should serve may have changed */
 	orders_settle(&s->orders, sv);
 }
 

@@ -16,6 +16,7 @@
 
 #include "shm/log.h"
 #include "supervisor/birth.h"
+#include "supervisor/ready.h"
 #include "supervisor/super.h"
 
 enum { MESSAGES_A_TURN = 16 };
@@ -105,14 +106,50 @@ hear(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void
+close_channel(struct process *p)
+{
+	if (p->chan_event != NULL) {
+		event_free(p->chan_event);
+		p->chan_event = NULL;
+	}
+	if (p->chan >= 0) {
+		close(p->chan);
+		p->chan = -1;
+	}
+}
+
+/* Opens its channel and listens to it. Its end of it, or -1. */
+static int
+open_channel(struct process *p)
+{
+	int fd[2], err;
+
+	if (ipc_pair(fd) < 0) {
+		return -1;
+	}
+	errno = ENOMEM;
+	p->chan = fd[0];
+	p->chan_event =
+	    event_new(p->super->base, fd[0], EV_READ | EV_PERSIST, hear, p);
+	if (p->chan_event == NULL || event_add(p->chan_event, NULL) < 0) {
+		err = errno;
+		close(fd[1]);
+		close_channel(p);
+		errno = err;
+		return -1;
+	}
+	return fd[1];
+}
+
 static int
 spawn(struct child *c)
 {
 	struct process *p = process_of(c);
-	int fd[2];
+	int chan = open_channel(p), err;
 	pid_t pid;
 
-	if (ipc_pair(fd) < 0) {
+	if (chan < 0) {
 		child_why(c, "no channel: %s", strerror(errno));
 		return -1;
 	}
@@ -120,28 +157,22 @@ spawn(struct child *c)
 	fill_slot(p);
 	pid = fork();
 	if (pid == 0) {
-		be_born(p, fd[1]);
+		be_born(p, chan);
 	}
-	close(fd[1]);
-	p->chan_event =
-	    event_new(p->super->base, fd[0], EV_READ | EV_PERSIST, hear, p);
-	if (pid < 0 || p->chan_event == NULL) {
-		child_why(c, "cannot fork: %s", strerror(errno));
-		close(fd[0]);
-		if (pid > 0) {
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, 0);
-		}
+	err = errno;
+	close(chan);
+	if (pid < 0) {
+		child_why(c, "cannot fork: %s", strerror(err));
+		atomic_store(&p->shm->role, SHM_FREE);
+		close_channel(p);
 		return -1;
 	}
 	p->pid = pid;
-	p->chan = fd[0];
 	p->ready_ms = p->mute_ms = 0;
 	atomic_store(&p->shm->pid, (uint32_t)pid);
 	if (p->service != NULL && p->worker == 0) {
 		atomic_store(&p->service->shm->pid, (uint32_t)pid);
 	}
-	event_add(p->chan_event, NULL);
 	return 0;
 }
 
@@ -218,12 +249,12 @@ changed(struct child *c, enum life from)
 	}
 	if (p->service != NULL) {
 		service_settle(p->service, c->why);
-		super_tell(p->super); /* before an answer can be read */
+		ready_tell(p->super); /* before an answer can be read */
 		orders_settle(&p->super->orders, p->service);
 	} else {
 		log_info("control %s was=%s%s", life_name(c->state),
 		    life_name(from), child_why_log(c->why, why));
-		super_tell(p->super);
+		ready_tell(p->super);
 	}
 	super_progress(p->super);
 }
@@ -253,8 +284,9 @@ static const struct child_ops ops = {
 	.random = random_bits,
 };
 
-void
-process_words(int status, char *buf, size_t size)
+/* "exit 70", "signal 11 (Segmentation fault)" */
+static void
+words_of(int status, char *buf, size_t size)
 {
 	if (WIFSIGNALED(status)) {
 		snprintf(buf, size, "signal %d (%s)%s", WTERMSIG(status),
@@ -290,17 +322,14 @@ bury(struct process *p)
 	slot_declare_dead(s->control, p->id);
 	for (i = 0; i < s->conf->ndevices; i++) {
 		if (store_reap(&s->stores[i], p->id)) {
-			log_warnx("%s: died while writing to %s; repaired",
+			log_warnx("%s: died while it owned %s; repaired",
 			    p->name, s->conf->devices[i].name);
 		}
 	}
 	atomic_store(&p->shm->pid, 0);
 	atomic_store(&p->shm->role, SHM_FREE);
 	read_will(p);
-	event_free(p->chan_event);
-	p->chan_event = NULL;
-	close(p->chan);
-	p->chan = -1;
+	close_channel(p);
 	p->pid = 0;
 }
 
@@ -313,7 +342,7 @@ process_died(struct process *p, int status)
 	int pid = (int)p->pid;
 
 	bury(p);
-	process_words(status, words, sizeof(words));
+	words_of(status, words, sizeof(words));
 	if (WIFEXITED(status)) {
 		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED
 		    : WEXITSTATUS(status) == EX_CONFIG ? LIFE_MISCONFIGURED
@@ -367,10 +396,5 @@ process_fini(struct process *p)
 	if (p->timer != NULL) {
 		event_free(p->timer);
 	}
-	if (p->chan_event != NULL) {
-		event_free(p->chan_event);
-	}
-	if (p->chan >= 0) {
-		close(p->chan);
-	}
+	close_channel(p);
 }

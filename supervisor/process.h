@@ -53,7 +53,4 @@ void process_send(struct process *, const struct ipc_msg *, int pass_fd);
  * are set. */
 void process_kill(struct process *, const char *why);
 
-/* Words for a wait status: "exit 70", "signal 11 (Segmentation fault)". */
-void process_words(int wait_status, char *buf, size_t size);
-
 #endif

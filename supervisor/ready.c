@@ -9,11 +9,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int
-ready_write(const char *run_dir, const char *text)
+#include "shm/log.h"
+#include "supervisor/sdnotify.h"
+#include "supervisor/super.h"
+
+/* At once: who reads it sees the former text or the new one, never a part.
+ * 0, or -1 with errno. */
+static int
+put(const char *run_dir, const char *text)
 {
 	char path[PATH_MAX], tmp[PATH_MAX];
 	size_t len = strlen(text);
@@ -36,6 +43,67 @@ ready_write(const char *run_dir, const char *text)
 		return -1;
 	}
 	return rename(tmp, path);
+}
+
+/* All that should serve does, and control has had its first chance. */
+static bool
+complete(const struct super *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->ntransports; i++) {
+		if (s->services[i].wanted && s->services[i].state != SHM_UP) {
+			return false;
+		}
+	}
+	return s->processes[0].child.state != LIFE_STARTING;
+}
+
+static char *
+text_of(const struct super *s)
+{
+	char *text = NULL;
+	size_t len = 0, i;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL) {
+		return NULL;
+	}
+	for (i = 0; i < s->conf->ntransports; i++) {
+		const struct service *sv = &s->services[i];
+
+		if (sv->wanted) {
+			fprintf(f, "%s %s %s\n", sv->conf->name,
+			    conf_type_name(sv->conf->type), sv->listen);
+		}
+	}
+	fclose(f);
+	return text;
+}
+
+void
+ready_tell(struct super *s)
+{
+	char *text;
+
+	if (s->phase != SUPER_SERVES || !complete(s)) {
+		return;
+	}
+	text = text_of(s);
+	if (text == NULL ||
+	    (s->ready_text != NULL && strcmp(text, s->ready_text) == 0)) {
+		free(text);
+		return;
+	}
+	if (put(s->run_dir, text) < 0) {
+		log_warn("cannot write %s/ready", s->run_dir);
+	}
+	if (s->ready_text == NULL) {
+		log_info("ready");
+		sdnotify("READY=1\nSTATUS=serving");
+	}
+	free(s->ready_text);
+	s->ready_text = text;
 }
 
 void

@@ -2,11 +2,13 @@
 #ifndef SUPERVISOR_READY_H
 #define SUPERVISOR_READY_H
 
-/* Makes RUN_DIR/ready hold text, at once: who reads it sees the former text
- * or the new one, never a part. 0, or -1 with errno. */
-int ready_write(const char *run_dir, const char *text);
+struct super;
 
-/* Removes it; nothing if there is none. */
+/* Writes RUN_DIR/ready if all that should serve does and it says something
+ * new; tells the log and the service manager the first time. */
+void ready_tell(struct super *);
+
+/* Removes the file; nothing if there is none. */
 void ready_remove(const char *run_dir);
 
 #endif

@@ -148,6 +148,16 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Answers control, if it waits, before the reader has ended. */
+static void
+give_up(struct super *s, int rc, const char *why)
+{
+	if (s->reload.answer) {
+		s->reload.answer = false;
+		orders_answer(s, s->reload.tag, rc, 0, "%s", why);
+	}
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -158,9 +168,11 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	log_warnx("reading the configuration again takes too long");
 	if (s->reload.ended) {
 		finish(s);
-	} else {
-		kill(s->reload.pid, SIGKILL);
+		return;
 	}
+	kill(s->reload.pid, SIGKILL);
+	/* it may be stuck in the kernel, and take its time to die */
+	give_up(s, ETIMEDOUT, "reading the configuration takes too long");
 }
 
 bool
@@ -246,7 +258,7 @@ reload_stop(struct super *s)
 {
 	if (s->reload.pid > 0 && !s->reload.ended) {
 		kill(s->reload.pid, SIGKILL);
-		waitpid(s->reload.pid, NULL, 0);
 	}
+	give_up(s, ESHUTDOWN, "the daemon is stopping");
 	forget(&s->reload);
 }

@@ -17,7 +17,10 @@
 struct super;
 struct event;
 
-enum { RELOAD_REPORT = 8192, RELOAD_MS = 10000 };
+enum {
+	RELOAD_REPORT = 8192,
+	RELOAD_MS = 5000, /* well below what control waits for the answer */
+};
 
 struct reload {
 	struct super *super;
@@ -38,7 +41,8 @@ void reload_start(struct super *, bool answer, uint32_t tag);
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);
 
-/* Gives up one that is under way. */
+/* Gives up one that is under way, and says so to control if it waits. Its
+ * reader is left to whoever waits for children. */
 void reload_stop(struct super *);
 
 #endif

@@ -39,7 +39,7 @@ take_slot(struct super *s)
 static void
 fill_transports(struct super *s)
 {
-	unsigned slot = SUPER_WORKER_SLOT, author = s->control->nslots;
+	unsigned slot = SHM_WORKER_SLOT, author = s->control->nslots;
 	size_t i;
 
 	for (i = 0; i < s->conf->ntransports; i++) {
@@ -68,24 +68,17 @@ segs_control(struct super *s)
 {
 	const struct conf *conf = s->conf;
 	unsigned nslots =
-	    SUPER_WORKER_SLOT + (unsigned)s->nprocesses - 1 + SUPER_EXTERNALS;
-	uint64_t nauthors = nslots;
+	    SHM_WORKER_SLOT + (unsigned)s->nprocesses - 1 + SHM_EXTERNALS;
+	unsigned nauthors = nslots; /* conf_transport.c has seen to the most */
 	size_t i;
 
 	for (i = 0; i < conf->ntransports; i++) {
-		nauthors += (uint64_t)conf->transports[i].workers *
+		nauthors += conf->transports[i].workers *
 		    conf->transports[i].max_connections;
-	}
-	if (nauthors > SHM_AUTHORS_MAX) {
-		log_error("%llu connections over all workers are more than "
-			  "the %u that one daemon can have",
-		    (unsigned long long)nauthors - nslots,
-		    SHM_AUTHORS_MAX - nslots);
-		return EX_CONFIG;
 	}
 	if (seg_create_control(&s->control_seg, conf->store, nslots,
 		(unsigned)conf->ntransports, (unsigned)conf->ndevices,
-		(unsigned)nauthors) < 0) {
+		nauthors) < 0) {
 		log_warn("cannot create the control segment of store %s",
 		    conf->store);
 		return boot_code(errno);
@@ -156,6 +149,7 @@ segs_rest(struct super *s)
 	s->worker_segs = calloc(s->nprocesses, sizeof(*s->worker_segs));
 	if (s->device_segs == NULL || s->stores == NULL || s->holds == NULL ||
 	    s->worker_segs == NULL) {
+		log_error("out of memory");
 		return EX_SOFTWARE;
 	}
 	for (i = 0; i < conf->ndevices; i++) {

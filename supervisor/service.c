@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shm/log.h"
@@ -47,14 +48,22 @@ shm_state_name(enum shm_state state)
 int
 service_open(struct service *sv)
 {
+	char real[sizeof(sv->listen)];
+
 	if (sv->listen_fd >= 0) {
 		return 0;
 	}
-	sv->listen_fd =
-	    listen_open(sv->conf->listen, sv->listen, sizeof(sv->listen));
+	/* where it was before, if it was: port 0 is not chosen twice without
+	 * need, because clients know the first choice */
+	sv->listen_fd = listen_open(sv->listen, real, sizeof(real));
+	if (sv->listen_fd < 0) {
+		sv->listen_fd =
+		    listen_open(sv->conf->listen, real, sizeof(real));
+	}
 	if (sv->listen_fd < 0) {
 		return -1;
 	}
+	memcpy(sv->listen, real, sizeof(real));
 	if (sv->shm != NULL) {
 		snprintf(
 		    sv->shm->listen, sizeof(sv->shm->listen), "%s", sv->listen);
@@ -62,10 +71,13 @@ service_open(struct service *sv)
 	return 0;
 }
 
+/* Workers that drain have the listener too, and closing one descriptor of
+ * several ends nothing: clients would go on being let in and never served. */
 static void
 service_close(struct service *sv)
 {
 	if (sv->listen_fd >= 0) {
+		shutdown(sv->listen_fd, SHUT_RDWR);
 		close(sv->listen_fd);
 		sv->listen_fd = -1;
 	}
@@ -80,7 +92,9 @@ service_event(
 	for (i = 0; i < sv->conf->workers; i++) {
 		struct child *c = &sv->workers[i].child;
 
-		c->drain_ms = drain_ms;
+		if (ev != LIFE_START) {
+			c->drain_ms = drain_ms;
+		}
 		child_why(c, "%s", why);
 		child_event(c, ev);
 	}

@@ -5,8 +5,9 @@
 /*
  * A transport as the supervisor has it: a listener and the workers that share
  * it. The listener is open while somebody will accept from it, so that
- * clients wait in its backlog while a worker is replaced, and closed when
- * nobody will, so that they are refused at once.
+ * clients wait in its backlog while a worker is replaced, and shut down when
+ * nobody will, so that they are refused at once, also while workers that have
+ * it drain. It can be opened again before they have gone.
  */
 
 #include <stdbool.h>
@@ -35,10 +36,11 @@ struct service {
 	gid_t gid;
 };
 
-/* Opens the listener if it is closed. 0, or -1 with errno. */
+/* Opens the listener if it is closed, at the address that it had if it had
+ * one. 0, or -1 with errno. */
 int service_open(struct service *);
 
-/* Tells every worker. drain_ms and why are for those that it concerns. */
+/* Tells every worker. drain_ms is for events that make it drain. */
 void service_event(
     struct service *, enum life_event, unsigned drain_ms, const char *why);
 

@@ -9,9 +9,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -45,69 +42,6 @@ super_unix_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-/* ---- readiness ---- */
-
-/* All that should serve does, and control has had its first chance. */
-static bool
-complete(const struct super *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->conf->ntransports; i++) {
-		if (s->services[i].wanted && s->services[i].state != SHM_UP) {
-			return false;
-		}
-	}
-	return s->processes[0].child.state != LIFE_STARTING;
-}
-
-static char *
-ready_text(const struct super *s)
-{
-	char *text = NULL;
-	size_t len = 0, i;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f == NULL) {
-		return NULL;
-	}
-	for (i = 0; i < s->conf->ntransports; i++) {
-		const struct service *sv = &s->services[i];
-
-		if (sv->wanted) {
-			fprintf(f, "%s %s %s\n", sv->conf->name,
-			    conf_type_name(sv->conf->type), sv->listen);
-		}
-	}
-	fclose(f);
-	return text;
-}
-
-void
-super_tell(struct super *s)
-{
-	char *text;
-
-	if (s->phase != SUPER_SERVES || !complete(s)) {
-		return;
-	}
-	text = ready_text(s);
-	if (text == NULL ||
-	    (s->ready_text != NULL && strcmp(text, s->ready_text) == 0)) {
-		free(text);
-		return;
-	}
-	if (ready_write(s->run_dir, text) < 0) {
-		log_warn("cannot write %s/ready", s->run_dir);
-	}
-	if (s->ready_text == NULL) {
-		log_info("ready");
-		sdnotify("READY=1\nSTATUS=serving");
-	}
-	free(s->ready_text);
-	s->ready_text = text;
 }
 
 /* ---- the end ---- */
@@ -299,13 +233,16 @@ serve(struct super *s)
 	    s->conf->store, s->conf->ntransports);
 	if (s->roles->control != NULL) {
 		child_event(&s->processes[0].child, LIFE_START);
+	} else {
+		log_warnx("the part for control is missing: this serves, but "
+			  "holdfast cannot reach it");
 	}
 	for (i = 0; i < s->conf->ntransports; i++) {
 		if (s->services[i].wanted) {
 			service_event(&s->services[i], LIFE_START, 0, "");
 		}
 	}
-	super_tell(s); /* there may be nothing to wait for */
+	ready_tell(s); /* there may be nothing to wait for */
 	malloc_trim(0);
 	event_base_dispatch(s->base);
 	log_info("stopped");

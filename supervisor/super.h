@@ -22,11 +22,9 @@
 #include "supervisor/service.h"
 #include "supervisor/watchdog.h"
 
-enum { /* who lives in which slot */
+enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_SLOT = 0,
 	SUPER_CONTROL_SLOT = 1,
-	SUPER_WORKER_SLOT = 8, /* the first; those between are reserved */
-	SUPER_EXTERNALS = 64, /* behind the workers */
 };
 
 enum super_phase {
@@ -72,9 +70,6 @@ int super_run(
 
 /* Drains and ends; at once: without draining. */
 void super_stop(struct super *, bool at_once);
-
-/* Writes `ready` if all that should serve does, and it says something new. */
-void super_tell(struct super *);
 
 /* A child's state has changed: goes on with stopping, if that is under way. */
 void super_progress(struct super *);

@@ -261,6 +261,36 @@ START_TEST(every_state_has_its_time)
 }
 END_TEST
 
+/* What the process has been told is what it gets, whatever is wanted after
+ * its end. */
+static const struct {
+	enum life_event drain, next;
+} promises[] = {
+	{ LIFE_STOP, LIFE_START },
+	{ LIFE_STOP, LIFE_RESTART },
+	{ LIFE_RESTART, LIFE_START },
+	{ LIFE_RESTART, LIFE_RESTART },
+};
+enum { PROMISES = sizeof(promises) / sizeof(promises[0]) };
+
+START_TEST(an_order_to_live_again_does_not_shorten_a_drain)
+{
+	struct child c;
+
+	lead(&c, LIFE_UP);
+	c.drain_ms = 5000;
+	child_event(&c, promises[_i].drain);
+	ck_assert_int_eq(did.timer, 5000 + CHILD_GRACE_MS);
+	c.drain_ms = 0;
+	child_event(&c, promises[_i].next);
+	ck_assert_int_eq(c.state, LIFE_RESTARTING);
+	ck_assert_int_eq(did.timer, 5000 + CHILD_GRACE_MS);
+	child_event(&c, LIFE_STOP); /* that one is told to the process */
+	ck_assert_int_eq(did.timer, CHILD_GRACE_MS);
+	ck_assert_int_eq(did.drains, 2);
+}
+END_TEST
+
 START_TEST(a_child_that_cannot_be_forked_is_tried_again_later)
 {
 	struct child c;
@@ -438,6 +468,8 @@ main(void)
 	tcase_add_test(
 	    life, no_state_and_no_event_is_left_out_of_the_cells_above);
 	tcase_add_test(life, every_state_has_its_time);
+	tcase_add_loop_test(
+	    life, an_order_to_live_again_does_not_shorten_a_drain, 0, PROMISES);
 	tcase_add_test(
 	    life, a_child_that_cannot_be_forked_is_tried_again_later);
 	tcase_add_test(life, deaths_are_counted_but_planned_restarts_are_not);

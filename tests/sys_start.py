@@ -395,6 +395,22 @@ def test_reload_is_answered():
                                [errno.ENOTSUP] * 3), got
 
 
+def test_a_file_that_cannot_be_read_to_its_end_keeps_nobody_waiting():
+    with Toys(toy.conf()) as d:
+        os.unlink(d.conf_path)
+        os.mkfifo(d.conf_path)  # as good as a file on a dead mount
+        done = d.order("reload")
+        assert done.rc == errno.ETIMEDOUT, vars(done)
+        assert "too long" in done.text
+        with d.line("control") as c:
+            wait_for(lambda: len(d.children()) == 2)  # the reader has gone
+            c.send("reload")
+            wait_for(lambda: len(d.children()) == 3)
+            d.signal(signal.SIGTERM)
+            assert toy.Done(c.read()).rc == errno.ESHUTDOWN
+        assert d.wait() == 0
+
+
 # ---- USR1 ----
 
 def test_usr1_moves_everybody_to_the_new_log():

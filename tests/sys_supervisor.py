@@ -171,7 +171,7 @@ def test_a_device_that_a_dead_worker_owned_is_repaired_at_once():
             assert c.ask("hold 0") == "held"
             os.kill(pid, signal.SIGKILL)
             # nobody else wants it, so that nobody else can have repaired it
-            d.wait_stderr("died while writing to plc1; repaired", 1)
+            d.wait_stderr("died while it owned plc1; repaired", 1)
         assert d.ask("tcp2", "write 7") == "wrote 0"
 
 
@@ -353,6 +353,52 @@ def test_a_drain_that_takes_too_long_is_cut_off():
             assert d.order("stop 0 200").rc == 0
             assert time.monotonic() - began < 2
             assert c.read() == ""
+
+
+def test_clients_are_refused_as_soon_as_a_drain_begins():
+    with Toys(toy.conf()) as d:
+        with d.line("tcp1") as c, d.line("control") as control:
+            port = d.port("tcp1")
+            assert c.ask("slow 300") == "begun"
+            control.send("stop 0 5000")
+            d.wait_state("draining")
+            assert refused(port)  # though the worker has the listener yet
+            assert c.read() == "slowly"
+            assert toy.Done(control.read()).state == "stopped"
+
+
+def test_start_during_a_drain_serves_at_the_same_port_after_it():
+    fixed = f"127.0.0.1:{sysutil.free_port()}"
+    for listen in ("127.0.0.1:0", fixed):
+        with Toys(toy.conf({"tcp1": {"listen": listen}})) as d:
+            with d.line("tcp1") as c, d.line("control") as control:
+                port, pid = d.port("tcp1"), d.show()["pid"]
+                # longer than the drain time of a start, which has none
+                assert c.ask("slow 900") == "begun"
+                control.send("stop 0 5000")
+                d.wait_state("draining")
+                control.send("start 0")
+                assert toy.Done(control.read()).rc == errno.ECANCELED
+                early = Line(("127.0.0.1", port))  # waits in the backlog
+                assert c.read() == "slowly"
+                done = toy.Done(control.read())
+                assert done.rc == 0 and done.state == "up", vars(done)
+                assert int(early.ask("pid")) != pid
+                early.close()
+                assert d.port("tcp1") == port
+
+
+def test_a_port_chosen_by_the_system_is_kept_over_a_stop_if_it_is_free():
+    with Toys(toy.conf()) as d:
+        port = d.port("tcp1")
+        d.order("stop 0 100")
+        assert d.order("start 0").rc == 0
+        assert d.port("tcp1") == port
+        d.order("stop 0 100")
+        with sysutil.socket.create_server(("127.0.0.1", port)):
+            assert d.order("start 0").rc == 0
+            assert d.port("tcp1") != port
+            d.ask("tcp1", "pid")
 
 
 def test_start_says_when_the_port_has_been_taken_meanwhile():

@@ -142,6 +142,8 @@ retry(struct door *d)
 		if (make_room(d))
 			return true;
 		break;
+	case EINVAL:
+		break; /* shut down: the order to drain is on its way */
 	default:
 		if (conns_may_log(d->conns))
 			log_warn("cannot accept");
