@@ -397,6 +397,63 @@ START_TEST(a_drain_ends_when_the_last_waiting_reply_has_gone)
 }
 END_TEST
 
+/* Turns for at most that long while the client reads at ease; how long. */
+static uint64_t
+turns_till_done_ms(int reader, int most)
+{
+	uint64_t from = now_ns();
+	uint8_t some[2 * REPLY];
+
+	while (!fx.worker.done && now_ns() < from + most * 1000000ull) {
+		turns();
+		stand_idle(5);
+		if (reader != -1)
+			recv(reader, some, sizeof(some), MSG_DONTWAIT);
+	}
+	return (now_ns() - from) / 1000000;
+}
+
+START_TEST(a_drain_waits_a_second_for_one_that_does_not_read)
+{
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int deaf = client();
+	uint64_t took;
+
+	ask(deaf, 1, PER_BATCH);
+	stand_idle(200);
+	fx.worker.turned = false;
+	worker_turn(&fx.worker);
+	fx.worker.draining = true;
+	fx.worker.ops->drain(&fx.worker);
+	took = turns_till_done_ms(-1, 5000);
+	ck_assert(fx.worker.done);
+	ck_assert_uint_ge(took, 950);
+	ck_assert_uint_lt(took, 3000);
+	ck_assert_uint_eq(stat_of(&s->conns_slow), 1);
+	ck_assert(ended(deaf));
+	close(deaf);
+}
+END_TEST
+
+START_TEST(a_drain_goes_on_for_one_that_reads_slowly)
+{
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int deaf = client(), slow = client();
+
+	ask(deaf, 1, PER_BATCH);
+	for (int i = 0; i < 20; i++)
+		ask(slow, 1, PER_BATCH);
+	fx.worker.draining = true;
+	fx.worker.ops->drain(&fx.worker);
+	turns_till_done_ms(slow, 1600);
+	ck_assert(ended(deaf));
+	ck_assert(!fx.worker.done);
+	ck_assert_uint_eq(stat_of(&s->conns_slow), 1);
+	close(deaf);
+	close(slow);
+}
+END_TEST
+
 START_TEST(a_drain_without_connections_is_over_at_once)
 {
 	fx.worker.draining = true;
@@ -440,6 +497,8 @@ main(void)
 	tcase_add_test(
 	    tc, of_a_peers_connections_the_one_that_asked_first_is_replaced);
 	tcase_add_test(tc, a_drain_ends_when_the_last_waiting_reply_has_gone);
+	tcase_add_test(tc, a_drain_waits_a_second_for_one_that_does_not_read);
+	tcase_add_test(tc, a_drain_goes_on_for_one_that_reads_slowly);
 	tcase_add_test(tc, a_drain_without_connections_is_over_at_once);
 	tcase_add_test(tc, only_the_connection_of_that_serial_is_kicked);
 	return fx_report(s);

@@ -411,6 +411,19 @@ def test_drain_waits_for_readers():
         stopper.close()
 
 
+def test_restart_beside_the_deaf():
+    "a restart waits a second for a client that does not read, and no longer"
+    with Daemon(conf()) as d, Client(d, receive_buffer=4096) as never:
+        never.stuff(READ_125, FLOOD)
+        start = time.monotonic()
+        d.rpc("transports.restart", name="tcp1", drain_s=9)
+        took = time.monotonic() - start
+        assert 0.9 < took < 4, took
+        assert never.closed()
+        with Client(d) as c:
+            assert c.alive()
+
+
 def worker_counts(daemon):
     """Connections by worker, as their ids tell."""
     found = {}

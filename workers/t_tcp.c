@@ -17,6 +17,8 @@
 enum {
 	DRAIN_READS = 16, /* of one connection, when the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
+	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
+	UNREAD_LOOK_MS = 100,
 };
 
 enum io { IO_DONE, IO_WANT_WRITE, IO_FAIL };
@@ -29,6 +31,7 @@ struct tcp {
 	unsigned nbatches;
 	struct event sweep;
 	uint64_t sweep_ns; /* when the sweep is due, 0 never */
+	struct event unread; /* while draining: who does not read */
 	struct door door;
 };
 
@@ -95,6 +98,25 @@ sweep(evutil_socket_t fd, short what, void *arg)
 			    &s->conns_slow);
 	}
 	sweep_arm(t);
+}
+
+/* A draining worker has only connections left whose output waits. Those that
+ * have taken nothing for a while do not hold it up any longer. */
+static void
+unread(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp *t = arg;
+	struct timeval tv = { .tv_usec = UNREAD_LOOK_MS * 1000 };
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	worker_turn(t->worker);
+	while ((c = TAILQ_FIRST(&t->conns.parked)) != NULL &&
+	    t->worker->now_ns >= c->since_ns + UNREAD_S * 1000000000ull)
+		drop(t, c, "does not read", &t->worker->shm->stats.conns_slow);
+	if (c != NULL)
+		event_add(&t->unread, &tv);
 }
 
 /* What the event of a connection waits for; nothing fails here that would not
@@ -332,6 +354,7 @@ start(struct worker *w)
 		t->nbatches++;
 	}
 	event_assign(&t->sweep, w->base, -1, 0, sweep, t);
+	event_assign(&t->unread, w->base, -1, 0, unread, t);
 	t->door.worker = w;
 	t->door.conns = &t->conns;
 	t->door.arg = t;
@@ -345,10 +368,12 @@ drain(struct worker *w)
 {
 	struct tcp *t = w->state;
 	struct conns *cs = &t->conns;
+	struct timeval tv = { .tv_sec = UNREAD_S };
 
 	door_close(&t->door);
 	if (cs->open == 0)
 		worker_done(w);
+	event_add(&t->unread, &tv);
 	/* a connection that has gone leaves a pool entry without descriptor */
 	for (unsigned i = 0; i < cs->fresh; i++)
 		if (cs->pool[i].fd != -1 && cs->pool[i].held == NULL)
@@ -375,6 +400,7 @@ stop(struct worker *w)
 
 	door_close(&t->door);
 	event_del(&t->sweep);
+	event_del(&t->unread);
 	for (unsigned i = 0; i < cs->fresh; i++)
 		if (cs->pool[i].fd != -1)
 			drop(t, &cs->pool[i], "stopped", NULL);
