@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "supervisor/watchdog.h"
@@ -25,6 +26,25 @@ enum {
 
 static struct fx fx;
 static struct sockaddr_in listen_at;
+
+/* What the system says to an accept(), and how often it said so; 0: nothing. */
+static struct {
+	int error;
+	unsigned left, said;
+} want;
+
+/* In place of the library's, for the daemon's own code. */
+int
+accept4(int fd, struct sockaddr *at, socklen_t *len, int flags)
+{
+	if (want.error != 0 && want.left != 0) {
+		want.left--;
+		want.said++;
+		errno = want.error;
+		return -1;
+	}
+	return (int)syscall(SYS_accept4, fd, at, len, flags);
+}
 
 static void
 setup(void)
@@ -454,6 +474,74 @@ START_TEST(a_drain_goes_on_for_one_that_reads_slowly)
 }
 END_TEST
 
+static const int machine_lacks[] = { ENFILE, ENOBUFS, ENOMEM };
+
+START_TEST(what_the_machine_lacks_ends_no_connection)
+{
+	int old[FX_CONNS - 1], more;
+
+	for (int i = 0; i < FX_CONNS - 1; i++)
+		old[i] = client();
+	want.error = machine_lacks[_i];
+	want.left = UINT32_MAX;
+	more = client();
+	for (int i = 0; i < 30; i++) {
+		turns();
+		stand_idle(10);
+	}
+	ck_assert_uint_ge(want.said, 3);
+	ck_assert_msg(want.said <= 10, "it tried %u times", want.said);
+	want.left = 0;
+	for (int i = 0; i < 10; i++) {
+		stand_idle(10);
+		turns();
+	}
+	ask(more, 1, 1);
+	ck_assert_uint_eq(replies(more, 1, 1), 1);
+	for (int i = 0; i < FX_CONNS - 1; i++) {
+		ck_assert(!ended(old[i]));
+		close(old[i]);
+	}
+	close(more);
+}
+END_TEST
+
+START_TEST(no_more_are_evicted_when_that_has_not_helped)
+{
+	int old[FX_CONNS - 1], more, gone = 0;
+
+	for (int i = 0; i < FX_CONNS - 1; i++)
+		old[i] = client();
+	want.error = EMFILE;
+	want.left = UINT32_MAX;
+	more = client();
+	for (int i = 0; i < 30; i++) {
+		turns();
+		stand_idle(10);
+	}
+	for (int i = 0; i < FX_CONNS - 1; i++)
+		gone += ended(old[i]);
+	ck_assert_int_eq(gone, 1);
+	want.left = 0;
+	for (int i = 0; i < 10; i++) {
+		stand_idle(10);
+		turns();
+	}
+	ask(more, 1, 1);
+	ck_assert_uint_eq(replies(more, 1, 1), 1);
+	/* once one has come in, room may be made again */
+	want.left = 1;
+	close(more);
+	more = client();
+	ask(more, 1, 1);
+	ck_assert_uint_eq(replies(more, 1, 1), 1);
+	ck_assert_uint_eq(stat_of(&fx.worker.shm->stats.conns_evicted), 2);
+	for (int i = 0; i < FX_CONNS - 1; i++)
+		close(old[i]);
+	close(more);
+}
+END_TEST
+
 START_TEST(a_drain_without_connections_is_over_at_once)
 {
 	fx.worker.draining = true;
@@ -499,6 +587,9 @@ main(void)
 	tcase_add_test(tc, a_drain_ends_when_the_last_waiting_reply_has_gone);
 	tcase_add_test(tc, a_drain_waits_a_second_for_one_that_does_not_read);
 	tcase_add_test(tc, a_drain_goes_on_for_one_that_reads_slowly);
+	tcase_add_loop_test(tc, what_the_machine_lacks_ends_no_connection, 0,
+	    sizeof(machine_lacks) / sizeof(machine_lacks[0]));
+	tcase_add_test(tc, no_more_are_evicted_when_that_has_not_helped);
 	tcase_add_test(tc, a_drain_without_connections_is_over_at_once);
 	tcase_add_test(tc, only_the_connection_of_that_serial_is_kicked);
 	return fx_report(s);

@@ -72,9 +72,18 @@ somebody_waits(const struct door *d)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* No descriptor for the connection that waits: an unused one makes room, or
- * the newcomer is turned away with the one kept for that. True if it is worth
- * trying again. */
+static void
+tell_starved(struct door *d)
+{
+	if (d->starved_ns == 0 ||
+	    d->worker->now_ns - d->starved_ns >= STARVED_AGAIN_NS)
+		log_warn("cannot accept");
+	d->starved_ns = d->worker->now_ns;
+}
+
+/* This process has no descriptor for the connection that waits: an unused one
+ * makes room, if that has been of use before; else the newcomer is turned away
+ * with the one kept for that. True if it is worth trying again. */
 static bool
 make_room(struct door *d)
 {
@@ -82,11 +91,11 @@ make_room(struct door *d)
 	struct conn *c = conns_oldest(d->conns);
 	int fd;
 
-	if (d->starved_ns == 0 ||
-	    d->worker->now_ns - d->starved_ns >= STARVED_AGAIN_NS)
-		log_warn("cannot accept");
-	d->starved_ns = d->worker->now_ns;
-	if (c != NULL) {
+	if (d->evicted)
+		return false;
+	if (c != NULL && !d->in_vain) {
+		d->evicted = true;
+		d->in_vain = true;
 		d->leave(d->arg, c, "evicted for want of descriptors",
 		    &s->conns_evicted);
 		return true;
@@ -127,6 +136,8 @@ resume_accepting(evutil_socket_t fd, short what, void *arg)
 static bool
 retry(struct door *d)
 {
+	int why;
+
 	switch (errno) {
 	case EAGAIN:
 		return false;
@@ -137,9 +148,12 @@ retry(struct door *d)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
+		why = errno;
 		if (!somebody_waits(d))
 			return false;
-		if (make_room(d))
+		tell_starved(d);
+		/* what the whole machine lacks is not ours to give */
+		if (why == EMFILE && make_room(d))
 			return true;
 		break;
 	case EINVAL:
@@ -166,6 +180,7 @@ accept_one(struct door *d, int listen_fd)
 
 	if (fd == -1)
 		return retry(d);
+	d->in_vain = false;
 	acl_peer_set(&peer, &ss);
 	if (acl_allows(w->conf, &peer)) {
 		admit(d, fd, &peer);
@@ -208,6 +223,7 @@ acceptable(evutil_socket_t fd, short what, void *arg)
 		pause_accepting(d);
 		return;
 	}
+	d->evicted = false;
 	while (n-- > 0 && accept_one(d, fd))
 		;
 }
@@ -220,6 +236,7 @@ door_open(struct door *d)
 
 	d->starved_ns = 0;
 	d->left = 0;
+	d->in_vain = false;
 	d->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
 	event_assign(

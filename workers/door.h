@@ -23,6 +23,8 @@ struct door {
 	struct event listener, pause;
 	int reserve_fd; /* given up to turn somebody away */
 	unsigned left; /* pauses in favour of the other workers */
+	bool evicted; /* somebody for want of a descriptor, in this turn */
+	bool in_vain; /* so it was, and nobody has come in since */
 	uint64_t starved_ns; /* when no descriptor was to be had, 0 never */
 };
 
