@@ -231,12 +231,7 @@ serve(struct super *s)
 
 	log_info("holdfastd " HOLDFAST_VERSION " store=%s transports=%zu",
 	    s->conf->store, s->conf->ntransports);
-	if (s->roles->control != NULL) {
-		child_event(&s->processes[0].child, LIFE_START);
-	} else {
-		log_warnx("the part for control is missing: this serves, but "
-			  "holdfast cannot reach it");
-	}
+	child_event(&s->processes[0].child, LIFE_START);
 	for (i = 0; i < s->conf->ntransports; i++) {
 		if (s->services[i].wanted) {
 			service_event(&s->services[i], LIFE_START, 0, "");

@@ -101,6 +101,24 @@ def test_a_worker_that_dies_again_and_again_waits_longer_and_longer():
         assert d.order("restart 0 0").rc == 0
 
 
+def test_a_worker_that_cannot_be_forked_is_brought_back_once_it_can():
+    path = os.path.join(sysutil.tempfile.mkdtemp(prefix="hf-"), "full")
+    env = {"LD_PRELOAD": os.path.join(sysutil.BUILD, "tests", "preload",
+                                      "nofork.so"), "HOLDFAST_NOFORK": path}
+    with Toys(toy.conf(2), env=env) as d:
+        def files():
+            return len(os.listdir(f"/proc/{d.pid}/fd"))
+        before, other = files(), d.ask("tcp2", "pid")
+        with open(path, "w"):
+            os.kill(d.child("tcp1"), signal.SIGKILL)
+            wait_for(lambda: d.stderr_text().count("cannot fork: ") >= 4)
+        assert files() == before - 1  # the channel of the missing one
+        assert d.ask("tcp2", "pid") == other
+        sysutil.shutil.rmtree(os.path.dirname(path))
+        d.ask("tcp1", "pid")  # waits in the backlog
+        assert files() == before
+
+
 def test_it_gives_up_only_where_it_is_told_to():
     keys = {"restart": {"max_in_window": 3, "window_s": 60}}
     with Toys(toy.conf({"tcp1": keys})) as d:

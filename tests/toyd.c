@@ -628,7 +628,10 @@ toy_control_main(struct proc *p)
 int
 main(int argc, char **argv)
 {
-	struct proc_roles roles = { toy_worker_main, toy_control_main };
+	struct proc_roles roles = {
+		.worker = toy_worker_main,
+		.control = toy_control_main,
+	};
 
 	return start(argc, argv, &roles);
 }
