@@ -111,6 +111,40 @@ START_TEST(a_mistake_is_told_exactly)
 }
 END_TEST
 
+/* ---- whole tables ---- */
+
+static const struct {
+	const char *text, *device;
+	int table; /* -1: refused, device being why */
+} whole[] = {
+	{ "hr", "", STORE_HR },
+	{ "plc/co", "plc", STORE_CO },
+	{ "plc/discrete_inputs", "plc", STORE_DI },
+	{ "hrs", "hrs: unknown table \"hrs\"; did you mean \"hr\"?", -1 },
+	{ "/hr", "/hr: no device before /", -1 },
+	{ "plc/", "plc/: unknown table \"\"", -1 },
+};
+
+START_TEST(a_whole_table_is_a_word_without_colon)
+{
+	char why[ADDRESS_WHY_MAX] = "";
+	struct address a;
+	int rc = address_parse_table(whole[_i].text, &a, why);
+
+	ck_assert(address_is_table(whole[_i].text));
+	ck_assert(!address_is_table("hr:0"));
+	ck_assert_int_eq(rc, whole[_i].table == -1 ? -1 : 0);
+	if (rc == -1) {
+		ck_assert_msg(strncmp(why, whole[_i].device,
+				  strlen(whole[_i].device)) == 0,
+		    "%s", why);
+	} else {
+		ck_assert_str_eq(a.device, whole[_i].device);
+		ck_assert_int_eq((int)a.table, whole[_i].table);
+	}
+}
+END_TEST
+
 START_TEST(an_endless_address_is_refused)
 {
 	static char text[100000];
@@ -135,6 +169,8 @@ main(void)
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 	tcase_add_loop_test(tc, an_address_is_taken_apart, 0, N(good));
 	tcase_add_loop_test(tc, a_mistake_is_told_exactly, 0, N(bad));
+	tcase_add_loop_test(
+	    tc, a_whole_table_is_a_word_without_colon, 0, N(whole));
 	tcase_add_test(tc, an_endless_address_is_refused);
 	suite_add_tcase(s, tc);
 	return suite_run(s);

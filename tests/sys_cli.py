@@ -28,7 +28,10 @@ CONF = {
             {"addr": 0, "count": 100},
             {"addr": 1100, "type": "float32", "order": "cdab",
              "value": 404.17},
-            {"addr": 1200, "count": 8, "type": "string"}]}},
+            {"addr": 1200, "count": 8, "type": "string"},
+            {"addr": 1300, "type": "int16", "name": "temp", "unit": "C",
+             "scale": 0.1, "value": -5},
+            {"addr": 1310, "count": 2, "type": "bits", "value": 7}]}},
     "transports": {
         "tcp1": {"type": "tcp", "listen": "127.0.0.1:0",
                  "units": {"1": "plc1"}},
@@ -94,7 +97,8 @@ class Watching:
     def ready(self, d, addr):
         """Waits until changes come through; forgets them."""
         for n in range(1, 500):
-            d.rpc("registers.write", table="hr", addr=addr, values=[n])
+            d.rpc("registers.write", device="plc1", table="hr", addr=addr,
+                  values=[n])
             if self.line(0.02):
                 break
         else:
@@ -168,6 +172,49 @@ def test_set_writes_every_type():
         assert d.cli("get", "hr:1200+8:string").stdout == "hr:1200\t7\n"
         assert json.loads(d.cli("-o", "json", "set", "hr:0", "1").stdout)[
             "seq"] > 0
+
+
+def test_where_a_declared_range_begins_its_value_is_meant():
+    with Daemon(CONF) as d:
+        d.cli("set", "hr:1200", "pump one")
+        for address, value in (("hr:1100", "404.17"), ("plc1/hr:1100",
+                               "404.17"), ("hr:1200", "pump one"),
+                               ("hr:1300", "-5")):
+            assert d.cli("get", address).stdout == f"{address}\t{value}\n"
+        # the registers themselves
+        for address, value in (("hr:1100:uint16", 5571), ("hr:1101", 17354),
+                               ("hr:1300:uint16", 65531), ("hr:1310", 7)):
+            assert d.cli("get", address).stdout.split("\t")[1] == \
+                f"{value}\n", address
+        assert d.cli("get", "hr:1100+1").stdout == "hr:1100\t5571\n"
+        assert d.cli("-o", "raw", "get", "hr:1100", "hr:1300").stdout == \
+            "404.17\n-5\n"
+        # set writes what get reads
+        d.cli("set", "hr:1100", "-2.5")
+        d.cli("set", "hr:1300", "-7")
+        d.cli("set", "hr:1200", "on")
+        assert d.rpc("registers.read", table="hr", addr=1100,
+                     type="declared")["values"] == [-2.5]
+        assert d.cli("get", "-o", "raw", "hr:1300", "hr:1200").stdout == \
+            "-7\non\n"
+        d.cli("set", "hr:1100:uint16", "16672")
+        assert d.rpc("registers.read", table="hr", addr=1100)[
+            "values"] == [16672]
+        done = d.cli("set", "hr:1300", "-40000", ok=False)
+        assert done.returncode == 1 and "int16" in done.stderr, done
+        assert json.loads(d.cli("-o", "json", "get", "hr:1300").stdout)[
+            "values"] == [-7]
+
+
+def test_a_table_shows_name_and_unit_where_they_are_declared():
+    with Daemon(CONF) as d:
+        table = on_terminal(d, "get", "hr:1300", "hr:0")
+        assert table == ("ADDRESS  VALUE  NAME  UNIT\n"
+                         "hr:1300  -5     temp  0.1 C\n"
+                         "hr:0     0            \n"), table
+        assert on_terminal(d, "get", "hr:0").startswith("ADDRESS  VALUE\n")
+        assert d.cli("-o", "csv", "get", "hr:1300").stdout == \
+            "ADDRESS,VALUE\nhr:1300,-5\n"
 
 
 def test_status_shows_transports():
@@ -257,7 +304,8 @@ def test_wrong_usage_is_64_and_asks_nobody():
             (("ping", "now"), "usage: holdfast ping"),
             (("get", "hr"), "hr: an address is"),
             (("get", "hr:0", "xr:1"), 'unknown table "xr"'),
-            (("set", "hr:0", "abc"), '"abc" is no value for hr:0'),
+            (("set", "hr:0:uint16", "abc"), '"abc" is no value for hr:0'),
+            (("watch", "xr"), 'unknown table "xr"'),
             (("watch", "hr:x"), "the address must be a number"),
             (("-o", "xml", "ping"), "the formats are table, json"),
             (("-w", "soon", "ping"), "a number of seconds"),
@@ -400,6 +448,27 @@ def test_watch_shows_whole_values_of_a_type():
         assert w.line().split("\t")[1:] == [
             "plc1/hr:1200", "", "ab", "control"]
         assert w.end(signal.SIGTERM) == (0, "")
+
+
+def test_watch_takes_whole_tables_and_declared_values():
+    with Daemon(TWO) as d, Modbus(d.port("tcp1")) as m:
+        w = Watching(d, "watch", "plc1/hr", "co").ready(d, 90)
+        m.write_hr(7, 5)
+        m.write_coil(3, True)
+        d.cli("set", "plc2/co:1", "on")
+        got = [w.line().split("\t")[1:4] for _ in range(3)]
+        assert got == [["plc1/hr:7", "0", "5"], ["plc1/co:3", "0", "1"],
+                       ["plc2/co:1", "0", "1"]], got
+        assert w.end() == (0, "")
+        w = Watching(d, "watch", "plc1/hr:1100", "plc1/hr:90").ready(d, 90)
+        d.cli("set", "plc1/hr:1100", "1.25")
+        assert w.line().split("\t")[1:4] == [
+            "plc1/hr:1100", "404.17", "1.25"]
+        d.cli("set", "plc1/hr:1100", "2.5")
+        assert w.line().split("\t")[2:4] == ["1.25", "2.5"]
+        w.end()
+        done = d.cli("watch", "plc9/hr", ok=False)
+        assert done.returncode == 1 and 'no device "plc9"' in done.stderr
 
 
 def test_watch_in_other_forms():

@@ -13,7 +13,7 @@
 
 #include "supervisor/near.h"
 
-enum { ADDRESSES = 65536, WORDS_MAX = 16 };
+enum { ADDRESSES = 65536, WORDS_MAX = 16, TEXT_MAX = 256 };
 
 static const struct {
 	const char *word, *full;
@@ -161,23 +161,55 @@ next_field(char **rest)
 	return field;
 }
 
+/* Copies the text, and cuts device/ off; the rest, or NULL with a sentence. */
+static char *
+take_device(const char *text, struct address *a, char copy[TEXT_MAX], char *why)
+{
+	char *slash;
+
+	if (strlen(text) >= TEXT_MAX) {
+		fail(why, text, "too long");
+		return NULL;
+	}
+	snprintf(copy, TEXT_MAX, "%s", text);
+	slash = strchr(copy, '/');
+	if (slash == NULL)
+		return copy;
+	*slash = '\0';
+	if (copy[0] == '\0' || strlen(copy) >= sizeof(a->device)) {
+		fail(why, text, "no device before /");
+		return NULL;
+	}
+	memcpy(a->device, copy, strlen(copy) + 1);
+	return slash + 1;
+}
+
+bool
+address_is_table(const char *text)
+{
+	return strchr(text, ':') == NULL;
+}
+
+int
+address_parse_table(
+    const char *text, struct address *a, char why[ADDRESS_WHY_MAX])
+{
+	char copy[TEXT_MAX], *table;
+
+	*a = (struct address){ 0 };
+	table = take_device(text, a, copy, why);
+	return table != NULL ? find_table(text, table, &a->table, why) : -1;
+}
+
 int
 address_parse(const char *text, struct address *a, char why[ADDRESS_WHY_MAX])
 {
-	char copy[256], *rest = copy, *slash, *table, *where, *type, *order;
+	char copy[TEXT_MAX], *rest, *table, *where, *type, *order;
 
 	*a = (struct address){ .count = 1 };
-	if (strlen(text) >= sizeof(copy))
-		return fail(why, text, "too long");
-	snprintf(copy, sizeof(copy), "%s", text);
-	slash = strchr(copy, '/');
-	if (slash != NULL) {
-		*slash = '\0';
-		rest = slash + 1;
-		if (copy[0] == '\0' || strlen(copy) >= sizeof(a->device))
-			return fail(why, text, "no device before /");
-		memcpy(a->device, copy, strlen(copy) + 1);
-	}
+	rest = take_device(text, a, copy, why);
+	if (rest == NULL)
+		return -1;
 	table = next_field(&rest);
 	where = next_field(&rest);
 	type = next_field(&rest);

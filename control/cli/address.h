@@ -33,6 +33,13 @@ enum { ADDRESS_WHY_MAX = 200 };
 int address_parse(
     const char *text, struct address *, char why[ADDRESS_WHY_MAX]);
 
+/* True if the word can only be [device/]table: no colon is in it. */
+bool address_is_table(const char *text);
+
+/* Parses that; addr and count are left alone. 0, or -1 with a sentence. */
+int address_parse_table(
+    const char *text, struct address *, char why[ADDRESS_WHY_MAX]);
+
 /* "co", "di", "hr", "ir"; and "holding_registers". */
 const char *address_table_short(enum store_table);
 const char *address_table_long(enum store_table);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "control/cli/client.h"
+#include "control/cli/declared.h"
 #include "control/cli/print.h"
 #include "control/cli/watched.h"
 #include "control/jtext.h"
@@ -41,6 +42,13 @@ registers_name(const struct address *a, uint32_t addr, char *text, size_t size)
 
 /* ---- get ---- */
 
+enum { GET_COLUMNS = 4 };
+
+struct wanted {
+	struct address address;
+	struct declared_label label;
+};
+
 /* Addresses between two values: those of "declared" show only by number. */
 static unsigned
 step_of(const struct address *a, size_t nvalues)
@@ -54,11 +62,14 @@ step_of(const struct address *a, size_t nvalues)
 }
 
 static void
-add_values(struct print *p, const struct address *a, const json_t *result)
+add_values(struct print *p, const struct wanted *w, const json_t *result)
 {
+	const struct address *a = &w->address;
 	const json_t *values = json_object_get(result, "values");
 	unsigned step = step_of(a, json_array_size(values));
-	const char *cells[2];
+	const char *cells[GET_COLUMNS] = {
+		[2] = w->label.name, [3] = w->label.unit
+	};
 	char name[SHM_NAME_MAX + 32], dotted[SHM_NAME_MAX + 64];
 	json_t *value;
 	size_t i;
@@ -74,28 +85,56 @@ add_values(struct print *p, const struct address *a, const json_t *result)
 	}
 }
 
+/* What is asked for: the words, and what the configuration makes of them. */
+static int
+resolve_wanted(struct cli *cli, struct wanted *w, int n, char **argv)
+{
+	struct declared declared = { 0 };
+	char why[ADDRESS_WHY_MAX];
+	int code = CLI_OK;
+
+	/* all are looked at before any is asked for */
+	for (int i = 0; i < n && code == CLI_OK; i++) {
+		if (address_parse(argv[i], &w[i].address, why) == -1)
+			code = cli_fail(CLI_USAGE, "%s", why);
+	}
+	for (int i = 0; i < n && code == CLI_OK; i++)
+		code = declared_resolve(
+		    &declared, cli, &w[i].address, &w[i].label);
+	declared_fini(&declared);
+	return code;
+}
+
+/* True if there are names or units to show, and somebody to read them. */
+static bool
+shows_labels(const struct cli *cli, const struct wanted *w, int n)
+{
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+		any |= w[i].label.name[0] != '\0' || w[i].label.unit[0] != '\0';
+	return any && print_is_table(cli);
+}
+
 int
 cli_get(struct cli *cli, int argc, char **argv)
 {
-	static const char *const columns[] = { "ADDRESS", "VALUE" };
-	struct address *a = calloc((size_t)argc, sizeof(*a));
-	char why[ADDRESS_WHY_MAX];
+	static const char *const columns[GET_COLUMNS] = { "ADDRESS", "VALUE",
+		"NAME", "UNIT" };
+	struct wanted *w = calloc((size_t)argc, sizeof(*w));
 	struct print p;
 	json_t *params, *result;
-	int code = CLI_OK;
+	int code;
 
-	if (a == NULL)
+	if (w == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
-	/* all are looked at before any is asked for */
+	code = resolve_wanted(cli, w, argc, argv);
+	print_init(
+	    &p, cli, columns, shows_labels(cli, w, argc) ? GET_COLUMNS : 2, 1);
 	for (int i = 0; i < argc && code == CLI_OK; i++) {
-		if (address_parse(argv[i], &a[i], why) == -1)
-			code = cli_fail(CLI_USAGE, "%s", why);
-	}
-	print_init(&p, cli, columns, 2, 1);
-	for (int i = 0; i < argc && code == CLI_OK; i++) {
-		params = registers_params(&a[i]);
-		json_object_set_new(
-		    params, "count", json_integer((json_int_t)a[i].count));
+		params = registers_params(&w[i].address);
+		json_object_set_new(params, "count",
+		    json_integer((json_int_t)w[i].address.count));
 		code = client_call(
 		    cli, "registers.read", params, CLIENT_CALL_MS, &result);
 		if (code != CLI_OK)
@@ -103,12 +142,12 @@ cli_get(struct cli *cli, int argc, char **argv)
 		if (print_is_json(cli))
 			print_json(result);
 		else
-			add_values(&p, &a[i], result);
+			add_values(&p, &w[i], result);
 		json_decref(result);
 	}
 	if (code == CLI_OK && !print_is_json(cli))
 		print_flush(&p);
-	free(a);
+	free(w);
 	return code;
 }
 
@@ -156,15 +195,19 @@ parse_value(const struct address *a, const char *word)
 	return NULL;
 }
 
-/* What the range declares, in place of "declared". An exit code. */
+/* What the range declares, in place of "declared" or of nothing. An exit
+ * code. */
 static int
 name_declared(struct cli *cli, struct address *a)
 {
-	struct watched w = { .address = *a };
-	int code;
+	struct declared declared = { 0 };
+	struct watched w;
+	int code = declared_resolve(&declared, cli, a, NULL);
 
-	if (strcmp(a->type, "declared") != 0)
-		return CLI_OK;
+	declared_fini(&declared);
+	if (code != CLI_OK || strcmp(a->type, "declared") != 0)
+		return code;
+	w = (struct watched){ .address = *a };
 	code = watched_resolve(&w, cli);
 	if (code == CLI_OK) {
 		snprintf(

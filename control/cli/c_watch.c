@@ -28,11 +28,19 @@ struct seen {
 	uint64_t seq;
 };
 
+/* Tables of which every register is watched. */
+struct whole {
+	char prefix[TOPIC_BYTES]; /* of their topics */
+	const char *table; /* and their end; NULL: any */
+};
+
 struct watch {
 	struct cli *cli;
 	void *socket;
-	struct watched *at; /* the addresses; none: every register */
+	struct watched *at; /* the addresses */
 	size_t n;
+	struct whole *whole;
+	size_t nwhole;
 	struct seen *seen;
 	size_t nseen;
 };
@@ -75,8 +83,7 @@ print_line(const struct watch *w, const json_t *event, const char *what,
 
 	format_time(event, at, sizeof(at));
 	columns[0] = at;
-	if (w->cli->output == CLI_TABLE ||
-	    (w->cli->output == CLI_AUTO && w->cli->terminal)) {
+	if (print_is_table(w->cli)) {
 		printf("%s  %-20s  %s%s%s  %s\n", at, what, from,
 		    from[0] != '\0' ? " -> " : "", to, who);
 	} else {
@@ -135,11 +142,25 @@ print_value(void *arg, const json_t *event, const char *name, const char *from,
 	    arg, event, name, from, to, who != NULL ? print_text(who) : "?");
 }
 
+static bool
+is_whole(const struct watch *w, const char *topic)
+{
+	for (size_t i = 0; i < w->nwhole; i++) {
+		const struct whole *whole = &w->whole[i];
+
+		if (strncmp(topic, whole->prefix, strlen(whole->prefix)) == 0 &&
+		    (whole->table == NULL ||
+			strcmp(strrchr(topic, '.') + 1, whole->table) == 0))
+			return true;
+	}
+	return false;
+}
+
 static void
 show_change(struct watch *w, const char *topic, uint64_t seq,
     const json_t *event, const char *device, enum store_table table)
 {
-	bool wanted = w->n == 0;
+	bool whole = is_whole(w, topic), wanted = whole;
 
 	for (size_t i = 0; i < w->n; i++)
 		wanted |= watched_covers(&w->at[i], device, table, event);
@@ -149,7 +170,7 @@ show_change(struct watch *w, const char *topic, uint64_t seq,
 		print_event(topic, seq, event);
 		return;
 	}
-	if (w->n == 0)
+	if (whole)
 		print_plain(w, event, device, table);
 	for (size_t i = 0; i < w->n; i++) {
 		if (watched_covers(&w->at[i], device, table, event))
@@ -323,39 +344,94 @@ check_words(int argc, char **argv)
 	struct address a;
 
 	for (int i = 0; i < argc; i++) {
-		if (!is_topic(argv[i]) && address_parse(argv[i], &a, why) == -1)
+		if (is_topic(argv[i]))
+			continue;
+		if ((address_is_table(argv[i])
+			    ? address_parse_table(argv[i], &a, why)
+			    : address_parse(argv[i], &a, why)) == -1)
 			return cli_fail(CLI_USAGE, "%s", why);
 	}
+	return CLI_OK;
+}
+
+static void
+subscribe(struct watch *w, const char *topic)
+{
+	zmq_setsockopt(w->socket, ZMQ_SUBSCRIBE, topic, strlen(topic));
+}
+
+static void
+add_topic(struct watch *w, const char *word)
+{
+	subscribe(w, word);
+	if (strncmp(word, "registers", 9) == 0)
+		snprintf(w->whole[w->nwhole++].prefix, TOPIC_BYTES, "%s", word);
+}
+
+/* A table of one device or, if none is named, of all. */
+static int
+add_table(struct watch *w, const char *word)
+{
+	struct whole *whole = &w->whole[w->nwhole++];
+	char why[ADDRESS_WHY_MAX];
+	struct address a;
+	json_t *ranges;
+	int code;
+
+	if (address_parse_table(word, &a, why) == -1)
+		return cli_fail(CLI_USAGE, "%s", why);
+	whole->table = address_table_long(a.table);
+	snprintf(whole->prefix, sizeof(whole->prefix), "registers.%s%s",
+	    a.device, a.device[0] != '\0' ? "." : "");
+	subscribe(w, whole->prefix);
+	if (a.device[0] == '\0')
+		return CLI_OK;
+	/* who has no such device says so */
+	code = client_call(w->cli, "registers.describe",
+	    json_pack("{s:s, s:s}", "device", a.device, "table", whole->table),
+	    CLIENT_CALL_MS, &ranges);
+	if (code == CLI_OK)
+		json_decref(ranges);
+	return code;
+}
+
+static int
+add_address(struct watch *w, const char *word)
+{
+	struct watched *at = &w->at[w->n];
+	char topic[TOPIC_BYTES + 16], why[ADDRESS_WHY_MAX];
+	int code;
+
+	if (address_parse(word, &at->address, why) == -1)
+		return cli_fail(CLI_USAGE, "%s", why);
+	code = watched_resolve(at, w->cli);
+	if (code != CLI_OK)
+		return code;
+	snprintf(topic, sizeof(topic), "registers.%s.%s", at->address.device,
+	    address_table_long(at->address.table));
+	subscribe(w, topic);
+	w->n++;
 	return CLI_OK;
 }
 
 static int
 add_words(struct watch *w, int argc, char **argv)
 {
-	char topic[TOPIC_BYTES + 16], why[ADDRESS_WHY_MAX];
 	int code = CLI_OK;
 
-	if (argc == 0)
-		zmq_setsockopt(w->socket, ZMQ_SUBSCRIBE, "registers.", 10);
 	w->at = calloc((size_t)argc + 1, sizeof(w->at[0]));
-	if (w->at == NULL)
+	w->whole = calloc((size_t)argc + 1, sizeof(w->whole[0]));
+	if (w->at == NULL || w->whole == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
+	if (argc == 0)
+		add_topic(w, "registers.");
 	for (int i = 0; i < argc && code == CLI_OK; i++) {
-		if (is_topic(argv[i])) {
-			zmq_setsockopt(
-			    w->socket, ZMQ_SUBSCRIBE, argv[i], strlen(argv[i]));
-			continue;
-		}
-		if (address_parse(argv[i], &w->at[w->n].address, why) == -1)
-			return cli_fail(CLI_USAGE, "%s", why);
-		code = watched_resolve(&w->at[w->n], w->cli);
-		if (code != CLI_OK)
-			break;
-		snprintf(topic, sizeof(topic), "registers.%s.%s",
-		    w->at[w->n].address.device,
-		    address_table_long(w->at[w->n].address.table));
-		zmq_setsockopt(w->socket, ZMQ_SUBSCRIBE, topic, strlen(topic));
-		w->n++;
+		if (is_topic(argv[i]))
+			add_topic(w, argv[i]);
+		else if (address_is_table(argv[i]))
+			code = add_table(w, argv[i]);
+		else
+			code = add_address(w, argv[i]);
 	}
 	/* what they are now, once changes to them are on their way */
 	for (size_t i = 0; i < w->n && code == CLI_OK; i++)
@@ -412,6 +488,7 @@ cli_watch(struct cli *cli, int argc, char **argv)
 	for (size_t i = 0; i < w.n; i++)
 		watched_fini(&w.at[i]);
 	free(w.at);
+	free(w.whole);
 	free(w.seen);
 	return code;
 }

@@ -30,15 +30,21 @@ static const struct cli_command commands[] = {
 	    "An address is " ADDRESS ".\n"
 	    "TABLE is co, di, hr or ir; ADDR counts from 0; COUNT is in values "
 	    "of TYPE.\n"
+	    "Without +COUNT and :TYPE, where a declared range begins, it is "
+	    "the value\ndeclared there; :uint16 is the register.\n"
 	    "  holdfast get plc1/hr:100+4\n"
 	    "  holdfast get hr:1100:float32 co:0+16",
 	    1, -1, cli_get },
 	{ "set", "ADDRESS VALUE...", "write registers and bits",
 	    "The values go to ADDRESS and what follows it, as one step.\n"
+	    "Without +COUNT and :TYPE, where a declared range begins, they "
+	    "have the\ntype that is declared.\n"
 	    "  holdfast set hr:1100:float32 1.5\n"
 	    "  holdfast set plc1/co:0 on off on",
 	    2, -1, cli_set },
-	{ "watch", "[ADDRESS | TOPIC]...", "print changes as they happen",
+	{ "watch", "[ADDRESS | TABLE | TOPIC]...",
+	    "print changes as they happen",
+	    "TABLE is [DEVICE/] and co, di, hr or ir, all of it. "
 	    "TOPIC is transports, connections or log, or one of them with a "
 	    "name:\ntransports.tcp1. Without arguments: every register.\n"
 	    "  holdfast watch plc1/hr:100+4 transports",

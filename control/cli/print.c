@@ -68,13 +68,19 @@ print_span(double s)
 	return text;
 }
 
+bool
+print_is_table(const struct cli *cli)
+{
+	return cli->output == CLI_TABLE ||
+	    (cli->output == CLI_AUTO && cli->terminal);
+}
+
 void
 print_note(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (cli->output != CLI_TABLE &&
-	    !(cli->output == CLI_AUTO && cli->terminal))
+	if (!print_is_table(cli))
 		return;
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
@@ -270,9 +276,7 @@ print_rows(struct print *p, bool header)
 void
 print_flush(struct print *p)
 {
-	print_rows(p,
-	    p->cli->output == CLI_TABLE || p->cli->output == CLI_CSV ||
-		(p->cli->output == CLI_AUTO && p->cli->terminal));
+	print_rows(p, print_is_table(p->cli) || p->cli->output == CLI_CSV);
 }
 
 void

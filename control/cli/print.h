@@ -39,6 +39,9 @@ void print_bare(struct print *);
 bool print_is_json(const struct cli *);
 void print_json(const json_t *);
 
+/* True for a table: on a terminal, or with -o table. */
+bool print_is_table(const struct cli *);
+
 /* One line on a terminal or with -o table, and nothing elsewhere. */
 void print_note(const struct cli *, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "control/cli/client.h"
+#include "control/cli/declared.h"
 #include "control/cli/print.h"
 #include "control/jtext.h"
 
@@ -90,10 +91,18 @@ look_up_range(struct watched *w, struct cli *cli)
 int
 watched_resolve(struct watched *w, struct cli *cli)
 {
-	const struct address *a = &w->address;
+	struct address *a = &w->address;
+	struct declared declared = { 0 };
 	bool bits = a->table == STORE_CO || a->table == STORE_DI;
 	int code = CLI_OK;
 
+	if (a->device[0] == '\0')
+		code = name_device(w, cli);
+	if (code == CLI_OK && !bits)
+		code = declared_resolve(&declared, cli, a, NULL);
+	declared_fini(&declared);
+	if (code != CLI_OK)
+		return code;
 	w->type = bits ? TYPED_BITS : TYPED_UINT16;
 	if (a->type[0] != '\0' && strcmp(a->type, "declared") != 0)
 		w->type = (enum typed_type)typed_type_find(a->type);
@@ -102,9 +111,7 @@ watched_resolve(struct watched *w, struct cli *cli)
 	if (bits && w->type != TYPED_BITS)
 		return cli_fail(
 		    CLI_USAGE, "a table of bits has no %s", a->type);
-	if (a->device[0] == '\0')
-		code = name_device(w, cli);
-	if (code == CLI_OK && a->type[0] != '\0' && !bits)
+	if (a->type[0] != '\0' && !bits)
 		code = look_up_range(w, cli);
 	if (code != CLI_OK)
 		return code;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Addresses that mean what the configuration declares there.
+ */
+
+#include "control/cli/declared.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control/cli/client.h"
+
+/* Asks for the ranges of the address's table, unless they are known. */
+static int
+fetch(struct declared *d, struct cli *cli, const struct address *a)
+{
+	json_t *params;
+
+	if (d->ranges != NULL && d->table == a->table &&
+	    strcmp(d->device, a->device) == 0)
+		return CLI_OK;
+	declared_fini(d);
+	snprintf(d->device, sizeof(d->device), "%s", a->device);
+	d->table = a->table;
+	params = json_pack("{s:s}", "table", address_table_long(a->table));
+	if (a->device[0] != '\0')
+		json_object_set_new(params, "device", json_string(a->device));
+	return client_call(
+	    cli, "registers.describe", params, CLIENT_CALL_MS, &d->ranges);
+}
+
+static const json_t *
+range_at(const json_t *ranges, uint32_t addr)
+{
+	json_t *range;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)ranges, i, range) {
+		if (json_integer_value(json_object_get(range, "addr")) ==
+		    (json_int_t)addr)
+			return range;
+	}
+	return NULL;
+}
+
+static void
+fill_label(const json_t *range, struct declared_label *label)
+{
+	const char *name = json_string_value(json_object_get(range, "name"));
+	const char *unit = json_string_value(json_object_get(range, "unit"));
+	double scale = json_number_value(json_object_get(range, "scale"));
+
+	snprintf(label->name, sizeof(label->name), "%.63s",
+	    name != NULL ? name : "");
+	snprintf(label->unit, sizeof(label->unit), "%.40s",
+	    unit != NULL ? unit : "");
+	/* the number is shown as it is stored */
+	if (scale != 1 && scale != 0)
+		snprintf(label->unit, sizeof(label->unit), "%.12g%s%.40s",
+		    scale, unit != NULL ? " " : "", unit != NULL ? unit : "");
+}
+
+int
+declared_resolve(struct declared *d, struct cli *cli, struct address *a,
+    struct declared_label *label)
+{
+	const json_t *range;
+	const char *name;
+	int code, type;
+
+	if (label != NULL)
+		*label = (struct declared_label){ 0 };
+	if (a->has_count || a->type[0] != '\0')
+		return CLI_OK;
+	code = fetch(d, cli, a);
+	if (code != CLI_OK)
+		return code;
+	range = range_at(d->ranges, a->addr);
+	if (range == NULL)
+		return CLI_OK;
+	if (label != NULL)
+		fill_label(range, label);
+	name = json_string_value(json_object_get(range, "type"));
+	type = name != NULL ? typed_type_find(name) : -1;
+	/* one bit of a register is what nobody means by its address */
+	if (a->table == STORE_CO || a->table == STORE_DI || type == -1 ||
+	    type == TYPED_UINT16 || type == TYPED_BITS)
+		return CLI_OK;
+	snprintf(a->type, sizeof(a->type), "%s",
+	    typed_type_name((enum typed_type)type));
+	if (type == TYPED_STRING)
+		a->count = (uint32_t)json_integer_value(
+		    json_object_get(range, "count"));
+	return CLI_OK;
+}
+
+void
+declared_fini(struct declared *d)
+{
+	json_decref(d->ranges);
+	d->ranges = NULL;
+}
