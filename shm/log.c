@@ -2,18 +2,22 @@
 
 /*
  * The log: one event, one line, one write. Runs in every process; never while
- * a device is owned, never in a signal handler, never allocates. What a line
- * is made of may come from outside, so that it stays one line is seen to here.
+ * a device is owned, never in a signal handler, never allocates, never waits
+ * for a reader. What a line is made of may come from outside, so that it stays one line is seen to here.
  */
 
 #include "shm/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +26,7 @@
 
 enum {
 	MESSAGE_MAX = 1024,
-	LINE_MAX_BYTES = 4096, /* what a pipe takes in one piece */
+	LINE_MAX_BYTES = PIPE_BUF, /* what a pipe takes in one piece */
 	PATH_MAX_BYTES = 4096,
 	TAIL = 8, /* kept free for what closes a line */
 };
@@ -35,6 +39,7 @@ static struct {
 	const char *who;
 	const struct slot_env *env;
 	pid_t pid; /* whose slot env is: a ring has one writer */
+	unsigned long lost; /* lines since the last that got through */
 } the = {
 	.fd = STDERR_FILENO,
 	.level = LOG_INFO,
@@ -98,6 +103,9 @@ log_reopen(void)
 void
 log_as(const char *who, const struct slot_env *env)
 {
+	if (the.pid != 0 && the.pid != getpid()) {
+		the.lost = 0; /* the parent will tell */
+	}
 	the.who = who;
 	the.env = env;
 	the.pid = getpid();
@@ -230,35 +238,81 @@ add_time(struct line *l)
 }
 
 static void
+compose(struct line *l, enum log_level level, const char *message)
+{
+	const char *name = level_names[level];
+
+	l->len = 0;
+	if (the.format == LOG_JSON) {
+		add(l, "{\"time\":\"", 9);
+		add_time(l);
+		add(l, "\",\"level\":\"", 11);
+		add(l, name, strlen(name));
+		add(l, "\",\"who\":\"", 9);
+		add_escaped(l, the.who, true);
+		add(l, "\",\"message\":\"", 13);
+		add_escaped(l, message, true);
+		add_end(l, "\"}\n");
+	} else {
+		add_time(l);
+		add(l, " ", 1);
+		add(l, name, strlen(name));
+		add(l, " ", 1);
+		add_escaped(l, the.who, false);
+		add(l, ": ", 2);
+		add_escaped(l, message, false);
+		add_end(l, "\n");
+	}
+}
+
+/*
+ * Whoever reads a pipe, a socket or a terminal may have stopped to, and nobody
+ * here is to wait for that. The descriptor cannot be made non-blocking: that
+ * mode belongs to all that share it. A pipe that polls as writable takes
+ * PIPE_BUF bytes, but another process may be quicker to use them, so the write
+ * itself is told not to wait where the kernel knows how. False: nothing was
+ * written, or not all.
+ */
+static bool
+put_line(const struct line *l)
+{
+	struct iovec iov = { (void *)(uintptr_t)l->text, l->len };
+	struct pollfd p = { .fd = the.fd, .events = POLLOUT };
+	struct stat st;
+	ssize_t n = -1;
+
+	if (fstat(the.fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)) {
+			return false;
+		}
+		n = pwritev2(the.fd, &iov, 1, -1, RWF_NOWAIT);
+		if (n >= 0 || errno == EAGAIN) {
+			return n == (ssize_t)l->len;
+		}
+	}
+	do {
+		n = write(the.fd, l->text, l->len);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)l->len;
+}
+
+static void
 write_line(enum log_level level, const char *message)
 {
 	struct line l;
-	bool json = the.format == LOG_JSON;
-	const char *name = level_names[level];
+	char lost[64];
 
-	l.len = 0;
-	if (json) {
-		add(&l, "{\"time\":\"", 9);
-		add_time(&l);
-		add(&l, "\",\"level\":\"", 11);
-		add(&l, name, strlen(name));
-		add(&l, "\",\"who\":\"", 9);
-		add_escaped(&l, the.who, true);
-		add(&l, "\",\"message\":\"", 13);
-		add_escaped(&l, message, true);
-		add_end(&l, "\"}\n");
-	} else {
-		add_time(&l);
-		add(&l, " ", 1);
-		add(&l, name, strlen(name));
-		add(&l, " ", 1);
-		add_escaped(&l, the.who, false);
-		add(&l, ": ", 2);
-		add_escaped(&l, message, false);
-		add_end(&l, "\n");
+	if (the.lost > 0) {
+		snprintf(lost, sizeof(lost), "log lines lost n=%lu", the.lost);
+		compose(&l, LOG_WARN, lost);
+		if (!put_line(&l)) {
+			the.lost++;
+			return;
+		}
+		the.lost = 0;
 	}
-	while (write(the.fd, l.text, l.len) < 0 && errno == EINTR)
-		;
+	compose(&l, level, message);
+	the.lost += !put_line(&l);
 }
 
 LOG_FMT(3, 0)

@@ -10,6 +10,9 @@
  * or as one JSON object a line. Lines of warn and above, and others as the
  * level says, also go to the slot's notices, from which the control process
  * publishes them. Lower case, no full stop. Never called while owning.
+ *
+ * A line never waits for whoever reads a pipe or a terminal. One that cannot
+ * be written at once is lost, and the next that can says "log lines lost n=".
  */
 
 #include <stdarg.h>

@@ -254,6 +254,75 @@ START_TEST(a_child_does_not_write_into_its_parents_ring)
 }
 END_TEST
 
+/* Standard error is a pipe that nobody reads; its reading end. */
+static int
+full_pipe(void)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, 8192), 8192);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	close(ends[1]);
+	ck_assert_int_eq(log_open(NULL, LOG_TEXT, LOG_INFO), 0);
+	return ends[0];
+}
+
+START_TEST(a_pipe_that_nobody_reads_loses_lines_and_keeps_nobody_waiting)
+{
+	int fd = full_pipe(), wrote = 0, got, more;
+	unsigned long lost = 0;
+	char *s;
+
+	for (; wrote < 1000; wrote++) {
+		log_info("line %d of many", wrote);
+	}
+	/* the descriptor is as it was, for those that share it */
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+	got = lines((buf[read(fd, buf, sizeof(buf) - 1)] = 0, buf));
+	ck_assert_int_gt(got, 10);
+	ck_assert_int_lt(got, wrote);
+	log_info("one more");
+	log_info("and another");
+	s = (buf[read(fd, buf, sizeof(buf) - 1)] = 0, buf);
+	more = lines(s);
+	ck_assert_int_eq(more, 3);
+	s = strstr(s, " warn holdfast: log lines lost n=");
+	ck_assert_ptr_nonnull(s);
+	ck_assert_int_eq(sscanf(strchr(s, '='), "=%lu", &lost), 1);
+	ck_assert_int_eq((int)lost, wrote - got);
+	ck_assert_ptr_nonnull(strstr(s, ": one more\n"));
+	ck_assert_ptr_nonnull(strstr(s, ": and another\n"));
+}
+END_TEST
+
+START_TEST(processes_that_race_for_the_last_room_do_not_wait_either)
+{
+	int fd = full_pipe(), status;
+	pid_t pid[4];
+
+	for (int i = 0; i < 4; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			alarm(5); /* who waits is ended by it */
+			for (int n = 0; n < 20000; n++) {
+				log_info("%d", n);
+			}
+			_exit(0);
+		}
+	}
+	/* room comes and goes while they write, and then comes no more */
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 3000; i++) {
+		(void)!read(fd, buf, 4096);
+	}
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(waitpid(pid[i], &status, 0), pid[i]);
+		ck_assert_int_eq(status, 0);
+	}
+}
+END_TEST
+
 START_TEST(fatal_logs_and_ends_with_its_code)
 {
 	int status;
@@ -291,6 +360,10 @@ main(void)
 	    t, a_file_that_cannot_be_opened_leaves_the_log_as_it_was);
 	tcase_add_test(t, warnings_and_what_is_logged_become_notices);
 	tcase_add_test(t, a_child_does_not_write_into_its_parents_ring);
+	tcase_add_test(
+	    t, a_pipe_that_nobody_reads_loses_lines_and_keeps_nobody_waiting);
+	tcase_add_test(
+	    t, processes_that_race_for_the_last_room_do_not_wait_either);
 	tcase_add_test(t, fatal_logs_and_ends_with_its_code);
 	suite_add_tcase(s, t);
 	return fix_run(s);
