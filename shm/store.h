@@ -102,7 +102,10 @@ enum store_rc store_read(const struct store *, enum store_table, uint32_t addr,
  * the writes before them; checks are evaluated first, against the values
  * before the first write. Blocks at most who->budget_ns. Buffers that READ
  * steps fill are complete before the commit is visible; on STORE_REPLAYED
- * they are untouched. seq, unless NULL, gets the number of the commit.
+ * they are untouched. seq, unless NULL, gets the number of the commit: they
+ * count up, but the undoing of a write whose writer died before its commit uses
+ * one up. In the changes of one call every WRITE step, also where it overlaps
+ * an earlier one, tells as the old values those from before the call.
  */
 enum store_rc store_apply(struct store *, const struct store_who *,
     const struct store_step *, unsigned n, uint64_t *seq);
@@ -116,13 +119,6 @@ const struct shm_range *store_range(
 
 /* Bytes that count registers or bits take in wire form. */
 size_t store_bytes(enum store_table, uint32_t count);
-
-/*
- * After the identity's death has been proved: takes the device from it if it
- * owned it, repairs, releases; and wakes one waiter in any case, since the
- * dead may have taken a wake-up along. True if it had owned it.
- */
-bool store_reap(struct store *, uint64_t dead);
 
 /* One change, as it was committed. was and is are in wire form and lie in the
  * caller's buffer. */

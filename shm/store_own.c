@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "shm/seg.h"
+#include "shm/store_reap.h"
 
 #define NS_PER_S 1000000000
 #define BUDGET_MAX ((uint64_t)3600 * NS_PER_S)
@@ -26,12 +27,32 @@ now_ns(void)
 	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* What this process is about to own, for the supervisor, which takes an owner
- * without a claim for a forgery. */
 static _Atomic uint64_t *
-claim_of(const struct store *st)
+claim_of(const struct store *st, uint64_t id)
 {
-	return &seg_slot(st->env->control, SLOT_OF(st->env->me))->claim;
+	return &seg_slot(st->env->control, SLOT_OF(id))->claim;
+}
+
+/* Says what this process is about to own: before it reaches for the owner
+ * word, and not a moment longer than it owns or reaches. The number that
+ * counts up tells one claim from the next: see store_forged(). */
+static void
+claim(const struct store *st)
+{
+	_Atomic uint64_t *word = claim_of(st, st->env->me);
+	uint64_t n = atomic_load_explicit(word, memory_order_relaxed) >> 32;
+
+	atomic_store_explicit(word, (n + 1) << 32 | (1 + (uint64_t)st->index),
+	    memory_order_relaxed);
+}
+
+static void
+unclaim(const struct store *st)
+{
+	_Atomic uint64_t *word = claim_of(st, st->env->me);
+	uint64_t n = atomic_load_explicit(word, memory_order_relaxed) >> 32;
+
+	atomic_store_explicit(word, n << 32, memory_order_release);
 }
 
 _Atomic uint64_t *
@@ -153,8 +174,7 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	int64_t now, end, ask_at, until;
 	bool got;
 
-	atomic_store_explicit(
-	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
+	claim(st);
 	/* without a token, too: a crash may have eaten it */
 	if ((sem_trywait(st->gate) == 0 && try_owner(st, false)) ||
 	    try_owner(st, false)) {
@@ -165,8 +185,10 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	ask_at = now + STORE_SLICE_NS;
 	for (;;) {
 		until = now + STORE_SLICE_NS;
+		unclaim(st);
 		got = wait_at_gate(st, until < end ? until : end);
 		now = now_ns();
+		claim(st);
 		/* a token got while another one owns is simply absorbed */
 		if (try_owner(st, !got || now >= ask_at)) {
 			return 0;
@@ -178,7 +200,7 @@ store_own_take(struct store *st, uint64_t budget_ns)
 			ask_at = now + STORE_SLICE_NS;
 		}
 	}
-	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+	unclaim(st);
 	return -1;
 }
 
@@ -188,12 +210,30 @@ store_own_release(struct store *st)
 	int tokens = 0;
 
 	atomic_store_explicit(&st->dev->owner, 0, memory_order_release);
-	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+	unclaim(st);
 	/* at most one free token is ever of use */
 	sem_getvalue(st->gate, &tokens);
 	if (tokens <= 0) {
 		sem_post(st->gate);
 	}
+}
+
+/*
+ * An owner claims before it swaps its name in and until it has taken it out,
+ * and each claim is another number. So a claim that was the same before and
+ * after the name was seen, and is not for this device, is not an owner's.
+ */
+bool
+store_forged(const struct store *st, uint64_t id)
+{
+	_Atomic uint64_t *word = claim_of(st, id);
+	uint64_t was = atomic_load_explicit(word, memory_order_acquire);
+	uint64_t o =
+	    atomic_load_explicit(&st->dev->owner, memory_order_acquire);
+
+	return o == id && (uint32_t)was != 1 + st->index &&
+	    atomic_load_explicit(word, memory_order_relaxed) == was &&
+	    !slot_declared_dead(st->env->control, id);
 }
 
 bool
@@ -202,14 +242,13 @@ store_reap(struct store *st, uint64_t dead)
 	uint64_t o = dead;
 	bool had;
 
-	atomic_store_explicit(
-	    claim_of(st), 1 + (uint64_t)st->index, memory_order_relaxed);
+	claim(st);
 	had = dead != 0 && swap_owner(st, &o);
 	if (had) {
 		repair(st);
 		store_own_release(st);
 	}
-	atomic_store_explicit(claim_of(st), 0, memory_order_release);
+	unclaim(st);
 	/* in any case: the dead may have taken a token or a wake-up along */
 	sem_post(st->gate);
 	return had;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/store_reap.h"
 #include "supervisor/birth.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"

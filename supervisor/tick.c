@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/store_reap.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
 
@@ -110,9 +111,20 @@ watch_device(struct super *s, size_t i)
 	const struct shm_device *dev = s->stores[i].dev;
 	uint64_t owner = atomic_load(&dev->owner);
 	struct process *p = occupant(s, owner);
-	uint64_t beat = p != NULL ? atomic_load(&p->shm->beat_ns) : 0;
+	/* whose name was forged is about and well, which says nothing */
+	bool forged = store_forged(&s->stores[i], owner);
+	uint64_t beat =
+	    p != NULL && !forged ? atomic_load(&p->shm->beat_ns) : 0;
 
 	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat)) {
+		return;
+	}
+	if (forged) {
+		if (store_reap(&s->stores[i], owner)) {
+			log_warnx("device %s: owner forged to %s; repaired",
+			    s->conf->devices[i].name,
+			    slot_name(s->env.control, owner));
+		}
 		return;
 	}
 	if (p != NULL && !guilty(p)) {

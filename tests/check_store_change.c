@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "shm/store_reap.h"
 #include "tests/store_fixture.h"
 
 static struct fixture fix;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "shm/store_reap.h"
 #include "tests/store_fixture.h"
 
 static struct fixture fix;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "shm/store_own.h"
+#include "shm/store_reap.h"
 #include "tests/store_fixture.h"
 
 enum { REGS = 120, AT = 3, MS = 1000000, DEAD_SLOT = 5, DEAD_AUTHOR = 25 };
@@ -259,7 +260,7 @@ START_TEST(at_rest_there_is_a_token_and_no_claim)
 	}
 	sem_getvalue(fix.store.gate, &tokens);
 	ck_assert_int_eq(tokens, 1);
-	ck_assert_uint_eq(seg_slot(fix.env.control, 1)->claim, 0);
+	ck_assert_uint_eq((uint32_t)seg_slot(fix.env.control, 1)->claim, 0);
 	sides_agree();
 }
 END_TEST
@@ -316,19 +317,96 @@ START_TEST(a_stopped_owner_keeps_writers_out_for_their_budget_only)
 
 	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
 	ck_assert(WIFSTOPPED(status));
-	ck_assert_uint_eq(seg_slot(fix.env.control, 4)->claim, 1);
+	ck_assert_uint_eq((uint32_t)seg_slot(fix.env.control, 4)->claim, 1);
 	t = now_ns();
 	ck_assert_int_eq(write_all(1, 20 * MS), STORE_BUSY);
 	t = now_ns() - t;
 	ck_assert_int_ge(t, 20 * MS);
 	ck_assert_int_lt(t, 500 * MS);
-	ck_assert_uint_eq(seg_slot(fix.env.control, 1)->claim, 0);
+	ck_assert_uint_eq((uint32_t)seg_slot(fix.env.control, 1)->claim, 0);
 	ck_assert_int_eq(read_all(), 0); /* readers are not kept out */
 	kill(pid, SIGCONT);
 	ck_assert_int_eq(write_all(1, 2000 * MS), STORE_OK);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	sides_agree();
+}
+END_TEST
+
+/* ---- forgeries ---- */
+
+START_TEST(a_true_owner_is_never_taken_for_a_forgery)
+{
+	ck_assert(!store_forged(&fix.store, 0));
+	ck_assert(!store_forged(&fix.store, fix.env.me));
+	ck_assert_int_eq(store_own_take(&fix.store, MS), 0);
+	ck_assert(!store_forged(&fix.store, fix.env.me));
+	store_own_release(&fix.store);
+	ck_assert(!store_forged(&fix.store, fix.env.me));
+}
+END_TEST
+
+static void
+own_again_and_again(unsigned slot)
+{
+	(void)slot;
+	for (;;) {
+		if (store_own_take(&fix.store, 1000 * MS) != 0) {
+			_exit(1);
+		}
+		store_own_release(&fix.store);
+	}
+}
+
+START_TEST(an_owner_that_comes_and_goes_is_never_taken_for_a_forgery)
+{
+	uint64_t id = slot_next_id(fix.env.control, 4);
+	pid_t pid = start(4, own_again_and_again);
+	int status, seen = 0;
+
+	for (int64_t end = now_ns() + 300 * MS; now_ns() < end;) {
+		seen += atomic_load(&fix.store.dev->owner) == id;
+		ck_assert(!store_forged(&fix.store, id));
+	}
+	ck_assert_int_gt(seen, 0);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+}
+END_TEST
+
+START_TEST(a_name_without_its_bearers_claim_is_a_forgery_and_is_taken_out)
+{
+	uint64_t other = slot_next_id(fix.env.control, 4);
+	struct shm_slot *slot = seg_slot(fix.env.control, 4);
+	uint64_t named = _i == 2 ? fix.env.me : other;
+	int lock = slot_lock_open(fix.lock_path);
+
+	ck_assert_int_eq(slot_lock_take(lock, 4), 0);
+	/* it claims nothing, or something else */
+	atomic_store(&slot->claim, (uint64_t)7 << 32 | (_i == 1 ? 2 : 0));
+	atomic_store(&fix.store.dev->owner, named);
+	ck_assert(store_forged(&fix.store, named));
+	ck_assert_int_eq(write_all(1, 5 * MS), STORE_BUSY);
+	/* who waits because of it does not look like the owner for that */
+	ck_assert(store_forged(&fix.store, named));
+	ck_assert(store_reap(&fix.store, named));
+	ck_assert(!store_forged(&fix.store, named));
+	ck_assert_uint_eq(slot_next_id(fix.env.control, 4), other); /* lives */
+	ck_assert_int_eq(write_all(2, 5 * MS), STORE_OK);
+	sides_agree();
+}
+END_TEST
+
+START_TEST(a_name_of_the_dead_is_no_forgery)
+{
+	uint64_t dead = slot_next_id(fix.env.control, 4);
+
+	slot_declare_dead(fix.env.control, dead);
+	atomic_store(&fix.store.dev->owner, dead);
+	ck_assert(!store_forged(&fix.store, dead));
+	atomic_store(&fix.store.dev->owner, SLOT_ID(FIX_SLOTS, 0));
+	ck_assert(!store_forged(&fix.store, SLOT_ID(FIX_SLOTS, 0)));
 }
 END_TEST
 
@@ -581,6 +659,13 @@ main(void)
 	tcase_add_test(t, a_transaction_over_two_tables_is_seen_whole);
 	tcase_add_test(t, no_addition_is_lost_among_writers);
 	tcase_add_test(t, at_rest_there_is_a_token_and_no_claim);
+	tcase_add_test(t, a_true_owner_is_never_taken_for_a_forgery);
+	tcase_add_test(
+	    t, an_owner_that_comes_and_goes_is_never_taken_for_a_forgery);
+	tcase_add_loop_test(t,
+	    a_name_without_its_bearers_claim_is_a_forgery_and_is_taken_out, 0,
+	    3);
+	tcase_add_test(t, a_name_of_the_dead_is_no_forgery);
 	tcase_add_test(t, a_lost_token_costs_nothing);
 	tcase_add_test(t, tokens_too_many_let_nobody_in_beside_an_owner);
 	tcase_add_test(

@@ -220,6 +220,23 @@ def test_a_device_held_in_nobodys_name_is_freed():
         assert d.ask("tcp2", "write 7") == "wrote 0"
 
 
+def test_nobody_is_killed_for_a_name_that_another_has_forged():
+    with Toys(toy.conf(2)) as d:
+        pids = [int(d.ask(t, "pid")) for t in ("tcp1", "tcp2")]
+        value = 0
+        # supervisor, control process, the forger itself, another worker
+        for slot in (0, 1, 8, 9):
+            for writer in ("tcp1", "tcp2"):
+                value += 1
+                assert d.ask("tcp1", "accuse %d" % slot) == "accused"
+                began = time.monotonic()
+                assert d.ask(writer, "write %d" % value) == "wrote 0"
+                assert time.monotonic() - began < 0.9
+        d.wait_stderr("device plc1: owner forged to tcp2; repaired", 1)
+        assert "held device" not in d.stderr_text()
+        assert pids == [int(d.ask(t, "pid")) for t in ("tcp1", "tcp2")]
+
+
 def test_nobody_is_killed_because_the_machine_stood_still():
     with Toys(toy.conf(hang_timeout_ms=300)) as d:
         pids = d.children()

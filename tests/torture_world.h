@@ -24,6 +24,7 @@
 #include "shm/seg.h"
 #include "shm/slot.h"
 #include "shm/store.h"
+#include "shm/store_reap.h"
 #include "tests/torture_trace.h"
 
 enum { /* slots, and authors of the same numbers */

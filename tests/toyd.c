@@ -184,6 +184,9 @@ toy_hold(struct toy *t, int fd, const char *arg)
 	struct shm_device *dev = t->proc->stores[atoi(arg)].dev;
 	uint64_t nobody = 0;
 
+	atomic_store(
+	    &seg_slot(t->proc->env.control, SLOT_OF(t->proc->env.me))->claim,
+	    1 + (uint64_t)dev->index);
 	say(fd,
 	    atomic_compare_exchange_strong(
 		&dev->owner, &nobody, t->proc->env.me)
@@ -200,6 +203,15 @@ toy_forge(struct toy *t, int fd, const char *arg)
 {
 	atomic_store(&t->proc->stores[atoi(arg)].dev->owner, SLOT_ID(5, 12345));
 	say(fd, "forged");
+}
+
+/* Puts the name of a slot's occupant into the owner word of device 0. */
+static void
+toy_accuse(struct toy *t, int fd, const char *arg)
+{
+	atomic_store(&t->proc->stores[0].dev->owner,
+	    slot_next_id(t->proc->env.control, (unsigned)atoi(arg)));
+	say(fd, "accused");
 }
 
 /* Writes noise over all of the control segment and over its own segment, for
@@ -423,6 +435,7 @@ static const struct {
 	{ "ipc", toy_ipc },
 	{ "hold", toy_hold },
 	{ "forge", toy_forge },
+	{ "accuse", toy_accuse },
 	{ "scribble", toy_scribble },
 	{ "write", toy_write },
 	{ "state", toy_state },
