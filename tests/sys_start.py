@@ -188,7 +188,7 @@ def test_a_second_daemon_is_refused_with_the_pid_of_the_first():
             done = p.end()
             assert done.returncode == UNAVAILABLE, done
             assert f"(pid {d.pid}) is using the store" in done.stderr
-            assert not os.listdir(p.run)
+            assert not os.path.exists(p.run)
         d.ask("tcp1", "pid")
 
 
