@@ -83,6 +83,10 @@ static const struct cmd table[] = {
 	    { { "id", ARG_STRING, MAY }, { "transport", ARG_STRING, MAY } } },
 
 	{ "stats.get", CMD_READ, "every counter", cmd_stats_get, { { 0 } } },
+	{ "trace.read", CMD_READ, "the frames that transports have kept",
+	    cmd_trace_read,
+	    { { "transport", ARG_STRING, MAY },
+		{ "since", ARG_OBJECT, MAY } } },
 };
 
 enum { NROWS = sizeof(table) / sizeof(table[0]) };
@@ -188,12 +192,14 @@ check_kind(
 		[ARG_INTEGER] = "an integer",
 		[ARG_NUMBER] = "a number",
 		[ARG_ARRAY] = "an array",
+		[ARG_OBJECT] = "an object",
 	};
 	const bool fits[] = {
 		[ARG_STRING] = json_is_string(value),
 		[ARG_INTEGER] = json_is_integer(value),
 		[ARG_NUMBER] = json_is_number(value),
 		[ARG_ARRAY] = json_is_array(value),
+		[ARG_OBJECT] = json_is_object(value),
 	};
 	double number = json_number_value(value);
 

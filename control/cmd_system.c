@@ -54,6 +54,7 @@ describe_args(const struct cmd *cmd)
 		[ARG_INTEGER] = "integer",
 		[ARG_NUMBER] = "number",
 		[ARG_ARRAY] = "array",
+		[ARG_OBJECT] = "object",
 	};
 	json_t *all = json_object();
 

@@ -433,6 +433,7 @@ static const struct {
 	{ "connections.list", CMD_READ },
 	{ "connections.close", CMD_OPERATE },
 	{ "stats.get", CMD_READ },
+	{ "trace.read", CMD_READ },
 };
 
 START_TEST(each_method_of_the_contract_has_a_row_with_its_role_and_help)

@@ -643,6 +643,48 @@ def test_many_requests_at_once_are_all_answered():
         s.close()
 
 
+def test_frames_are_kept_and_read_where_trace_is_on():
+    conf = json.loads(json.dumps(CONF))
+    conf["transports"]["tcp1"]["trace"] = True
+    with Daemon(conf) as d, Modbus(d.port("tcp1")) as m, \
+            Modbus(d.port("tcp2")) as untraced:
+        untraced.read_hr(0, 1)
+        m.write_hr(5, 17)
+        first = d.rpc("trace.read")
+        assert not first["lost"] and set(first["next"]) == {
+            "tcp1.0", "tcp2.0"}, first
+        request, reply = first["frames"]
+        assert request["direction"] == "in" and reply["direction"] == "out"
+        for frame in (request, reply):
+            assert frame["transport"] == "tcp1" and frame["unit"] == 1
+            assert frame["connection"] == d.rpc(
+                "connections.list", transport="tcp1")[0]["id"]
+            assert abs(frame["at"] - time.time()) < 60
+            # a write of one register is answered by itself
+            assert frame["adu"][4:] == "000000060106" "00050011", frame
+            assert (frame["function"], frame["name"]) == (
+                6, "write_single_register"), frame
+            assert "exception" not in frame
+        assert d.rpc("trace.read", since=first["next"])["frames"] == []
+        try:
+            m.read_hr(60000, 1)
+        except sysutil.ModbusError:
+            pass
+        request, reply = d.rpc(
+            "trace.read", transport="tcp1", since=first["next"])["frames"]
+        assert request["function"] == reply["function"] == 3
+        assert reply["exception"] == 2 and "exception" not in request
+        assert d.rpc("trace.read", transport="tcp2")["frames"] == []
+        # what a dead worker has seen is still there
+        pid = d.rpc("transports.list")[0]["pid"]
+        d.rpc("transports.stop", name="tcp1")
+        assert not os.path.exists(f"/proc/{pid}")
+        assert len(d.rpc("trace.read", transport="tcp1")["frames"]) == 4
+        refused(-32602, d.rpc, "trace.read", since={"tcp1.0": -1})
+        refused(-32602, d.rpc, "trace.read", since=[1])
+        refused(-32001, d.rpc, "trace.read", transport="tcp3")
+
+
 HEAVY = dict(CONF, hang_timeout_ms=1000, devices={"plc1": {
     "holding_registers": [{"addr": 0, "count": 65536}]}})
 
