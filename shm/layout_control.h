@@ -63,7 +63,7 @@ struct shm_transport {
 	char type[16];
 	char listen[SHM_NAME_MAX]; /* ADDRESS:PORT with the real port */
 	_Atomic uint32_t state; /* enum shm_state; release */
-	_Atomic uint32_t pid; /* of worker 0 */
+	_Atomic uint32_t pid; /* of the first worker that lives */
 	_Atomic uint32_t restarts; /* deaths survived since the start */
 	_Atomic int32_t last_exit; /* wait status of the last death, -1 none */
 	_Atomic uint64_t since_ms; /* unix time of the last change of state */

@@ -303,7 +303,7 @@ orders_settle(struct orders *os, struct service *sv)
 			if (!service_lives(sv)) {
 				finish(os, o, 0, "");
 			}
-		} else if (sv->state == SHM_UP) {
+		} else if (service_all(sv, LIFE_UP)) {
 			finish(os, o, 0, "");
 		} else if (sv->state == SHM_FAILED) {
 			finish(os, o, EIO, sv->why);

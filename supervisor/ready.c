@@ -45,6 +45,14 @@ put(const char *run_dir, const char *text)
 	return rename(tmp, path);
 }
 
+/* What failed before the daemon was ever ready keeps it from becoming so; what
+ * failed later should not serve any more, until somebody orders it to. */
+static bool
+should_serve(const struct super *s, const struct service *sv)
+{
+	return sv->wanted && (sv->state != SHM_FAILED || s->ready_text == NULL);
+}
+
 /* All that should serve does, and control has had its first chance. */
 static bool
 complete(const struct super *s)
@@ -52,7 +60,9 @@ complete(const struct super *s)
 	size_t i;
 
 	for (i = 0; i < s->conf->ntransports; i++) {
-		if (s->services[i].wanted && s->services[i].state != SHM_UP) {
+		const struct service *sv = &s->services[i];
+
+		if (should_serve(s, sv) && !service_all(sv, LIFE_UP)) {
 			return false;
 		}
 	}
@@ -72,7 +82,7 @@ text_of(const struct super *s)
 	for (i = 0; i < s->conf->ntransports; i++) {
 		const struct service *sv = &s->services[i];
 
-		if (sv->wanted) {
+		if (should_serve(s, sv)) {
 			fprintf(f, "%s %s %s\n", sv->conf->name,
 			    conf_type_name(sv->conf->type), sv->listen);
 		}

@@ -15,17 +15,18 @@
 #include "supervisor/super.h"
 
 /* What the state of one worker is to the outside, and how much it weighs in
- * what all of them add up to: the heaviest wins. */
+ * what all of them add up to: the heaviest wins. So a transport is up while any
+ * of its workers serves, and draining while any of them drains. */
 static const struct view {
 	enum shm_state state;
 	unsigned weight;
 	bool accepts; /* or will, without an order */
 } views[LIFE_STATES] = {
 	[LIFE_STOPPED] = { SHM_STOPPED, 0, false },
-	[LIFE_UP] = { SHM_UP, 1, true },
-	[LIFE_STARTING] = { SHM_STARTING, 2, true },
-	[LIFE_BACKOFF] = { SHM_BACKOFF, 3, true },
-	[LIFE_FAILED] = { SHM_FAILED, 4, false },
+	[LIFE_FAILED] = { SHM_FAILED, 1, false },
+	[LIFE_BACKOFF] = { SHM_BACKOFF, 2, true },
+	[LIFE_STARTING] = { SHM_STARTING, 3, true },
+	[LIFE_UP] = { SHM_UP, 4, true },
 	[LIFE_DRAINING] = { SHM_DRAINING, 5, false },
 	[LIFE_RESTARTING] = { SHM_DRAINING, 5, true },
 };
@@ -115,6 +116,19 @@ service_lives(const struct service *sv)
 	return false;
 }
 
+bool
+service_all(const struct service *sv, enum life state)
+{
+	unsigned i;
+
+	for (i = 0; i < sv->conf->workers; i++) {
+		if (sv->workers[i].child.state != state) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static enum shm_state
 sum(const struct service *sv, bool *accepts)
 {
@@ -152,6 +166,20 @@ announce(struct service *sv, enum shm_state was, const char *why)
 	    &sv->super->env, NOTICE_TRANSPORT, sv->index, was, sv->state, why);
 }
 
+/* The first worker that lives; 0 if none does. */
+static uint32_t
+first_pid(const struct service *sv)
+{
+	unsigned i;
+
+	for (i = 0; i < sv->conf->workers; i++) {
+		if (sv->workers[i].pid > 0) {
+			return (uint32_t)sv->workers[i].pid;
+		}
+	}
+	return 0;
+}
+
 void
 service_settle(struct service *sv, const char *why)
 {
@@ -166,7 +194,7 @@ service_settle(struct service *sv, const char *why)
 		restarts += sv->workers[i].child.restarts;
 	}
 	atomic_store(&sv->shm->restarts, restarts);
-	atomic_store(&sv->shm->pid, (uint32_t)sv->workers[0].pid);
+	atomic_store(&sv->shm->pid, first_pid(sv));
 	sv->state = sum(sv, &accepts);
 	if (!accepts) {
 		service_close(sv);

@@ -48,6 +48,9 @@ void service_event(
  * the world, closes the listener if it is of no use any more. */
 void service_settle(struct service *, const char *why);
 
+/* True if every worker is in that state. */
+bool service_all(const struct service *, enum life state);
+
 /* True while one of its workers has a process or will have one again. */
 bool service_lives(const struct service *);
 

@@ -134,6 +134,29 @@ def test_it_gives_up_only_where_it_is_told_to():
         d.ask("tcp1", "pid")
 
 
+def test_what_has_failed_is_not_in_the_ready_file():
+    with Toys(toy.conf(2)) as d:
+        assert set(d.transports()) == {"tcp1", "tcp2"}
+        with d.line("tcp1") as c:
+            c.ask("fail no such thing")
+        wait_for(lambda: set(d.transports()) == {"tcp2"}, what="ready file")
+        assert d.order("start 0").rc == 0
+        assert set(d.transports()) == {"tcp1", "tcp2"}
+
+
+def test_a_transport_is_up_while_any_of_its_workers_serves():
+    keys = {"workers": 2, "restart": {"min_backoff_ms": 5000,
+                                      "max_backoff_ms": 5000}}
+    with Toys(toy.conf({"tcp1": keys})) as d:
+        stays = d.child("tcp1/1")
+        d.birth("tcp1", "exit 9")
+        os.kill(d.child("tcp1/0"), signal.SIGKILL)
+        d.wait_stderr("exit 9")
+        wait_for(lambda: d.show()["pid"] == stays, what="pid")
+        assert d.show()["state"] == "up"
+        assert d.ask("tcp1", "pid").split()[-1] == str(stays)
+
+
 def test_a_worker_that_calls_its_configuration_wrong_is_not_restarted():
     with Toys(toy.conf(2)) as d:
         port = d.port("tcp1")
