@@ -147,6 +147,7 @@ START_TEST(each_answer_goes_on_where_the_last_one_ended)
 		    "{\"transport\":\"tcp1\",\"since\":%s}", next);
 		free(next);
 		json_decref(result);
+		free(cf.answer[0]);
 		cf.nanswers = 0;
 	}
 }
