@@ -16,6 +16,7 @@
 #include "control/jtext.h"
 #include "control/state.h"
 #include "control/view.h"
+#include "shm/state.h"
 
 enum { START_MS = 15000 };
 
@@ -69,7 +70,7 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	    "name", conf->name, "type", conf_type_name(conf->type), "listen",
 	    listen[0] != '\0' ? jtext_bytes(listen, strlen(listen))
 			      : json_string(conf->listen),
-	    "state", control_state_name(state), "pid",
+	    "state", shm_state_name(state), "pid",
 	    pid != 0 && state != SHM_STOPPED ? json_integer(pid) : json_null(),
 	    "restarts", (int)atomic_load(&t->restarts), "uptime_s",
 	    jtext_float64(up), "connections", jtext_uint(sums.connections),
@@ -103,7 +104,7 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 		    name, msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
 	else
 		call->result = json_pack("{s:s, s:s}", "name", name, "state",
-		    control_state_name((unsigned)msg->arg));
+		    shm_state_name((unsigned)msg->arg));
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "control/view.h"
 #include "shm/log.h"
 #include "shm/notice.h"
+#include "shm/state.h"
 
 enum {
 	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
@@ -253,8 +254,8 @@ publish_transport(
 	publish(ev, t,
 	    json_pack("{s:s, s:s, s:s, s:O, s:o}", "name",
 		ev->control->proc->conf->transports[n->transport].name, "state",
-		control_state_name((unsigned)n->b), "was",
-		control_state_name((unsigned)n->a), "why", text, "at",
+		shm_state_name((unsigned)n->b), "was",
+		shm_state_name((unsigned)n->a), "why", text, "at",
 		unix_time(n->unix_ms)));
 }
 

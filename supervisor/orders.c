@@ -14,6 +14,7 @@
 
 #include "shm/log.h"
 #include "shm/notice.h"
+#include "shm/state.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 

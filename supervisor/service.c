@@ -12,6 +12,7 @@
 
 #include "shm/log.h"
 #include "shm/notice.h"
+#include "shm/state.h"
 #include "supervisor/super.h"
 
 /* What the state of one worker is to the outside, and how much it weighs in
@@ -30,21 +31,6 @@ static const struct view {
 	[LIFE_DRAINING] = { SHM_DRAINING, 5, false },
 	[LIFE_RESTARTING] = { SHM_DRAINING, 5, true },
 };
-
-static const char *const state_names[SHM_STATES] = {
-	[SHM_STOPPED] = "stopped",
-	[SHM_STARTING] = "starting",
-	[SHM_UP] = "up",
-	[SHM_DRAINING] = "draining",
-	[SHM_BACKOFF] = "backoff",
-	[SHM_FAILED] = "failed",
-};
-
-const char *
-shm_state_name(enum shm_state state)
-{
-	return state < SHM_STATES ? state_names[state] : "?";
-}
 
 int
 service_open(struct service *sv)
@@ -159,7 +145,7 @@ announce(struct service *sv, enum shm_state was, const char *why)
 		    "transport %s failed why=\"%s\"", sv->conf->name, why);
 	} else {
 		log_info("transport %s %s was=%s%s", sv->conf->name,
-		    state_names[sv->state], state_names[was],
+		    shm_state_name(sv->state), shm_state_name(was),
 		    child_why_log(why, text));
 	}
 	notice_post(

@@ -54,6 +54,4 @@ bool service_all(const struct service *, enum life state);
 /* True while one of its workers has a process or will have one again. */
 bool service_lives(const struct service *);
 
-const char *shm_state_name(enum shm_state);
-
 #endif
