@@ -9,11 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "control/view.h"
+#include "shm/clock.h"
+#include "shm/patience.h"
 
-enum { APPLY_BUDGET_MS = 50 };
+#define MS 1000000ull
 
 int
 control_init(struct control *c, struct proc *proc)
@@ -39,11 +40,7 @@ control_fini(struct control *c)
 void
 control_beat(struct control *c)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	c->now_ns =
-	    (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	c->now_ns = clock_mono_ns();
 	proc_beat(c->proc, c->now_ns);
 }
 
@@ -110,37 +107,44 @@ control_transport(struct cmd_call *call, const char *name)
 	return -1;
 }
 
+/* As patient as Modbus clients are: an owner that has stopped is ended
+ * meanwhile. Not twice in a row for the same device: events wait as well. */
+static uint64_t
+patience_ns(const struct control *c, const struct store *store, uint64_t now_ns)
+{
+	bool again = store == c->held_store &&
+	    now_ns < c->held_ns + PATIENCE_AGAIN_MS * MS;
+
+	return (again ? PATIENCE_WRITE_AGAIN_MS : PATIENCE_WRITE_MS) * MS;
+}
+
 enum store_rc
 control_apply(struct control *c, struct store *store,
     const struct store_step *steps, unsigned n, uint64_t *seq)
 {
 	unsigned slot = SLOT_OF(c->proc->env.me);
+	uint64_t now_ns = clock_mono_ns();
 	struct store_who who = {
 		.author = slot,
 		.op = ++c->op,
-		.budget_ns = APPLY_BUDGET_MS * 1000000ull,
+		.budget_ns = patience_ns(c, store, now_ns),
 	};
 	enum store_rc rc;
 
 	atomic_store_explicit(
 	    &seg_slot(c->shm, slot)->op, c->op, memory_order_relaxed);
+	/* the wait is no hang, and it ends in time to be none */
+	proc_busy(c->proc, now_ns);
 	rc = store_apply(store, &who, steps, n, seq);
+	if (rc == STORE_BUSY) {
+		control_beat(c);
+		if (who.budget_ns == PATIENCE_WRITE_MS * MS) {
+			c->held_store = store;
+			c->held_ns = c->now_ns;
+		}
+	}
+	proc_busy(c->proc, 0);
 	if (rc == STORE_OK)
 		c->wrote = true;
 	return rc;
-}
-
-const char *
-control_state_name(unsigned state)
-{
-	static const char *const names[SHM_STATES] = {
-		[SHM_STOPPED] = "stopped",
-		[SHM_STARTING] = "starting",
-		[SHM_UP] = "up",
-		[SHM_DRAINING] = "draining",
-		[SHM_BACKOFF] = "backoff",
-		[SHM_FAILED] = "failed",
-	};
-
-	return state < SHM_STATES ? names[state] : "unknown";
 }

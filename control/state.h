@@ -37,6 +37,9 @@ struct control {
 	uint64_t op; /* last operation number given out */
 	uint32_t tag; /* last tag given out */
 	uint64_t now_ns; /* monotonic; control_beat() sets it */
+	/* the device that was last waited for in vain, and when */
+	const struct store *held_store;
+	uint64_t held_ns;
 	bool wrote; /* something was committed since it was cleared */
 	struct control_stats stats;
 
@@ -76,8 +79,5 @@ int control_transport(struct cmd_call *, const char *name);
 /* Carries out steps on a device as this process. */
 enum store_rc control_apply(struct control *, struct store *,
     const struct store_step *, unsigned n, uint64_t *seq);
-
-/* "up", and so on; "unknown" for what is none. */
-const char *control_state_name(unsigned state);
 
 #endif

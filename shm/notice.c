@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
+#include "shm/clock.h"
 #include "shm/ring.h"
 #include "shm/seg.h"
 
@@ -28,13 +28,11 @@ notice_post(const struct slot_env *env, enum notice_kind kind,
 		.len = (uint32_t)strnlen(text ? text : "", NOTICE_TEXT_MAX - 1),
 	};
 	struct iovec piece[2];
-	struct timespec t;
 
 	if (!env || !env->control || env->me == 0) {
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &t);
-	n.unix_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	n.unix_ms = clock_unix_ms();
 	piece[0] = (struct iovec){ .iov_base = &n, .iov_len = FIXED };
 	piece[1] = (struct iovec){
 		.iov_base = (void *)(uintptr_t)text,

@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/ring.h"
 #include "shm/seg_map.h"
 
@@ -80,15 +80,6 @@ seg_view_worker(struct seg_view *v, const struct shm_worker *w)
 	return 0;
 }
 
-static uint64_t
-unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* The kernel's boot id: memory that survived nothing but a name. */
 static void
 read_boot_id(char *out, size_t size)
@@ -133,7 +124,7 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 	c->diag_off = v->part[SEG_DIAG].off;
 	c->done_off = v->part[SEG_DONE].off;
 	c->devices_off = v->part[SEG_DEVICES].off;
-	c->started_ms = unix_ms();
+	c->started_ms = clock_unix_ms();
 	read_boot_id(c->boot, sizeof(c->boot));
 	for (unsigned i = 0; i < counts->nslots; i++) {
 		struct shm_slot *slot = seg_slot(c, i);

@@ -10,22 +10,12 @@
 
 #include "shm/store_own.h"
 
-#include <time.h>
-
+#include "shm/clock.h"
 #include "shm/seg.h"
 #include "shm/store_reap.h"
 
 #define NS_PER_S 1000000000
 #define BUDGET_MAX ((uint64_t)3600 * NS_PER_S)
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static _Atomic uint64_t *
 claim_of(const struct store *st, uint64_t id)
@@ -180,14 +170,14 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	    try_owner(st, false)) {
 		return 0;
 	}
-	now = now_ns();
+	now = (int64_t)clock_mono_ns();
 	end = now + (int64_t)(budget_ns < BUDGET_MAX ? budget_ns : BUDGET_MAX);
 	ask_at = now + STORE_SLICE_NS;
 	for (;;) {
 		until = now + STORE_SLICE_NS;
 		unclaim(st);
 		got = wait_at_gate(st, until < end ? until : end);
-		now = now_ns();
+		now = (int64_t)clock_mono_ns();
 		claim(st);
 		/* a token got while another one owns is simply absorbed */
 		if (try_owner(st, !got || now >= ask_at)) {

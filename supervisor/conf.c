@@ -7,6 +7,7 @@
  */
 #include "supervisor/conf.h"
 
+#include "shm/patience.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_dump.h"
 #include "supervisor/conf_net.h"
@@ -75,8 +76,8 @@ static const struct conf_key top_keys[] = {
 	{ "drain_timeout_s", CONF_UINT, IN_CONF(drain_timeout_s), .max = 3600,
 	    .def = 5,
 	    .help = "how long a stop waits for requests that have begun" },
-	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms), .min = 100,
-	    .max = 600000, .def = 2000,
+	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms),
+	    .min = PATIENCE_HANG_MIN_MS, .max = 600000, .def = 2000,
 	    .help = "how long a process may stay silent before it is killed" },
 	LATER("http", "the web page"),
 	LATER("server_list", "simulator files"),

@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { BEAT_MS_MIN = 20, BEAT_MS_MAX = 500 };
+#include "shm/patience.h"
 
 void
 proc_ready(struct proc *p)
@@ -82,12 +82,12 @@ proc_busy(struct proc *p, uint64_t now_ns)
 uint64_t
 proc_beat_ms(const struct proc *p)
 {
-	uint64_t ms = p->conf->hang_timeout_ms / 4;
+	uint64_t ms = p->conf->hang_timeout_ms / PATIENCE_BEATS;
 
-	if (ms == 0 || ms > BEAT_MS_MAX) {
-		return BEAT_MS_MAX;
+	if (ms == 0 || ms > PATIENCE_BEAT_MAX_MS) {
+		return PATIENCE_BEAT_MAX_MS;
 	}
-	return ms < BEAT_MS_MIN ? BEAT_MS_MIN : ms;
+	return ms < PATIENCE_BEAT_MIN_MS ? PATIENCE_BEAT_MIN_MS : ms;
 }
 
 void

@@ -38,8 +38,10 @@ watchdog_judge(uint64_t now_ns, uint64_t beat_ns, uint64_t busy_ns,
 {
 	uint64_t sign = beat_ns > since_ns ? beat_ns : since_ns;
 
-	if (busy_ns != 0 && older(now_ns, busy_ns, WATCHDOG_BUSY_MS)) {
-		return WATCHDOG_BUSY;
+	if (busy_ns != 0 && busy_ns <= now_ns) {
+		/* it may wait for a device longer than hang_ms */
+		return older(now_ns, busy_ns, WATCHDOG_BUSY_MS) ? WATCHDOG_BUSY
+								: WATCHDOG_FINE;
 	}
 	if (hang_ms != 0 && older(now_ns, sign, hang_ms)) {
 		return WATCHDOG_SILENT;

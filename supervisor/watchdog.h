@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/patience.h"
+
 enum {
-	WATCHDOG_MS = 100,
+	WATCHDOG_MS = PATIENCE_LOOK_MS,
 	WATCHDOG_AWAY_MS = 350, /* a tick so late: we were away, not they */
 	WATCHDOG_GRACE = 5, /* ticks without a verdict after that */
-	WATCHDOG_BUSY_MS = 500, /* the longest that one request may take */
-	WATCHDOG_HOLDS = 2, /* ticks that a device may be held unmoved */
+	WATCHDOG_BUSY_MS = PATIENCE_REQUEST_MS,
+	WATCHDOG_HOLDS = PATIENCE_HOLDS,
 	WATCHDOG_SPIN_MS = 100, /* processor time with nothing to show for it */
 };
 
@@ -32,7 +34,8 @@ bool watchdog_tick(struct watchdog *, uint64_t now_ms);
 enum watchdog_verdict { WATCHDOG_FINE, WATCHDOG_BUSY, WATCHDOG_SILENT };
 
 /* Judges one child. beat_ns, busy_ns: from its slot, whatever they hold;
- * since_ns: when it became ready; hang_ms 0: silence is fine. */
+ * since_ns: when it became ready; hang_ms 0: silence is fine, and so it is
+ * during a request that does not take too long. */
 enum watchdog_verdict watchdog_judge(uint64_t now_ns, uint64_t beat_ns,
     uint64_t busy_ns, uint64_t since_ns, unsigned hang_ms);
 

@@ -6,10 +6,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 
+#include "shm/clock.h"
 #include "shm/notice.h"
+#include "shm/patience.h"
 #include "tests/control_fixture.h"
 
 /* Calls a method with params; the answer from "result" or "error" on, without
@@ -372,6 +375,43 @@ START_TEST(a_device_that_is_not_let_go_of_is_exception_6_and_still_read)
 	ck_assert_str_eq(call("registers.write",
 			     "{\"table\":\"hr\",\"addr\":0,\"values\":[1]}"),
 	    "\"result\":{\"seq\":5}");
+}
+END_TEST
+
+#define WRITE_1 "{\"table\":\"hr\",\"addr\":0,\"values\":[1]}"
+
+START_TEST(an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for)
+{
+	pid_t pid = hold_device();
+	pid_t killer = fork();
+
+	if (killer == 0) {
+		poll(NULL, 0, (PATIENCE_HOLDS + 1) * PATIENCE_LOOK_MS);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	ck_assert_str_eq(
+	    call("registers.write", WRITE_1), "\"result\":{\"seq\":5}");
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(waitpid(killer, NULL, 0), killer);
+}
+END_TEST
+
+START_TEST(a_device_that_was_waited_for_in_vain_is_not_waited_for_again)
+{
+	pid_t pid = hold_device();
+	uint64_t began = clock_mono_ns(), first;
+
+	call("registers.write", WRITE_1);
+	first = clock_mono_ns() - began;
+	ck_assert_uint_ge(first, PATIENCE_WRITE_MS * 1000000ull);
+	for (int i = 0; i < 5; i++) {
+		call("registers.write", WRITE_1);
+	}
+	ck_assert_uint_lt(clock_mono_ns() - began, 2 * first);
+	ck_assert_uint_eq(seg_slot(cf.control.shm, 1)->busy_ns, 0);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 END_TEST
 
@@ -747,6 +787,10 @@ main(void)
 	tcase_add_test(tc, operation_numbers_go_on_after_a_restart);
 	tcase_add_test(
 	    tc, a_device_that_is_not_let_go_of_is_exception_6_and_still_read);
+	tcase_add_test(tc,
+	    an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for);
+	tcase_add_test(
+	    tc, a_device_that_was_waited_for_in_vain_is_not_waited_for_again);
 	tcase_add_test(tc, raw_values_travel_in_a_second_frame);
 	tcase_add_test(tc, raw_bits_are_words_too);
 	tcase_add_loop_test(tc, a_wrong_second_frame_is_refused, 0, N(bad_raw));

@@ -24,6 +24,11 @@ static const struct {
 	{ 99999, 99400, 1, 2000, WATCHDOG_BUSY },
 	{ 99999, 99400, 1, 0, WATCHDOG_BUSY },
 	{ 97999, 99400, 1, 2000, WATCHDOG_BUSY },
+	/* a wait for a device may take longer than the shortest hang */
+	{ 99600, 99650, 1, 100, WATCHDOG_FINE },
+	{ 99300, 99450, 1, 100, WATCHDOG_BUSY },
+	{ 99600, 0, 1, 100, WATCHDOG_SILENT },
+	{ 99600, UINT64_MAX / MS, 1, 100, WATCHDOG_SILENT },
 	/* what a child may make up must not upset the arithmetic */
 	{ UINT64_MAX / MS, 0, 1, 2000, WATCHDOG_FINE },
 	{ 99999, UINT64_MAX / MS, 1, 2000, WATCHDOG_FINE },

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "shm/clock.h"
+#include "shm/patience.h"
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
 _Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&
@@ -24,15 +26,9 @@ enum {
 	READ_TRIES = 100, /* for one picture over several ranges */
 };
 
-/*
- * The budget outlasts what the parent needs to find out that an owner has
- * stopped and to end it, and is less than what it takes for a hang. Who waited
- * in vain all the same does not wait so long again for a while: the clients of
- * other devices wait with it.
- */
-#define BUDGET_NS 350000000ull
-#define BUDGET_AGAIN_NS 1000000ull
-#define AGAIN_NS 10000000000ull
+#define BUDGET_NS (PATIENCE_WRITE_MS * 1000000ull)
+#define BUDGET_AGAIN_NS (PATIENCE_WRITE_AGAIN_MS * 1000000ull)
+#define AGAIN_NS (PATIENCE_AGAIN_MS * 1000000ull)
 
 static enum mb_ex
 exception(enum store_rc rc)
@@ -114,11 +110,8 @@ read_all(const struct store *st, struct mb_step *s, unsigned n)
 static void
 found_busy(struct bind_device *d)
 {
-	struct timespec ts;
-	uint64_t now;
+	uint64_t now = clock_mono_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	if (d->bind->who.budget_ns == BUDGET_NS)
 		d->busy_ns = now;
 	proc_busy(d->bind->proc, now);
