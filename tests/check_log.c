@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <sys/socket.h>
 
 #include "shm/notice.h"
 #include "tests/store_fixture.h"
@@ -296,6 +297,23 @@ START_TEST(a_pipe_that_nobody_reads_loses_lines_and_keeps_nobody_waiting)
 }
 END_TEST
 
+START_TEST(a_socket_that_nobody_reads_keeps_nobody_waiting_either)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	ck_assert_int_eq(log_open(NULL, LOG_TEXT, LOG_INFO), 0);
+	for (int i = 0; i < 20000; i++) {
+		log_info("line %d of many", i);
+	}
+	/* as much as was taken can be read, in whole lines */
+	ck_assert_int_gt((int)read(ends[0], buf, sizeof(buf) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(buf, "holdfast: line 0 of many\n"));
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+}
+END_TEST
+
 START_TEST(processes_that_race_for_the_last_room_do_not_wait_either)
 {
 	int fd = full_pipe(), status;
@@ -362,6 +380,8 @@ main(void)
 	tcase_add_test(t, a_child_does_not_write_into_its_parents_ring);
 	tcase_add_test(
 	    t, a_pipe_that_nobody_reads_loses_lines_and_keeps_nobody_waiting);
+	tcase_add_test(
+	    t, a_socket_that_nobody_reads_keeps_nobody_waiting_either);
 	tcase_add_test(
 	    t, processes_that_race_for_the_last_room_do_not_wait_either);
 	tcase_add_test(t, fatal_logs_and_ends_with_its_code);
