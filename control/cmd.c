@@ -107,10 +107,9 @@ cmd_table(size_t *n)
 const struct cmd *
 cmd_find(const char *name)
 {
-	for (size_t i = 0; i < NROWS; i++) {
+	for (size_t i = 0; i < NROWS; i++)
 		if (strcmp(table[i].name, name) == 0)
 			return &table[i];
-	}
 	return NULL;
 }
 
@@ -123,10 +122,9 @@ cmd_role_name(enum cmd_role role)
 int
 cmd_role_find(const char *name)
 {
-	for (int i = 0; i < CMD_ROLES; i++) {
+	for (int i = 0; i < CMD_ROLES; i++)
 		if (strcmp(role_names[i], name) == 0)
 			return i;
-	}
 	return -1;
 }
 
@@ -225,10 +223,9 @@ cmd_check_args(struct cmd_call *call, const json_t *object,
 	const char *key;
 	json_t *value;
 
-	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value)
 		if (!check_known(call, key, arg, n))
 			return false;
-	}
 	for (size_t i = 0; i < n; i++) {
 		value = json_object_get(object, arg[i].name);
 		if (value == NULL && arg[i].required) {

@@ -28,10 +28,9 @@ each(struct control *c, int transport, json_t *out,
 		if ((transport != -1 && v->transport != (unsigned)transport) ||
 		    !view_attach(c, v))
 			continue;
-		for (unsigned n = 0; n < view_conns(v); n++) {
+		for (unsigned n = 0; n < view_conns(v); n++)
 			if (view_conn(v, n, &conn))
 				fn(c, v, &conn, out);
-		}
 	}
 }
 

@@ -88,11 +88,10 @@ transport_stats(struct control *c, unsigned transport)
 	struct sums sums = { 0 };
 	json_t *json;
 
-	for (unsigned i = 0; i < c->nviews; i++) {
+	for (unsigned i = 0; i < c->nviews; i++)
 		if (c->views[i].transport == transport &&
 		    view_attach(c, &c->views[i]))
 			add_worker(&sums, view_stats(&c->views[i]));
-	}
 	json = json_pack("{s:b, s:i, s:o, s:o}", "up",
 	    (int)(atomic_load(&t->state) == SHM_UP), "restarts",
 	    (int)atomic_load(&t->restarts), "requests",

@@ -101,10 +101,9 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 
 	while (go_on) {
 		events_ms = more ? 0 : events_arm(ev);
-		if (zmq_poll(item, n, sleep_ms(c, due_ns, events_ms)) == -1) {
+		if (zmq_poll(item, n, sleep_ms(c, due_ns, events_ms)) == -1)
 			for (int i = 0; i < n; i++)
 				item[i].revents = 0;
-		}
 		events_disarm(ev);
 		control_beat(c);
 		go_on = take_orders(c);

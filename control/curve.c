@@ -194,11 +194,10 @@ curve_load_clients(struct curve_clients *clients, const char *dir)
 		clients->stamp = 0;
 		return -1;
 	}
-	while ((entry = readdir(d)) != NULL && clients->n < CURVE_CLIENTS_MAX) {
+	while ((entry = readdir(d)) != NULL && clients->n < CURVE_CLIENTS_MAX)
 		if (entry->d_name[0] != '.' &&
 		    add_client(clients, dir, entry->d_name) == -1)
 			clients->stamp = 0; /* perhaps the next time */
-	}
 	closedir(d);
 	return 0;
 }
@@ -213,9 +212,8 @@ curve_free_clients(struct curve_clients *clients)
 const struct curve_client *
 curve_find(const struct curve_clients *clients, const uint8_t key[32])
 {
-	for (size_t i = 0; i < clients->n; i++) {
+	for (size_t i = 0; i < clients->n; i++)
 		if (memcmp(clients->at[i].key, key, 32) == 0)
 			return &clients->at[i];
-	}
 	return NULL;
 }

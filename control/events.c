@@ -44,20 +44,18 @@ table_topic(const struct events *ev, size_t device, unsigned table)
 static bool
 device_wanted(const struct events *ev, size_t device)
 {
-	for (unsigned t = 0; t < SHM_TABLES; t++) {
+	for (unsigned t = 0; t < SHM_TABLES; t++)
 		if (table_topic(ev, device, t)->subscriptions > 0)
 			return true;
-	}
 	return false;
 }
 
 static bool
 notices_wanted(const struct events *ev)
 {
-	for (unsigned i = ev->first_transport; i < ev->ntopics; i++) {
+	for (unsigned i = ev->first_transport; i < ev->ntopics; i++)
 		if (ev->topics[i].subscriptions > 0)
 			return true;
-	}
 	return false;
 }
 
@@ -129,10 +127,9 @@ start_rings(struct events *ev, const bool *were_wanted, bool had_notices)
 {
 	struct control *c = ev->control;
 
-	for (size_t d = 0; d < c->proc->conf->ndevices; d++) {
+	for (size_t d = 0; d < c->proc->conf->ndevices; d++)
 		if (!were_wanted[d] && device_wanted(ev, d))
 			ev->changes[d] = store_changes_end(&c->proc->stores[d]);
-	}
 	if (had_notices || !notices_wanted(ev))
 		return;
 	for (unsigned s = 0; s < ev->nslots; s++)
@@ -357,10 +354,9 @@ events_pump(struct events *ev)
 	const struct control *c = ev->control;
 	int budget = EVENTS_BUDGET;
 
-	for (size_t d = 0; d < c->proc->conf->ndevices && budget > 0; d++) {
+	for (size_t d = 0; d < c->proc->conf->ndevices && budget > 0; d++)
 		if (device_wanted(ev, d))
 			budget = pump_device(ev, d, budget);
-	}
 	if (!notices_wanted(ev))
 		return budget <= 0;
 	for (unsigned s = 0; s < ev->nslots && budget > 0; s++)
@@ -383,11 +379,10 @@ events_arm(struct events *ev)
 		return slice_ms;
 	/* ask first, look then: a change after the look finds us armed */
 	atomic_store(&c->shm->watch_armed, 1);
-	for (size_t d = 0; d < c->proc->conf->ndevices; d++) {
+	for (size_t d = 0; d < c->proc->conf->ndevices; d++)
 		if (device_wanted(ev, d) &&
 		    store_changes_end(&c->proc->stores[d]) != ev->changes[d])
 			return 0;
-	}
 	return slice_ms != -1 ? slice_ms : CHANGES_SLICE_MS;
 }
 

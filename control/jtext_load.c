@@ -34,9 +34,8 @@ scan_string(struct scan *s)
 {
 	const char *from = s->at++;
 
-	while (s->at < s->end && *s->at != '"') {
+	while (s->at < s->end && *s->at != '"')
 		s->at += *s->at == '\\' && s->at + 1 < s->end ? 2 : 1;
-	}
 	if (s->at < s->end)
 		s->at++;
 	put(s, from, (size_t)(s->at - from));

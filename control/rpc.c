@@ -178,10 +178,9 @@ count_values(const json_t *json)
 
 	if (json_is_string(json))
 		return 1 + json_string_length(json) / 8;
-	if (json_is_object(json)) {
+	if (json_is_object(json))
 		json_object_foreach ((json_t *)(uintptr_t)json, key, value)
 			n += count_values(value);
-	}
 	json_array_foreach ((json_t *)(uintptr_t)json, i, value)
 		n += count_values(value);
 	return n;
@@ -408,11 +407,10 @@ rpc_expire(struct control *c)
 	each_waiting(c, NULL, expire);
 	for (const struct rpc_job *job = c->jobs; job != NULL;
 	     job = job->next) {
-		for (size_t i = 0; i < job->n; i++) {
+		for (size_t i = 0; i < job->n; i++)
 			if (job->item[i].call.later &&
 			    job->item[i].call.deadline_ns < next)
 				next = job->item[i].call.deadline_ns;
-		}
 	}
 	return next;
 }

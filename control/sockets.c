@@ -75,10 +75,9 @@ find_text(zmq_msg_t *frame, unsigned n)
 		return 0;
 	if (looks_like_json(&frame[1]))
 		return 1;
-	for (i = 1; i < n && i < ENVELOPE_MAX; i++) {
+	for (i = 1; i < n && i < ENVELOPE_MAX; i++)
 		if (zmq_msg_size(&frame[i]) == 0)
 			return i + 1 < n ? i + 1 : 0;
-	}
 	return 1; /* whatever it is: it is answered as no JSON */
 }
 

@@ -217,9 +217,8 @@ sockets_open(struct sockets *d, struct control *c, struct events *subs,
 	if (rc == 0)
 		rc =
 		    open_ipc(d, &d->events, ZMQ_XPUB, "events.sock", why, size);
-	for (size_t i = 0; rc == 0 && i < conf->ncontrol_listen; i++) {
+	for (size_t i = 0; rc == 0 && i < conf->ncontrol_listen; i++)
 		rc = prepare_tcp(d, conf->control_listen[i], why, size);
-	}
 	if (rc == 0)
 		bind_tcp(d);
 	return rc;

@@ -33,10 +33,9 @@ enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
 int
 values_find_table(const char *name)
 {
-	for (size_t i = 0; i < NTABLES; i++) {
+	for (size_t i = 0; i < NTABLES; i++)
 		if (strcmp(tables[i].name, name) == 0)
 			return (int)tables[i].table;
-	}
 	return -1;
 }
 

@@ -101,12 +101,11 @@ values_to_wire(struct cmd_call *call, const struct values *v,
 
 	if (v->type == TYPED_STRING)
 		return put_string(call, v, json_array_get(array, 0), wire);
-	json_array_foreach (array, i, json) {
+	json_array_foreach (array, i, json)
 		if (v->type == TYPED_BITS
 			? !put_bit(call, v, i, json, wire)
 			: !put_number(call, v, i, json, wire + i * step))
 			return false;
-	}
 	return true;
 }
 

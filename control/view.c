@@ -41,10 +41,9 @@ view_init(struct control *c)
 void
 view_fini(struct control *c)
 {
-	for (unsigned i = 0; i < c->nviews; i++) {
+	for (unsigned i = 0; i < c->nviews; i++)
 		if (c->views[i].seg.at != NULL)
 			seg_unmap(&c->views[i].seg);
-	}
 	free(c->views);
 	c->views = NULL;
 	c->nviews = 0;

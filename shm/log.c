@@ -69,12 +69,10 @@ log_open(const char *file, enum log_format format, enum log_level level)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (file && (fd = open_file(file)) < 0) {
+	if (file && (fd = open_file(file)) < 0)
 		return -1;
-	}
-	if (the.fd != STDERR_FILENO) {
+	if (the.fd != STDERR_FILENO)
 		close(the.fd);
-	}
 	the.fd = fd;
 	the.format = format;
 	the.level = level;
@@ -87,13 +85,11 @@ log_reopen(void)
 {
 	int fd, rc;
 
-	if (!the.file[0]) {
+	if (!the.file[0])
 		return 0;
-	}
 	fd = open_file(the.file);
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	/* the number stays, since others know it */
 	rc = dup3(fd, the.fd, O_CLOEXEC);
 	close(fd);
@@ -103,9 +99,8 @@ log_reopen(void)
 void
 log_as(const char *who, const struct slot_env *env)
 {
-	if (the.pid != 0 && the.pid != getpid()) {
+	if (the.pid != 0 && the.pid != getpid())
 		the.lost = 0; /* the parent will tell */
-	}
 	the.who = who;
 	the.env = env;
 	the.pid = getpid();
@@ -132,11 +127,9 @@ log_fd(void)
 int
 log_level_find(const char *name)
 {
-	for (int i = 0; i < LOG_LEVELS; i++) {
-		if (strcmp(level_names[i], name) == 0) {
+	for (int i = 0; i < LOG_LEVELS; i++)
+		if (strcmp(level_names[i], name) == 0)
 			return i;
-		}
-	}
 	return -1;
 }
 
@@ -180,17 +173,14 @@ utf8_len(const unsigned char *s, size_t left)
 	uint32_t c = s[0], least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : 4;
 
-	if (n == 1) {
+	if (n == 1)
 		return 1;
-	}
-	if (c < 0xc2 || c > 0xf4 || n > left) {
+	if (c < 0xc2 || c > 0xf4 || n > left)
 		return 0;
-	}
 	c &= 0x7f >> n;
 	for (size_t i = 1; i < n; i++) {
-		if (s[i] >> 6 != 2) {
+		if (s[i] >> 6 != 2)
 			return 0;
-		}
 		c = c << 6 | (s[i] & 0x3f);
 	}
 	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0
@@ -282,13 +272,11 @@ put_line(const struct line *l)
 	ssize_t n = -1;
 
 	if (fstat(the.fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)) {
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
 			return false;
-		}
 		n = pwritev2(the.fd, &iov, 1, -1, RWF_NOWAIT);
-		if (n >= 0 || errno == EAGAIN) {
+		if (n >= 0 || errno == EAGAIN)
 			return n == (ssize_t)l->len;
-		}
 	}
 	do {
 		n = write(the.fd, l->text, l->len);
@@ -323,9 +311,8 @@ vlog(enum log_level level, int error, const char *fmt, va_list ap)
 	int kept = errno;
 	size_t len;
 
-	if (!log_enabled(level) && level > LOG_WARN) {
+	if (!log_enabled(level) && level > LOG_WARN)
 		return;
-	}
 	vsnprintf(message, sizeof(message), fmt, ap);
 	if (error) {
 		char buf[128];
@@ -334,9 +321,8 @@ vlog(enum log_level level, int error, const char *fmt, va_list ap)
 		snprintf(message + len, sizeof(message) - len, ": %s",
 		    strerror_r(error, buf, sizeof(buf)));
 	}
-	if (log_enabled(level)) {
+	if (log_enabled(level))
 		write_line(level, message);
-	}
 	if (the.env && the.env->me && the.pid == getpid()) {
 		struct shm_slot *slot =
 		    seg_slot(the.env->control, SLOT_OF(the.env->me));

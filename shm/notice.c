@@ -29,9 +29,8 @@ notice_post(const struct slot_env *env, enum notice_kind kind,
 	};
 	struct iovec piece[2];
 
-	if (!env || !env->control || env->me == 0) {
+	if (!env || !env->control || env->me == 0)
 		return;
-	}
 	n.unix_ms = clock_unix_ms();
 	piece[0] = (struct iovec){ .iov_base = &n, .iov_len = FIXED };
 	piece[1] = (struct iovec){
@@ -49,12 +48,10 @@ notice_next(
 	int len = ring_get(
 	    seg_notices(c, slot), SHM_RING_BYTES, pos, n, sizeof(*n) - 1);
 
-	if (len <= 0) {
+	if (len <= 0)
 		return len;
-	}
-	if (len < FIXED) {
+	if (len < FIXED)
 		return -1;
-	}
 	/* its own words are not believed where they index memory */
 	n->len = (uint32_t)(len - FIXED);
 	n->text[n->len] = 0;

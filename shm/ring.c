@@ -41,12 +41,10 @@ next_record(
 	uint32_t off = pos & (size - 1);
 	uint32_t len = (uint32_t)load(data + off / WORD);
 
-	if (len == RING_SKIP) {
+	if (len == RING_SKIP)
 		return pos + (size - off);
-	}
-	if (len > size / 2 || off + record_bytes(len) > size) {
+	if (len > size / 2 || off + record_bytes(len) > size)
 		return limit;
-	}
 	return pos + record_bytes(len);
 }
 
@@ -57,15 +55,12 @@ retire(const _Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 {
 	uint64_t was = load(oldest), o = was;
 
-	if (o > pos || pos - o > size || o % WORD != 0) {
+	if (o > pos || pos - o > size || o % WORD != 0)
 		o = pos;
-	}
-	while (o + size < end) {
+	while (o + size < end)
 		o = next_record(data, size, o, pos);
-	}
-	if (o != was) {
+	if (o != was)
 		store(oldest, o);
-	}
 	/* who sees what is written from here on sees the new oldest, too */
 	atomic_thread_fence(memory_order_release);
 }
@@ -80,9 +75,8 @@ ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 	bool skip = off + need > size;
 	uint64_t end = start + need + (skip ? size - off : 0);
 
-	if (need > size / 2) {
+	if (need > size / 2)
 		return NULL;
-	}
 	retire(data, size, oldest, start, end);
 	if (skip) {
 		store(data + off / WORD, RING_SKIP);
@@ -126,9 +120,8 @@ ring_read(const _Atomic uint64_t *data, uint32_t size,
 		}
 	}
 	take = len < cap ? len : (uint32_t)cap;
-	if (off + record_bytes(take) <= size) {
+	if (off + record_bytes(take) <= size)
 		copy_out(buf, data, off + WORD, take);
-	}
 	atomic_thread_fence(memory_order_acquire);
 	o = load(oldest);
 	if (p < o || p >= head || head - p > size || p % WORD != 0 ||
@@ -169,22 +162,19 @@ ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
 	_Atomic uint64_t *to;
 	size_t len = 0, at = 0;
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
 		len += piece[i].iov_len;
-	}
 	if (len > size / 2 ||
 	    !(to = ring_room(
-		  data_of(r), size, &r->oldest, &pos, (uint32_t)len))) {
+		  data_of(r), size, &r->oldest, &pos, (uint32_t)len)))
 		return;
-	}
 	for (int i = 0; i < n; i++) {
 		const uint8_t *from = piece[i].iov_base;
 
 		for (size_t k = 0, m; k < piece[i].iov_len; k += m, at += m) {
 			m = WORD - at % WORD;
-			if (m > piece[i].iov_len - k) {
+			if (m > piece[i].iov_len - k)
 				m = piece[i].iov_len - k;
-			}
 			memcpy((uint8_t *)&word + at % WORD, from + k, m);
 			store(to + at / WORD, word);
 		}

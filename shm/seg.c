@@ -54,9 +54,8 @@ layout_hash(void)
 	};
 	uint32_t h = 2166136261u;
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		h = (h ^ sizes[i]) * 16777619u;
-	}
 	return h;
 }
 
@@ -65,15 +64,12 @@ seg_name_ok(const char *name)
 {
 	size_t n = strlen(name);
 
-	if (n == 0 || n > NAME_LEN_MAX) {
+	if (n == 0 || n > NAME_LEN_MAX)
 		return false;
-	}
-	for (; *name; name++) {
+	for (; *name; name++)
 		if (!isalnum((unsigned char)*name) && *name != '_' &&
-		    *name != '-') {
+		    *name != '-')
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -105,24 +101,21 @@ map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
 	char *base = where;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0)
 		return -1;
-	}
 	if (!where) {
 		base = mmap(NULL, GUARD + size + GUARD, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (base == MAP_FAILED) {
+		if (base == MAP_FAILED)
 			return -1;
-		}
 		base += GUARD;
 	}
 	if (mmap(base, size, prot, MAP_SHARED | MAP_FIXED, fd, 0) ==
 	    MAP_FAILED) {
 		int e = errno;
 
-		if (!where) {
+		if (!where)
 			munmap(base - GUARD, GUARD + size + GUARD);
-		}
 		errno = e;
 		return -1;
 	}
@@ -139,9 +132,8 @@ seg_view_keep(struct seg *s, const struct seg_view *v)
 {
 	char *guard = (char *)s->at - GUARD;
 
-	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0) {
+	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0)
 		return -1;
-	}
 	*seg_view_of(s->at) = *v;
 	return mprotect(guard, GUARD, PROT_READ);
 }
@@ -153,13 +145,11 @@ seg_gate_keep(struct seg *s)
 	char *guard = (char *)s->at + s->size;
 	sem_t like;
 
-	if (own == 0) {
+	if (own == 0)
 		return 0;
-	}
 	if (mprotect(guard, GUARD, PROT_READ | PROT_WRITE) < 0 ||
-	    sem_init(&like, 1, 0) < 0) {
+	    sem_init(&like, 1, 0) < 0)
 		return -1;
-	}
 	memcpy(guard, (char *)&like + SHM_GATE_BYTES, own);
 	return mprotect(guard, GUARD, PROT_READ);
 }
@@ -172,15 +162,13 @@ seg_object_create(struct seg *s, uint64_t size)
 
 	size = (size + page - 1) / page * page;
 	fd = shm_open(s->object, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	do {
 		e = posix_fallocate(fd, 0, (off_t)size);
 	} while (e == EINTR);
-	if (e == 0 && map_fd(s, fd, size, true, NULL) < 0) {
+	if (e == 0 && map_fd(s, fd, size, true, NULL) < 0)
 		e = errno;
-	}
 	close(fd);
 	if (e != 0) {
 		shm_unlink(s->object);
@@ -250,13 +238,11 @@ check_parts(struct seg *s, enum shm_kind kind)
 		errno = EINVAL;
 		return -1;
 	}
-	if (kind == SHM_DEVICE) {
+	if (kind == SHM_DEVICE)
 		return seg_gate_keep(s); /* store_open() looks at the rest */
-	}
 	if ((kind == SHM_CONTROL ? seg_view_control(&v, s->at)
-				 : seg_view_worker(&v, s->at)) < 0) {
+				 : seg_view_worker(&v, s->at)) < 0)
 		return -1;
-	}
 	if ((v.size + page - 1) / page * page != s->size) {
 		errno = EINVAL;
 		return -1;
@@ -278,23 +264,20 @@ seg_attach(struct seg *s, const char *object, enum shm_kind kind, bool writable)
 		return -1;
 	}
 	fd = shm_open(object, writable ? O_RDWR : O_RDONLY, 0);
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	rc = fstat(fd, &st);
 	if (rc == 0 && st.st_size < (off_t)sizeof(struct shm_head)) {
 		errno = EINVAL;
 		rc = -1;
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = map_fd(s, fd, (size_t)st.st_size, writable, NULL);
-	}
 	e = errno;
 	close(fd);
 	errno = e;
-	if (rc < 0) {
+	if (rc < 0)
 		return -1;
-	}
 	if (check_head(s, kind) < 0 || check_parts(s, kind) < 0) {
 		e = errno;
 		seg_unmap(s);
@@ -313,17 +296,15 @@ seg_make_readonly(struct seg *s)
 
 	/* only a mapping through a descriptor that was opened so stays so */
 	fd = shm_open(s->object, O_RDONLY, 0);
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	rc = fstat(fd, &st);
 	if (rc == 0 && st.st_ino != inode) {
 		errno = ESTALE;
 		rc = -1;
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = map_fd(s, fd, s->size, false, s->at);
-	}
 	e = errno;
 	close(fd);
 	errno = e;
@@ -333,9 +314,8 @@ seg_make_readonly(struct seg *s)
 void
 seg_unmap(struct seg *s)
 {
-	if (s->at) {
+	if (s->at)
 		munmap((char *)s->at - GUARD, GUARD + s->size + GUARD);
-	}
 	s->at = NULL;
 	s->size = 0;
 	s->fd = -1;
@@ -350,9 +330,8 @@ seg_unlink_store(const char *store)
 	struct dirent *d;
 	int n = 0;
 
-	if (!dir) {
+	if (!dir)
 		return 0;
-	}
 	snprintf(prefix, sizeof(prefix), OBJECT_PREFIX "%s.", store);
 	while ((d = readdir(dir))) {
 		if (strncmp(d->d_name, prefix, strlen(prefix)) == 0) {

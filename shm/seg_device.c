@@ -49,9 +49,8 @@ by_place(const void *a, const void *b)
 	const struct shm_range *x = &((const struct seg_range *)a)->range;
 	const struct shm_range *y = &((const struct seg_range *)b)->range;
 
-	if (x->table != y->table) {
+	if (x->table != y->table)
 		return x->table < y->table ? -1 : 1;
-	}
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
@@ -64,13 +63,11 @@ ranges_ok(const struct seg_range *r, size_t n)
 
 		if (x->table >= SHM_TABLES || x->count == 0 ||
 		    end > (x->table < FIRST_FILE_TABLE ? ADDRS
-						       : (uint64_t)1 << 32)) {
+						       : (uint64_t)1 << 32))
 			return false;
-		}
 		if (i + 1 < n && r[i + 1].range.table == x->table &&
-		    r[i + 1].range.addr < end) {
+		    r[i + 1].range.addr < end)
 			return false;
-		}
 	}
 	return true;
 }
@@ -111,9 +108,8 @@ plan_table(struct plan *p, unsigned table)
 	for (size_t i = 0; i < p->nranges; i++) {
 		const struct shm_range *r = &p->ranges[i].range;
 
-		if (r->table == table) {
+		if (r->table == table)
 			add_run(p, table, r->addr, r->count);
-		}
 	}
 	give_words(p, table);
 }
@@ -126,12 +122,10 @@ plan_alias(struct plan *p, unsigned t, unsigned like)
 		struct shm_extent e = p->extents[p->at[like] + i];
 		uint32_t per = is_bits(t) ? REG_BITS : 1;
 
-		if (e.addr >= ADDRS / per) {
+		if (e.addr >= ADDRS / per)
 			break; /* bits that no address reaches */
-		}
-		if (e.addr + e.count > ADDRS / per) {
+		if (e.addr + e.count > ADDRS / per)
 			e.count = ADDRS / per - e.addr;
-		}
 		add_run(p, t, e.addr * per, e.count * per);
 		p->extents[p->n - 1].word = e.word;
 	}
@@ -145,9 +139,8 @@ plan_shared(struct plan *p)
 	uint8_t *covered = calloc(1, ADDRS + 1);
 	unsigned first = 2;
 
-	if (!covered) {
+	if (!covered)
 		return -1;
-	}
 	for (size_t i = 0; i < p->nranges; i++) {
 		const struct shm_range *r = &p->ranges[i].range;
 		uint32_t per = is_bits(r->table) ? REG_BITS : 1;
@@ -162,17 +155,14 @@ plan_shared(struct plan *p)
 	for (uint32_t a = 0, end; a < ADDRS; a = end + 1) {
 		for (end = a; covered[end]; end++)
 			;
-		if (end > a) {
+		if (end > a)
 			add_run(p, first, a, end - a);
-		}
 	}
 	free(covered);
 	give_words(p, first);
-	for (unsigned t = 0; t < FIRST_FILE_TABLE; t++) {
-		if (t != first) {
+	for (unsigned t = 0; t < FIRST_FILE_TABLE; t++)
+		if (t != first)
 			plan_alias(p, t, first);
-		}
-	}
 	return 0;
 }
 
@@ -183,9 +173,8 @@ plan_device(
 	/* a shared array has at most one run for each range, in four tables */
 	p->ranges = calloc(n + 1, sizeof(*p->ranges));
 	p->extents = calloc(n * 4 + 1, sizeof(*p->extents));
-	if (!p->ranges || !p->extents) {
+	if (!p->ranges || !p->extents)
 		return -1;
-	}
 	if (n > 0) {
 		memcpy(p->ranges, ranges, n * sizeof(*ranges));
 		qsort(p->ranges, n, sizeof(*p->ranges), by_place);
@@ -196,12 +185,10 @@ plan_device(
 		errno = EINVAL;
 		return -1;
 	}
-	if (shared && plan_shared(p) < 0) {
+	if (shared && plan_shared(p) < 0)
 		return -1;
-	}
-	for (unsigned t = shared ? FIRST_FILE_TABLE : 0; t < SHM_TABLES; t++) {
+	for (unsigned t = shared ? FIRST_FILE_TABLE : 0; t < SHM_TABLES; t++)
 		plan_table(p, t);
-	}
 	if (p->words > WORDS_MAX) {
 		errno = ENOMEM;
 		return -1;
@@ -222,9 +209,8 @@ lay_out(struct shm_device *d, const struct plan *p)
 	uint64_t off = line_up(sizeof(*d));
 	uint64_t events = EVENTS_MIN;
 
-	while (events < p->words * 64 && events < EVENTS_MAX) {
+	while (events < p->words * 64 && events < EVENTS_MAX)
 		events *= 2;
-	}
 	d->extents_off = off;
 	off = line_up(off + p->n * sizeof(*p->extents));
 	d->ranges_off = off;
@@ -262,9 +248,8 @@ put_initial(
 		};
 
 		if (r->range.addr < e->addr ||
-		    r->range.addr - e->addr >= e->count) {
+		    r->range.addr - e->addr >= e->count)
 			continue;
-		}
 		for (int side = 0; side < 2; side++) {
 			store_copy_in(
 			    (_Atomic uint64_t *)((char *)d + d->data_off[side]),
@@ -291,18 +276,14 @@ fill(struct seg *s, const struct shm_device *head, const struct plan *p,
 		ranges[i].unit[sizeof(ranges[i].unit) - 1] = 0;
 	}
 	/* in the order given, since in a shared array the last one holds */
-	for (size_t i = 0; i < p->nranges; i++) {
-		if (given[i].init) {
+	for (size_t i = 0; i < p->nranges; i++)
+		if (given[i].init)
 			put_initial(d, p, &given[i]);
-		}
-	}
-	for (int side = 0; side < 2; side++) {
+	for (int side = 0; side < 2; side++)
 		atomic_init(&d->side[side].events, d->events_size);
-	}
 	atomic_init(&d->events_oldest, d->events_size);
-	if (sem_init(&gate, 1, 1) < 0) {
+	if (sem_init(&gate, 1, 1) < 0)
 		return -1;
-	}
 	memcpy((char *)d + s->size - SHM_GATE_BYTES, &gate, SHM_GATE_BYTES);
 	return seg_gate_keep(s);
 }
@@ -326,11 +307,10 @@ seg_create_device(struct seg *s, const char *store, const char *device,
 	if (plan_device(&p, ranges, n, shared) == 0 &&
 	    seg_object_create(s, lay_out(&head, &p)) == 0) {
 		rc = fill(s, &head, &p, ranges);
-		if (rc == 0) {
+		if (rc == 0)
 			seg_publish(s, store, SHM_DEVICE, device);
-		} else {
+		else
 			seg_object_drop(s);
-		}
 	}
 	free(p.ranges);
 	free(p.extents);

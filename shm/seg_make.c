@@ -88,9 +88,8 @@ read_boot_id(char *out, size_t size)
 
 	out[0] = 0;
 	if (f) {
-		if (fgets(out, (int)size, f)) {
+		if (fgets(out, (int)size, f))
 			out[strcspn(out, "\n")] = 0;
-		}
 		fclose(f);
 	}
 }
@@ -134,9 +133,8 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 		    v->part[SEG_RINGS].off + i * v->part[SEG_RINGS].each;
 		ring_init(seg_notices(c, i), SHM_RING_BYTES);
 	}
-	for (unsigned i = 0; i < counts->ntransports; i++) {
+	for (unsigned i = 0; i < counts->ntransports; i++)
 		atomic_init(&seg_transport(c, i)->last_exit, -1);
-	}
 }
 
 int
@@ -153,9 +151,8 @@ seg_create_control(struct seg *s, const char *store, unsigned nslots,
 
 	if (object_for(s, store, SHM_CONTROL, "", 0) < 0 ||
 	    seg_view_control(&v, &counts) < 0 ||
-	    seg_object_create(s, v.size) < 0) {
+	    seg_object_create(s, v.size) < 0)
 		return -1;
-	}
 	if (seg_view_keep(s, &v) < 0) {
 		seg_object_drop(s);
 		return -1;
@@ -174,17 +171,15 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	struct seg_view v;
 	struct shm_worker *w;
 
-	while (trace < trace_bytes && trace < TRACE_MAX) {
+	while (trace < trace_bytes && trace < TRACE_MAX)
 		trace *= 2;
-	}
 	if (object_for(s, store, SHM_WORKER, transport, worker) < 0 ||
 	    seg_view_worker(&v,
 		&(struct shm_worker){ .nconns = nconns,
 		    .nbatches = nbatches,
 		    .trace_bytes = trace }) < 0 ||
-	    seg_object_create(s, v.size) < 0) {
+	    seg_object_create(s, v.size) < 0)
 		return -1;
-	}
 	if (seg_view_keep(s, &v) < 0) {
 		seg_object_drop(s);
 		return -1;
@@ -200,9 +195,8 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	w->batches_off = v.part[SEG_BATCHES].off;
 	w->trace_off = v.part[SEG_TRACE].off;
 	ring_init(seg_trace(w), trace);
-	for (unsigned i = 0; i < nconns; i++) {
+	for (unsigned i = 0; i < nconns; i++)
 		seg_conn(w, i)->fd = -1;
-	}
 	seg_publish(s, store, SHM_WORKER, transport);
 	return 0;
 }

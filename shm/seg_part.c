@@ -12,9 +12,8 @@ part(const void *segment, enum seg_part p, unsigned i)
 {
 	const struct seg_view *v = seg_view_of(segment);
 
-	if (i >= v->part[p].n) {
+	if (i >= v->part[p].n)
 		i = 0;
-	}
 	return (
 	    void *)((uintptr_t)segment + v->part[p].off + i * v->part[p].each);
 }
@@ -54,9 +53,8 @@ seg_diag(struct shm_control *c, unsigned transport, unsigned device)
 {
 	unsigned ndevices = seg_view_of(c)->part[SEG_DEVICES].n;
 
-	if (device >= ndevices) {
+	if (device >= ndevices)
 		device = 0;
-	}
 	return part(c, SEG_DIAG, transport * ndevices + device);
 }
 

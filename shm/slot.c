@@ -75,14 +75,12 @@ slot_declared_dead(const struct shm_control *c, uint64_t id)
 bool
 slot_probe(const struct slot_env *env, uint64_t id)
 {
-	if (slot_declared_dead(env->control, id)) {
+	if (slot_declared_dead(env->control, id))
 		return true;
-	}
 	/* one's own byte looks free through one's own description */
 	if (env->lock_fd < 0 || SLOT_OF(id) == SLOT_OF(env->me) ||
-	    slot_lock_held(env->lock_fd, SLOT_OF(id))) {
+	    slot_lock_held(env->lock_fd, SLOT_OF(id)))
 		return false;
-	}
 	slot_declare_dead(env->control, id);
 	return true;
 }
@@ -103,9 +101,8 @@ slot_name(const struct shm_control *c, uint64_t id)
 {
 	const struct shm_slot *s;
 
-	if (slot_declared_dead(c, id)) {
+	if (slot_declared_dead(c, id))
 		return "?";
-	}
 	s = seg_slot((struct shm_control *)(uintptr_t)c, SLOT_OF(id));
 	return memchr(s->name, 0, sizeof(s->name)) ? s->name : "?";
 }

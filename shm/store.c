@@ -33,17 +33,15 @@ store_read(const struct store *st, enum store_table t, uint32_t addr,
 	struct store_run run;
 	uint64_t q;
 
-	if (!store_find(st, t, addr, count, &run)) {
+	if (!store_find(st, t, addr, count, &run))
 		return STORE_NO_ADDRESS;
-	}
 	for (int tries = 0; tries < STORE_TRIES; tries++) {
 		q = atomic_load_explicit(&d->seq, memory_order_acquire);
 		store_copy_out(st->data[q & 1], &run, out);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q) {
-			if (seq) {
+			if (seq)
 				*seq = q / 2;
-			}
 			return STORE_OK;
 		}
 	}
@@ -66,13 +64,11 @@ covers(
 static void
 hide_covered(const struct store_step *s, struct planned *p, unsigned last)
 {
-	for (unsigned k = 0; k < last; k++) {
-		if (covers(s, p, last, k)) {
+	for (unsigned k = 0; k < last; k++)
+		if (covers(s, p, last, k))
 			p[k].hidden = true;
-		} else if (covers(s, p, k, last)) {
+		else if (covers(s, p, k, last))
 			p[last].hidden = true;
-		}
-	}
 }
 
 /* Finds where each step lies and whether it is allowed; nothing is touched. */
@@ -89,20 +85,16 @@ plan(const struct store *st, const struct store_who *who,
 		p[i].count = s[i].op == STORE_MASK ? 1 : s[i].count;
 		if (!store_find(
 			st, s[i].table, s[i].addr, p[i].count, &p[i].run) ||
-		    (s[i].op == STORE_MASK && p[i].run.bits != REG_BITS)) {
+		    (s[i].op == STORE_MASK && p[i].run.bits != REG_BITS))
 			return STORE_NO_ADDRESS;
-		}
-		if (!p[i].writes) {
+		if (!p[i].writes)
 			continue;
-		}
 		if (who->heed_read_only &&
-		    !store_may_write(st, s[i].table, s[i].addr, p[i].count)) {
+		    !store_may_write(st, s[i].table, s[i].addr, p[i].count))
 			return STORE_DENIED;
-		}
 		bytes += store_bytes(s[i].table, p[i].count);
-		if (bytes > STORE_STEP_BYTES) {
+		if (bytes > STORE_STEP_BYTES)
 			return STORE_TOO_LONG;
-		}
 		*writes = true;
 		hide_covered(s, p, i);
 	}
@@ -113,12 +105,10 @@ static bool
 checks_hold(const struct store *st, const struct store_step *s, unsigned n,
     const struct planned *p)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		if (s[i].op == STORE_CHECK &&
-		    !store_copy_equal(st->data[0], &p[i].run, s[i].in)) {
+		    !store_copy_equal(st->data[0], &p[i].run, s[i].in))
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -190,11 +180,9 @@ commit(struct store *st, const struct store_who *who,
 	/* the commit: readers go to side 0 */
 	atomic_store_explicit(&d->seq, q + 2, memory_order_release);
 	atomic_thread_fence(memory_order_release);
-	for (unsigned i = 0; i < n; i++) {
-		if (p[i].writes) {
+	for (unsigned i = 0; i < n; i++)
+		if (p[i].writes)
 			store_copy_words(st->data[1], st->data[0], &p[i].run);
-		}
-	}
 	set_side(&d->side[1], tag, events, st->env->me);
 	atomic_store_explicit(&d->writes,
 	    atomic_load_explicit(&d->writes, memory_order_relaxed) + 1,
@@ -231,9 +219,8 @@ carry_out_owned(struct store *st, const struct store_who *who,
 		atomic_store_explicit(done, who->op, memory_order_release);
 		store_own_release(st);
 	}
-	if (seq) {
+	if (seq)
 		*seq = number;
-	}
 	return STORE_OK;
 }
 
@@ -247,18 +234,14 @@ store_apply(struct store *st, const struct store_who *who,
 
 	if (!st->writable || !st->env || st->env->me == 0 ||
 	    who->author >= seg_authors(st->env->control) ||
-	    who->op >> SHM_TAG_OP_BITS) {
+	    who->op >> SHM_TAG_OP_BITS)
 		return STORE_DENIED;
-	}
-	if (n > STORE_STEPS_MAX) {
+	if (n > STORE_STEPS_MAX)
 		return STORE_TOO_LONG;
-	}
 	rc = plan(st, who, s, n, p, &writes);
-	if (rc != STORE_OK) {
+	if (rc != STORE_OK)
 		return rc;
-	}
-	if (store_own_take(st, who->budget_ns) < 0) {
+	if (store_own_take(st, who->budget_ns) < 0)
 		return STORE_BUSY;
-	}
 	return carry_out_owned(st, who, s, n, p, writes, seq);
 }

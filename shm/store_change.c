@@ -43,12 +43,10 @@ store_change_put(struct store *st, uint64_t *head, uint64_t commit,
 
 	to = ring_room(st->events, st->events_size, &st->dev->events_oldest,
 	    head, (REC_WORDS + 2 * n) * 8);
-	if (!to) {
+	if (!to)
 		return; /* cannot be: a step is limited */
-	}
-	for (int i = 0; i < REC_WORDS; i++) {
+	for (int i = 0; i < REC_WORDS; i++)
 		atomic_store_explicit(to + i, fixed[i], memory_order_relaxed);
-	}
 	store_copy_log(st->data[1], run, to + REC_WORDS);
 	store_copy_log(st->data[0], run, to + REC_WORDS + n);
 }
@@ -67,9 +65,8 @@ committed_end(const struct store *st, uint64_t *head)
 		*head = atomic_load_explicit(
 		    &d->side[q & 1].events, memory_order_relaxed);
 		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q) {
+		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q)
 			return true;
-		}
 	}
 	return false;
 }
@@ -91,17 +88,14 @@ store_next_change(const struct store *st, uint64_t *pos,
 	size_t bytes, padded;
 	int n;
 
-	if (!committed_end(st, &head)) {
+	if (!committed_end(st, &head))
 		return 0;
-	}
 	n = ring_read(st->events, st->events_size, &st->dev->events_oldest,
 	    head, pos, buf, STORE_CHANGE_BYTES);
-	if (n <= 0) {
+	if (n <= 0)
 		return n;
-	}
-	if ((size_t)n < sizeof(fixed)) {
+	if ((size_t)n < sizeof(fixed))
 		return -1;
-	}
 	memcpy(fixed, buf, sizeof(fixed));
 	ch->seq = fixed[REC_SEQ];
 	ch->who = fixed[REC_WHO];
@@ -112,9 +106,8 @@ store_next_change(const struct store *st, uint64_t *pos,
 	    ? store_bytes(ch->table, ch->count)
 	    : 0;
 	padded = (bytes + 7) & ~(size_t)7;
-	if (bytes == 0 || sizeof(fixed) + 2 * padded != (size_t)n) {
+	if (bytes == 0 || sizeof(fixed) + 2 * padded != (size_t)n)
 		return -1; /* not a record of ours */
-	}
 	ch->was = buf + sizeof(fixed);
 	ch->is = ch->was + padded;
 	return 1;

@@ -77,12 +77,10 @@ group(const _Atomic uint64_t *side, const struct store_run *r, uint32_t i)
 	uint32_t left = r->bits - i * BITS;
 	uint64_t x = load(w) >> r->shift;
 
-	if (left > BITS) {
+	if (left > BITS)
 		left = BITS;
-	}
-	if (r->shift + left > BITS) {
+	if (r->shift + left > BITS)
 		x |= load(w + 1) << (BITS - r->shift);
-	}
 	return x & low_bits(left);
 }
 
@@ -98,9 +96,8 @@ wire_group(const struct store_run *r, const uint8_t *in, uint32_t i, bool regs)
 		x = le64toh(x);
 		return regs ? swap_regs(x) : x;
 	}
-	for (uint32_t k = (left + 7) / 8; k-- > 0;) {
+	for (uint32_t k = (left + 7) / 8; k-- > 0;)
 		x = x << 8 | in[i * 8 + k];
-	}
 	return (regs ? swap_regs(x) : x) & low_bits(left);
 }
 
@@ -117,9 +114,8 @@ emit(void *to, uint32_t i, uint64_t x, uint32_t bytes, bool regs, bool ring)
 		x = htole64(x);
 		memcpy(at, &x, 8);
 	} else {
-		for (; bytes > 0; bytes--, x >>= 8) {
+		for (; bytes > 0; bytes--, x >>= 8)
 			*at++ = (uint8_t)x;
-		}
 	}
 }
 
@@ -140,14 +136,11 @@ copy_out_by(const _Atomic uint64_t *side, const struct store_run *r, void *to,
 	uint32_t up = BITS - down, i = 0;
 
 	if (down == 0) {
-		if (regs && !ring && LITTLE) {
-			for (; i + 2 <= whole; i += 2) {
+		if (regs && !ring && LITTLE)
+			for (; i + 2 <= whole; i += 2)
 				emit_pair(to, i, load(w + i), load(w + i + 1));
-			}
-		}
-		for (; i < whole; i++) {
+		for (; i < whole; i++)
 			emit(to, i, load(w + i), 8, regs, ring);
-		}
 	} else if (whole > 0) {
 		uint64_t x = load(w), y, z;
 
@@ -199,22 +192,20 @@ void
 store_copy_out(
     const _Atomic uint64_t *side, const struct store_run *r, uint8_t *out)
 {
-	if (r->regs) {
+	if (r->regs)
 		copy_out(side, r, out, true, false);
-	} else {
+	else
 		copy_out(side, r, out, false, false);
-	}
 }
 
 void
 store_copy_log(const _Atomic uint64_t *side, const struct store_run *r,
     _Atomic uint64_t *words)
 {
-	if (r->regs) {
+	if (r->regs)
 		copy_out(side, r, words, true, true);
-	} else {
+	else
 		copy_out(side, r, words, false, true);
-	}
 }
 
 /* Replaces the bits of *w that mask names. */
@@ -234,9 +225,8 @@ copy_in(_Atomic uint64_t *side, const struct store_run *r, const uint8_t *in,
 	uint64_t x, carry = 0, kept;
 
 	if (up == 0) {
-		for (uint32_t i = 0; i < whole; i++) {
+		for (uint32_t i = 0; i < whole; i++)
 			store(w + i, wire_group(r, in, i, regs));
-		}
 		if (rest) {
 			x = wire_group(r, in, whole, regs);
 			merge(w + whole, x, low_bits(rest));
@@ -264,11 +254,10 @@ void
 store_copy_in(
     _Atomic uint64_t *side, const struct store_run *r, const uint8_t *in)
 {
-	if (r->regs) {
+	if (r->regs)
 		copy_in(side, r, in, true);
-	} else {
+	else
 		copy_in(side, r, in, false);
-	}
 }
 
 void
@@ -289,9 +278,8 @@ store_copy_equal(
 {
 	uint64_t differ = 0;
 
-	for (uint32_t i = 0; i < groups_of(r); i++) {
+	for (uint32_t i = 0; i < groups_of(r); i++)
 		differ |= group(side, r, i) ^ wire_group(r, in, i, r->regs);
-	}
 	return differ == 0;
 }
 
@@ -316,7 +304,6 @@ void
 store_copy_words(_Atomic uint64_t *to, const _Atomic uint64_t *from,
     const struct store_run *r)
 {
-	for (uint32_t i = 0, n = words_of(r); i < n; i++) {
+	for (uint32_t i = 0, n = words_of(r); i < n; i++)
 		store(to + r->word + i, load(from + r->word + i));
-	}
 }

@@ -60,17 +60,15 @@ store_find(const struct store *st, enum store_table t, uint32_t addr,
 	uint32_t off, len, word, from;
 	uint64_t first, last;
 
-	if ((unsigned)t >= SHM_TABLES || st->nextents[t] == 0) {
+	if ((unsigned)t >= SHM_TABLES || st->nextents[t] == 0)
 		return false;
-	}
 	e = find_extent(st, t, addr);
 	from = once(&e->addr);
 	len = once(&e->count);
 	word = once(&e->word);
 	off = addr - from;
-	if (addr < from || off >= len || count > len - off || count == 0) {
+	if (addr < from || off >= len || count > len - off || count == 0)
 		return false;
-	}
 	run->regs = !is_bits(t);
 	first = (uint64_t)off * (run->regs ? REG_BITS : 1);
 	last = first + (uint64_t)count * (run->regs ? REG_BITS : 1) - 1;
@@ -99,11 +97,10 @@ first_range(const struct store *st, enum store_table t, uint32_t addr)
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if ((uint64_t)r[mid].addr + r[mid].count <= addr) {
+		if ((uint64_t)r[mid].addr + r[mid].count <= addr)
 			low = mid + 1;
-		} else {
+		else
 			high = mid;
-		}
 	}
 	return low;
 }
@@ -114,9 +111,8 @@ store_range(const struct store *st, enum store_table t, uint32_t addr)
 	const struct shm_range *r;
 	uint32_t i;
 
-	if ((unsigned)t >= SHM_TABLES) {
+	if ((unsigned)t >= SHM_TABLES)
 		return NULL;
-	}
 	i = first_range(st, t, addr);
 	r = st->ranges + st->ranges_at[t] + i;
 	return i < st->nranges[t] && r->addr <= addr ? r : NULL;
@@ -129,11 +125,9 @@ touches_read_only(
 	const struct shm_range *r = st->ranges + st->ranges_at[t];
 	uint32_t i = first_range(st, t, (uint32_t)addr);
 
-	for (; i < st->nranges[t] && r[i].addr < end; i++) {
-		if (r[i].read_only) {
+	for (; i < st->nranges[t] && r[i].addr < end; i++)
+		if (r[i].read_only)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -143,12 +137,10 @@ store_may_write(
 {
 	uint64_t end = (uint64_t)addr + count;
 
-	if (!st->any_read_only) {
+	if (!st->any_read_only)
 		return true;
-	}
-	if (touches_read_only(st, t, addr, end)) {
+	if (touches_read_only(st, t, addr, end))
 		return false;
-	}
 	if (st->shared && t == STORE_CO) {
 		return !touches_read_only(st, STORE_HR, addr / REG_BITS,
 		    (end + REG_BITS - 1) / REG_BITS);

@@ -30,14 +30,12 @@ extents_ok(const struct store *st, unsigned t)
 	for (uint32_t i = 0; i < st->nextents[t]; i++) {
 		uint64_t words = ((uint64_t)e[i].count + per - 1) / per;
 
-		if (e[i].count == 0 || e[i].word + words > st->words) {
+		if (e[i].count == 0 || e[i].word + words > st->words)
 			return false;
-		}
 		/* in order, and with a hole between any two */
 		if (i > 0 &&
-		    (uint64_t)e[i - 1].addr + e[i - 1].count >= e[i].addr) {
+		    (uint64_t)e[i - 1].addr + e[i - 1].count >= e[i].addr)
 			return false;
-		}
 	}
 	return true;
 }
@@ -52,18 +50,15 @@ take_ranges(struct store *st, uint32_t n)
 
 		if (t >= SHM_TABLES || r->count == 0 ||
 		    !memchr(r->name, 0, sizeof(r->name)) ||
-		    !memchr(r->unit, 0, sizeof(r->unit))) {
+		    !memchr(r->unit, 0, sizeof(r->unit)))
 			return false;
-		}
 		if (i > 0 &&
 		    (r[-1].table > t ||
 			(r[-1].table == t &&
-			    (uint64_t)r[-1].addr + r[-1].count > r->addr))) {
+			    (uint64_t)r[-1].addr + r[-1].count > r->addr)))
 			return false;
-		}
-		if (st->nranges[t]++ == 0) {
+		if (st->nranges[t]++ == 0)
 			st->ranges_at[t] = i;
-		}
 		st->any_read_only |= r->read_only != 0;
 	}
 	return true;
@@ -84,11 +79,9 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 		st->nextents[t] = d->nextents[t];
 		st->extents_at[t] = d->extents_at[t];
 	}
-	for (unsigned t = 0; t < SHM_TABLES; t++) {
-		if ((uint64_t)d->extents_at[t] + d->nextents[t] > extents) {
+	for (unsigned t = 0; t < SHM_TABLES; t++)
+		if ((uint64_t)d->extents_at[t] + d->nextents[t] > extents)
 			return false;
-		}
-	}
 	if (!inside(d->extents_off, extents, sizeof(*st->extents), size) ||
 	    !inside(d->ranges_off, d->nranges, sizeof(*st->ranges), size) ||
 	    !inside(d->data_off[0], d->words, 8, size) ||
@@ -96,9 +89,8 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 	    !inside(d->events_off, d->events_size, 1, size) ||
 	    d->data_off[0] + (uint64_t)d->words * 8 > d->data_off[1] ||
 	    d->events_size < EVENTS_MIN ||
-	    (d->events_size & (d->events_size - 1)) != 0) {
+	    (d->events_size & (d->events_size - 1)) != 0)
 		return false;
-	}
 	st->extents = (const struct shm_extent *)(base + d->extents_off);
 	st->ranges = (const struct shm_range *)(base + d->ranges_off);
 	st->data[0] = (_Atomic uint64_t *)(base + d->data_off[0]);
@@ -129,9 +121,8 @@ store_open(struct store *st, void *segment, size_t size, bool writable,
 	st->env = env;
 	ok = d.head.magic == SHM_MAGIC && d.head.kind == SHM_DEVICE &&
 	    d.head.size == size && take_parts(st, &d, size);
-	for (unsigned t = 0; ok && t < SHM_TABLES; t++) {
+	for (unsigned t = 0; ok && t < SHM_TABLES; t++)
 		ok = extents_ok(st, t);
-	}
 	if (!ok || !take_ranges(st, d.nranges)) {
 		memset(st, 0, sizeof(*st));
 		errno = EINVAL;

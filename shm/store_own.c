@@ -66,13 +66,11 @@ credit(struct store *st)
 	unsigned author = (unsigned)(tag >> SHM_TAG_OP_BITS);
 	_Atomic uint64_t *done;
 
-	if (author >= seg_authors(st->env->control)) {
+	if (author >= seg_authors(st->env->control))
 		return;
-	}
 	done = store_own_done(st, author);
-	if (atomic_load_explicit(done, memory_order_relaxed) < op) {
+	if (atomic_load_explicit(done, memory_order_relaxed) < op)
 		atomic_store_explicit(done, op, memory_order_release);
-	}
 }
 
 static void
@@ -89,9 +87,8 @@ copy_side(struct store *st, int to, int from)
 {
 	struct shm_side *t = &st->dev->side[to], *f = &st->dev->side[from];
 
-	for (uint32_t i = 0; i < st->words; i++) {
+	for (uint32_t i = 0; i < st->words; i++)
 		copy_word(st->data[to] + i, st->data[from] + i);
-	}
 	copy_word(&t->tag, &f->tag);
 	copy_word(&t->events, &f->events);
 	copy_word(&t->who, &f->who);
@@ -108,9 +105,8 @@ repair(struct store *st)
 
 	atomic_thread_fence(memory_order_release);
 	copy_side(st, !from, from);
-	if (from) {
+	if (from)
 		atomic_store_explicit(&d->seq, q + 1, memory_order_release);
-	}
 	credit(st);
 	atomic_store_explicit(&d->repairs,
 	    atomic_load_explicit(&d->repairs, memory_order_relaxed) + 1,
@@ -132,16 +128,13 @@ try_owner(struct store *st, bool ask)
 {
 	uint64_t o = 0;
 
-	if (swap_owner(st, &o)) {
+	if (swap_owner(st, &o))
 		return true;
-	}
 	if (!slot_declared_dead(st->env->control, o) &&
-	    !(ask && slot_probe(st->env, o))) {
+	    !(ask && slot_probe(st->env, o)))
 		return false;
-	}
-	if (!swap_owner(st, &o)) {
+	if (!swap_owner(st, &o))
 		return false;
-	}
 	repair(st); /* if we die in it, the next one repairs */
 	return true;
 }
@@ -167,9 +160,8 @@ store_own_take(struct store *st, uint64_t budget_ns)
 	claim(st);
 	/* without a token, too: a crash may have eaten it */
 	if ((sem_trywait(st->gate) == 0 && try_owner(st, false)) ||
-	    try_owner(st, false)) {
+	    try_owner(st, false))
 		return 0;
-	}
 	now = (int64_t)clock_mono_ns();
 	end = now + (int64_t)(budget_ns < BUDGET_MAX ? budget_ns : BUDGET_MAX);
 	ask_at = now + STORE_SLICE_NS;
@@ -180,15 +172,12 @@ store_own_take(struct store *st, uint64_t budget_ns)
 		now = (int64_t)clock_mono_ns();
 		claim(st);
 		/* a token got while another one owns is simply absorbed */
-		if (try_owner(st, !got || now >= ask_at)) {
+		if (try_owner(st, !got || now >= ask_at))
 			return 0;
-		}
-		if (now >= end) {
+		if (now >= end)
 			break;
-		}
-		if (now >= ask_at) {
+		if (now >= ask_at)
 			ask_at = now + STORE_SLICE_NS;
-		}
 	}
 	unclaim(st);
 	return -1;
@@ -203,9 +192,8 @@ store_own_release(struct store *st)
 	unclaim(st);
 	/* at most one free token is ever of use */
 	sem_getvalue(st->gate, &tokens);
-	if (tokens <= 0) {
+	if (tokens <= 0)
 		sem_post(st->gate);
-	}
 }
 
 /*

@@ -21,9 +21,8 @@ trace_put(struct shm_ring *r, uint64_t unix_us, uint64_t conn, bool sent,
 	struct trace_frame f;
 	struct iovec piece[2];
 
-	if (len > BATCH_IN) {
+	if (len > BATCH_IN)
 		len = BATCH_IN;
-	}
 	/* not initialised as a whole: its buffer is large */
 	f.unix_us = unix_us;
 	f.conn = conn;
@@ -44,12 +43,10 @@ trace_next(const struct shm_ring *r, uint64_t *pos, struct trace_frame *f)
 {
 	int len = ring_get(r, seg_trace_bytes(r), pos, f, sizeof(*f));
 
-	if (len <= 0) {
+	if (len <= 0)
 		return len;
-	}
-	if (len < FIXED) {
+	if (len < FIXED)
 		return -1;
-	}
 	f->len = (uint16_t)(len - FIXED);
 	return 1;
 }

@@ -63,22 +63,18 @@ order_row(enum typed_order o)
 int
 typed_type_find(const char *name)
 {
-	for (int i = 0; i < TYPED_TYPES; i++) {
-		if (strcmp(types[i].name, name) == 0) {
+	for (int i = 0; i < TYPED_TYPES; i++)
+		if (strcmp(types[i].name, name) == 0)
 			return i;
-		}
-	}
 	return -1;
 }
 
 int
 typed_order_find(const char *name)
 {
-	for (int i = 0; i < TYPED_ORDERS; i++) {
-		if (strcmp(orders[i].name, name) == 0) {
+	for (int i = 0; i < TYPED_ORDERS; i++)
+		if (strcmp(orders[i].name, name) == 0)
 			return i;
-		}
-	}
 	return -1;
 }
 
@@ -106,9 +102,8 @@ wire_at(unsigned i, unsigned regs, unsigned order)
 {
 	unsigned word = i / 2, byte = i % 2;
 
-	if (orders[order].swap_words) {
+	if (orders[order].swap_words)
 		word = regs - 1 - word;
-	}
 	return word * 2 + (orders[order].swap_bytes ? 1 - byte : byte);
 }
 
@@ -121,9 +116,8 @@ typed_get(enum typed_type type, enum typed_order order, const uint8_t *wire,
 	uint32_t raw32;
 	float f32;
 
-	for (unsigned i = 0; i < regs * 2; i++) {
+	for (unsigned i = 0; i < regs * 2; i++)
 		raw = raw << 8 | wire[wire_at(i, regs, order_row(order))];
-	}
 	v->type = (enum typed_type)t;
 	switch (types[t].form) {
 	case UNSIGNED:
@@ -224,12 +218,10 @@ typed_put(enum typed_type type, enum typed_order order,
 	uint64_t raw = 0;
 
 	if ((types[t].form == FLOATING ? to_floating(t, v, &raw)
-				       : to_integer(t, v, &raw)) < 0) {
+				       : to_integer(t, v, &raw)) < 0)
 		return -1;
-	}
-	for (unsigned i = regs * 2; i-- > 0; raw >>= 8) {
+	for (unsigned i = regs * 2; i-- > 0; raw >>= 8)
 		wire[wire_at(i, regs, order_row(order))] = (uint8_t)raw;
-	}
 	return 0;
 }
 
@@ -241,19 +233,16 @@ float_text(double f, bool wide, char *buf, size_t size)
 	int digits = wide ? 15 : 6, most = wide ? 17 : 9;
 	char text[40];
 
-	if (isnan(f)) {
+	if (isnan(f))
 		return snprintf(buf, size, "NaN");
-	}
-	if (isinf(f)) {
+	if (isinf(f))
 		return snprintf(buf, size, f < 0 ? "-Infinity" : "Infinity");
-	}
 	for (;; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, f);
 		if (digits == most ||
 		    (wide ? strtod(text, NULL) == f
-			  : strtof(text, NULL) == (float)f)) {
+			  : strtof(text, NULL) == (float)f))
 			return snprintf(buf, size, "%s", text);
-		}
 	}
 }
 

@@ -36,12 +36,10 @@ step_signals(struct birth *b)
 	int sig;
 
 	(void)b;
-	for (sig = 1; sig < NSIG; sig++) {
+	for (sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL); /* KILL and STOP refuse: no harm */
-	}
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
-	}
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -60,14 +58,11 @@ serves(const struct birth *b, size_t device)
 	const struct conf_transport *t = b->proc->transport;
 	unsigned u;
 
-	if (t == NULL) {
+	if (t == NULL)
 		return true;
-	}
-	for (u = 0; u < CONF_UNITS; u++) {
-		if (t->units[u] == (int)device) {
+	for (u = 0; u < CONF_UNITS; u++)
+		if (t->units[u] == (int)device)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -77,19 +72,15 @@ step_maps(struct birth *b)
 	const struct conf_transport *t = b->proc->transport;
 	size_t i;
 
-	for (i = 0; i < b->proc->conf->ndevices; i++) {
-		if (!serves(b, i)) {
+	for (i = 0; i < b->proc->conf->ndevices; i++)
+		if (!serves(b, i))
 			seg_unmap(&b->device_segs[i]);
-		} else if (t != NULL && t->read_only &&
-		    seg_make_readonly(&b->device_segs[i]) < 0) {
+		else if (t != NULL && t->read_only &&
+		    seg_make_readonly(&b->device_segs[i]) < 0)
 			return -1;
-		}
-	}
-	for (i = 0; i < b->nworkers; i++) {
-		if (b->worker_segs[i].at != b->proc->worker_seg.at) {
+	for (i = 0; i < b->nworkers; i++)
+		if (b->worker_segs[i].at != b->proc->worker_seg.at)
 			seg_unmap(&b->worker_segs[i]);
-		}
-	}
 	return 0;
 }
 
@@ -110,12 +101,10 @@ step_files(struct birth *b)
 	qsort(keep, n, sizeof(keep[0]), by_number);
 	for (i = 0; i < n; i++) {
 		if (keep[i] > next &&
-		    close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0) {
+		    close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0)
 			return -1;
-		}
-		if (keep[i] >= next) {
+		if (keep[i] >= next)
 			next = keep[i] + 1;
-		}
 	}
 	return close_range((unsigned)next, ~0u, 0);
 }
@@ -128,9 +117,8 @@ step_lock(struct birth *b)
 	/* a description of its own: the parent's would share the parent's
 	 * locks, and prove its life for it */
 	env->lock_fd = slot_lock_open(b->lock_path);
-	if (env->lock_fd < 0) {
+	if (env->lock_fd < 0)
 		return -1;
-	}
 	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
 }
 
@@ -146,9 +134,8 @@ step_stores(struct birth *b)
 		memset(&p->stores[i], 0, sizeof(p->stores[i]));
 		if (s->at != NULL &&
 		    store_open(&p->stores[i], s->at, s->size, s->writable,
-			s->writable ? &p->env : NULL) < 0) {
+			s->writable ? &p->env : NULL) < 0)
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -161,14 +148,12 @@ step_limits(struct birth *b)
 	rlim_t want;
 
 	want = t != NULL ? t->max_connections + SPARE_FILES : CONTROL_FILES;
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0) {
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return -1;
-	}
 	if (rl.rlim_cur < want) {
 		rl.rlim_cur = want;
-		if (rl.rlim_max < want) {
+		if (rl.rlim_max < want)
 			rl.rlim_max = want; /* privileged only */
-		}
 		if (setrlimit(RLIMIT_NOFILE, &rl) < 0) {
 			getrlimit(RLIMIT_NOFILE, &rl);
 			rl.rlim_cur = rl.rlim_max;
@@ -189,23 +174,19 @@ step_user(struct birth *b)
 	uid_t r, e, s;
 	gid_t gr, ge, gs;
 
-	if (b->user == NULL || (b->uid == geteuid() && b->uid == getuid())) {
+	if (b->user == NULL || (b->uid == geteuid() && b->uid == getuid()))
 		return 0;
-	}
 	if (initgroups(b->user, b->gid) < 0 ||
 	    setresgid(b->gid, b->gid, b->gid) < 0 ||
-	    setresuid(b->uid, b->uid, b->uid) < 0) {
+	    setresuid(b->uid, b->uid, b->uid) < 0)
 		return -1;
-	}
 	errno = EPERM; /* what follows fails without setting it */
 	if (getresuid(&r, &e, &s) < 0 || r != b->uid || e != b->uid ||
 	    s != b->uid || getresgid(&gr, &ge, &gs) < 0 || gr != b->gid ||
-	    ge != b->gid || gs != b->gid) {
+	    ge != b->gid || gs != b->gid)
 		return -1;
-	}
-	if (b->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)) {
+	if (b->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
 		return -1; /* there is a way back: it did not stick */
-	}
 	return 0;
 }
 

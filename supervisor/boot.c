@@ -37,9 +37,8 @@ claim_both(struct super *s)
 		name = s->conf->store;
 		rc = claim_store(c, name);
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		return 0;
-	}
 	err = errno;
 	if (err == EBUSY) {
 		log_error("another holdfastd (pid %d) is using the %s %s",
@@ -90,9 +89,8 @@ find_user(struct service *sv)
 	const char *name = sv->conf->user;
 	struct passwd *pw;
 
-	if (name == NULL) {
+	if (name == NULL)
 		return 0;
-	}
 	errno = 0;
 	pw = getpwnam(name);
 	if (pw == NULL) {
@@ -119,9 +117,8 @@ open_listeners(struct super *s)
 	for (i = 0; i < s->conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 
-		if (!sv->wanted || service_open(sv) == 0) {
+		if (!sv->wanted || service_open(sv) == 0)
 			continue;
-		}
 		err = errno;
 		log_error("transport %s: cannot listen on %s: %s%s",
 		    sv->conf->name, sv->conf->listen, strerror(err),
@@ -151,9 +148,8 @@ make_services(struct super *s)
 
 	s->nprocesses = 1;
 	s->services = calloc(conf->ntransports + 1, sizeof(*s->services));
-	if (s->services == NULL) {
+	if (s->services == NULL)
 		return no_memory();
-	}
 	for (i = 0; i < conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 
@@ -166,9 +162,8 @@ make_services(struct super *s)
 		    sv->listen, sizeof(sv->listen), "%s", sv->conf->listen);
 		s->nprocesses += sv->conf->workers;
 		code = find_user(sv);
-		if (code != 0) {
+		if (code != 0)
 			return code;
-		}
 	}
 	return 0;
 }
@@ -185,10 +180,9 @@ make_processes(struct super *s)
 
 	s->processes = calloc(s->nprocesses, sizeof(*s->processes));
 	if (s->processes == NULL ||
-	    process_init(s->processes, s, NULL, 0, SUPER_CONTROL_SLOT,
-		&of_control) < 0) {
+	    process_init(
+		s->processes, s, NULL, 0, SUPER_CONTROL_SLOT, &of_control) < 0)
 		return no_memory();
-	}
 	p = s->processes + 1;
 	for (i = 0; i < s->conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
@@ -202,9 +196,8 @@ make_processes(struct super *s)
 		sv->workers = p;
 		for (w = 0; w < sv->conf->workers; w++, p++) {
 			if (process_init(p, s, sv, w, sv->shm->first_slot + w,
-				&limits) < 0) {
+				&limits) < 0)
 				return no_memory();
-			}
 			p->seg = &s->worker_segs[p - s->processes - 1];
 		}
 	}
@@ -231,9 +224,8 @@ boot(struct super *s)
 	size_t i;
 	int code = 0;
 
-	for (i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		code = steps[i](s);
-	}
 	return code;
 }
 
@@ -242,14 +234,11 @@ unboot(struct super *s)
 {
 	size_t i;
 
-	for (i = 0; s->processes != NULL && i < s->nprocesses; i++) {
+	for (i = 0; s->processes != NULL && i < s->nprocesses; i++)
 		process_fini(&s->processes[i]);
-	}
-	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++) {
-		if (s->services[i].listen_fd >= 0) {
+	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++)
+		if (s->services[i].listen_fd >= 0)
 			close(s->services[i].listen_fd);
-		}
-	}
 	log_as("supervisor", NULL);
 	if (s->claim.store_fd >= 0) {
 		seg_unlink_store(s->conf->store);
@@ -258,9 +247,8 @@ unboot(struct super *s)
 	}
 	claim_release(&s->claim);
 	segs_free(s);
-	if (s->wake_fd >= 0) {
+	if (s->wake_fd >= 0)
 		close(s->wake_fd);
-	}
 	free(s->processes);
 	free(s->services);
 	free(s->ready_text);

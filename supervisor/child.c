@@ -136,9 +136,8 @@ set_state(struct child *c, enum life next)
 {
 	enum life from = c->state;
 
-	if (next == from) {
+	if (next == from)
 		return;
-	}
 	c->state = next;
 	if (!drains(from) || !drains(next)) {
 		/* what is to follow a drain does not change how long it may
@@ -161,9 +160,8 @@ static void
 spawn(struct child *c)
 {
 	c->restarts++;
-	if (c->ops->spawn(c) < 0) {
+	if (c->ops->spawn(c) < 0)
 		child_event(c, LIFE_UNBORN);
-	}
 }
 
 /* Not after a death but because somebody wants it: the row of deaths that it
@@ -172,9 +170,8 @@ static void
 spawn_afresh(struct child *c)
 {
 	retry_calm(&c->retry);
-	if (c->ops->spawn(c) < 0) {
+	if (c->ops->spawn(c) < 0)
 		child_event(c, LIFE_UNBORN);
-	}
 }
 
 static void
@@ -242,9 +239,8 @@ child_event(struct child *c, enum life_event ev)
 		    event_names[ev], state_names[c->state]);
 		return false;
 	}
-	if (cell->next == c->state && cell->act != end) {
+	if (cell->next == c->state && cell->act != end)
 		c->why[0] = '\0'; /* words for a change that is none */
-	}
 	set_state(c, cell->next);
 	cell->act(c);
 	return true;

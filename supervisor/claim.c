@@ -40,9 +40,8 @@ holder_of(int fd)
 {
 	char text[16] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0) {
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
 		return 0;
-	}
 	return (pid_t)strtol(text, NULL, 10);
 }
 
@@ -65,25 +64,22 @@ claim_file(struct claim *c, const char *path, int *out)
 
 	for (;;) {
 		fd = slot_lock_open(path);
-		if (fd < 0) {
+		if (fd < 0)
 			return -1;
-		}
 		if (slot_lock_take(fd, 0) < 0) {
 			c->holder = holder_of(fd);
 			close(fd);
 			errno = EBUSY;
 			return -1;
 		}
-		if (same_file(fd, path)) {
+		if (same_file(fd, path))
 			break;
-		}
 		close(fd);
 	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	/* the pid is a courtesy to whoever is refused; the lock is the claim */
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
 		log_warn("cannot note the pid in %s", path);
-	}
 	*out = fd;
 	return 0;
 }
@@ -100,12 +96,10 @@ claim_run_dir(struct claim *c, const char *run_dir)
 		return -1;
 	}
 	c->made = mkdir(run_dir, 0750) == 0;
-	if (!c->made && errno != EEXIST) {
+	if (!c->made && errno != EEXIST)
 		return -1;
-	}
-	if (stat(run_dir, &st) < 0) {
+	if (stat(run_dir, &st) < 0)
 		return -1;
-	}
 	if (!S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
 		return -1;
@@ -155,13 +149,11 @@ says_lock(FILE *info, ino_t ino, unsigned slot)
 
 	snprintf(want, sizeof(want), ":%llu %u %u\n", (unsigned long long)ino,
 	    slot, slot);
-	while (fgets(line, sizeof(line), info) != NULL) {
+	while (fgets(line, sizeof(line), info) != NULL)
 		if (strncmp(line, "lock:", 5) == 0 &&
 		    strstr(line, "OFDLCK") != NULL &&
-		    strstr(line, want) != NULL) {
+		    strstr(line, want) != NULL)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -188,9 +180,8 @@ holds_byte(pid_t pid, int lock_fd, unsigned slot)
 			fclose(f);
 		}
 	}
-	if (d != NULL) {
+	if (d != NULL)
 		closedir(d);
-	}
 	return found;
 }
 
@@ -213,9 +204,8 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 		}
 	}
 	while (slot_lock_held(lock_fd, slot)) {
-		if (now_ms() > until && (pfd.fd < 0 || kills++ == KILLS)) {
+		if (now_ms() > until && (pfd.fd < 0 || kills++ == KILLS))
 			break; /* unknown, or the kernel cannot end it */
-		}
 		if (now_ms() > until) {
 			log_warnx("pid %d of a former daemon does not end; "
 				  "killing it",
@@ -223,15 +213,13 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 			syscall(SYS_pidfd_send_signal, pfd.fd, SIGKILL, 0, 0);
 			until = now_ms() + 1000;
 		}
-		if (pfd.fd >= 0) {
+		if (pfd.fd >= 0)
 			poll(&pfd, 1, 50);
-		} else {
+		else
 			nanosleep(&slice, NULL);
-		}
 	}
-	if (pfd.fd >= 0) {
+	if (pfd.fd >= 0)
 		close(pfd.fd);
-	}
 	return !slot_lock_held(lock_fd, slot);
 }
 
@@ -261,20 +249,17 @@ claim_wait_orphans(struct claim *c, const char *store, unsigned limit_ms)
 	int rc = 0;
 
 	seg_object_name(name, sizeof(name), store, SHM_CONTROL, "", 0);
-	if (seg_attach(&old, name, SHM_CONTROL, false) < 0) {
+	if (seg_attach(&old, name, SHM_CONTROL, false) < 0)
 		old.at = NULL; /* then a wait is without knowing for whom */
-	}
 	for (i = 1; i <= SHM_SLOTS_MAX; i++) {
 		const struct shm_slot *was = former(&old, i);
 
-		if (!slot_lock_held(c->store_fd, i)) {
+		if (!slot_lock_held(c->store_fd, i))
 			continue;
-		}
-		if (was != NULL && atomic_load(&was->role) == SHM_EXTERNAL) {
+		if (was != NULL && atomic_load(&was->role) == SHM_EXTERNAL)
 			externals++;
-		} else if (!outlive(c->store_fd, was, i, until)) {
+		else if (!outlive(c->store_fd, was, i, until))
 			rc = -1;
-		}
 	}
 	seg_unmap(&old);
 	return rc == 0 && externals > 0 ? renew_store(c) : rc;

@@ -58,12 +58,11 @@ conf_table_read(struct conf_ctx *ctx, const struct jsonc_node *list,
 	if (!conf_want(ctx, list, JSONC_ARRAY, "a list of ranges"))
 		return;
 	for (const struct jsonc_node *n = list->in.first; n != NULL;
-	     n = n->next) {
+	     n = n->next)
 		if (conf_range_read(ctx, n, table, &r))
 			add_range(obj, &r, n);
 		else
 			drop_range(&r);
-	}
 }
 
 static void
@@ -75,12 +74,11 @@ read_each(struct conf_ctx *ctx, const struct jsonc_node *list,
 	if (!conf_want(ctx, list, JSONC_ARRAY, wanted))
 		return;
 	for (const struct jsonc_node *n = list->in.first; n != NULL;
-	     n = n->next) {
+	     n = n->next)
 		if (read(ctx, n, &r))
 			add_range(in, &r, n);
 		else
 			drop_range(&r);
-	}
 }
 
 void
@@ -161,13 +159,12 @@ read_identity(struct conf_ctx *ctx, struct conf_device_in *in)
 
 	conf_read_section(
 	    ctx, in->identity, &conf_identity, "\"identity\"", 0, &id);
-	for (unsigned i = 0; i < CONF_ID_NAMED; i++) {
+	for (unsigned i = 0; i < CONF_ID_NAMED; i++)
 		if (id.named[i] != NULL &&
 		    (i < CONF_ID_MUST || id.named[i][0] != '\0'))
 			add_object(&in->d, i, id.named[i]);
 		else
 			free(id.named[i]);
-	}
 	if (id.objects != NULL &&
 	    conf_want(ctx, id.objects, JSONC_OBJECT, "an object"))
 		for (const struct jsonc_node *n = id.objects->in.first;

@@ -77,13 +77,12 @@ fill_value(
 	}
 	if (!conf_value_put(ctx, value, r, 0, r->init))
 		return;
-	if (!conf_table_bits(r->table)) {
+	if (!conf_table_bits(r->table))
 		for (uint32_t i = 1; i < n; i++)
 			memcpy(r->init + i * one, r->init, one);
-	} else if (r->init[0] != 0) {
+	else if (r->init[0] != 0)
 		for (uint32_t i = 0; i < n; i++)
 			r->init[i / 8] |= (uint8_t)(1u << i % 8);
-	}
 }
 
 static void

@@ -32,9 +32,8 @@ dumped(const struct conf *c)
 	FILE *f = open_memstream(&text, &len);
 	struct jsonc_doc *doc;
 
-	if (f == NULL) {
+	if (f == NULL)
 		return NULL;
-	}
 	conf_dump(c, f);
 	fclose(f);
 	doc = jsonc_parse("dump", text, len, never, NULL);
@@ -45,11 +44,9 @@ dumped(const struct conf *c)
 static bool
 left_out(const char *name, const char *const *skip)
 {
-	for (; *skip != NULL; skip++) {
-		if (strcmp(name, *skip) == 0) {
+	for (; *skip != NULL; skip++)
+		if (strcmp(name, *skip) == 0)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -99,9 +96,8 @@ differ_report(const struct conf *now, FILE *out)
 	struct conf *next = conf_load(now->path, out);
 	struct jsonc_doc *was, *is;
 
-	if (next == NULL) {
+	if (next == NULL)
 		return errno == EINVAL ? EX_CONFIG : EX_NOINPUT;
-	}
 	was = dumped(now);
 	is = dumped(next);
 	if (was == NULL || was->root == NULL || is == NULL ||

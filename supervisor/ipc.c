@@ -50,9 +50,8 @@ ipc_send_fd(int fd, const struct ipc_msg *m, int pass)
 	do {
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == ECONNRESET || errno == ENOTCONN)) {
+	if (n < 0 && (errno == ECONNRESET || errno == ENOTCONN))
 		errno = EPIPE;
-	}
 	return n < 0 ? -1 : 0;
 }
 
@@ -76,12 +75,10 @@ ipc_check(const struct ipc_msg *m, ssize_t n)
 static int
 ipc_none(void)
 {
-	if (errno == EAGAIN || errno == EWOULDBLOCK) {
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return 0;
-	}
-	if (errno == ECONNRESET) {
+	if (errno == ECONNRESET)
 		errno = 0;
-	}
 	return -1;
 }
 
@@ -96,9 +93,8 @@ ipc_recv(int fd, struct ipc_msg *m)
 	do {
 		n = recv(fd, &in, sizeof(in), MSG_DONTWAIT | MSG_TRUNC);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
+	if (n < 0)
 		return ipc_none();
-	}
 	if (n == 0) {
 		errno = 0;
 		return -1;
@@ -129,19 +125,16 @@ ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 	do {
 		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
+	if (n < 0)
 		return ipc_none();
-	}
 	if (n == 0) {
 		errno = 0;
 		return -1;
 	}
 	c = CMSG_FIRSTHDR(&msg);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
+	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(pass, CMSG_DATA(c), sizeof(int));
-	}
 	memcpy(m, &in.msg, sizeof(*m));
 	return ipc_check(m, n);
 }

@@ -40,9 +40,8 @@ split(const char *text, char *host, size_t size, const char **port)
 
 	if (colon == NULL || strlen(colon + 1) > 5 ||
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    colon[1] == '\0' || strtoul(colon + 1, NULL, 10) > 65535) {
+	    colon[1] == '\0' || strtoul(colon + 1, NULL, 10) > 65535)
 		return -1; /* getaddrinfo would take it modulo 65536 */
-	}
 	*port = colon + 1;
 	len = (size_t)(colon - text);
 	if (len >= 2 && text[0] == '[' && colon[-1] == ']') {
@@ -51,9 +50,8 @@ split(const char *text, char *host, size_t size, const char **port)
 	} else if (memchr(text, ':', len) != NULL) {
 		return -1;
 	}
-	if (len >= size) {
+	if (len >= size)
 		return -1;
-	}
 	memcpy(host, text, len);
 	host[len] = '\0';
 	return 0;
@@ -69,16 +67,12 @@ resolve(const char *text)
 	char host[INET6_ADDRSTRLEN + 16];
 	const char *port;
 
-	if (split(text, host, sizeof(host), &port) < 0) {
+	if (split(text, host, sizeof(host), &port) < 0)
 		return NULL;
-	}
-	if (host[0] == '\0') {
+	if (host[0] == '\0')
 		hints.ai_family = AF_INET;
-	}
-	if (getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &ai) !=
-	    0) {
+	if (getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &ai) != 0)
 		return NULL;
-	}
 	return ai;
 }
 
@@ -90,13 +84,11 @@ set_options(int fd, int family)
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		const struct option *o = &options[i];
 
-		if (o->family != AF_UNSPEC && o->family != family) {
+		if (o->family != AF_UNSPEC && o->family != family)
 			continue;
-		}
-		if (setsockopt(fd, o->level, o->name, &o->value,
-			sizeof(o->value)) < 0) {
+		if (setsockopt(
+			fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -108,9 +100,8 @@ real_name(int fd, char *real, size_t size)
 	socklen_t len = sizeof(sa);
 	char host[INET6_ADDRSTRLEN + 16], port[8];
 
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0) {
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return -1;
-	}
 	if (getnameinfo((struct sockaddr *)&sa, len, host, sizeof(host), port,
 		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
 		errno = EINVAL;
@@ -137,9 +128,8 @@ listen_open(const char *text, char *real, size_t size)
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
 	    listen(fd, BACKLOG) < 0 || real_name(fd, real, size) < 0) {
 		err = errno;
-		if (fd >= 0) {
+		if (fd >= 0)
 			close(fd);
-		}
 		freeaddrinfo(ai);
 		errno = err;
 		return -1;

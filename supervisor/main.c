@@ -19,8 +19,7 @@ main(int argc, char **argv)
 	};
 	char path[PATH_MAX];
 
-	if (!part_path("control", path, sizeof(path))) {
+	if (!part_path("control", path, sizeof(path)))
 		roles.missing = path;
-	}
 	return start(argc, argv, &roles);
 }

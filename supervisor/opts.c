@@ -68,9 +68,8 @@ refuse(FILE *err, const char *what, const char *given, const char *const *known,
 	const char *near = near_name(given, known, n);
 
 	fprintf(err, "holdfastd: %s \"%s\"", what, given);
-	if (near != NULL) {
+	if (near != NULL)
 		fprintf(err, "; did you mean \"%s\"?", near);
-	}
 	fprintf(err, "\n");
 	return -1;
 }
@@ -102,11 +101,9 @@ word_for(int letter)
 {
 	size_t i;
 
-	for (i = 0; i < ROWS; i++) {
-		if (rows[i].letter == letter) {
+	for (i = 0; i < ROWS; i++)
+		if (rows[i].letter == letter)
 			return rows[i].name;
-		}
-	}
 	return "?";
 }
 
@@ -117,9 +114,8 @@ take_level(struct opts *o, const char *arg, FILE *err)
 		"debug" };
 	int level = log_level_find(arg);
 
-	if (level < 0) {
+	if (level < 0)
 		return refuse(err, "unknown log level", arg, levels, 4);
-	}
 	o->log_level = (enum log_level)level;
 	return 0;
 }
@@ -129,9 +125,8 @@ take_format(struct opts *o, const char *arg, FILE *err)
 {
 	static const char *const formats[] = { "text", "json" };
 
-	if (strcmp(arg, "text") != 0 && strcmp(arg, "json") != 0) {
+	if (strcmp(arg, "text") != 0 && strcmp(arg, "json") != 0)
 		return refuse(err, "unknown log format", arg, formats, 2);
-	}
 	o->log_format = arg[0] == 'j' ? LOG_JSON : LOG_TEXT;
 	return 0;
 }
@@ -187,9 +182,8 @@ tables(struct option longs[ROWS + 1], char shorts[2 * ROWS + 3])
 		    rows[i].arg != NULL ? required_argument : no_argument;
 		if (rows[i].letter < LONG_ONLY) {
 			*shorts++ = (char)rows[i].letter;
-			if (rows[i].arg != NULL) {
+			if (rows[i].arg != NULL)
 				*shorts++ = ':';
-			}
 		}
 	}
 	*shorts = '\0';
@@ -213,20 +207,17 @@ opts_read(struct opts *o, int argc, char **argv, FILE *err)
 	for (;;) {
 		at = optind > 0 ? optind : 1;
 		letter = getopt_long(argc, argv, shorts, longs, NULL);
-		if (letter == -1) {
+		if (letter == -1)
 			break;
-		}
 		if (letter == ':') {
 			fprintf(err, "holdfastd: option --%s needs a value\n",
 			    word_for(optopt));
 			return -1;
 		}
-		if (letter == '?') {
+		if (letter == '?')
 			return bad_option(err, argv[at], optopt);
-		}
-		if (take(o, letter, optarg, err) < 0) {
+		if (take(o, letter, optarg, err) < 0)
 			return -1;
-		}
 	}
 	if (optind < argc) {
 		fprintf(err, "holdfastd: unexpected \"%s\"\n", argv[optind]);

@@ -36,9 +36,8 @@ orders_init(struct orders *os, struct super *s)
 void
 orders_fini(struct orders *os)
 {
-	if (os->poll != NULL) {
+	if (os->poll != NULL)
 		event_free(os->poll);
-	}
 }
 
 void
@@ -75,12 +74,10 @@ place(struct orders *os, const struct ipc_msg *m, struct service *sv)
 	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
 		if (sv != NULL && o->service == sv && o->kind != 0 &&
 		    o->kind != m->kind && o->kind != IPC_KICK &&
-		    m->kind != IPC_KICK) {
+		    m->kind != IPC_KICK)
 			finish(os, o, ECANCELED, "another order came after it");
-		}
-		if (o->kind == 0 && found == NULL) {
+		if (o->kind == 0 && found == NULL)
 			found = o;
-		}
 	}
 	if (found == NULL) {
 		orders_answer(os->super, m->tag, EBUSY, 0,
@@ -122,11 +119,9 @@ take_failed(struct process *p, const struct ipc_msg *m)
 	char text[sizeof(m->text)], *c;
 
 	memcpy(text, m->text, sizeof(text)); /* ends with NUL: ipc_recv */
-	for (c = text; *c != '\0'; c++) {
-		if (!isprint((unsigned char)*c)) {
+	for (c = text; *c != '\0'; c++)
+		if (!isprint((unsigned char)*c))
 			*c = '?';
-		}
-	}
 	child_why(&p->child, "%s", text);
 }
 
@@ -144,9 +139,8 @@ take_life(struct process *p, const struct ipc_msg *m)
 	unsigned drain_ms = m->arg > DRAIN_MAX_MS ? DRAIN_MAX_MS : m->arg;
 	struct order *o;
 
-	if (sv == NULL) {
+	if (sv == NULL)
 		return;
-	}
 	if (m->kind != IPC_STOP && service_open(sv) < 0) {
 		orders_answer(s, m->tag, errno, sv->state,
 		    "cannot listen on %s: %s", sv->conf->listen,
@@ -154,9 +148,8 @@ take_life(struct process *p, const struct ipc_msg *m)
 		return;
 	}
 	o = place(&s->orders, m, sv);
-	if (o == NULL) {
+	if (o == NULL)
 		return;
-	}
 	o->until_ms = super_now_ns() / 1000000 + drain_ms + CHILD_GRACE_MS +
 	    MARGIN_MS + (m->kind == IPC_STOP ? 0 : CHILD_START_MS);
 	sv->wanted = m->kind != IPC_STOP;
@@ -178,19 +171,16 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
-		if (o->kind != IPC_KICK) {
+		if (o->kind != IPC_KICK)
 			continue;
-		}
 		if (atomic_load(&o->conn->used) == CONN_FREE ||
-		    atomic_load(&o->conn->serial) != o->serial) {
+		    atomic_load(&o->conn->serial) != o->serial)
 			finish(os, o, 0, "");
-		} else {
+		else
 			more = true;
-		}
 	}
-	if (more) {
+	if (more)
 		event_add(os->poll, &again);
-	}
 }
 
 static struct shm_conn *
@@ -203,9 +193,8 @@ find_conn(struct process *p, uint64_t serial)
 		struct shm_conn *c = seg_conn(w, i);
 
 		if (atomic_load(&c->used) == CONN_USED &&
-		    atomic_load(&c->serial) == serial) {
+		    atomic_load(&c->serial) == serial)
 			return c;
-		}
 	}
 	return NULL;
 }
@@ -219,9 +208,8 @@ take_kick(struct process *p, const struct ipc_msg *m)
 	struct shm_conn *conn;
 	struct order *o;
 
-	if (sv == NULL) {
+	if (sv == NULL)
 		return;
-	}
 	conn = worker < sv->conf->workers
 	    ? find_conn(&sv->workers[worker], CONN_ID_SERIAL(m->arg))
 	    : NULL;
@@ -229,20 +217,17 @@ take_kick(struct process *p, const struct ipc_msg *m)
 		orders_answer(s, m->tag, ENOENT, 0, "no such connection");
 		return;
 	}
-	if (s->orders.poll == NULL) {
+	if (s->orders.poll == NULL)
 		s->orders.poll = evtimer_new(s->base, on_poll, &s->orders);
-	}
 	o = place(&s->orders, m, sv);
-	if (o == NULL) {
+	if (o == NULL)
 		return;
-	}
 	o->conn = conn;
 	o->serial = CONN_ID_SERIAL(m->arg);
 	o->until_ms = super_now_ns() / 1000000 + KICK_MS;
 	process_send(&sv->workers[worker], m, -1);
-	if (s->orders.poll != NULL) {
+	if (s->orders.poll != NULL)
 		on_poll(-1, 0, &s->orders);
-	}
 }
 
 static void
@@ -284,9 +269,8 @@ orders_take(struct process *p, const struct ipc_msg *m)
 {
 	const struct row *r = &rows[m->kind]; /* in range: ipc_recv */
 
-	if (r->take == NULL || !(p->service != NULL ? r->worker : r->control)) {
+	if (r->take == NULL || !(p->service != NULL ? r->worker : r->control))
 		return false;
-	}
 	r->take(p, m);
 	return true;
 }
@@ -297,13 +281,11 @@ orders_settle(struct orders *os, struct service *sv)
 	struct order *o;
 
 	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
-		if (o->service != sv || o->kind == 0 || o->kind == IPC_KICK) {
+		if (o->service != sv || o->kind == 0 || o->kind == IPC_KICK)
 			continue;
-		}
 		if (o->kind == IPC_STOP) {
-			if (!service_lives(sv)) {
+			if (!service_lives(sv))
 				finish(os, o, 0, "");
-			}
 		} else if (service_all(sv, LIFE_UP)) {
 			finish(os, o, 0, "");
 		} else if (sv->state == SHM_FAILED) {
@@ -319,9 +301,8 @@ orders_tick(struct orders *os, uint64_t now_ms)
 	struct order *o;
 
 	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
-		if (o->kind == 0) {
+		if (o->kind == 0)
 			continue;
-		}
 		if ((o->kind == IPC_START || o->kind == IPC_RESTART) &&
 		    o->service->state == SHM_BACKOFF) {
 			snprintf(text, sizeof(text),
@@ -345,13 +326,11 @@ orders_ended(struct orders *os)
 {
 	struct order *o;
 
-	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
-		if (o->kind == IPC_SHUTDOWN) {
+	for (o = os->at; o < os->at + ORDERS_MAX; o++)
+		if (o->kind == IPC_SHUTDOWN)
 			finish(os, o, 0, "");
-		} else if (o->kind != 0) {
+		else if (o->kind != 0)
 			finish(os, o, ESHUTDOWN, "the daemon is stopping");
-		}
-	}
 }
 
 void
@@ -360,7 +339,6 @@ orders_forget(struct process *p)
 	struct order *o;
 
 	for (o = p->super->orders.at;
-	     p->service == NULL && o < p->super->orders.at + ORDERS_MAX; o++) {
+	     p->service == NULL && o < p->super->orders.at + ORDERS_MAX; o++)
 		o->kind = 0;
-	}
 }

@@ -33,9 +33,8 @@ part_path(const char *name, char *out, size_t size)
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		n = snprintf(out, size, "%s%s/%s.so",
 		    places[i][0] == '/' ? "" : exe, places[i], name);
-		if (n > 0 && (size_t)n < size && access(out, R_OK) == 0) {
+		if (n > 0 && (size_t)n < size && access(out, R_OK) == 0)
 			return true;
-		}
 	}
 	return false;
 }
@@ -54,8 +53,7 @@ part_control_main(struct proc *p)
 		    p, EX_SOFTWARE, "cannot load: %s", dlerror());
 	}
 	*(void **)&entry = dlsym(part, "control_main");
-	if (entry == NULL) {
+	if (entry == NULL)
 		return proc_failed(p, EX_SOFTWARE, "%s", dlerror());
-	}
 	return entry(p);
 }

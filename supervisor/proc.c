@@ -21,9 +21,8 @@ proc_ready(struct proc *p)
 	struct ipc_msg m = { .kind = IPC_READY,
 		.transport = p->transport_index };
 
-	if (ipc_send(p->chan, &m) < 0) {
+	if (ipc_send(p->chan, &m) < 0)
 		log_warn("cannot tell the supervisor that this serves");
-	}
 }
 
 int
@@ -50,16 +49,13 @@ proc_order(struct proc *p, struct ipc_msg *m)
 	int rc, fd;
 
 	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG) {
-		if (fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0) {
+		if (fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0)
 			log_warn("cannot go over to the new log");
-		}
-		if (fd >= 0) {
+		if (fd >= 0)
 			close(fd);
-		}
 	}
-	if (fd >= 0) {
+	if (fd >= 0)
 		close(fd);
-	}
 	return rc;
 }
 
@@ -84,9 +80,8 @@ proc_beat_ms(const struct proc *p)
 {
 	uint64_t ms = p->conf->hang_timeout_ms / PATIENCE_BEATS;
 
-	if (ms == 0 || ms > PATIENCE_BEAT_MAX_MS) {
+	if (ms == 0 || ms > PATIENCE_BEAT_MAX_MS)
 		return PATIENCE_BEAT_MAX_MS;
-	}
 	return ms < PATIENCE_BEAT_MIN_MS ? PATIENCE_BEAT_MIN_MS : ms;
 }
 

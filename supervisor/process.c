@@ -89,9 +89,8 @@ hear(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (i = 0; i < MESSAGES_A_TURN; i++) {
 		rc = ipc_recv(fd, &m);
-		if (rc == 0) {
+		if (rc == 0)
 			return;
-		}
 		if (rc < 0 && errno == 0) {
 			/* it is about to end, or has closed its channel: the
 			 * watchdog tells one from the other */
@@ -126,9 +125,8 @@ open_channel(struct process *p)
 {
 	int fd[2], err;
 
-	if (ipc_pair(fd) < 0) {
+	if (ipc_pair(fd) < 0)
 		return -1;
-	}
 	errno = ENOMEM;
 	p->chan = fd[0];
 	p->chan_event =
@@ -157,9 +155,8 @@ spawn(struct child *c)
 	p->id = slot_next_id(p->super->control, p->slot);
 	fill_slot(p);
 	pid = fork();
-	if (pid == 0) {
+	if (pid == 0)
 		be_born(p, chan);
-	}
 	err = errno;
 	close(chan);
 	if (pid < 0) {
@@ -171,21 +168,18 @@ spawn(struct child *c)
 	p->pid = pid;
 	p->ready_ms = p->mute_ms = 0;
 	atomic_store(&p->shm->pid, (uint32_t)pid);
-	if (p->service != NULL && p->worker == 0) {
+	if (p->service != NULL && p->worker == 0)
 		atomic_store(&p->service->shm->pid, (uint32_t)pid);
-	}
 	return 0;
 }
 
 void
 process_send(struct process *p, const struct ipc_msg *m, int pass_fd)
 {
-	if (p->chan < 0 || ipc_send_fd(p->chan, m, pass_fd) == 0) {
+	if (p->chan < 0 || ipc_send_fd(p->chan, m, pass_fd) == 0)
 		return;
-	}
-	if (errno != EPIPE) { /* it has gone: we shall hear */
+	if (errno != EPIPE) /* it has gone: we shall hear */
 		process_kill(p, "does not read its orders");
-	}
 }
 
 static void
@@ -201,12 +195,10 @@ drain(struct child *c)
 void
 process_kill(struct process *p, const char *why)
 {
-	if (p->pid <= 0) {
+	if (p->pid <= 0)
 		return;
-	}
-	if (why[0] != '\0') {
+	if (why[0] != '\0')
 		child_why(&p->child, "%s", why);
-	}
 	kill(p->pid, SIGKILL); /* not waited for yet, so the pid is its own */
 }
 
@@ -222,11 +214,10 @@ timer(struct child *c, int64_t ms)
 	struct process *p = process_of(c);
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
-	if (ms == CHILD_NO_TIMER) {
+	if (ms == CHILD_NO_TIMER)
 		event_del(p->timer);
-	} else {
+	else
 		event_add(p->timer, &tv);
-	}
 }
 
 static void
@@ -245,9 +236,8 @@ changed(struct child *c, enum life from)
 	struct process *p = process_of(c);
 	char why[CHILD_WHY_LOG];
 
-	if (c->state == LIFE_UP) {
+	if (c->state == LIFE_UP)
 		p->ready_ms = super_now_ns() / 1000000;
-	}
 	if (p->service != NULL) {
 		service_settle(p->service, c->why);
 		ready_tell(p->super); /* before an answer can be read */
@@ -305,11 +295,9 @@ read_will(struct process *p)
 	struct ipc_msg m;
 	int i;
 
-	for (i = 0; i < MESSAGES_A_TURN && ipc_recv(p->chan, &m) == 1; i++) {
-		if (m.kind == IPC_FAILED) {
+	for (i = 0; i < MESSAGES_A_TURN && ipc_recv(p->chan, &m) == 1; i++)
+		if (m.kind == IPC_FAILED)
 			orders_take(p, &m);
-		}
-	}
 }
 
 /* Only after this may another child take the slot, and only because the
@@ -349,9 +337,8 @@ process_died(struct process *p, int status)
 		    : WEXITSTATUS(status) == EX_CONFIG ? LIFE_MISCONFIGURED
 						       : LIFE_CRASHED;
 	}
-	if (c->why[0] == '\0') {
+	if (c->why[0] == '\0')
 		child_why(c, "%s", words);
-	}
 	if (ev == LIFE_ENDED &&
 	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
 		log_debug("%s: ended pid=%d", p->name, pid);
@@ -360,9 +347,8 @@ process_died(struct process *p, int status)
 		    child_why_log(
 			strcmp(c->why, words) != 0 ? c->why : "", why));
 	}
-	if (p->service != NULL) {
+	if (p->service != NULL)
 		atomic_store(&p->service->shm->last_exit, status);
-	}
 	orders_forget(p);
 	child_event(c, ev);
 }
@@ -394,8 +380,7 @@ process_init(struct process *p, struct super *s, struct service *sv,
 void
 process_fini(struct process *p)
 {
-	if (p->timer != NULL) {
+	if (p->timer != NULL)
 		event_free(p->timer);
-	}
 	close_channel(p);
 }

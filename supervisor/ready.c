@@ -31,9 +31,8 @@ put(const char *run_dir, const char *text)
 	snprintf(tmp, sizeof(tmp), "%s/ready.new", run_dir);
 	fd = open(
 	    tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
+	if (fd < 0)
 		return -1;
-	}
 	n = write(fd, text, len);
 	err = n < 0 ? errno : EIO; /* a short write sets none */
 	close(fd);
@@ -62,9 +61,8 @@ complete(const struct super *s)
 	for (i = 0; i < s->conf->ntransports; i++) {
 		const struct service *sv = &s->services[i];
 
-		if (should_serve(s, sv) && !service_all(sv, LIFE_UP)) {
+		if (should_serve(s, sv) && !service_all(sv, LIFE_UP))
 			return false;
-		}
 	}
 	return s->processes[0].child.state != LIFE_STARTING;
 }
@@ -76,9 +74,8 @@ text_of(const struct super *s)
 	size_t len = 0, i;
 	FILE *f = open_memstream(&text, &len);
 
-	if (f == NULL) {
+	if (f == NULL)
 		return NULL;
-	}
 	for (i = 0; i < s->conf->ntransports; i++) {
 		const struct service *sv = &s->services[i];
 
@@ -96,18 +93,16 @@ ready_tell(struct super *s)
 {
 	char *text;
 
-	if (s->phase != SUPER_SERVES || !complete(s)) {
+	if (s->phase != SUPER_SERVES || !complete(s))
 		return;
-	}
 	text = text_of(s);
 	if (text == NULL ||
 	    (s->ready_text != NULL && strcmp(text, s->ready_text) == 0)) {
 		free(text);
 		return;
 	}
-	if (put(s->run_dir, text) < 0) {
+	if (put(s->run_dir, text) < 0)
 		log_warn("cannot write %s/ready", s->run_dir);
-	}
 	if (s->ready_text == NULL) {
 		log_info("ready");
 		sdnotify("READY=1\nSTATUS=serving");

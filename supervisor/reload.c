@@ -28,9 +28,8 @@ static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (out == NULL) {
+	if (out == NULL)
 		_exit(EX_SOFTWARE);
-	}
 	code = differ_report(s->conf, out);
 	fflush(out);
 	_exit(code);
@@ -39,15 +38,12 @@ static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
 static void
 forget(struct reload *r)
 {
-	if (r->readable != NULL) {
+	if (r->readable != NULL)
 		event_free(r->readable);
-	}
-	if (r->timer != NULL) {
+	if (r->timer != NULL)
 		event_free(r->timer);
-	}
-	if (r->fd >= 0) {
+	if (r->fd >= 0)
 		close(r->fd);
-	}
 	free(r->report);
 	memset(r, 0, sizeof(*r));
 	r->fd = -1;
@@ -59,16 +55,13 @@ say(char *line, bool bad)
 {
 	char *c;
 
-	for (c = line; *c != '\0'; c++) {
-		if (iscntrl((unsigned char)*c)) {
+	for (c = line; *c != '\0'; c++)
+		if (iscntrl((unsigned char)*c))
 			*c = ' ';
-		}
-	}
-	if (bad) {
+	if (bad)
 		log_error("%s", line);
-	} else {
+	else
 		log_info("configuration: %s", line);
-	}
 }
 
 static void
@@ -128,24 +121,21 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)what;
-	if (r->len < RELOAD_REPORT) {
+	if (r->len < RELOAD_REPORT)
 		n = read(fd, r->report + r->len, RELOAD_REPORT - r->len);
-	} else {
+	else
 		n = read(fd, rest, sizeof(rest)); /* enough has been said */
-	}
 	if (n > 0) {
 		r->len += r->len < RELOAD_REPORT ? (size_t)n : 0;
 		return;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	}
 	event_del(r->readable);
 	close(r->fd);
 	r->fd = -1;
-	if (r->ended) {
+	if (r->ended)
 		finish(s);
-	}
 }
 
 /* Answers control, if it waits, before the reader has ended. */
@@ -180,14 +170,12 @@ reload_died(struct super *s, pid_t pid, int status)
 {
 	struct reload *r = &s->reload;
 
-	if (r->pid == 0 || pid != r->pid || r->ended) {
+	if (r->pid == 0 || pid != r->pid || r->ended)
 		return false;
-	}
 	r->ended = true;
 	r->status = status;
-	if (r->fd < 0) {
+	if (r->fd < 0)
 		finish(s);
-	}
 	return true;
 }
 
@@ -203,10 +191,8 @@ prepare(struct super *s, int fd)
 	    event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 	r->timer = evtimer_new(s->base, on_timer, s);
 	if (r->report == NULL || r->readable == NULL || r->timer == NULL ||
-	    event_add(r->readable, NULL) < 0 ||
-	    event_add(r->timer, &limit) < 0) {
+	    event_add(r->readable, NULL) < 0 || event_add(r->timer, &limit) < 0)
 		return -1;
-	}
 	return 0;
 }
 
@@ -214,9 +200,8 @@ static void
 refuse(struct super *s, bool wanted, uint32_t tag, int err, const char *why)
 {
 	log_warnx("the configuration is not read again: %s", why);
-	if (wanted) {
+	if (wanted)
 		orders_answer(s, tag, err, 0, "%s", why);
-	}
 }
 
 void
@@ -247,18 +232,16 @@ reload_start(struct super *s, bool wanted, uint32_t tag)
 		forget(r);
 		return;
 	}
-	if (r->pid == 0) {
+	if (r->pid == 0)
 		read_again(s, fd[1]);
-	}
 	close(fd[1]);
 }
 
 void
 reload_stop(struct super *s)
 {
-	if (s->reload.pid > 0 && !s->reload.ended) {
+	if (s->reload.pid > 0 && !s->reload.ended)
 		kill(s->reload.pid, SIGKILL);
-	}
 	give_up(s, ESHUTDOWN, "the daemon is stopping");
 	forget(&s->reload);
 }

@@ -16,12 +16,10 @@ planned(unsigned row, const struct retry_limits *lim)
 {
 	uint64_t ms = lim->min_ms > 0 ? lim->min_ms : 1;
 
-	if (row < AT_ONCE) {
+	if (row < AT_ONCE)
 		return 0;
-	}
-	for (; row > AT_ONCE && ms < lim->max_ms; row--) {
+	for (; row > AT_ONCE && ms < lim->max_ms; row--)
 		ms *= GROWTH;
-	}
 	return ms;
 }
 
@@ -30,14 +28,11 @@ too_many(const struct retry *r, const struct retry_limits *lim, uint64_t now)
 {
 	unsigned i, recent = 0;
 
-	if (lim->max_in_window == 0) {
+	if (lim->max_in_window == 0)
 		return 0;
-	}
-	for (i = 0; i < r->kept; i++) {
-		if (now - r->at_ms[i] <= (uint64_t)lim->window_s * 1000) {
+	for (i = 0; i < r->kept; i++)
+		if (now - r->at_ms[i] <= (uint64_t)lim->window_s * 1000)
 			recent++;
-		}
-	}
 	return recent > lim->max_in_window ||
 	    (recent == RETRY_KEPT && lim->max_in_window >= RETRY_KEPT);
 }
@@ -50,12 +45,10 @@ retry_next(struct retry *r, const struct retry_limits *lim, uint64_t now_ms,
 
 	r->at_ms[r->next] = now_ms;
 	r->next = (r->next + 1) % RETRY_KEPT;
-	if (r->kept < RETRY_KEPT) {
+	if (r->kept < RETRY_KEPT)
 		r->kept++;
-	}
-	if (too_many(r, lim, now_ms)) {
+	if (too_many(r, lim, now_ms))
 		return RETRY_GIVE_UP;
-	}
 	ms = planned(r->row, lim);
 	r->row++;
 	ms = ms * (800 + random % 401) / 1000;

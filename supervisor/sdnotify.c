@@ -20,17 +20,14 @@ sdnotify(const char *state)
 	size_t len = path != NULL ? strlen(path) : 0;
 	int fd;
 
-	if (len < 2 || len >= sizeof(sa.sun_path)) {
+	if (len < 2 || len >= sizeof(sa.sun_path))
 		return;
-	}
 	memcpy(sa.sun_path, path, len);
-	if (path[0] == '@') {
+	if (path[0] == '@')
 		sa.sun_path[0] = '\0'; /* an abstract name */
-	}
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
+	if (fd < 0)
 		return;
-	}
 	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
@@ -43,8 +40,7 @@ sdnotify_every_ms(void)
 	const char *pid = getenv("WATCHDOG_PID");
 
 	if (usec == NULL ||
-	    (pid != NULL && strtol(pid, NULL, 10) != (long)getpid())) {
+	    (pid != NULL && strtol(pid, NULL, 10) != (long)getpid()))
 		return 0;
-	}
 	return strtoull(usec, NULL, 10) / 2000;
 }

@@ -103,9 +103,8 @@ make_device(struct super *s, unsigned i)
 	size_t n;
 	int rc, err;
 
-	if (r == NULL) {
+	if (r == NULL)
 		return -1;
-	}
 	for (n = 0; n < d->nranges; n++) {
 		const struct conf_range *c = &d->ranges[n];
 
@@ -184,12 +183,10 @@ segs_free(struct super *s)
 {
 	size_t i;
 
-	for (i = 0; s->device_segs != NULL && i < s->conf->ndevices; i++) {
+	for (i = 0; s->device_segs != NULL && i < s->conf->ndevices; i++)
 		seg_unmap(&s->device_segs[i]);
-	}
-	for (i = 0; s->worker_segs != NULL && i + 1 < s->nprocesses; i++) {
+	for (i = 0; s->worker_segs != NULL && i + 1 < s->nprocesses; i++)
 		seg_unmap(&s->worker_segs[i]);
-	}
 	seg_unmap(&s->control_seg);
 	free(s->device_segs);
 	free(s->stores);

@@ -37,9 +37,8 @@ service_open(struct service *sv)
 {
 	char real[sizeof(sv->listen)];
 
-	if (sv->listen_fd >= 0) {
+	if (sv->listen_fd >= 0)
 		return 0;
-	}
 	/* where it was before, if it was: port 0 is not chosen twice without
 	 * need, because clients know the first choice */
 	sv->listen_fd = listen_open(sv->listen, real, sizeof(real));
@@ -47,9 +46,8 @@ service_open(struct service *sv)
 		sv->listen_fd =
 		    listen_open(sv->conf->listen, real, sizeof(real));
 	}
-	if (sv->listen_fd < 0) {
+	if (sv->listen_fd < 0)
 		return -1;
-	}
 	memcpy(sv->listen, real, sizeof(real));
 	if (sv->shm != NULL) {
 		snprintf(
@@ -79,9 +77,8 @@ service_event(
 	for (i = 0; i < sv->conf->workers; i++) {
 		struct child *c = &sv->workers[i].child;
 
-		if (ev != LIFE_START) {
+		if (ev != LIFE_START)
 			c->drain_ms = drain_ms;
-		}
 		child_why(c, "%s", why);
 		child_event(c, ev);
 	}
@@ -95,9 +92,8 @@ service_lives(const struct service *sv)
 	for (i = 0; i < sv->conf->workers; i++) {
 		const struct child *c = &sv->workers[i].child;
 
-		if (child_lives(c) || c->state == LIFE_BACKOFF) {
+		if (child_lives(c) || c->state == LIFE_BACKOFF)
 			return true;
-		}
 	}
 	return false;
 }
@@ -107,11 +103,9 @@ service_all(const struct service *sv, enum life state)
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++) {
-		if (sv->workers[i].child.state != state) {
+	for (i = 0; i < sv->conf->workers; i++)
+		if (sv->workers[i].child.state != state)
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -125,9 +119,8 @@ sum(const struct service *sv, bool *accepts)
 	for (i = 0; i < sv->conf->workers; i++) {
 		v = &views[sv->workers[i].child.state];
 		*accepts |= v->accepts;
-		if (v->weight > most->weight) {
+		if (v->weight > most->weight)
 			most = v;
-		}
 	}
 	return most->state;
 }
@@ -158,11 +151,9 @@ first_pid(const struct service *sv)
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++) {
-		if (sv->workers[i].pid > 0) {
+	for (i = 0; i < sv->conf->workers; i++)
+		if (sv->workers[i].pid > 0)
 			return (uint32_t)sv->workers[i].pid;
-		}
-	}
 	return 0;
 }
 
@@ -173,18 +164,15 @@ service_settle(struct service *sv, const char *why)
 	unsigned i, restarts = 0;
 	bool accepts;
 
-	if (why[0] != '\0') {
+	if (why[0] != '\0')
 		snprintf(sv->why, sizeof(sv->why), "%s", why);
-	}
-	for (i = 0; i < sv->conf->workers; i++) {
+	for (i = 0; i < sv->conf->workers; i++)
 		restarts += sv->workers[i].child.restarts;
-	}
 	atomic_store(&sv->shm->restarts, restarts);
 	atomic_store(&sv->shm->pid, first_pid(sv));
 	sv->state = sum(sv, &accepts);
-	if (!accepts) {
+	if (!accepts)
 		service_close(sv);
-	}
 	if (sv->state != was) {
 		atomic_store(&sv->shm->since_ms, super_unix_ms());
 		atomic_store_explicit(

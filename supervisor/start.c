@@ -26,9 +26,8 @@ fix_files(void)
 	do {
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	} while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
-	if (fd < 0 || dup2(fd, 0) < 0) {
+	if (fd < 0 || dup2(fd, 0) < 0)
 		return -1;
-	}
 	return close_range(3, ~0u, 0);
 }
 
@@ -47,13 +46,11 @@ absolute(const char *dir)
 {
 	char *cwd, *path = NULL;
 
-	if (dir[0] == '/') {
+	if (dir[0] == '/')
 		return strdup(dir);
-	}
 	cwd = getcwd(NULL, 0);
-	if (cwd == NULL || asprintf(&path, "%s/%s", cwd, dir) < 0) {
+	if (cwd == NULL || asprintf(&path, "%s/%s", cwd, dir) < 0)
 		path = NULL;
-	}
 	free(cwd);
 	return path;
 }
@@ -87,9 +84,8 @@ perform(const struct opts *o, const struct proc_roles *roles)
 	struct conf *conf = conf_load(o->config, stderr);
 	int code = EX_OK;
 
-	if (conf == NULL) {
+	if (conf == NULL)
 		return load_code(errno);
-	}
 	if (o->task == OPTS_CHECK) {
 		printf("%s: OK\n", o->config);
 	} else if (o->task == OPTS_DUMP) {

@@ -51,11 +51,9 @@ workers_live(const struct super *s)
 {
 	size_t i;
 
-	for (i = 0; i < s->conf->ntransports; i++) {
-		if (service_lives(&s->services[i])) {
+	for (i = 0; i < s->conf->ntransports; i++)
+		if (service_lives(&s->services[i]))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -75,13 +73,11 @@ super_progress(struct super *s)
 {
 	const struct child *control = &s->processes[0].child;
 
-	if (s->phase == SUPER_DRAINS && !workers_live(s)) {
+	if (s->phase == SUPER_DRAINS && !workers_live(s))
 		close_control(s);
-	}
 	if (s->phase == SUPER_CLOSES &&
-	    (control->state == LIFE_STOPPED || control->state == LIFE_FAILED)) {
+	    (control->state == LIFE_STOPPED || control->state == LIFE_FAILED))
 		event_base_loopbreak(s->base);
-	}
 }
 
 void
@@ -95,9 +91,8 @@ super_stop(struct super *s, bool at_once)
 		sdnotify("STOPPING=1");
 		ready_remove(s->run_dir);
 		reload_stop(s);
-		for (i = 0; i < s->conf->ntransports; i++) {
+		for (i = 0; i < s->conf->ntransports; i++)
 			s->services[i].wanted = false;
-		}
 		s->phase = SUPER_DRAINS;
 		for (i = 0; i < s->conf->ntransports; i++) {
 			service_event(&s->services[i], LIFE_STOP, drain_ms,
@@ -109,9 +104,8 @@ super_stop(struct super *s, bool at_once)
 		s->processes[0].child.drain_ms = 0;
 		child_event(&s->processes[0].child, LIFE_STOP);
 	}
-	for (i = 0; at_once && i < s->nprocesses; i++) {
+	for (i = 0; at_once && i < s->nprocesses; i++)
 		process_kill(&s->processes[i], "stopped at once");
-	}
 	super_progress(s);
 }
 
@@ -125,9 +119,8 @@ reap(struct super *s)
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (reload_died(s, pid, status)) {
+		if (reload_died(s, pid, status))
 			continue;
-		}
 		for (i = 0; i < s->nprocesses; i++) {
 			if (s->processes[i].pid == pid) {
 				process_died(&s->processes[i], status);
@@ -148,9 +141,8 @@ reopen_log(struct super *s)
 		return;
 	}
 	log_info("log opened anew");
-	for (i = 0; i < s->nprocesses; i++) {
+	for (i = 0; i < s->nprocesses; i++)
 		process_send(&s->processes[i], &m, log_fd());
-	}
 }
 
 static void
@@ -201,9 +193,8 @@ catch_signals(struct super *s)
 		signal(caught[i], SIG_DFL); /* inherited may be: ignored */
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
-	}
 	s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return s->signal_fd;
 }
@@ -212,15 +203,13 @@ static int
 make_loop(struct super *s)
 {
 	s->base = event_base_new();
-	if (s->base == NULL || catch_signals(s) < 0) {
+	if (s->base == NULL || catch_signals(s) < 0)
 		return -1;
-	}
 	s->signals = event_new(
 	    s->base, s->signal_fd, EV_READ | EV_PERSIST, on_signal, s);
 	if (s->signals == NULL || event_add(s->signals, NULL) < 0 ||
-	    tick_init(s) < 0) {
+	    tick_init(s) < 0)
 		return -1;
-	}
 	return orders_init(&s->orders, s);
 }
 
@@ -232,11 +221,9 @@ serve(struct super *s)
 	log_info("holdfastd " HOLDFAST_VERSION " store=%s transports=%zu",
 	    s->conf->store, s->conf->ntransports);
 	child_event(&s->processes[0].child, LIFE_START);
-	for (i = 0; i < s->conf->ntransports; i++) {
-		if (s->services[i].wanted) {
+	for (i = 0; i < s->conf->ntransports; i++)
+		if (s->services[i].wanted)
 			service_event(&s->services[i], LIFE_START, 0, "");
-		}
-	}
 	ready_tell(s); /* there may be nothing to wait for */
 	malloc_trim(0);
 	event_base_dispatch(s->base);
@@ -265,17 +252,14 @@ super_run(const struct conf *conf, const struct proc_roles *roles,
 	} else {
 		code = boot(&s);
 	}
-	if (code == 0) {
+	if (code == 0)
 		serve(&s);
-	}
 	orders_fini(&s.orders);
 	unboot(&s);
-	if (s.signals != NULL) {
+	if (s.signals != NULL)
 		event_free(s.signals);
-	}
 	tick_fini(&s);
-	if (s.base != NULL) {
+	if (s.base != NULL)
 		event_base_free(s.base);
-	}
 	return code;
 }

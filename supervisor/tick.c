@@ -23,11 +23,9 @@ occupant(struct super *s, uint64_t id)
 {
 	size_t i;
 
-	for (i = 0; i < s->nprocesses; i++) {
-		if (s->processes[i].pid > 0 && s->processes[i].id == id) {
+	for (i = 0; i < s->nprocesses; i++)
+		if (s->processes[i].pid > 0 && s->processes[i].id == id)
 			return &s->processes[i];
-		}
-	}
 	return NULL;
 }
 
@@ -39,9 +37,8 @@ cpu_ns(pid_t pid)
 	clockid_t clock;
 
 	if (clock_getcpuclockid(pid, &clock) != 0 ||
-	    clock_gettime(clock, &ts) < 0) {
+	    clock_gettime(clock, &ts) < 0)
 		return 0;
-	}
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
@@ -57,9 +54,8 @@ waits_for_cpu(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
+	if (fd < 0)
 		return false;
-	}
 	n = read(fd, stat, sizeof(stat) - 1);
 	close(fd);
 	stat[n > 0 ? n : 0] = '\0';
@@ -84,17 +80,15 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 		process_kill(p, "closed its channel");
 		return;
 	}
-	if (p->pid <= 0 || p->child.state == LIFE_STARTING) {
+	if (p->pid <= 0 || p->child.state == LIFE_STARTING)
 		return; /* that has a time limit of its own */
-	}
 	beat = atomic_load(&p->shm->beat_ns);
 	busy = atomic_load(&p->shm->busy_ns);
 	watchdog_mark(&p->mark, beat, busy, cpu_ns(p->pid));
 	v = watchdog_judge(now_ns, beat, busy, p->ready_ms * 1000000,
 	    s->conf->hang_timeout_ms);
-	if (v == WATCHDOG_FINE || !guilty(p)) {
+	if (v == WATCHDOG_FINE || !guilty(p))
 		return;
-	}
 	if (v == WATCHDOG_BUSY) {
 		child_why(&p->child, "hung in a request for more than %d ms",
 		    WATCHDOG_BUSY_MS);
@@ -116,9 +110,8 @@ watch_device(struct super *s, size_t i)
 	uint64_t beat =
 	    p != NULL && !forged ? atomic_load(&p->shm->beat_ns) : 0;
 
-	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat)) {
+	if (!watchdog_held(&s->holds[i], owner, atomic_load(&dev->seq), beat))
 		return;
-	}
 	if (forged) {
 		if (store_reap(&s->stores[i], owner)) {
 			log_warnx("device %s: owner forged to %s; repaired",
@@ -127,9 +120,8 @@ watch_device(struct super *s, size_t i)
 		}
 		return;
 	}
-	if (p != NULL && !guilty(p)) {
+	if (p != NULL && !guilty(p))
 		return;
-	}
 	if (p != NULL) {
 		child_why(&p->child, "held device %.40s for too long",
 		    s->conf->devices[i].name);
@@ -156,15 +148,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		s->notified_ms = now_ms;
 	}
 	orders_tick(&s->orders, now_ms);
-	if (!watchdog_tick(&s->watchdog, now_ms)) {
+	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
-	}
-	for (i = 0; i < s->nprocesses; i++) {
+	for (i = 0; i < s->nprocesses; i++)
 		watch_process(s, &s->processes[i], now_ns);
-	}
-	for (i = 0; i < s->conf->ndevices; i++) {
+	for (i = 0; i < s->conf->ndevices; i++)
 		watch_device(s, i);
-	}
 }
 
 int
@@ -181,7 +170,6 @@ tick_init(struct super *s)
 void
 tick_fini(struct super *s)
 {
-	if (s->tick != NULL) {
+	if (s->tick != NULL)
 		event_free(s->tick);
-	}
 }

@@ -21,14 +21,12 @@ title_init(int argc, char **argv)
 	char *end;
 	int i;
 
-	if (argc == 0) {
+	if (argc == 0)
 		return;
-	}
 	area = argv[0];
 	end = argv[0];
-	for (i = 0; i < argc && argv[i] == end; i++) {
+	for (i = 0; i < argc && argv[i] == end; i++)
 		end += strlen(end) + 1;
-	}
 	for (i = 0; environ[i] == end; i++) {
 		end += strlen(end) + 1;
 		environ[i] = strdup(environ[i]);

@@ -43,9 +43,8 @@ watchdog_judge(uint64_t now_ns, uint64_t beat_ns, uint64_t busy_ns,
 		return older(now_ns, busy_ns, WATCHDOG_BUSY_MS) ? WATCHDOG_BUSY
 								: WATCHDOG_FINE;
 	}
-	if (hang_ms != 0 && older(now_ns, sign, hang_ms)) {
+	if (hang_ms != 0 && older(now_ns, sign, hang_ms))
 		return WATCHDOG_SILENT;
-	}
 	return WATCHDOG_FINE;
 }
 

@@ -236,11 +236,10 @@ main(int argc, char **argv)
 		err(1, "epoll");
 	for (;;) {
 		n = epoll_wait(ep, got, TURN, -1);
-		for (i = 0; i < n; i++) {
+		for (i = 0; i < n; i++)
 			if (got[i].data.ptr)
 				readable(got[i].data.ptr);
 			else
 				accept_one(ep, lfd);
-		}
 	}
 }

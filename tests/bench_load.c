@@ -378,10 +378,9 @@ collect(struct conn *c)
 
 	do {
 		missing = 0;
-		for (i = 0; i < opt.conns; i++) {
+		for (i = 0; i < opt.conns; i++)
 			if (c[i].fd >= 0)
 				missing += c[i].sent - c[i].answered;
-		}
 		if (missing)
 			turn(100);
 	} while (missing && now() < until);
@@ -457,7 +456,7 @@ parse(int argc, char **argv)
 	};
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		if (ch == 'c')
 			connect_to(optarg);
 		else if (ch == 'v')
@@ -472,7 +471,6 @@ parse(int argc, char **argv)
 			*real[ch] = strtod(optarg, NULL);
 		else
 			exit(64);
-	}
 	if (!opt.to.sin_port || optind != argc || !opt.depth ||
 	    opt.depth > DEPTH_MAX || opt.count < 1 ||
 	    (opt.fc != 3 && opt.fc != 16) ||

@@ -43,9 +43,8 @@ write_regs(const uint8_t *in, uint32_t addr, uint32_t count)
 		.in = in,
 	};
 
-	if (store_apply(&store, &who, &step, 1, NULL) != STORE_OK) {
+	if (store_apply(&store, &who, &step, 1, NULL) != STORE_OK)
 		abort();
-	}
 }
 
 static void
@@ -169,9 +168,8 @@ run(int rounds)
 		for (int b = 0; b < NBENCHES; b++) {
 			double from = now_ns();
 
-			for (int i = 0; i < CALLS; i++) {
+			for (int i = 0; i < CALLS; i++)
 				benches[b].call();
-			}
 			ns[b][r] = (now_ns() - from) / CALLS;
 		}
 	}

@@ -108,9 +108,8 @@ lead(struct child *c, enum life state)
 	const enum life_event *ev;
 
 	fresh(c);
-	for (ev = ways[state]; *ev != LIFE_EVENTS; ev++) {
+	for (ev = ways[state]; *ev != LIFE_EVENTS; ev++)
 		ck_assert(child_event(c, *ev));
-	}
 	ck_assert_int_eq(c->state, state);
 	memset(&did, 0, sizeof(did));
 	did.timer = -2;
@@ -332,9 +331,8 @@ START_TEST(too_many_deaths_in_the_window_make_it_fail_until_an_order)
 	child_event(&c, LIFE_START);
 	for (i = 0; i < 3; i++) {
 		child_event(&c, LIFE_CRASHED);
-		if (c.state == LIFE_BACKOFF) {
+		if (c.state == LIFE_BACKOFF)
 			child_event(&c, LIFE_TIMER);
-		}
 		ck_assert_int_eq(c.state, LIFE_STARTING);
 	}
 	child_event(&c, LIFE_CRASHED);
@@ -388,9 +386,8 @@ START_TEST(the_first_two_deaths_wait_for_nothing_and_later_ones_grow)
 	size_t i;
 
 	memset(&r, 0, sizeof(r));
-	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
 		ck_assert_int_eq(retry_next(&r, &limits, i, 200), waits[i]);
-	}
 	retry_calm(&r);
 	ck_assert_int_eq(retry_next(&r, &limits, 0, 200), 0);
 }
@@ -435,9 +432,8 @@ START_TEST(without_a_limit_it_never_gives_up)
 	int i;
 
 	memset(&r, 0, sizeof(r));
-	for (i = 0; i < 10000; i++) {
+	for (i = 0; i < 10000; i++)
 		ck_assert_int_ge(retry_next(&r, &limits, 0, 0), 0);
-	}
 }
 END_TEST
 
@@ -448,9 +444,8 @@ START_TEST(even_the_smallest_wait_grows_instead_of_spinning)
 	int i;
 
 	memset(&r, 0, sizeof(r));
-	for (i = 0; i < 12; i++) {
+	for (i = 0; i < 12; i++)
 		retry_next(&r, &lim, 0, 200);
-	}
 	ck_assert_int_eq(retry_next(&r, &lim, 0, 200), 5000);
 }
 END_TEST

@@ -260,9 +260,8 @@ START_TEST(a_batch_that_is_too_long_is_one_error)
 	size_t n = 0;
 
 	text[n++] = '[';
-	for (int i = 0; i <= RPC_BATCH_MAX; i++) {
+	for (int i = 0; i <= RPC_BATCH_MAX; i++)
 		n += (size_t)sprintf(text + n, "%s1", i > 0 ? "," : "");
-	}
 	text[n++] = ']';
 	rpc_serve(&cf.control, CMD_ADMIN, &cf, text, n, NULL, 0);
 	ck_assert_ptr_nonnull(strstr(cf.answer[0], "the batch is too long"));
@@ -310,9 +309,8 @@ START_TEST(a_batch_goes_on_up_to_a_number_of_values_in_its_answers)
 	}
 	sprintf(text + len, PING("\"last\"") "]");
 	ck_assert_ptr_nonnull(cf_ask(text));
-	for (const char *at = cf.answer[0]; at != NULL; done++) {
+	for (const char *at = cf.answer[0]; at != NULL; done++)
 		at = strstr(at + 1, "\"seq\"");
-	}
 	/* each has 4000 and some: enough are answered, the rest refused */
 	ck_assert_int_ge(done - 1, RPC_VALUES_MAX / 4100);
 	ck_assert_int_le(done - 1, RPC_VALUES_MAX / 4000 + 1);
@@ -543,9 +541,8 @@ START_TEST(a_parent_that_does_not_read_is_said_so)
 {
 	struct ipc_msg full = { .kind = IPC_RELOAD };
 
-	while (ipc_send(cf.proc.chan, &full) == 0) {
+	while (ipc_send(cf.proc.chan, &full) == 0)
 		continue;
-	}
 	ck_assert_ptr_nonnull(strstr(cf_ask(RESTART("7")), "-32000"));
 	ck_assert_uint_eq(cf.control.njobs, 0);
 }

@@ -210,12 +210,10 @@ START_TEST(a_later_process_counts_from_above)
 	struct events next;
 
 	want("registers.");
-	for (uint16_t i = 1; i <= 400; i++) {
+	for (uint16_t i = 1; i <= 400; i++)
 		write_hr(0, i);
-	}
-	while (events_pump(&ev)) {
+	while (events_pump(&ev))
 		continue;
-	}
 	do { /* no two processes are born in one millisecond */
 		ck_assert_int_eq(events_init(&next, &cf.control), 0);
 		if (next.topics[0].seq >> 12 != first >> 12)
@@ -230,9 +228,8 @@ END_TEST
 START_TEST(a_turn_publishes_a_bounded_number_and_then_goes_on)
 {
 	want("registers.");
-	for (uint16_t i = 1; i <= EVENTS_BUDGET + 3; i++) {
+	for (uint16_t i = 1; i <= EVENTS_BUDGET + 3; i++)
 		write_hr(0, i);
-	}
 	ck_assert(events_pump(&ev));
 	ck_assert_uint_eq(nsent, EVENTS_BUDGET);
 	ck_assert(!events_pump(&ev));
@@ -246,18 +243,15 @@ START_TEST(an_overrun_ring_is_told_as_lost)
 	unsigned i;
 
 	want("registers.plc.holding_registers");
-	for (unsigned n = 0; n < 200000; n++) {
+	for (unsigned n = 0; n < 200000; n++)
 		write_hr(0, (uint16_t)(n + 1));
-	}
-	while (more) {
+	while (more)
 		more = events_pump(&ev);
-	}
 	ck_assert_uint_gt(nsent, 1);
 	ck_assert_ptr_nonnull(strstr(sent[0].json, "{\"lost\":true,"));
 	ck_assert_str_eq(sent[0].topic, "registers.plc.holding_registers");
-	for (i = 1; i < nsent && i < SENT_MAX; i++) {
+	for (i = 1; i < nsent && i < SENT_MAX; i++)
 		ck_assert_uint_eq(sent[i].seq, sent[i - 1].seq + 1);
-	}
 	ck_assert_uint_eq(cf.control.stats.events_lost, 1);
 }
 END_TEST

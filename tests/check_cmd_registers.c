@@ -316,9 +316,8 @@ START_TEST(a_write_of_more_than_one_step_holds_is_refused)
 	size_t n = (size_t)sprintf(
 	    params, "{\"table\":\"hr\",\"addr\":0,\"values\":[0");
 
-	for (int i = 1; i <= STORE_STEP_BYTES / 2; i++) {
+	for (int i = 1; i <= STORE_STEP_BYTES / 2; i++)
 		n += (size_t)sprintf(params + n, ",0");
-	}
 	sprintf(params + n, "]}");
 	ck_assert_str_eq(call("registers.write", params),
 	    PARAMS("too_long", "one step writes at most 8192 bytes"));
@@ -350,13 +349,11 @@ hold_device(void)
 		fix_become(&cf.store, 2);
 		atomic_compare_exchange_strong(
 		    &dev->owner, &none, cf.store.env.me);
-		for (;;) {
+		for (;;)
 			pause();
-		}
 	}
-	while (atomic_load(&dev->owner) == 0) {
+	while (atomic_load(&dev->owner) == 0)
 		sched_yield();
-	}
 	return pid;
 }
 
@@ -405,9 +402,8 @@ START_TEST(a_device_that_was_waited_for_in_vain_is_not_waited_for_again)
 	call("registers.write", WRITE_1);
 	first = clock_mono_ns() - began;
 	ck_assert_uint_ge(first, PATIENCE_WRITE_MS * 1000000ull);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 5; i++)
 		call("registers.write", WRITE_1);
-	}
 	ck_assert_uint_lt(clock_mono_ns() - began, 2 * first);
 	ck_assert_uint_eq(seg_slot(cf.control.shm, 1)->busy_ns, 0);
 	kill(pid, SIGKILL);

@@ -92,9 +92,8 @@ START_TEST(a_frame_is_told_with_its_function_if_it_is_one)
 	json_t *result;
 	char *got;
 
-	for (size_t i = 0; i < frames[_i].len; i++) {
+	for (size_t i = 0; i < frames[_i].len; i++)
 		sprintf(hex + 2 * i, "%02x", (uint8_t)frames[_i].adu[i]);
-	}
 	cf.transport[0].framer = (char *)(uintptr_t)frames[_i].framer;
 	trace_put(ring, 1500000, 17, frames[_i].sent, 9,
 	    (const uint8_t *)frames[_i].adu, frames[_i].len);
@@ -161,9 +160,8 @@ START_TEST(frames_that_were_overwritten_are_told_as_lost)
 
 	trace_put(ring, 1, 1, false, 1, adu, sizeof(adu));
 	first = ask("{}");
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 200; i++)
 		trace_put(ring, 1, 1, false, 1, adu, sizeof(adu));
-	}
 	snprintf(params, sizeof(params), "{\"since\":{\"tcp1.0\":%lld}}",
 	    json_integer_value(
 		json_object_get(json_object_get(first, "next"), "tcp1.0")));
@@ -228,9 +226,8 @@ START_TEST(whatever_lies_in_a_ring_is_answered)
 	unsigned seed = (unsigned)_i + 1;
 	json_t *result;
 
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 100; i++)
 		trace_put(ring, 1, 1, false, 1, adu, sizeof(adu));
-	}
 	for (int i = 0; i < 400; i++) {
 		size_t at = (size_t)rand_r(&seed) % (i % 2 != 0 ? 3 : 1500);
 

@@ -13,10 +13,9 @@ setup(void)
 	unsigned i, n;
 
 	fc_setup();
-	for (i = 0; i < FAKE_FILES; i++) {
+	for (i = 0; i < FAKE_FILES; i++)
 		for (n = 0; n < MB_FILE_RECORDS; n++)
 			fc_fake.file[i][n] = (uint16_t)((i + 1) << 12 | n);
-	}
 	fc_fake.fifo_count[1] = 3;
 	fc_fake.fifo_count[2] = MB_FIFO_MAX;
 	fc_fake.fifo_count[3] = MB_FIFO_MAX + 1;

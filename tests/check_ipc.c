@@ -30,9 +30,8 @@ open_files(void)
 {
 	int i, n = 0;
 
-	for (i = 0; i < 256; i++) {
+	for (i = 0; i < 256; i++)
 		n += fcntl(i, F_GETFD) >= 0;
-	}
 	return n;
 }
 
@@ -122,9 +121,8 @@ START_TEST(a_reader_that_does_not_read_never_blocks_the_sender)
 	struct ipc_msg m = { .kind = IPC_DRAIN };
 	int n = 0;
 
-	while (ipc_send(fd[0], &m) == 0) {
+	while (ipc_send(fd[0], &m) == 0)
 		ck_assert_int_lt(n++, 100000);
-	}
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_int_gt(n, 64);
 }

@@ -48,9 +48,8 @@ lines(const char *s)
 {
 	int n = 0;
 
-	for (; *s; s++) {
+	for (; *s; s++)
 		n += *s == '\n';
-	}
 	return n;
 }
 
@@ -275,9 +274,8 @@ START_TEST(a_pipe_that_nobody_reads_loses_lines_and_keeps_nobody_waiting)
 	unsigned long lost = 0;
 	char *s;
 
-	for (; wrote < 1000; wrote++) {
+	for (; wrote < 1000; wrote++)
 		log_info("line %d of many", wrote);
-	}
 	/* the descriptor is as it was, for those that share it */
 	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
 	got = lines((buf[read(fd, buf, sizeof(buf) - 1)] = 0, buf));
@@ -304,9 +302,8 @@ START_TEST(a_socket_that_nobody_reads_keeps_nobody_waiting_either)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
 	ck_assert_int_eq(log_open(NULL, LOG_TEXT, LOG_INFO), 0);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 20000; i++)
 		log_info("line %d of many", i);
-	}
 	/* as much as was taken can be read, in whole lines */
 	ck_assert_int_gt((int)read(ends[0], buf, sizeof(buf) - 1), 0);
 	ck_assert_ptr_nonnull(strstr(buf, "holdfast: line 0 of many\n"));
@@ -323,17 +320,15 @@ START_TEST(processes_that_race_for_the_last_room_do_not_wait_either)
 		pid[i] = fork();
 		if (pid[i] == 0) {
 			alarm(5); /* who waits is ended by it */
-			for (int n = 0; n < 20000; n++) {
+			for (int n = 0; n < 20000; n++)
 				log_info("%d", n);
-			}
 			_exit(0);
 		}
 	}
 	/* room comes and goes while they write, and then comes no more */
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 3000; i++)
 		(void)!read(fd, buf, 4096);
-	}
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(waitpid(pid[i], &status, 0), pid[i]);
 		ck_assert_int_eq(status, 0);
@@ -348,9 +343,8 @@ START_TEST(fatal_logs_and_ends_with_its_code)
 
 	ck_assert_int_eq(log_open(path, LOG_TEXT, LOG_ERROR), 0);
 	pid = fork();
-	if (pid == 0) {
+	if (pid == 0)
 		fatal(78, "cannot go on: %d", 5);
-	}
 	waitpid(pid, &status, 0);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 78);

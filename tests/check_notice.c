@@ -94,13 +94,11 @@ START_TEST(lost_notices_are_told_once)
 	uint64_t pos = notice_end(fix.env.control, 1);
 	int left = 0;
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 1000; i++)
 		notice_post(&fix.env, NOTICE_LOG, 0, (uint64_t)i, 0, "line");
-	}
 	ck_assert_int_eq(notice_next(fix.env.control, 1, &pos, &n), -1);
-	while (notice_next(fix.env.control, 1, &pos, &n) == 1) {
+	while (notice_next(fix.env.control, 1, &pos, &n) == 1)
 		left++;
-	}
 	ck_assert_uint_eq(n.a, 999);
 	ck_assert_int_gt(left, 200);
 }

@@ -19,9 +19,8 @@ read_line(struct opts *o, const char *line)
 	FILE *f = fmemopen(said, sizeof(said), "w");
 
 	snprintf(words, sizeof(words), "holdfastd %s", line);
-	for (w = strtok(words, " "); w != NULL; w = strtok(NULL, " ")) {
+	for (w = strtok(words, " "); w != NULL; w = strtok(NULL, " "))
 		argv[argc++] = w;
-	}
 	argv[argc] = NULL;
 	said[0] = '\0';
 	rc = opts_read(o, argc, argv, f);
@@ -127,9 +126,8 @@ START_TEST(the_help_names_every_option)
 
 	opts_help(f);
 	fclose(f);
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		ck_assert_msg(strstr(text, names[i]) != NULL, "%s", names[i]);
-	}
 }
 END_TEST
 

@@ -77,9 +77,8 @@ START_TEST(pieces_of_any_length_make_one_record)
 	char all[48], buf[64];
 	uint64_t pos = 0;
 
-	for (int i = 0; i < 48; i++) {
+	for (int i = 0; i < 48; i++)
 		all[i] = (char)('A' + i);
-	}
 	for (size_t a = 0; a <= 20; a++) {
 		for (size_t b = 0; b <= 20; b++) {
 			struct iovec v[3] = { { all, a }, { all + a, b },
@@ -160,22 +159,19 @@ START_TEST(a_writer_killed_in_the_middle_leaves_whole_records)
 	char buf[SIZE];
 	uint32_t n, want;
 
-	for (n = 0; n < 100; n++) {
+	for (n = 0; n < 100; n++)
 		put(&n, 4);
-	}
 	/* it had made room, scribbled, and never published */
 	before = room = ring_end(&mem->ring);
 	to = ring_room(mem->data, SIZE, &mem->ring.oldest, &room, 300);
 	ck_assert_ptr_nonnull(to);
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 30; i++)
 		atomic_store(to + i, UINT64_MAX);
-	}
 	ck_assert_uint_eq(ring_end(&mem->ring), before);
 	ck_assert_int_eq(get(&pos, &want, 4), 4);
 	ck_assert_uint_gt(want, 36); /* what the room took is gone */
-	while (get(&pos, &n, 4) == 4) {
+	while (get(&pos, &n, 4) == 4)
 		ck_assert_uint_eq(n, ++want);
-	}
 	ck_assert_uint_eq(want, 99);
 	put("next", 4); /* its successor */
 	ck_assert_int_eq(get(&pos, buf, 4), 4);
@@ -190,9 +186,8 @@ write_for_ever(void)
 	uint64_t rec[20];
 
 	for (uint64_t n = 1;; n++) {
-		for (int i = 0; i < 20; i++) {
+		for (int i = 0; i < 20; i++)
 			rec[i] = n;
-		}
 		put(rec, 8 + n % 19 * 8);
 	}
 }
@@ -203,20 +198,17 @@ START_TEST(readers_beside_a_writer_see_whole_records_in_order)
 	pid_t pid = fork();
 	long clock = 0;
 
-	if (pid == 0) {
+	if (pid == 0)
 		write_for_ever();
-	}
 	while (suite_while(&clock, 1000)) {
 		int len = get(&pos, rec, sizeof(rec));
 
-		if (len <= 0) {
+		if (len <= 0)
 			continue; /* none yet, or overtaken */
-		}
 		seen++;
 		ck_assert_int_eq(len, (int)(8 + rec[0] % 19 * 8));
-		for (int i = 1; i < len / 8; i++) {
+		for (int i = 1; i < len / 8; i++)
 			ck_assert_uint_eq(rec[i], rec[0]);
-		}
 		ck_assert_uint_gt(rec[0], last);
 		last = rec[0];
 	}
@@ -240,12 +232,10 @@ START_TEST(damage_is_survived_by_readers_and_writers)
 			x ^= x << 17;
 			mem->data[x % (SIZE / 8)] = x % 5 ? x : x >> 52;
 		}
-		if (round % 7 == 0) {
+		if (round % 7 == 0)
 			mem->ring.head = x >> x % 64;
-		}
-		if (round % 11 == 0) {
+		if (round % 11 == 0)
 			mem->ring.oldest = x >> x % 61;
-		}
 		mem->ring.size = (uint32_t)x;
 		put(buf, x % 400);
 		for (int k = 0; k < 200 && get(&pos, buf, 100); k++)

@@ -36,12 +36,10 @@ occupant(unsigned slot)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		fix_become(&fix, slot);
-		if (write(ready[1], "x", 1) != 1) {
+		if (write(ready[1], "x", 1) != 1)
 			_exit(98);
-		}
-		for (;;) {
+		for (;;)
 			pause();
-		}
 	}
 	close(ready[1]);
 	ck_assert_int_eq(read(ready[0], &c, 1), 1);

@@ -57,23 +57,19 @@ is_bits(enum store_table t)
 static uint16_t *
 cell(enum store_table t, uint64_t addr)
 {
-	for (int i = 0; i < NLAYOUT; i++) {
+	for (int i = 0; i < NLAYOUT; i++)
 		if (layout[i].table == t && addr >= layout[i].addr &&
-		    addr < (uint64_t)layout[i].addr + layout[i].count) {
+		    addr < (uint64_t)layout[i].addr + layout[i].count)
 			return &model[i][addr - layout[i].addr];
-		}
-	}
 	return NULL;
 }
 
 static bool
 exists(enum store_table t, uint64_t addr, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (!cell(t, addr + i)) {
+	for (uint32_t i = 0; i < count; i++)
+		if (!cell(t, addr + i))
 			return false;
-		}
-	}
 	return count > 0;
 }
 
@@ -106,9 +102,8 @@ model_read(enum store_table t, uint32_t addr, uint32_t n, uint8_t *out)
 static void
 fill_random(uint8_t *p, size_t n)
 {
-	while (n-- > 0) {
+	while (n-- > 0)
 		*p++ = (uint8_t)rnd(256);
-	}
 }
 
 /* One read against the model; nothing beyond its bytes is written. */
@@ -129,9 +124,8 @@ compare(enum store_table t, uint32_t addr, uint32_t n)
 static void
 compare_all(void)
 {
-	for (int i = 0; i < NLAYOUT; i++) {
+	for (int i = 0; i < NLAYOUT; i++)
 		compare(layout[i].table, layout[i].addr, layout[i].count);
-	}
 	ck_assert_mem_eq((void *)(uintptr_t)fix.store.data[0],
 	    (void *)(uintptr_t)fix.store.data[1], fix.store.words * 8);
 }
@@ -249,9 +243,8 @@ START_TEST(what_lies_outside_is_refused_and_nothing_is_touched)
 	    STORE_NO_ADDRESS);
 	for (int op = STORE_READ; op <= STORE_CHECK; op++) {
 		s.op = (enum store_op)op;
-		if (op == STORE_MASK) {
+		if (op == STORE_MASK)
 			continue; /* has no count */
-		}
 		ck_assert_int_eq(store_apply(&fix.store, &who, &s, 1, NULL),
 		    STORE_NO_ADDRESS);
 	}
@@ -283,16 +276,14 @@ random_step(uint8_t *in, uint8_t *out)
 	s.count = 1 + rnd(layout[i].count - at);
 	fill_random(in, store_bytes(s.table, s.count));
 	if (s.op == STORE_MASK) {
-		if (is_bits(s.table)) {
+		if (is_bits(s.table))
 			s.op = STORE_WRITE;
-		}
 		s.and_mask = (uint16_t)rnd(65536);
 		s.or_mask = (uint16_t)rnd(65536);
 		s.count = s.op == STORE_MASK ? rnd(2) : s.count;
 	}
-	if (s.op == STORE_CHECK) {
+	if (s.op == STORE_CHECK)
 		model_read(s.table, s.addr, s.count, in);
-	}
 	return s;
 }
 
@@ -306,9 +297,8 @@ START_TEST(random_transactions_do_what_the_model_does)
 		unsigned n = 1 + rnd(STEPS);
 		struct store_who who = fix_who(&fix);
 
-		for (unsigned i = 0; i < n; i++) {
+		for (unsigned i = 0; i < n; i++)
 			s[i] = random_step(in[i], out[i]);
-		}
 		for (unsigned i = 0; i < n; i++) {
 			uint16_t *c = cell(s[i].table, s[i].addr);
 
@@ -331,9 +321,8 @@ START_TEST(random_transactions_do_what_the_model_does)
 				    store_bytes(s[i].table, s[i].count));
 			}
 		}
-		if (round % 50 == 0) {
+		if (round % 50 == 0)
 			compare_all();
-		}
 	}
 	compare_all();
 }
@@ -619,9 +608,8 @@ START_TEST(read_only_ranges_are_closed_to_those_who_must_heed_them)
 	};
 	struct store_who who = fix_who(&fix);
 
-	if (s.op == STORE_MASK && (s.table == STORE_CO || s.count > 1)) {
+	if (s.op == STORE_MASK && (s.table == STORE_CO || s.count > 1))
 		return; /* a mask is for one register */
-	}
 	who.heed_read_only = true;
 	ck_assert_int_eq(store_apply(&fix.store, &who, &s, 1, NULL),
 	    rights[_i / 2].denied ? STORE_DENIED : STORE_OK);

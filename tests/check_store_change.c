@@ -151,9 +151,8 @@ START_TEST(the_largest_call_leaves_a_whole_change)
 {
 	static uint8_t in[STORE_STEP_BYTES], none[STORE_STEP_BYTES];
 
-	for (size_t i = 0; i < sizeof(in); i++) {
+	for (size_t i = 0; i < sizeof(in); i++)
 		in[i] = (uint8_t)(i + 1);
-	}
 	for (uint32_t at = 1; at < 4; at++) {
 		ck_assert_int_eq(
 		    fix_write(&fix, STORE_HR, at, STORE_STEP_BYTES / 2, in),
@@ -240,10 +239,8 @@ count_for_ever(void)
 	memset(wire, 0, sizeof(wire));
 	for (;;) {
 		put_number(wire, ++n);
-		if (fix_write(&fix, STORE_HR, 0, 2 + n % 40, wire) !=
-		    STORE_OK) {
+		if (fix_write(&fix, STORE_HR, 0, 2 + n % 40, wire) != STORE_OK)
 			_exit(1);
-		}
 	}
 }
 
@@ -255,25 +252,21 @@ START_TEST(a_follower_beside_a_writer_sees_an_unbroken_chain_between_gaps)
 	pid_t pid = fork();
 	long clock = 0;
 
-	if (pid == 0) {
+	if (pid == 0)
 		count_for_ever();
-	}
 	while (suite_while(&clock, 2000)) {
 		int rc = next();
 
-		if (rc < 0) {
+		if (rc < 0)
 			gap = true;
-		}
-		if (rc <= 0) {
+		if (rc <= 0)
 			continue;
-		}
 		ck_assert_uint_eq(SLOT_OF(ch.who), 4);
 		ck_assert_uint_eq(number(ch.is), number(ch.was) + 1);
 		ck_assert_uint_eq(ch.seq, number(ch.is));
 		ck_assert_uint_gt(ch.seq, seq);
-		if (!gap) {
+		if (!gap)
 			ck_assert_uint_eq(number(ch.was), last);
-		}
 		gap = false;
 		seq = ch.seq;
 		last = number(ch.is);
@@ -356,9 +349,8 @@ START_TEST(a_record_that_is_none_of_ours_is_passed_over)
 		break;
 	}
 	ck_assert_int_eq(next(), -1);
-	if (_i > 0) { /* the next one starts where it should */
+	if (_i > 0) /* the next one starts where it should */
 		expect(STORE_HR, 0, 1, "\1\1", "\2\2");
-	}
 }
 END_TEST
 

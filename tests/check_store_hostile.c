@@ -296,9 +296,8 @@ START_TEST(a_scribbler_at_full_speed_harms_only_what_it_may_write)
 	pid_t pid = fork();
 	int calls = 0;
 
-	if (pid == 0) {
+	if (pid == 0)
 		scribble();
-	}
 	while (suite_while(&clock, 3000)) {
 		struct store_who who = fix_who(&fix);
 		struct store_step s = { STORE_WRITE, STORE_HR, 3, 90, 0, 0, buf,
@@ -319,9 +318,8 @@ START_TEST(a_scribbler_at_full_speed_harms_only_what_it_may_write)
 	/* nobody else's memory was touched */
 	ck_assert_uint_eq(seg_slots(fix.env.control), FIX_SLOTS);
 	ck_assert_uint_eq(fix.env.control->head.magic, SHM_MAGIC);
-	for (unsigned i = 2; i < FIX_SLOTS; i++) {
+	for (unsigned i = 2; i < FIX_SLOTS; i++)
 		ck_assert_uint_eq(seg_slot(fix.env.control, i)->gen, 1);
-	}
 }
 END_TEST
 

@@ -73,11 +73,9 @@ read_all(void)
 
 	ck_assert_int_eq(
 	    store_read(&fix.store, STORE_HR, AT, REGS, wire, NULL), STORE_OK);
-	for (int i = 1; i < REGS; i++) {
-		if (memcmp(wire, wire + 2 * i, 2) != 0) {
+	for (int i = 1; i < REGS; i++)
+		if (memcmp(wire, wire + 2 * i, 2) != 0)
 			return -1;
-		}
-	}
 	return wire[0] << 8 | wire[1];
 }
 
@@ -123,12 +121,9 @@ stop(pid_t pid)
 static void
 write_for_ever(unsigned slot)
 {
-	for (uint16_t v = 0;; v++) {
-		if (write_all((uint16_t)(v << 4 | slot), 2000 * MS) !=
-		    STORE_OK) {
+	for (uint16_t v = 0;; v++)
+		if (write_all((uint16_t)(v << 4 | slot), 2000 * MS) != STORE_OK)
 			_exit(1);
-		}
-	}
 }
 
 START_TEST(readers_never_see_half_a_write)
@@ -170,9 +165,8 @@ write_pairs(unsigned slot)
 		};
 		struct store_who who = fix_who(&fix);
 
-		if (store_apply(&fix.store, &who, s, 2, NULL) != STORE_OK) {
+		if (store_apply(&fix.store, &who, s, 2, NULL) != STORE_OK)
 			_exit(1);
-		}
 	}
 }
 
@@ -221,11 +215,10 @@ add_many(unsigned slot)
 		is[0] = (uint8_t)(((was[0] << 8 | was[1]) + 1) >> 8);
 		is[1] = (uint8_t)(was[1] + 1);
 		rc = store_apply(&fix.store, &who, s, 2, NULL);
-		if (rc == STORE_OK) {
+		if (rc == STORE_OK)
 			done++;
-		} else if (rc != STORE_MISMATCH) {
+		else if (rc != STORE_MISMATCH)
 			_exit(1);
-		}
 	}
 }
 
@@ -235,9 +228,8 @@ START_TEST(no_addition_is_lost_among_writers)
 	uint8_t out[2];
 	int status;
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++)
 		pid[i] = start(3 + i, add_many);
-	}
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(waitpid(pid[i], &status, 0), pid[i]);
 		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -255,9 +247,8 @@ START_TEST(at_rest_there_is_a_token_and_no_claim)
 {
 	int tokens;
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(write_all(1, MS), STORE_OK);
-	}
 	sem_getvalue(fix.store.gate, &tokens);
 	ck_assert_int_eq(tokens, 1);
 	ck_assert_uint_eq((uint32_t)seg_slot(fix.env.control, 1)->claim, 0);
@@ -285,9 +276,8 @@ START_TEST(tokens_too_many_let_nobody_in_beside_an_owner)
 	uint64_t other = slot_next_id(fix.env.control, 4);
 	int tokens;
 
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 40; i++)
 		sem_post(fix.store.gate);
-	}
 	atomic_store(&fix.store.dev->owner, other);
 	/* alive as far as anybody can prove: its byte is held */
 	ck_assert_int_eq(slot_lock_take(slot_lock_open(fix.lock_path), 4), 0);
@@ -302,9 +292,8 @@ static void
 own_and_stop(unsigned slot)
 {
 	(void)slot;
-	if (store_own_take(&fix.store, MS) != 0) {
+	if (store_own_take(&fix.store, MS) != 0)
 		_exit(1);
-	}
 	raise(SIGSTOP);
 	store_own_release(&fix.store);
 }
@@ -351,9 +340,8 @@ own_again_and_again(unsigned slot)
 {
 	(void)slot;
 	for (;;) {
-		if (store_own_take(&fix.store, 1000 * MS) != 0) {
+		if (store_own_take(&fix.store, 1000 * MS) != 0)
 			_exit(1);
-		}
 		store_own_release(&fix.store);
 	}
 }
@@ -458,9 +446,8 @@ die_writing(uint16_t v, bool committed)
 	atomic_store(&d->side[1].who, who);
 	atomic_store(&d->side[1].events, events);
 	atomic_store(&d->owner, dead);
-	if (!committed) {
+	if (!committed)
 		atomic_fetch_sub(&d->seq, 1);
-	}
 	return dead;
 }
 
@@ -589,9 +576,8 @@ START_TEST(a_tag_that_names_no_author_credits_nobody)
 	atomic_store(&fix.store.dev->side[0].tag, UINT64_MAX);
 	slot_declare_dead(fix.env.control, dead);
 	ck_assert(store_reap(&fix.store, dead));
-	for (unsigned i = 2; i < FIX_AUTHORS; i++) {
+	for (unsigned i = 2; i < FIX_AUTHORS; i++)
 		ck_assert_uint_eq(atomic_load(done_of(i)), 0);
-	}
 }
 END_TEST
 
@@ -611,14 +597,11 @@ static void
 read_for_ever(unsigned slot)
 {
 	(void)slot;
-	if (seg_make_readonly(&fix.device) != 0) {
+	if (seg_make_readonly(&fix.device) != 0)
 		_exit(2);
-	}
-	for (;;) {
-		if (read_all() < 0) {
+	for (;;)
+		if (read_all() < 0)
 			_exit(3);
-		}
-	}
 }
 
 START_TEST(writers_killed_at_random_are_not_noticed_by_anybody)

@@ -60,9 +60,8 @@ START_TEST(all_four_tables_show_the_same_memory)
 		n = n > 700 ? 700 : n;
 		n = !bits && n > 90 ? 90 : n;
 		at += bits ? FIRST * 16 : FIRST;
-		for (size_t i = 0; i < sizeof(in); i++) {
+		for (size_t i = 0; i < sizeof(in); i++)
 			in[i] = (uint8_t)(x >> i % 8 * 8) ^ (uint8_t)i;
-		}
 		ck_assert_int_eq(fix_write(&fix, t, at, n, in), STORE_OK);
 		for (uint32_t i = 0; i < n; i++) {
 			if (bits) {
@@ -88,9 +87,8 @@ START_TEST(all_four_tables_show_the_same_memory)
 		n = bits ? n : 100;
 		at = bits ? at : FIRST * 16 + 7;
 		store_read(&fix.store, STORE_CO, at, n, out, NULL);
-		for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t i = 0; i < n; i++)
 			ck_assert_uint_eq(out[i / 8] >> i % 8 & 1, bit(at + i));
-		}
 	}
 }
 END_TEST

@@ -74,9 +74,8 @@ START_TEST(frames_outlive_the_worker_that_wrote_them)
 	int rc;
 
 	if (pid == 0) {
-		for (uint64_t i = 1; i <= 500; i++) {
+		for (uint64_t i = 1; i <= 500; i++)
 			trace_put(ring, i, i, false, 1, adu, 200 + i % 60);
-		}
 		raise(SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);

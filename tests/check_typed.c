@@ -74,9 +74,8 @@ START_TEST(each_type_lies_on_the_wire_as_its_order_says)
 		ck_assert_int_eq(
 		    typed_put(v->type, (enum typed_order)o, v, wire), 0);
 		ck_assert_mem_eq(wire, layouts[_i].wire[o], len);
-		for (unsigned k = len; k < sizeof(wire); k++) {
+		for (unsigned k = len; k < sizeof(wire); k++)
 			ck_assert_uint_eq(wire[k], 0xaa);
-		}
 		typed_get(v->type, (enum typed_order)o, wire, &back);
 		ck_assert_int_eq(back.type, v->type);
 		ck_assert_uint_eq(back.u, v->u);
@@ -146,9 +145,8 @@ START_TEST(a_value_outside_its_type_is_refused_with_erange)
 		ck_assert_uint_eq(wire[0], 0x5a); /* left alone */
 		return;
 	}
-	for (unsigned k = 0; k < 2 * typed_regs(bounds[_i].type); k++) {
+	for (unsigned k = 0; k < 2 * typed_regs(bounds[_i].type); k++)
 		raw = raw << 8 | wire[k];
-	}
 	ck_assert_uint_eq(raw, bounds[_i].raw);
 }
 END_TEST
@@ -209,9 +207,8 @@ START_TEST(every_float_text_reads_back_bit_for_bit)
 		x ^= x << 17;
 		raw = (uint32_t)x;
 		memcpy(&f, &raw, sizeof(f));
-		if (isnan(f)) {
+		if (isnan(f))
 			continue;
-		}
 		v.f = f;
 		typed_text(&v, buf, sizeof(buf));
 		ck_assert(strtof(buf, NULL) == f);

@@ -54,9 +54,8 @@ START_TEST(nobody_is_judged_after_the_judge_was_away)
 	ck_assert(watchdog_tick(&w, now += WATCHDOG_MS));
 	ck_assert(watchdog_tick(&w, now += WATCHDOG_AWAY_MS));
 	ck_assert(!watchdog_tick(&w, now += WATCHDOG_AWAY_MS + 1));
-	for (i = 0; i < WATCHDOG_GRACE; i++) {
+	for (i = 0; i < WATCHDOG_GRACE; i++)
 		ck_assert(!watchdog_tick(&w, now += WATCHDOG_MS));
-	}
 	ck_assert(watchdog_tick(&w, now += WATCHDOG_MS));
 }
 END_TEST
@@ -97,9 +96,8 @@ START_TEST(a_free_device_is_never_held)
 	struct watchdog_hold h = { 0 };
 	int i;
 
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < 10; i++)
 		ck_assert(!watchdog_held(&h, 0, 4, 0));
-	}
 }
 END_TEST
 

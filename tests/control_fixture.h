@@ -40,9 +40,8 @@ cf_reply(struct control *c, void *to, const char *text, size_t len,
 	ck_assert_uint_eq(strlen(text), len);
 	cf.answer[cf.nanswers] = strdup(text);
 	cf.raw_len[cf.nanswers] = raw_len;
-	if (raw_len <= sizeof(cf.raw[0]) && raw_len > 0) {
+	if (raw_len <= sizeof(cf.raw[0]) && raw_len > 0)
 		memcpy(cf.raw[cf.nanswers], raw, raw_len);
-	}
 	cf.nanswers++;
 }
 
@@ -63,9 +62,8 @@ cf_fill(void)
 	static const uint8_t name[] = "hello\0\0\0\0\0\0\0\0\0\0";
 	static const uint8_t coils[] = { 0x05 };
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 10; i++)
 		wire[2 * i + 1] = (uint8_t)i;
-	}
 	ck_assert_int_eq(fix_write(&cf.store, STORE_HR, 0, 10, wire), 0);
 	ck_assert_int_eq(fix_write(&cf.store, STORE_HR, 200, 2, flow), 0);
 	ck_assert_int_eq(fix_write(&cf.store, STORE_HR, 300, 8, name), 0);

@@ -95,12 +95,11 @@ fake_bits(struct fake *f, struct mb_step *s)
 
 	if (s->op == MB_READ)
 		memset(s->out, 0, (s->count + 7u) / 8);
-	for (i = 0; i < s->count; i++) {
+	for (i = 0; i < s->count; i++)
 		if (s->op == MB_READ)
 			s->out[i / 8] |= (uint8_t)(bit[i] << i % 8);
 		else
 			bit[i] = s->in[i / 8] >> i % 8 & 1;
-	}
 }
 
 static inline void
@@ -140,10 +139,9 @@ fake_step(void *arg, struct mb_step *s, unsigned n)
 	f->steps = n;
 	if (f->fail != MB_EX_NONE)
 		return f->fail;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		if (!fake_has(f, &s[i]))
 			return MB_EX_ADDRESS;
-	}
 	for (i = 0; i < n; i++)
 		fake_one(f, &s[i]);
 	return MB_EX_NONE;

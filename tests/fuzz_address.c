@@ -20,21 +20,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char text[300] = "", why[ADDRESS_WHY_MAX] = "";
 	struct address a;
 
-	if (size >= sizeof(text)) {
+	if (size >= sizeof(text))
 		return 0;
-	}
-	if (size > 0) {
+	if (size > 0)
 		memcpy(text, data, size);
-	}
 	if (address_parse(text, &a, why) == -1) {
-		if (why[0] == '\0') {
+		if (why[0] == '\0')
 			abort();
-		}
 		return 0;
 	}
 	if (a.addr > 65535 || a.count < 1 ||
-	    address_table_short(a.table)[0] == '\0' || address_step(&a) > 4) {
+	    address_table_short(a.table)[0] == '\0' || address_step(&a) > 4)
 		abort();
-	}
 	return 0;
 }

@@ -97,9 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cf.nanswers = cf.ndropped = 0;
 	rpc_serve(&cf.control, CMD_ADMIN, &cf, text, len,
 	    raw != NULL ? raw + 1 : NULL, raw != NULL ? size - len - 1 : 0);
-	while (ipc_recv(cf.parent, &msg) == 1) {
+	while (ipc_recv(cf.parent, &msg) == 1)
 		cf_done(msg.tag, (int)(size % 3), SHM_UP, "text");
-	}
 	must(cf.control.njobs == 0, "still waiting", "");
 	must(cf.nanswers <= 1, "answered twice", "");
 	must(cf.ndropped == 1, "not let go once", "");

@@ -48,10 +48,9 @@ ref_bits(const uint8_t *bit, const uint8_t *p, int len, uint8_t *out)
 	memset(out, 0, 2 + n);
 	out[0] = p[0];
 	out[1] = (uint8_t)n;
-	for (i = 0; i < REF16(3); i++) {
+	for (i = 0; i < REF16(3); i++)
 		if (bit[REF16(1) + i])
 			out[2 + i / 8] |= (uint8_t)(1 << (i % 8));
-	}
 	return (int)(2 + n);
 }
 
@@ -116,12 +115,11 @@ ref_write(struct ref *r, const uint8_t *p, int len, uint8_t *out)
 		return ref_no(out, p, 3);
 	if (addr + n > (p[0] == 15 ? REF_BITS : REF_REGS))
 		return ref_no(out, p, 2);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		if (p[0] == 15)
 			r->co[addr + i] = (p[6 + i / 8] & 1 << i % 8) != 0;
 		else
 			r->hr[addr + i] = (uint16_t)REF16(6 + 2 * i);
-	}
 	return ref_echo(out, p, 5);
 }
 

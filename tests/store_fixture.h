@@ -100,9 +100,8 @@ fix_become(struct fixture *f, unsigned slot)
 {
 	f->env.lock_fd = slot_lock_open(f->lock_path);
 	f->env.me = slot_next_id(f->env.control, slot);
-	if (slot_lock_take(f->env.lock_fd, slot) != 0) {
+	if (slot_lock_take(f->env.lock_fd, slot) != 0)
 		_exit(99);
-	}
 }
 
 static inline void

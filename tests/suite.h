@@ -29,9 +29,8 @@ suite_while(long *clock, long ms)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	now = (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-	if (*clock == 0) {
+	if (*clock == 0)
 		*clock = now;
-	}
 	return now - *clock < ms;
 }
 

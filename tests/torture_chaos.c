@@ -111,9 +111,8 @@ count(_Atomic uint64_t *n)
 static void
 put_copies(uint8_t *out, uint64_t v, uint32_t copies)
 {
-	for (uint32_t i = 0; i < copies * 8; i++) {
+	for (uint32_t i = 0; i < copies * 8; i++)
 		out[i] = (uint8_t)(v >> (56 - i % 8 * 8));
-	}
 }
 
 /* False if the copies are not all alike. */
@@ -121,14 +120,11 @@ static bool
 get_copies(const uint8_t *in, uint32_t copies, uint64_t *v)
 {
 	*v = 0;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 8; i++)
 		*v = *v << 8 | in[i];
-	}
-	for (uint32_t i = 8; i < copies * 8; i++) {
-		if (in[i] != in[i % 8]) {
+	for (uint32_t i = 8; i < copies * 8; i++)
+		if (in[i] != in[i % 8])
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -156,9 +152,8 @@ share_of(uint64_t op, int d)
 {
 	uint64_t quiet = op / QUIET_EVERY;
 
-	if (d == QUIET) {
+	if (d == QUIET)
 		return quiet;
-	}
 	return d == 1 ? (op + 1) / 2 : op / 2 - quiet;
 }
 
@@ -168,9 +163,8 @@ static void
 join(unsigned slot)
 {
 	env.lock_fd = slot_lock_open(lock_path);
-	if (env.lock_fd < 0 || slot_lock_take(env.lock_fd, slot) != 0) {
+	if (env.lock_fd < 0 || slot_lock_take(env.lock_fd, slot) != 0)
 		_exit(98);
-	}
 	env.me = slot_next_id(env.control, slot);
 }
 
@@ -210,9 +204,8 @@ add_one(int d, unsigned author, uint64_t op, bool *wrong)
 
 	*wrong = false;
 	rc = read_counter(&store[d], d, &v, NULL, &whole);
-	if (rc != STORE_OK) {
+	if (rc != STORE_OK)
 		return rc;
-	}
 	put_copies(was, v, 1);
 	put_copies(regs, v + 1, s->reg_copies);
 	put_copies(bits, v + 1, s->bit_copies);
@@ -227,13 +220,11 @@ note_wait(struct tally *t, int64_t ns)
 	int64_t us = ns / 1000;
 	int i = 0;
 
-	while (us >= wait_classes[i].below_us) {
+	while (us >= wait_classes[i].below_us)
 		i++;
-	}
 	count(&t->waited[i]);
-	if (us > t->worst_us) {
+	if (us > t->worst_us)
 		t->worst_us = us;
-	}
 }
 
 static void
@@ -264,9 +255,8 @@ be_writer(int i)
 		default:
 			count(&t->gave_up);
 		}
-		if (wrong) {
+		if (wrong)
 			count(&t->wrong);
-		}
 		note_wait(t, now_ns() - began);
 	}
 }
@@ -287,13 +277,12 @@ be_reader(void)
 			continue;
 		}
 		count(&board->pictures);
-		if (!whole) {
+		if (!whole)
 			count(&board->torn);
-		} else if (known[d] && (v < last_v[d] || q < last_q[d])) {
+		else if (known[d] && (v < last_v[d] || q < last_q[d]))
 			count(&board->backwards);
-		} else if (known[d] && v - last_v[d] > q - last_q[d]) {
+		else if (known[d] && v - last_v[d] > q - last_q[d])
 			count(&board->too_far);
-		}
 		known[d] = true;
 		last_v[d] = v;
 		last_q[d] = q;
@@ -323,15 +312,13 @@ follow_change(struct trail *t, int d, const struct store_change *c)
 		return;
 	}
 	count(&board->changes);
-	if (c->seq < t->seq || (t->known[bits] && was != t->last[bits])) {
+	if (c->seq < t->seq || (t->known[bits] && was != t->last[bits]))
 		count(&board->disordered);
-	}
 	t->seq = c->seq;
 	t->known[bits] = true;
 	t->last[bits] = is;
-	if (d == QUIET && !bits) {
+	if (d == QUIET && !bits)
 		count(&board->quiet_sum);
-	}
 }
 
 static void
@@ -361,9 +348,8 @@ be_follower(void)
 				t->known[0] = t->known[1] = false;
 			}
 		}
-		if (!any && !stop) {
+		if (!any && !stop)
 			nap_us(200);
-		}
 	} while (!stop || any);
 	_exit(0);
 }
@@ -372,22 +358,19 @@ static void
 reap_everywhere(uint64_t id)
 {
 	slot_declare_dead(env.control, id);
-	for (int d = 0; d < DEVICES; d++) {
+	for (int d = 0; d < DEVICES; d++)
 		store_reap(&store[d], id);
-	}
 }
 
 static void
 be_recoverer(uint64_t before, uint64_t dead)
 {
 	join(RECOVERER);
-	if (before) {
+	if (before)
 		reap_everywhere(before);
-	}
 	reap_everywhere(dead);
-	for (;;) {
+	for (;;)
 		pause();
-	}
 }
 
 static pid_t
@@ -395,9 +378,8 @@ start(void (*be)(int), int arg)
 {
 	pid_t p = fork();
 
-	if (p < 0) {
+	if (p < 0)
 		broken("fork");
-	}
 	if (p == 0) {
 		close(env.lock_fd); /* the parent's byte is the parent's */
 		be(arg);
@@ -409,9 +391,8 @@ start(void (*be)(int), int arg)
 static void
 be_watcher(int which)
 {
-	if (which == 0) {
+	if (which == 0)
 		be_reader();
-	}
 	be_follower();
 }
 
@@ -443,17 +424,15 @@ recover(uint64_t dead)
 			close(env.lock_fd);
 			be_recoverer(before, dead);
 		}
-		if (draw(4)) {
+		if (draw(4))
 			nap_us((long)draw(400));
-		}
 		slay(p);
 		recoverer_kills++;
 		slot_declare_dead(env.control, me);
 		before = me;
 	}
-	if (before) {
+	if (before)
 		reap_everywhere(before);
-	}
 	reap_everywhere(dead);
 }
 
@@ -474,9 +453,8 @@ kill_one(void)
 	}
 	slay(writer_pid[i]);
 	kills++;
-	for (int d = 0; d < DEVICES; d++) {
+	for (int d = 0; d < DEVICES; d++)
 		owning += store[d].dev->owner == dead;
-	}
 	if (draw(8) == 0) {
 		nap_us(5000); /* the others are to find out by themselves */
 		left_alone++;
@@ -513,9 +491,8 @@ at_rest(int d)
 	bool same = dev->side[0].tag == dev->side[1].tag &&
 	    dev->side[0].events == dev->side[1].events;
 
-	for (uint32_t i = 0; i < dev->words; i++) {
+	for (uint32_t i = 0; i < dev->words; i++)
 		same &= store[d].data[0][i] == store[d].data[1][i];
-	}
 	return same && dev->owner == 0 && dev->seq % 2 == 0;
 }
 
@@ -604,9 +581,8 @@ make_world(void)
 
 	snprintf(name, sizeof(name), "torture-chaos-%d", getpid());
 	scratch_path(lock_path, sizeof(lock_path), name);
-	if (seg_create_control(&control, name, SLOTS, 1, DEVICES, SLOTS)) {
+	if (seg_create_control(&control, name, SLOTS, 1, DEVICES, SLOTS))
 		broken("control segment");
-	}
 	env.control = seg_control(&control);
 	join(SUPER);
 	for (int d = 0; d < DEVICES; d++) {
@@ -618,16 +594,14 @@ make_world(void)
 		    store_open(
 			&store[d], device[d].at, device[d].size, true, &env) ||
 		    store_open(
-			&reader[d], view[d].at, view[d].size, false, NULL)) {
+			&reader[d], view[d].at, view[d].size, false, NULL))
 			broken("device segment");
-		}
 	}
 	seg_unlink_store(name); /* everybody inherits the mappings */
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (board == MAP_FAILED) {
+	if (board == MAP_FAILED)
 		broken("memory");
-	}
 }
 
 static void
@@ -638,12 +612,10 @@ run(int64_t seconds)
 	uint64_t quiet = 0;
 	int st;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		watcher[i] = start(be_watcher, i);
-	}
-	for (int i = 0; i < writers; i++) {
+	for (int i = 0; i < writers; i++)
 		writer_pid[i] = start(be_writer, i);
-	}
 	while (now_ns() < end) {
 		nap_us(200 + (long)draw(1500));
 		kill_one();
@@ -694,9 +666,8 @@ main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (seconds < 1 || writers < 1 || writers > WRITERS_MAX) {
+	if (seconds < 1 || writers < 1 || writers > WRITERS_MAX)
 		return 64;
-	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("     replay: %s --seconds %ld --writers %d --seed %lu\n",
 	    argv[0], (long)seconds, writers, (unsigned long)seed);

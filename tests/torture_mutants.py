@@ -70,30 +70,30 @@ EDITS = {
     "reaping wakes nobody": ([WAITER], {OWN: [(
         "	sem_post(st->gate);\n	return had;\n", "	return had;\n")]}),
     "release wakes nobody": ([WAITER], {OWN: [(
-        "	if (tokens <= 0) {\n		sem_post(st->gate);\n	}\n",
+        "	if (tokens <= 0)\n		sem_post(st->gate);\n",
         "")]}),
     "a writer takes over without repair": ([SELF], {OWN: [(
         "	repair(st); /* if we die in it, the next one repairs */\n",
         "")]}),
     "a waiter tries only with a token": ([SELF], {OWN: [(
-        "if (try_owner(st, !got || now >= ask_at)) {",
-        "if (got && try_owner(st, now >= ask_at)) {")]}),
+        "if (try_owner(st, !got || now >= ask_at))",
+        "if (got && try_owner(st, now >= ask_at))")]}),
     "repair copies the wrong way": ([KILL, NEST], {OWN: [(
         "copy_side(st, !from, from);", "copy_side(st, from, !from);")]}),
     "repair leaves the sequence odd": ([KILL], {OWN: [(
-        "	if (from) {\n", "	if (0) {\n")]}),
+        "	if (from)\n", "	if (0)\n")]}),
     "repair takes the sequence back": ([READ], {OWN: [(
         "atomic_store_explicit(&d->seq, q + 1, memory_order_release);\n"
-        "	}\n	credit",
+        "	credit",
         "atomic_store_explicit(&d->seq, q - 1, memory_order_release);\n"
-        "	}\n	credit")]}),
+        "	credit")]}),
     "repair forgets the event ring": ([KILL], {OWN: [(
         "	copy_word(&t->events, &f->events);\n", "")]}),
     "repair credits nobody": ([KILL], {OWN: [(
         "	credit(st);\n	atomic", "	atomic")]}),
     "a silent owner is taken for dead": ([HOLD, CHAOS], {SLOT: [(
-        "	    slot_lock_held(env->lock_fd, SLOT_OF(id))) {",
-        "	    false) {")]}),
+        "	    slot_lock_held(env->lock_fd, SLOT_OF(id)))",
+        "	    false)")]}),
     "the dead are never found out": ([SELF], {SLOT: [(
         "	slot_declare_dead(env->control, id);\n	return true;",
         "	return false;")]}),
@@ -113,8 +113,8 @@ EDITS = {
         "store_copy_out(st->data[q & 1], &run, out);",
         "store_copy_out(st->data[0], &run, out);")]}),
     "readers do not look twice": ([READ, CHAOS], {STORE: [(
-        "memory_order_relaxed) == q) {\n			if (seq) {",
-        "memory_order_relaxed) != 1) {\n			if (seq) {")]}),
+        "memory_order_relaxed) == q) {\n			if (seq)",
+        "memory_order_relaxed) != 1) {\n			if (seq)")]}),
     "done noted before the commit": ([KILL], {STORE: [(
         "		number = commit(st, who, s, n, p);\n",
         "		atomic_store(done, who->op);\n"

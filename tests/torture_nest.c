@@ -70,11 +70,9 @@ draw(void)
 static bool
 is_hot(const uint8_t *line)
 {
-	for (size_t i = 0; i < nlines; i++) {
-		if (line_at[i] == line) {
+	for (size_t i = 0; i < nlines; i++)
+		if (line_at[i] == line)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -87,13 +85,10 @@ note_lines(const struct seg *s, const uint8_t *base)
 	size_t before = nlines;
 
 	for (size_t off = 0; off + LINE <= s->size; off += LINE) {
-		if (memcmp(at + off, base + off, LINE) == 0 ||
-		    is_hot(at + off)) {
+		if (memcmp(at + off, base + off, LINE) == 0 || is_hot(at + off))
 			continue;
-		}
-		if (nlines == LINES_MAX) {
+		if (nlines == LINES_MAX)
 			broken("more lines change than foreseen");
-		}
 		line_at[nlines++] = at + off;
 	}
 	return nlines - before;
@@ -112,11 +107,9 @@ in_image(struct image *im, const void *field)
 {
 	const uint8_t *p = field;
 
-	for (size_t i = 0; i < nlines; i++) {
-		if (p >= line_at[i] && p < line_at[i] + LINE) {
+	for (size_t i = 0; i < nlines; i++)
+		if (p >= line_at[i] && p < line_at[i] + LINE)
 			return im->lines + i * LINE + (p - line_at[i]);
-		}
-	}
 	return NULL;
 }
 
@@ -125,9 +118,8 @@ set_word(struct image *im, const _Atomic uint64_t *field, uint64_t v)
 {
 	uint64_t *to = in_image(im, (const void *)(uintptr_t)field);
 
-	if (to) {
+	if (to)
 		*to = v;
-	}
 }
 
 /*
@@ -143,27 +135,24 @@ make_canonical(struct image *im)
 	uint32_t *gate = in_image(im, w.store.gate); /* value, waiters */
 	static const unsigned recoverers[] = { PEER, REAPER };
 
-	if (owner && (*owner == me_reaper || *owner == me_peer)) {
+	if (owner && (*owner == me_reaper || *owner == me_peer))
 		*owner = SLOT_ID(FORMER, 0);
-	}
 	if (gate) {
 		gate[0] = gate[0] > 3 ? 3 : gate[0];
 		gate[1] = 0;
 	}
 	set_word(im, &d->writes, 0);
 	set_word(im, &d->repairs, 0);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		set_word(im, &seg_slot(w.env.control, recoverers[i])->claim, 0);
-	}
 }
 
 static void
 restore(const struct image *im)
 {
 	world_reset(&w);
-	for (size_t i = 0; im && i < nlines; i++) {
+	for (size_t i = 0; im && i < nlines; i++)
 		memcpy(line_at[i], im->lines + i * LINE, LINE);
-	}
 	if (im) {
 		w.board->acked = im->acked & 1;
 		w.board->peer_acked = im->acked >> 1;
@@ -200,18 +189,16 @@ keep(long parent, char kind, int step)
 	struct image *im = malloc(sizeof(*im) + nlines * LINE);
 	uint64_t h;
 
-	if (!im) {
+	if (!im)
 		broken("memory");
-	}
 	im->parent = parent;
 	im->kind = kind;
 	im->step = step;
 	im->acked = (uint8_t)(w.board->acked | w.board->peer_acked << 1);
 	im->reaped = false;
 	im->had_peer = kind == 'p' || (parent >= 0 && images[parent]->had_peer);
-	for (size_t i = 0; i < nlines; i++) {
+	for (size_t i = 0; i < nlines; i++)
 		memcpy(im->lines + i * LINE, line_at[i], LINE);
-	}
 	make_canonical(im);
 	for (h = hash_of(im); table[h % HASH]; h++) {
 		if (same_image(images[table[h % HASH] - 1], im)) {
@@ -260,9 +247,8 @@ static void
 set_stage(const struct image *im, char kind)
 {
 	restore(im);
-	if (kind == 'p') {
+	if (kind == 'p')
 		slot_declare_dead(w.env.control, w.victim);
-	}
 }
 
 /* Steps one child on an image and keeps what it could leave. */
@@ -287,15 +273,13 @@ explore(long parent, char kind)
 			}
 		}
 		acked = w.board->acked + w.board->peer_acked;
-		if (moved) {
+		if (moved)
 			keep(parent, kind, step);
-		}
 		step++;
 	} while (trace_step(p, 0) != TRACE_EXITED);
 	steps += step;
-	if (note_all_lines() > 0) {
+	if (note_all_lines() > 0)
 		broken("a line changed that had not been foreseen");
-	}
 }
 
 /* Lets a child run through while the whole of both segments is looked at
@@ -328,9 +312,8 @@ learn_lines(void)
 		uint8_t *at =
 		    (uint8_t *)((uintptr_t)word & ~(uintptr_t)(LINE - 1));
 
-		if (!is_hot(at) && nlines < LINES_MAX) {
+		if (!is_hot(at) && nlines < LINES_MAX)
 			line_at[nlines++] = at;
-		}
 	}
 }
 
@@ -344,9 +327,8 @@ tell_chain(long i, char *out, size_t size)
 	size_t len = 0;
 
 	out[0] = '\0';
-	for (; i >= 0 && n < CHAIN_MAX; i = images[i]->parent) {
+	for (; i >= 0 && n < CHAIN_MAX; i = images[i]->parent)
 		chain[n++] = i;
-	}
 	while (n-- > 0 && len + 16 < size) {
 		len += (size_t)snprintf(out + len, size - len, "%s%c%d",
 		    len ? "," : "", images[chain[n]]->kind,
@@ -362,9 +344,8 @@ is_whole(const struct picture *seen)
 
 	for (int k = 0; k < 4; k++) {
 		world_expect(&w, request, k & 1, k & 2, &want);
-		if (picture_same(seen, &want)) {
+		if (picture_same(seen, &want))
 			return true;
-		}
 	}
 	return false;
 }
@@ -378,28 +359,22 @@ check_image(const struct image *im)
 	enum store_rc rc;
 
 	restore(im);
-	if (!picture_take(&w.reader, &seen)) {
+	if (!picture_take(&w.reader, &seen))
 		return "a reader is held up";
-	}
-	if (!is_whole(&seen)) {
+	if (!is_whole(&seen))
 		return "a reader sees a torn write";
-	}
-	if (!changes_match(&w, &seen)) {
+	if (!changes_match(&w, &seen))
 		return "changes do not match what is committed";
-	}
 	world_reap(&w, SLOT_ID(FORMER, 0));
 	world_reap(&w, w.victim);
 	peer = *seg_done(w.env.control, PEER) == 1;
-	if ((im->acked & 2) && !peer) {
+	if ((im->acked & 2) && !peer)
 		return "the other writer's acknowledged write is lost";
-	}
-	if ((what = recovered_check(&w, request, &seen, peer))) {
+	if ((what = recovered_check(&w, request, &seen, peer)))
 		return what;
-	}
 	rc = world_peer_write(&w, WRITER_MS);
-	if (rc != (peer ? STORE_REPLAYED : STORE_OK)) {
+	if (rc != (peer ? STORE_REPLAYED : STORE_OK))
 		return "the other writer's request is not done exactly once";
-	}
 	return rest_check(&w);
 }
 
@@ -421,9 +396,8 @@ check_one(long i)
 static bool
 check_new(void)
 {
-	while (checked < nimages && !(first_only && found.bad_points)) {
+	while (checked < nimages && !(first_only && found.bad_points))
 		check_one(checked++);
-	}
 	return !(first_only && found.bad_points);
 }
 
@@ -439,32 +413,27 @@ close_under(char kind, int64_t until_ns)
 	long n = 0, known = 0, k, i;
 
 	for (;;) {
-		for (; known < nimages; known++) {
+		for (; known < nimages; known++)
 			if (kind == 'r' ? !images[known]->reaped
-					: !images[known]->had_peer) {
+					: !images[known]->had_peer)
 				todo[n++] = known;
-			}
-		}
-		if (n == 0 || (until_ns && now_ns() > until_ns)) {
+		if (n == 0 || (until_ns && now_ns() > until_ns))
 			return n;
-		}
 		k = (long)(draw() % (uint64_t)n);
 		i = todo[k];
 		todo[k] = todo[--n];
 		images[i]->reaped |= kind == 'r';
 		explore(i, kind);
-		if (first_only && !check_new()) {
+		if (first_only && !check_new())
 			return n;
-		}
 	}
 }
 
 static void
 forget_images(void)
 {
-	for (long i = 0; i < nimages; i++) {
+	for (long i = 0; i < nimages; i++)
 		free(images[i]);
-	}
 	nimages = checked = 0;
 	memset(table, 0, sizeof(table));
 }
@@ -501,9 +470,8 @@ nest(int64_t seconds)
 		printf("%-12s time was up: not gone into %ld + %ld + %ld\n",
 		    request->name, left[0], left[1], left[2]);
 	}
-	if (table_full) {
+	if (table_full)
 		broken("too many images");
-	}
 	forget_images();
 }
 
@@ -522,19 +490,16 @@ replay_chain(const char *chain)
 
 		set_stage(parent < 0 ? NULL : images[parent], kind);
 		p = spawn(kind);
-		for (int i = 0; i < step; i++) {
-			if (trace_step(p, 0) != TRACE_STOPPED) {
+		for (int i = 0; i < step; i++)
+			if (trace_step(p, 0) != TRACE_STOPPED)
 				return false;
-			}
-		}
 		memset(table, 0, sizeof(table));
 		keep(parent, kind, step);
 		parent = nimages - 1;
 		trace_slay(p);
 	}
-	if (*chain || parent < 0) {
+	if (*chain || parent < 0)
 		return false;
-	}
 	check_one(parent);
 	return true;
 }
@@ -550,11 +515,10 @@ run_request(const struct request *r, const char *chain, int64_t seconds)
 	world_prepare(&w, r);
 	me_reaper = slot_next_id(w.env.control, REAPER);
 	me_peer = slot_next_id(w.env.control, PEER);
-	if (chain) {
+	if (chain)
 		ok = replay_chain(chain);
-	} else {
+	else
 		nest(seconds);
-	}
 	world_unmake(&w);
 	return ok;
 }
@@ -599,9 +563,8 @@ main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	trace_pin();
-	if (seconds) {
+	if (seconds)
 		printf("--seconds %ld --seed %ld\n", (long)seconds, (long)seed);
-	}
 	seed = seed * 2654435761u + 1;
 	for (int i = 0; i < REQUESTS; i++) {
 		if (name_in(names, requests[i].name) &&

@@ -88,9 +88,8 @@ spawn_victim(const struct request *r, bool born_already)
 		trace_ready();
 		world_join(&w, VICTIM);
 		if (store_open(&w.store, w.device.at, w.device.size, true,
-			&w.env) != 0) {
+			&w.env) != 0)
 			_exit(97);
-		}
 	}
 	be_victim(r);
 	return 0;
@@ -102,14 +101,12 @@ spawn_peer(bool may_probe, long budget_ms)
 	pid_t p = fork();
 	enum store_rc rc;
 
-	if (p) {
+	if (p)
 		return p;
-	}
 	trace_unpin();
 	world_join(&w, PEER);
-	if (!may_probe) {
+	if (!may_probe)
 		w.env.lock_fd = -1; /* the description stays open */
-	}
 	w.board->started = 1;
 	rc = world_peer_write(&w, budget_ms);
 	w.board->finished_ns = now_ns();
@@ -126,9 +123,8 @@ asleep(pid_t p)
 	snprintf(name, sizeof(name), "/proc/%d/stat", p);
 	f = fopen(name, "re");
 	if (f) {
-		if (fgets(line, sizeof(line), f) && strrchr(line, ')')) {
+		if (fgets(line, sizeof(line), f) && strrchr(line, ')'))
 			state = strrchr(line, ')')[2];
-		}
 		fclose(f);
 	}
 	return state == 'S' || state == 'Z';
@@ -140,9 +136,8 @@ settle_peer(pid_t p)
 {
 	int64_t end = now_ns() + 100 * (int64_t)NS_PER_MS;
 
-	while (now_ns() < end && !(w.board->started && asleep(p))) {
+	while (now_ns() < end && !(w.board->started && asleep(p)))
 		nap_us(20);
-	}
 }
 
 /* The peer must get through; how long it took counts from `since`. */
@@ -167,15 +162,13 @@ await_peer(pid_t p, int64_t since)
 	}
 	took = w.board->finished_ns - since;
 	took = took < 0 ? 0 : took;
-	if (took > PEER_MS / 2 * (int64_t)NS_PER_MS) {
+	if (took > PEER_MS / 2 * (int64_t)NS_PER_MS)
 		bad("a live writer hangs"); /* until its time was up */
-	}
 	waits++;
 	wait_sum_ns += took;
 	slow_waits += took > WRITER_MS * (int64_t)NS_PER_MS;
-	if (took > wait_worst_ns) {
+	if (took > wait_worst_ns)
 		wait_worst_ns = took;
-	}
 }
 
 /* ---- what must hold once the victim is dead ---- */
@@ -198,12 +191,10 @@ check_unrepaired(const struct request *r, struct picture *seen)
 		return false;
 	}
 	*(commits ? &committed : &undone) += 1;
-	if (w.board->acked && commits != 1) {
+	if (w.board->acked && commits != 1)
 		bad("an acknowledged write is lost");
-	}
-	if (!changes_match(&w, seen)) {
+	if (!changes_match(&w, seen))
 		bad("changes do not match what is committed");
-	}
 	return true;
 }
 
@@ -212,13 +203,11 @@ check_recovered(const struct request *r, const struct picture *was, bool peer)
 {
 	const char *what;
 
-	if (was && (world_done(&w) == OP) != (was->seq > w.before.seq)) {
+	if (was && (world_done(&w) == OP) != (was->seq > w.before.seq))
 		bad("what was committed is not noted as done");
-	}
 	what = recovered_check(&w, r, was, peer);
-	if (what) {
+	if (what)
 		bad(what);
-	}
 }
 
 static void
@@ -239,9 +228,8 @@ static void
 set_scene(void)
 {
 	world_reset(&w);
-	if (image) {
+	if (image)
 		memcpy(w.device.at, image, w.device.size);
-	}
 }
 
 /* A child behind its k-th instruction; *ended: that was its last. */
@@ -268,9 +256,8 @@ child_at(pid_t (*spawn)(const struct request *), const struct request *r,
 static bool
 chosen(long k, long n)
 {
-	if (only >= 0) {
+	if (only >= 0)
 		return k == only;
-	}
 	return k == n || k % stride == seed % stride;
 }
 
@@ -309,18 +296,15 @@ mode_kill(const struct request *r)
 
 	learn(spawn_writer, r);
 	for (long k = 0; k <= path.n; k++) {
-		if (!chosen(k, path.n)) {
+		if (!chosen(k, path.n))
 			continue;
-		}
 		point.at = k;
 		p = child_at(spawn_writer, r, k, &ended);
-		if (!ended) {
+		if (!ended)
 			trace_slay(p);
-		}
 		check_dead(r);
-		if (enough()) {
+		if (enough())
 			return;
-		}
 	}
 }
 
@@ -343,9 +327,8 @@ mode_stop(const struct request *r)
 				return;
 			}
 		}
-		if (trace_step(p, 0) == TRACE_EXITED) {
+		if (trace_step(p, 0) == TRACE_EXITED)
 			break;
-		}
 	}
 	check_dead(r);
 }
@@ -359,25 +342,21 @@ mode_birth(const struct request *r)
 
 	learn(spawn_born, r);
 	for (long k = 0; k <= path.n; k++) {
-		if (!chosen(k, path.n)) {
+		if (!chosen(k, path.n))
 			continue;
-		}
 		point.at = k;
 		p = child_at(spawn_born, r, k, &ended);
-		if (!ended) {
+		if (!ended)
 			trace_slay(p);
-		}
 		fd = slot_lock_open(w.lock_path);
-		if (slot_lock_held(w.env.lock_fd, VICTIM)) {
+		if (slot_lock_held(w.env.lock_fd, VICTIM))
 			bad("a dead process holds its byte");
-		} else if (fd < 0 || slot_lock_take(fd, VICTIM) != 0) {
+		else if (fd < 0 || slot_lock_take(fd, VICTIM) != 0)
 			bad("a successor cannot take the byte");
-		}
 		close(fd);
 		check_dead(r);
-		if (enough()) {
+		if (enough())
 			return;
-		}
 	}
 }
 
@@ -390,28 +369,24 @@ with_peer(const struct request *r, bool probe)
 
 	learn(spawn_writer, r);
 	for (long k = 0; k <= path.n; k++) {
-		if (!chosen(k, path.n)) {
+		if (!chosen(k, path.n))
 			continue;
-		}
 		point.at = k;
 		p = child_at(spawn_writer, r, k, &ended);
 		peer = spawn_peer(probe, PEER_MS);
 		settle_peer(peer);
 		died = now_ns();
-		if (!ended) {
+		if (!ended)
 			trace_slay(p);
-		}
-		if (!probe) {
+		if (!probe)
 			world_reap(&w, w.victim);
-		}
 		await_peer(peer, died);
 		if (!found.bad) {
 			world_reap(&w, w.victim);
 			check_recovered(r, NULL, true);
 		}
-		if (enough()) {
+		if (enough())
 			return;
-		}
 	}
 }
 
@@ -436,9 +411,8 @@ hold_point(const struct request *r, long k)
 	int st;
 
 	p = child_at(spawn_writer, r, k, &ended);
-	if (ended) {
+	if (ended)
 		return;
-	}
 	owns = w.store.dev->owner == w.victim;
 	peer = spawn_peer(true, HOLD_MS);
 	waitpid(peer, &st, 0);
@@ -449,9 +423,8 @@ hold_point(const struct request *r, long k)
 	}
 	ptrace(PTRACE_DETACH, p, NULL, NULL);
 	waitpid(p, &st, 0);
-	if (!w.board->acked) {
+	if (!w.board->acked)
 		bad("a writer that stood still did not get through");
-	}
 	if (!found.bad) {
 		world_reap(&w, w.victim);
 		check_recovered(r, NULL, !owns);
@@ -467,14 +440,12 @@ mode_hold(const struct request *r)
 	learn(spawn_writer, r);
 	apart = path.n / POINTS + stride;
 	for (long k = seed % apart; k < path.n; k += apart) {
-		if (only >= 0) {
+		if (only >= 0)
 			k = only;
-		}
 		point.at = k;
 		hold_point(r, k);
-		if (enough() || only >= 0) {
+		if (enough() || only >= 0)
 			return;
-		}
 	}
 }
 
@@ -509,18 +480,14 @@ left_behind(const struct request *r, uint8_t *left[], int max)
 	learn(spawn_writer, r);
 	for (long part = 0; part < 64 && n < max; part++) {
 		p = child_at(spawn_writer, r, path.n * part / 64, &ended);
-		if (!ended) {
+		if (!ended)
 			trace_slay(p);
-		}
-		if (w.store.dev->owner != w.victim) {
+		if (w.store.dev->owner != w.victim)
 			continue;
-		}
-		if (w.store.dev->seq != last_seq) {
+		if (w.store.dev->seq != last_seq)
 			left[n++] = malloc(w.device.size);
-		}
-		if (!left[n - 1]) {
+		if (!left[n - 1])
 			broken("memory");
-		}
 		last_seq = w.store.dev->seq;
 		memcpy(left[n - 1], w.device.at, w.device.size);
 	}
@@ -541,9 +508,8 @@ reap_point(const struct request *r, long k)
 	reaper = slot_next_id(w.env.control, PEER);
 	if (check_unrepaired(r, &seen)) {
 		p = child_at(spawn_reaper, r, k, &ended);
-		if (!ended) {
+		if (!ended)
 			trace_slay(p);
-		}
 		world_reap(&w, reaper);
 		world_reap(&w, w.victim);
 		check_recovered(r, &seen, false);
@@ -560,13 +526,11 @@ mode_reap(const struct request *r)
 		image = left[i];
 		learn(spawn_reaper, r);
 		for (long k = 0; k <= path.n; k++) {
-			if (!chosen(k, path.n)) {
+			if (!chosen(k, path.n))
 				continue;
-			}
 			reap_point(r, k);
-			if (enough()) {
+			if (enough())
 				break;
-			}
 		}
 		free(left[i]);
 	}
@@ -604,13 +568,11 @@ read_point(const struct request *r, const uint8_t *left, long k, long more)
 	int st;
 
 	p = child_at(spawn_reader, r, k, &ended);
-	if (ended) {
+	if (ended)
 		return false;
-	}
 	memcpy(w.device.at, left, w.device.size);
-	for (long i = 0; i < more && s == TRACE_STOPPED; i++) {
+	for (long i = 0; i < more && s == TRACE_STOPPED; i++)
 		s = trace_step(p, 0);
-	}
 	world_reap(&w, w.victim);
 	if (s == TRACE_STOPPED) {
 		ptrace(PTRACE_DETACH, p, NULL, NULL);
@@ -618,14 +580,12 @@ read_point(const struct request *r, const uint8_t *left, long k, long more)
 	}
 	world_expect(&w, r, true, false, &want);
 	fresh_one = memcmp(w.board->read, want.hr, LOW_N * 2) == 0;
-	if (!w.board->peer_acked) {
+	if (!w.board->peer_acked)
 		bad("a reader is held up");
-	} else if (!fresh_one &&
-	    memcmp(w.board->read, old.hr, LOW_N * 2) != 0) {
+	else if (!fresh_one && memcmp(w.board->read, old.hr, LOW_N * 2) != 0)
 		bad("a reader sees a torn write");
-	} else if (fresh_one && w.board->read_seq == w.before.seq) {
+	else if (fresh_one && w.board->read_seq == w.before.seq)
 		bad("a reader sees new values under an old number");
-	}
 	return s == TRACE_STOPPED;
 }
 
@@ -645,9 +605,8 @@ mode_read(const struct request *r)
 			for (long j = 0; more; j += apart) {
 				more =
 				    read_point(r, left[i], k, j) && j < path.n;
-				if (enough()) {
+				if (enough())
 					return;
-				}
 			}
 		}
 		free(left[i]);
@@ -669,9 +628,8 @@ waiter_at(const struct request *r, long k)
 	int64_t died;
 
 	world_reset(&w);
-	if (store_own_take(&w.store, 0) != 0) {
+	if (store_own_take(&w.store, 0) != 0)
 		broken("taking a free device");
-	}
 	v = spawn_victim(r, true);
 	for (long i = 0; i < k && s == TRACE_STOPPED; i++) {
 		s = trace_step(v, held ? patience : 0);
@@ -694,14 +652,12 @@ waiter_at(const struct request *r, long k)
 		settle_peer(peer);
 		died = now_ns();
 	}
-	if (held) {
+	if (held)
 		store_own_release(&w.store);
-	}
 	world_reap(&w, w.victim);
 	await_peer(peer, died);
-	if (!found.bad) {
+	if (!found.bad)
 		check_recovered(r, NULL, true);
-	}
 	return s == TRACE_STOPPED;
 }
 
@@ -715,9 +671,8 @@ mode_wkill(const struct request *r)
 
 		point.at = k;
 		alive = waiter_at(r, k);
-		if (enough() || !alive || only >= 0) {
+		if (enough() || !alive || only >= 0)
 			return;
-		}
 	}
 }
 
@@ -763,17 +718,15 @@ run_mode(const struct mode *m, const struct request *r)
 	}
 	printf("%-6s %-12s %6ld points, %5ld kills, %3ld bad", m->name, r->name,
 	    found.points - points, kills, found.bad_points - bad_before);
-	if (committed + undone) {
+	if (committed + undone)
 		printf(", %ld old, %ld new", undone, committed);
-	}
 	if (waits) {
 		printf(", waited %.2f ms, at worst %.1f",
 		    (double)wait_sum_ns / (double)waits / NS_PER_MS,
 		    (double)wait_worst_ns / NS_PER_MS);
 	}
-	if (slept) {
+	if (slept)
 		printf(", %ld slept", slept);
-	}
 	printf(", %.1f s\n", (double)(now_ns() - began) / 1e9);
 	fflush(stdout);
 }
@@ -792,20 +745,16 @@ run_all(const char *mode, const char *request)
 			const struct mode *m = &modes[i];
 
 			if (mode ? !name_in(mode, m->name)
-				 : m->endless != endless) {
+				 : m->endless != endless)
 				continue;
-			}
-			if (name_in(request ? request : m->requests, r->name)) {
+			if (name_in(request ? request : m->requests, r->name))
 				run_mode(m, r);
-			}
-			if (first_only && found.bad_points) {
+			if (first_only && found.bad_points)
 				break;
-			}
 		}
 		world_unmake(&w);
-		if (first_only && found.bad_points) {
+		if (first_only && found.bad_points)
 			break;
-		}
 	}
 }
 
@@ -850,15 +799,13 @@ main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (stride < 1 || seed < 0) {
+	if (stride < 1 || seed < 0)
 		return 64;
-	}
 	stride *= APART;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	trace_pin();
-	if (stride > 1 && only < 0) {
+	if (stride > 1 && only < 0)
 		printf("every %ld-th instruction, --seed %ld\n", stride, seed);
-	}
 	run_all(mode, request);
 	findings_sum(&found);
 	return found.bad_points || !found.points;

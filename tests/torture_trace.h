@@ -97,9 +97,8 @@ trace_unpin(void)
 static inline void
 trace_ready(void)
 {
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 		_exit(99);
-	}
 	raise(SIGSTOP);
 }
 
@@ -109,9 +108,8 @@ trace_await(pid_t p)
 {
 	int st;
 
-	if (p < 0 || waitpid(p, &st, 0) != p || !WIFSTOPPED(st)) {
+	if (p < 0 || waitpid(p, &st, 0) != p || !WIFSTOPPED(st))
 		broken("child did not stop");
-	}
 	ptrace(PTRACE_SETOPTIONS, p, NULL, (void *)PTRACE_O_EXITKILL);
 }
 
@@ -123,20 +121,17 @@ trace_step(pid_t p, int64_t patience_ns)
 	int64_t end;
 	int st;
 
-	if (ptrace(PTRACE_SINGLESTEP, p, NULL, NULL) != 0) {
+	if (ptrace(PTRACE_SINGLESTEP, p, NULL, NULL) != 0)
 		broken("single step");
-	}
 	if (patience_ns == 0) {
-		if (waitpid(p, &st, 0) != p) {
+		if (waitpid(p, &st, 0) != p)
 			broken("wait for a step");
-		}
 		return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
 	}
 	end = now_ns() + patience_ns;
 	do {
-		if (waitpid(p, &st, WNOHANG) == p) {
+		if (waitpid(p, &st, WNOHANG) == p)
 			return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
-		}
 		sched_yield();
 	} while (now_ns() < end);
 	return TRACE_ASLEEP;
@@ -147,9 +142,8 @@ trace_resume(pid_t p)
 {
 	int st;
 
-	if (waitpid(p, &st, 0) != p) {
+	if (waitpid(p, &st, 0) != p)
 		broken("wait for a sleeper");
-	}
 	return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
 }
 
@@ -159,9 +153,8 @@ trace_slay(pid_t p)
 	int st;
 
 	kill(p, SIGKILL);
-	if (waitpid(p, &st, 0) != p || !WIFSIGNALED(st)) {
+	if (waitpid(p, &st, 0) != p || !WIFSIGNALED(st))
 		broken("child was not to be killed");
-	}
 }
 
 #if defined(__x86_64__)
@@ -186,20 +179,16 @@ trace_run_to(pid_t p, uint64_t pc, int hits)
 	for (int i = 0;; i++) {
 		ptrace(PTRACE_POKETEXT, p, at, (void *)(uintptr_t)trap);
 		ptrace(PTRACE_CONT, p, NULL, NULL);
-		if (waitpid(p, &st, 0) != p || !WIFSTOPPED(st)) {
+		if (waitpid(p, &st, 0) != p || !WIFSTOPPED(st))
 			return TRACE_EXITED;
-		}
 		ptrace(PTRACE_POKETEXT, p, at, (void *)(uintptr_t)word);
-		if (WSTOPSIG(st) != SIGTRAP || trace_pc(p) != pc + 1) {
+		if (WSTOPSIG(st) != SIGTRAP || trace_pc(p) != pc + 1)
 			return TRACE_ASLEEP;
-		}
 		ptrace(PTRACE_POKEUSER, p, rip, at);
-		if (i == hits) {
+		if (i == hits)
 			return TRACE_STOPPED;
-		}
-		if (trace_step(p, 0) != TRACE_STOPPED) {
+		if (trace_step(p, 0) != TRACE_STOPPED)
 			return TRACE_EXITED;
-		}
 	}
 }
 #else
@@ -228,22 +217,19 @@ trace_plan(struct trace_path *t)
 
 	t->jump = calloc((size_t)t->n + 1, sizeof(*t->jump));
 	t->hits = calloc((size_t)t->n + 1, sizeof(*t->hits));
-	if (!t->jump || !t->hits) {
+	if (!t->jump || !t->hits)
 		broken("memory");
-	}
 	for (long i = 0; i < t->n; i++) {
 		for (long j = i - 1; j >= 0 && t->hits[i] >= 0; j--) {
-			if (t->pc[j] != t->pc[i]) {
+			if (t->pc[j] != t->pc[i])
 				continue;
-			}
 			/* a repeated instruction traps but once */
 			t->hits[i] = j == i - 1 ? -1 : t->hits[j];
 			t->hits[i] += t->hits[i] >= 0;
 			break;
 		}
-		if (i + 1 < t->n && t->pc[i + 1] == t->pc[i]) {
+		if (i + 1 < t->n && t->pc[i + 1] == t->pc[i])
 			t->hits[i] = -1;
-		}
 	}
 	for (long k = 0; k <= t->n; k++) {
 		double best = (double)k;
@@ -260,9 +246,8 @@ trace_plan(struct trace_path *t)
 		}
 	}
 #if !defined(__x86_64__)
-	for (long k = 0; k <= t->n; k++) {
+	for (long k = 0; k <= t->n; k++)
 		t->jump[k] = -1;
-	}
 #endif
 }
 
@@ -276,9 +261,8 @@ trace_learn(struct trace_path *t, pid_t p)
 			t->room = t->room ? t->room * 2 : 4096;
 			t->pc =
 			    realloc(t->pc, (size_t)t->room * sizeof(*t->pc));
-			if (!t->pc) {
+			if (!t->pc)
 				broken("memory");
-			}
 		}
 		t->pc[t->n++] = trace_pc(p);
 	} while (trace_step(p, 0) == TRACE_STOPPED);
@@ -309,16 +293,13 @@ trace_go(const struct trace_path *t, pid_t p, long k)
 		i = t->jump[k];
 		s = trace_run_to(p, t->pc[i], t->hits[i]);
 	}
-	for (; i < k && s == TRACE_STOPPED; i++) {
+	for (; i < k && s == TRACE_STOPPED; i++)
 		s = trace_step(p, 0);
-	}
 	if (!jump || (s == TRACE_EXITED && k == t->n) ||
-	    (s == TRACE_STOPPED && k < t->n && trace_pc(p) == t->pc[k])) {
+	    (s == TRACE_STOPPED && k < t->n && trace_pc(p) == t->pc[k]))
 		return s;
-	}
-	if (s != TRACE_EXITED) {
+	if (s != TRACE_EXITED)
 		trace_slay(p);
-	}
 	return TRACE_ASLEEP;
 }
 

@@ -134,11 +134,9 @@ enum { REQUESTS = sizeof(requests) / sizeof(requests[0]) };
 static inline const struct request *
 request_find(const char *name)
 {
-	for (int i = 0; i < REQUESTS; i++) {
-		if (strcmp(requests[i].name, name) == 0) {
+	for (int i = 0; i < REQUESTS; i++)
+		if (strcmp(requests[i].name, name) == 0)
 			return &requests[i];
-		}
-	}
 	return NULL;
 }
 
@@ -151,9 +149,8 @@ name_in(const char *list, const char *name)
 
 	while ((at = strstr(at, name))) {
 		if ((at == list || at[-1] == ' ' || at[-1] == ',') &&
-		    (at[len] == '\0' || at[len] == ' ' || at[len] == ',')) {
+		    (at[len] == '\0' || at[len] == ' ' || at[len] == ','))
 			return true;
-		}
 		at += len;
 	}
 	return false;
@@ -187,21 +184,19 @@ static inline void
 oracle_move(struct picture *p, enum store_table table, uint32_t addr,
     uint32_t count, uint8_t *out, const uint8_t *in)
 {
-	if (out) {
+	if (out)
 		memset(out, 0, store_bytes(table, count));
-	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *r = oracle_reg(p, addr + i);
 
-		if (table == STORE_CO && in) {
+		if (table == STORE_CO && in)
 			oracle_set_bit(p->co, addr + i, oracle_bit(in, i));
-		} else if (table == STORE_CO) {
+		else if (table == STORE_CO)
 			oracle_set_bit(out, i, oracle_bit(p->co, addr + i));
-		} else if (in) {
+		else if (in)
 			memcpy(r, in + i * 2, 2);
-		} else {
+		else
 			memcpy(out + i * 2, r, 2);
-		}
 	}
 }
 
@@ -214,13 +209,11 @@ oracle_apply(
 	for (unsigned i = 0; i < n; i++) {
 		const struct store_step *s = &step[i];
 
-		if (s->op != STORE_CHECK) {
+		if (s->op != STORE_CHECK)
 			continue;
-		}
 		oracle_move(p, s->table, s->addr, s->count, has, NULL);
-		if (memcmp(has, s->in, store_bytes(s->table, s->count)) != 0) {
+		if (memcmp(has, s->in, store_bytes(s->table, s->count)) != 0)
 			return STORE_MISMATCH;
-		}
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct store_step *s = &step[i];
@@ -270,9 +263,8 @@ static inline void
 world_join(struct world *w, unsigned slot)
 {
 	w->env.lock_fd = slot_lock_open(w->lock_path);
-	if (w->env.lock_fd < 0 || slot_lock_take(w->env.lock_fd, slot) != 0) {
+	if (w->env.lock_fd < 0 || slot_lock_take(w->env.lock_fd, slot) != 0)
 		_exit(98);
-	}
 	w->env.me = slot_next_id(w->env.control, slot);
 }
 
@@ -295,9 +287,8 @@ world_request(
 	struct store_step step[4];
 
 	memcpy(step, r->step, sizeof(step));
-	for (unsigned i = 0; i < r->n; i++) {
+	for (unsigned i = 0; i < r->n; i++)
 		step[i].out = w->board->out;
-	}
 	return world_write(w, VICTIM, op, step, r->n, budget_ms);
 }
 
@@ -335,24 +326,21 @@ world_map(struct world *w, const char *tag)
 	scratch_path(w->lock_path, sizeof(w->lock_path), w->name);
 	if (seg_create_control(&w->control, w->name, SLOTS, 1, 1, SLOTS) ||
 	    seg_create_device(&w->device, w->name, "d", 0, range, 3, false) ||
-	    seg_attach(&w->view, w->device.object, SHM_DEVICE, false)) {
+	    seg_attach(&w->view, w->device.object, SHM_DEVICE, false))
 		broken("making the segments");
-	}
 	seg_unlink_store(w->name); /* everybody inherits the mappings */
 	w->board = mmap(NULL, sizeof(*w->board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	w->base_control = malloc(w->control.size);
 	w->base_device = malloc(w->device.size);
-	if (w->board == MAP_FAILED || !w->base_control || !w->base_device) {
+	if (w->board == MAP_FAILED || !w->base_control || !w->base_device)
 		broken("memory");
-	}
 	w->env.control = seg_control(&w->control);
 	world_join(w, SUPER);
 	if (store_open(
 		&w->store, w->device.at, w->device.size, true, &w->env) ||
-	    store_open(&w->reader, w->view.at, w->view.size, false, NULL)) {
+	    store_open(&w->reader, w->view.at, w->view.size, false, NULL))
 		broken("opening the store");
-	}
 }
 
 /* Brings the device into the state in which the request is made. */
@@ -380,9 +368,8 @@ world_prepare(struct world *w, const struct request *r)
 	memset(bits, 0x35, sizeof(bits));
 	do {
 		init[LOW_N * 2 - 1] = (uint8_t)op;
-		if (world_write(w, WARM, ++op, s, 2, WRITER_MS) != STORE_OK) {
+		if (world_write(w, WARM, ++op, s, 2, WRITER_MS) != STORE_OK)
 			broken("preparing the device");
-		}
 		at = store_changes_end(&w->store) % room;
 		s[0].count = op > 2 ? 1 : LOW_N; /* smaller steps from now */
 		s[0].addr = op > 2 ? LOW_N - 1 : 0;
@@ -394,17 +381,14 @@ world_prepare(struct world *w, const struct request *r)
 		.addr = LOW_N - 1,
 		.count = 1,
 		.in = late_word };
-	if (world_write(w, VICTIM, OP_BEFORE, s, 1, WRITER_MS) != STORE_OK) {
+	if (world_write(w, VICTIM, OP_BEFORE, s, 1, WRITER_MS) != STORE_OK)
 		broken("preparing the victim");
-	}
-	if (r->wraps && room - store_changes_end(&w->store) % room > 96) {
+	if (r->wraps && room - store_changes_end(&w->store) % room > 96)
 		broken("the ring would not wrap");
-	}
 	w->victim = slot_next_id(w->env.control, VICTIM);
 	w->events_at = store_changes_end(&w->store);
-	if (!picture_take(&w->reader, &w->before)) {
+	if (!picture_take(&w->reader, &w->before))
 		broken("first picture");
-	}
 	memcpy(w->base_control, w->control.at, w->control.size);
 	memcpy(w->base_device, w->device.at, w->device.size);
 }
@@ -451,18 +435,16 @@ finding(struct findings *f, const struct point *p, const char *what)
 	enum { MAX = 24, SHOWN = 3 };
 	int i = 0;
 
-	while (i < MAX - 1 && f->what[i] && strcmp(f->what[i], what) != 0) {
+	while (i < MAX - 1 && f->what[i] && strcmp(f->what[i], what) != 0)
 		i++;
-	}
 	f->what[i] = what;
 	if (f->times[i]++ < SHOWN) {
 		printf("FAIL %s\n     replay: %s --request %s ", what,
 		    p->program, p->request);
-		if (p->chain) {
+		if (p->chain)
 			printf("--chain %s\n", p->chain);
-		} else {
+		else
 			printf("--mode %s --at %ld\n", p->mode, p->at);
-		}
 		fflush(stdout);
 	}
 	f->bad = true;
@@ -479,9 +461,8 @@ findings_next(struct findings *f)
 static inline void
 findings_sum(const struct findings *f)
 {
-	for (int i = 0; i < 24 && f->what[i]; i++) {
+	for (int i = 0; i < 24 && f->what[i]; i++)
 		printf("%6ld x %s\n", f->times[i], f->what[i]);
-	}
 	printf("%ld passed, %ld failed\n", f->points - f->bad_points,
 	    f->bad_points);
 }
@@ -504,17 +485,14 @@ changes_follow(struct world *w, struct picture *p, uint64_t newest)
 	while ((rc = store_next_change(&w->reader, &pos, &c, buf)) == 1) {
 		bytes = store_bytes(c.table, c.count);
 		if (c.seq <= w->before.seq || c.seq < last || c.seq > newest ||
-		    bytes > sizeof(has)) {
+		    bytes > sizeof(has))
 			return false;
-		}
-		if (c.seq != last) {
+		if (c.seq != last)
 			before = *p;
-		}
 		oracle_move(&before, c.table, c.addr, c.count, has, NULL);
 		if (memcmp(has, c.was, bytes) != 0 ||
-		    memcmp(c.is, c.was, bytes) == 0) {
+		    memcmp(c.is, c.was, bytes) == 0)
 			return false;
-		}
 		oracle_move(p, c.table, c.addr, c.count, NULL, c.is);
 		last = c.seq;
 	}
@@ -540,23 +518,17 @@ rest_check(struct world *w)
 	int tokens = 0;
 
 	sem_getvalue(w->store.gate, &tokens);
-	if (d->owner != 0) {
+	if (d->owner != 0)
 		return "the device is not free";
-	}
-	if (tokens < 1) {
+	if (tokens < 1)
 		return "the gate holds no token";
-	}
-	if (d->seq % 2 != 0) {
+	if (d->seq % 2 != 0)
 		return "the sequence is odd at rest";
-	}
-	if (a->tag != b->tag || a->events != b->events || a->who != b->who) {
+	if (a->tag != b->tag || a->events != b->events || a->who != b->who)
 		return "the sides differ in tag, events or writer";
-	}
-	for (uint32_t i = 0; i < d->words; i++) {
-		if (w->store.data[0][i] != w->store.data[1][i]) {
+	for (uint32_t i = 0; i < d->words; i++)
+		if (w->store.data[0][i] != w->store.data[1][i])
 			return "the sides differ in data";
-		}
-	}
 	return NULL;
 }
 
@@ -569,12 +541,10 @@ world_expect(struct world *w, const struct request *r, bool committed,
 	uint8_t read[256];
 
 	*p = w->before;
-	if (committed) {
+	if (committed)
 		oracle_apply(p, r->step, r->n, read);
-	}
-	if (peer) {
+	if (peer)
 		oracle_peer_write(p);
-	}
 }
 
 static inline uint64_t
@@ -602,12 +572,10 @@ late_write(struct world *w, struct picture *p)
 
 	memset(regs, 0x5a, sizeof(regs));
 	memset(bits, 0xc6, sizeof(bits));
-	if (world_write(w, LATE, 1, s, 2, WRITER_MS) != STORE_OK) {
+	if (world_write(w, LATE, 1, s, 2, WRITER_MS) != STORE_OK)
 		return "the device cannot be had after recovery";
-	}
-	if (now_ns() - began > 2 * WRITER_MS * (int64_t)NS_PER_MS) {
+	if (now_ns() - began > 2 * WRITER_MS * (int64_t)NS_PER_MS)
 		return "the device could only be had late";
-	}
 	oracle_apply(p, s, 2, read);
 	return NULL;
 }
@@ -626,20 +594,16 @@ replay(
 	w->env.me = slot_next_id(w->env.control, VICTIM);
 	got = world_request(w, r, OP, WRITER_MS);
 	w->env.me = me;
-	if (!committed) {
+	if (!committed)
 		want = oracle_apply(p, r->step, r->n, read);
-	}
-	if (got != want) {
+	if (got != want)
 		return "executed twice, or not at all";
-	}
-	if (!picture_take(&w->reader, &seen) || !picture_same(&seen, p)) {
+	if (!picture_take(&w->reader, &seen) || !picture_same(&seen, p))
 		return "the replay left other values";
-	}
 	if (r->step[r->n - 1].op == STORE_READ && got == STORE_OK &&
 	    memcmp(w->board->out, read,
-		store_bytes(STORE_HR, r->step[r->n - 1].count)) != 0) {
+		store_bytes(STORE_HR, r->step[r->n - 1].count)) != 0)
 		return "the replay read other values";
-	}
 	return changes_match(w, &seen) ? NULL : "changes after the replay";
 }
 
@@ -661,26 +625,20 @@ recovered_check(struct world *w, const struct request *r,
 	const char *what;
 
 	world_expect(w, r, committed, peer, &want);
-	if (!picture_take(&w->reader, &seen)) {
+	if (!picture_take(&w->reader, &seen))
 		return "a reader is held up after recovery";
-	}
-	if (was && !picture_same(&seen, was)) {
+	if (was && !picture_same(&seen, was))
 		return "recovery changed what readers had seen";
-	}
 	if (!picture_same(&seen, &want) ||
-	    (!committed && world_done(w) != OP_BEFORE)) {
+	    (!committed && world_done(w) != OP_BEFORE))
 		return "done or not is told wrongly, or values are torn";
-	}
-	if (w->board->acked && !committed) {
+	if (w->board->acked && !committed)
 		return "an acknowledged write is lost";
-	}
-	if (!changes_match(w, &seen)) {
+	if (!changes_match(w, &seen))
 		return "changes do not match what is committed";
-	}
 	if ((what = rest_check(w)) || (what = late_write(w, &want)) ||
-	    (what = replay(w, r, committed, &want))) {
+	    (what = replay(w, r, committed, &want)))
 		return what;
-	}
 	return rest_check(w);
 }
 

@@ -117,9 +117,8 @@ toy_hang(struct toy *t, int fd, const char *arg)
 	(void)t;
 	(void)fd;
 	(void)arg;
-	for (;;) {
+	for (;;)
 		pause();
-	}
 }
 
 /* One request that never ends, though the loop could still beat. */
@@ -169,11 +168,9 @@ toy_ipc(struct toy *t, int fd, const char *arg)
 	sscanf(arg, "%u %u %u", &kind, &size, &times);
 	memset(raw, kind == 0 ? 'x' : 0, sizeof(raw));
 	memcpy(raw, &(uint32_t){ kind == 0 ? IPC_FAILED : kind }, 4);
-	for (i = 0; i < times; i++) {
-		if (send(t->proc->chan, raw, size, MSG_NOSIGNAL) < 0) {
+	for (i = 0; i < times; i++)
+		if (send(t->proc->chan, raw, size, MSG_NOSIGNAL) < 0)
 			break;
-		}
-	}
 	say(fd, "sent %u", i);
 }
 
@@ -192,9 +189,8 @@ toy_hold(struct toy *t, int fd, const char *arg)
 		&dev->owner, &nobody, t->proc->env.me)
 		? "held"
 		: "not had");
-	for (;;) {
+	for (;;)
 		pause();
-	}
 }
 
 /* Puts a name into the owner word that is nobody's. */
@@ -264,9 +260,8 @@ toy_state(struct toy *t, int fd, const char *arg)
 	int i, open = 0, devices = 0, writable = 0;
 
 	(void)arg;
-	for (i = 0; i < 256; i++) {
+	for (i = 0; i < 256; i++)
 		open += fcntl(i, F_GETFD) >= 0;
-	}
 	for (i = 0; i < (int)t->proc->conf->ndevices; i++) {
 		devices += t->proc->stores[i].dev != NULL;
 		writable += t->proc->stores[i].writable;
@@ -330,13 +325,10 @@ kick(struct toy *t, uint64_t id)
 	struct shm_worker *w = seg_worker(&t->proc->worker_seg);
 	unsigned i;
 
-	for (i = 0; i < CONNS; i++) {
+	for (i = 0; i < CONNS; i++)
 		if (t->conns[i].fd >= 0 &&
-		    atomic_load(&seg_conn(w, i)->serial) ==
-			CONN_ID_SERIAL(id)) {
+		    atomic_load(&seg_conn(w, i)->serial) == CONN_ID_SERIAL(id))
 			drop(t, &t->conns[i]);
-		}
-	}
 }
 
 /* ---- control ---- */
@@ -351,9 +343,8 @@ order(struct toy *t, int fd, enum ipc_kind kind, const char *arg)
 	m.transport = (uint32_t)a;
 	m.arg = kind == IPC_KICK ? a : b;
 	t->asker = fd;
-	if (ipc_send(t->proc->chan, &m) < 0) {
+	if (ipc_send(t->proc->chan, &m) < 0)
 		say(fd, "send: %s", strerror(errno));
-	}
 }
 
 static void
@@ -459,9 +450,8 @@ run(struct toy *t, int fd, char *line)
 	size_t i;
 
 	line[strcspn(line, "\r\n")] = '\0';
-	if (arg != NULL) {
+	if (arg != NULL)
 		*arg++ = '\0';
-	}
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, line) == 0) {
 			commands[i].run(t, fd, arg != NULL ? arg : "");
@@ -480,9 +470,8 @@ hear_parent(struct toy *t)
 	int rc;
 
 	while (!t->deaf && (rc = proc_order(t->proc, &m)) != 0) {
-		if (rc < 0) {
+		if (rc < 0)
 			_exit(0);
-		}
 		switch (m.kind) {
 		case IPC_DRAIN:
 			t->draining = true;
@@ -513,9 +502,8 @@ serve_conn(struct toy *t, struct conn *c)
 		lines[n] = '\0';
 		t->now = c;
 		for (line = strtok_r(lines, "\n", &rest); line != NULL;
-		     line = strtok_r(NULL, "\n", &rest)) {
+		     line = strtok_r(NULL, "\n", &rest))
 			run(t, c->fd, line);
-		}
 	} else if (n == 0 || errno != EAGAIN) {
 		drop(t, c);
 	}
@@ -538,9 +526,8 @@ due(struct toy *t)
 			}
 		}
 	}
-	if (t->draining && (!unfinished || now > t->drain_until_ms)) {
+	if (t->draining && (!unfinished || now > t->drain_until_ms))
 		_exit(0);
-	}
 }
 
 static void
@@ -569,9 +556,8 @@ birthday(struct toy *t, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : "", name);
 	f = dir != NULL ? fopen(path, "r") : NULL;
 	if (f != NULL) {
-		if (fgets(line, sizeof(line), f) != NULL) {
+		if (fgets(line, sizeof(line), f) != NULL)
 			run(t, -1, line);
-		}
 		fclose(f);
 	}
 }
@@ -581,9 +567,8 @@ static void __attribute__((__noreturn__)) loop(struct toy *t, const char *name)
 	struct pollfd p[CONNS + 2];
 	size_t i;
 
-	for (i = 0; i < CONNS; i++) {
+	for (i = 0; i < CONNS; i++)
 		t->conns[i].fd = -1;
-	}
 	birthday(t, name);
 	proc_ready(t->proc);
 	for (;;) {
@@ -591,22 +576,17 @@ static void __attribute__((__noreturn__)) loop(struct toy *t, const char *name)
 		    (struct pollfd){ t->deaf ? -1 : t->proc->chan, POLLIN, 0 };
 		p[1] = (struct pollfd){ t->draining ? -1 : t->listen_fd, POLLIN,
 			0 };
-		for (i = 0; i < CONNS; i++) {
+		for (i = 0; i < CONNS; i++)
 			p[2 + i] = (struct pollfd){ t->conns[i].fd, POLLIN, 0 };
-		}
 		poll(p, CONNS + 2, BEAT_MS);
 		proc_beat(t->proc, now_ns());
-		if (p[0].revents != 0) {
+		if (p[0].revents != 0)
 			hear_parent(t);
-		}
-		if (p[1].revents != 0) {
+		if (p[1].revents != 0)
 			take_conn(t);
-		}
-		for (i = 0; i < CONNS; i++) {
-			if (p[2 + i].revents != 0 && t->conns[i].fd >= 0) {
+		for (i = 0; i < CONNS; i++)
+			if (p[2 + i].revents != 0 && t->conns[i].fd >= 0)
 				serve_conn(t, &t->conns[i]);
-			}
-		}
 		due(t);
 	}
 }
@@ -632,9 +612,8 @@ toy_control_main(struct proc *p)
 	unlink(sa.sun_path);
 	t.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(t.listen_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    listen(t.listen_fd, 8) < 0) {
+	    listen(t.listen_fd, 8) < 0)
 		return proc_failed(p, 70, "control.sock: %s", strerror(errno));
-	}
 	loop(&t, "control");
 }
 

@@ -94,10 +94,9 @@ resolve_wanted(struct cli *cli, struct wanted *w, int n, char **argv)
 	int code = CLI_OK;
 
 	/* all are looked at before any is asked for */
-	for (int i = 0; i < n && code == CLI_OK; i++) {
+	for (int i = 0; i < n && code == CLI_OK; i++)
 		if (address_parse(argv[i], &w[i].address, why) == -1)
 			code = cli_fail(CLI_USAGE, "%s", why);
-	}
 	for (int i = 0; i < n && code == CLI_OK; i++)
 		code = declared_resolve(
 		    &declared, cli, &w[i].address, &w[i].label);
@@ -168,10 +167,9 @@ parse_value(const struct address *a, const char *word)
 	double number;
 	json_t *json;
 
-	for (size_t i = 0; is_bits && i < sizeof(bits) / sizeof(bits[0]); i++) {
+	for (size_t i = 0; is_bits && i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (strcmp(bits[i].word, word) == 0)
 			return json_integer(bits[i].bit);
-	}
 	if (strcmp(a->type, "string") == 0)
 		return json_string(word);
 	if (strncmp(word, "0x", 2) == 0 && word[2] != '\0' && word[2] != '-') {

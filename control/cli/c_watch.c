@@ -172,10 +172,9 @@ show_change(struct watch *w, const char *topic, uint64_t seq,
 	}
 	if (whole)
 		print_plain(w, event, device, table);
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t i = 0; i < w->n; i++)
 		if (watched_covers(&w->at[i], device, table, event))
 			watched_apply(&w->at[i], event, print_value, w);
-	}
 }
 
 /* ---- the others ---- */
@@ -425,14 +424,13 @@ add_words(struct watch *w, int argc, char **argv)
 		return cli_fail(CLI_INTERNAL, "out of memory");
 	if (argc == 0)
 		add_topic(w, "registers.");
-	for (int i = 0; i < argc && code == CLI_OK; i++) {
+	for (int i = 0; i < argc && code == CLI_OK; i++)
 		if (is_topic(argv[i]))
 			add_topic(w, argv[i]);
 		else if (address_is_table(argv[i]))
 			code = add_table(w, argv[i]);
 		else
 			code = add_address(w, argv[i]);
-	}
 	/* what they are now, once changes to them are on their way */
 	for (size_t i = 0; i < w->n && code == CLI_OK; i++)
 		code = watched_read(&w->at[i], w->cli);

@@ -35,11 +35,10 @@ range_at(const json_t *ranges, uint32_t addr)
 	json_t *range;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)ranges, i, range) {
+	json_array_foreach ((json_t *)(uintptr_t)ranges, i, range)
 		if (json_integer_value(json_object_get(range, "addr")) ==
 		    (json_int_t)addr)
 			return range;
-	}
 	return NULL;
 }
 

@@ -125,10 +125,9 @@ harmless(const char *cell)
 {
 	char *copy = strdup(cell);
 
-	for (char *c = copy; c != NULL && *c != '\0'; c++) {
+	for (char *c = copy; c != NULL && *c != '\0'; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
-	}
 	return copy;
 }
 
@@ -171,10 +170,9 @@ colour_of(const struct cli *cli, const char *cell)
 	};
 
 	for (size_t i = 0; cli->colour && i < sizeof(words) / sizeof(words[0]);
-	     i++) {
+	     i++)
 		if (strcmp(words[i].word, cell) == 0)
 			return words[i].on;
-	}
 	return NULL;
 }
 

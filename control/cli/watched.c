@@ -140,10 +140,9 @@ read_image(struct watched *w, struct cli *cli, uint16_t *image)
 
 	if (code != CLI_OK)
 		return code;
-	json_array_foreach (json_object_get(result, "values"), i, value) {
+	json_array_foreach (json_object_get(result, "values"), i, value)
 		if (i < w->units)
 			image[i] = (uint16_t)json_integer_value(value);
-	}
 	w->seq = (uint64_t)json_integer_value(json_object_get(result, "seq"));
 	json_decref(result);
 	return CLI_OK;

@@ -138,11 +138,10 @@ take(int fd, uint8_t *buf, int n)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t got;
 
-	for (; n > 0; n -= (int)got, buf += got) {
+	for (; n > 0; n -= (int)got, buf += got)
 		if (poll(&p, 1, 5000) != 1 ||
 		    (got = recv(fd, buf, (size_t)n, 0)) <= 0)
 			return false;
-	}
 	return true;
 }
 

@@ -103,10 +103,9 @@ identity(const struct pair *p)
 	rbuf_init(&b, p->rsp + 3, p->rsp_len - 3);
 	if (!mb_reply_objects(&b, &next))
 		return false;
-	for (n = 0; mb_reply_next_object(&b, &o); n++) {
+	for (n = 0; mb_reply_next_object(&b, &o); n++)
 		if (p->req[2] == 4 && o.id != p->req[3])
 			return false;
-	}
 	return rbuf_ok(&b) && n == p->rsp[6];
 }
 

@@ -89,10 +89,9 @@ mb_fcs_init(struct mb_fcs *fcs)
 	size_t fc;
 
 	memset(fcs, 0, sizeof(*fcs));
-	for (fc = 0; fc < NROWS; fc++) {
+	for (fc = 0; fc < NROWS; fc++)
 		if (table[fc].run != NULL)
 			fcs->row[fc] = &table[fc];
-	}
 }
 
 int

@@ -46,10 +46,9 @@ level(const struct mb_identity *who)
 {
 	uint8_t code;
 
-	for (code = 1; code < 3; code++) {
+	for (code = 1; code < 3; code++)
 		if (from(who, last_of[code] + 1u) == who->n)
 			break;
-	}
 	return code;
 }
 

@@ -17,9 +17,8 @@ framer_find(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(framers) / sizeof(framers[0]); i++) {
+	for (i = 0; i < sizeof(framers) / sizeof(framers[0]); i++)
 		if (strcmp(framers[i]->name, name) == 0)
 			return framers[i];
-	}
 	return NULL;
 }
