@@ -69,7 +69,7 @@ static const struct cmd table[] = {
 	{ "transports.list", CMD_READ, "transports and how they are",
 	    cmd_transports_list, { { 0 } } },
 	{ "transports.start", CMD_OPERATE, "starts a transport",
-	    cmd_transports_start, { { "name", ARG_STRING, MUST } } },
+	    cmd_transports_start, { { "name", ARG_STRING, MUST }, ARG_DRAIN } },
 	{ "transports.stop", CMD_OPERATE, "drains and stops a transport",
 	    cmd_transports_stop, { { "name", ARG_STRING, MUST }, ARG_DRAIN } },
 	{ "transports.restart", CMD_OPERATE, "drains and starts it again",
@@ -261,6 +261,23 @@ name_params(struct cmd_call *call, size_t nargs)
 	return true;
 }
 
+/* Values that nobody would look at are refused, not dropped. */
+static bool
+check_raw(struct cmd_call *call)
+{
+	const char *encoding = cmd_string(call, "encoding");
+
+	if (call->raw == NULL)
+		return true;
+	if (encoding != NULL && strcmp(encoding, "u16le") == 0 &&
+	    call->cmd->run == cmd_registers_write)
+		return true;
+	cmd_fail(call, CMD_PARAMS, "bad_value",
+	    "a second frame goes with registers.write and \"encoding\": "
+	    "\"u16le\" only");
+	return false;
+}
+
 void
 cmd_run(struct cmd_call *call)
 {
@@ -274,6 +291,8 @@ cmd_run(struct cmd_call *call)
 	}
 	if (!name_params(call, nargs) ||
 	    !cmd_check_args(call, call->params, call->cmd->args, nargs))
+		return;
+	if (!check_raw(call))
 		return;
 	call->cmd->run(call);
 	if (call->error == CMD_OK && !call->later && call->result == NULL)

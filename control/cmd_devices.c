@@ -53,7 +53,7 @@ device_units(const struct conf *conf, int device)
 	return units;
 }
 
-/* How many addresses each table has. */
+/* How many addresses each table has, or queues. */
 static json_t *
 device_tables(const struct store *store)
 {
@@ -66,6 +66,8 @@ device_tables(const struct store *store)
 
 		for (uint32_t i = 0; i < store->nextents[t]; i++)
 			count += e[i].count;
+		if (t == STORE_FIFO)
+			count /= VALUES_FIFO_UNITS;
 		if (count > 0)
 			json_object_set_new(tables,
 			    conf_table_name((enum store_table)t),
@@ -96,19 +98,34 @@ text_or_null(const char *text)
 static json_t *
 describe_range(const struct conf_range *r)
 {
-	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}",
-	    "table", conf_table_name(r->table), "addr", (int)r->addr, "count",
-	    (int)r->count, "access", r->read_only ? "ro" : "rw", "type",
-	    typed_type_name(r->type), "order", typed_order_name(r->order),
-	    "name", text_or_null(r->name), "unit", text_or_null(r->unit),
-	    "scale", jtext_float64(r->scale));
+	/* of a queue's room one register is its count */
+	int count =
+	    r->table == STORE_FIFO ? VALUES_FIFO_UNITS - 1 : (int)r->count;
+
+	return json_pack("{s:s, s:o*, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}",
+	    "table", conf_table_name(r->table), "file",
+	    values_file(r->table, r->addr), "addr",
+	    (int)values_addr(r->table, r->addr), "count", count, "access",
+	    r->read_only ? "ro" : "rw", "type", typed_type_name(r->type),
+	    "order", typed_order_name(r->order), "name", text_or_null(r->name),
+	    "unit", text_or_null(r->unit), "scale", jtext_float64(r->scale));
+}
+
+/* As values_find_table(), and the tables that only Modbus reads. */
+static int
+find_any_table(const char *name)
+{
+	for (int t = STORE_FILE; t <= STORE_FIFO; t++)
+		if (strcmp(conf_table_name((enum store_table)t), name) == 0)
+			return t;
+	return values_find_table(name);
 }
 
 void
 cmd_registers_describe(struct cmd_call *call)
 {
 	const char *name = cmd_string(call, "table");
-	int table = name != NULL ? values_find_table(name) : -1;
+	int table = name != NULL ? find_any_table(name) : -1;
 	const struct conf_device *dev;
 	unsigned device = 0;
 

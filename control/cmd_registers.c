@@ -115,7 +115,7 @@ cmd_registers_write(struct cmd_call *call)
 {
 	static struct steps s;
 	const json_t *array = json_object_get(call->params, "values");
-	bool raw = wants_raw(call) || (array == NULL && call->raw != NULL);
+	bool raw = wants_raw(call);
 	struct values v;
 	uint64_t seq;
 

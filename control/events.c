@@ -202,13 +202,18 @@ publish_change(
 {
 	struct topic *t = table_topic(ev, device, change->table);
 	const char *who = slot_name(ev->control->shm, change->who);
+	json_t *at = NULL; /* in the room of a queue */
 
 	if (t->subscriptions == 0)
 		return;
+	if (change->table == STORE_FIFO)
+		at = json_integer(change->addr % VALUES_FIFO_UNITS);
 	publish(ev, t,
-	    json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:o}", "who",
-		jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "addr",
-		(int)change->addr, "count", (int)change->count, "old",
+	    json_pack("{s:o, s:o*, s:i, s:o*, s:i, s:o, s:o, s:o, s:o}", "who",
+		jtext_bytes(who, strnlen(who, SHM_NAME_MAX)), "file",
+		values_file(change->table, change->addr), "addr",
+		(int)values_addr(change->table, change->addr), "offset", at,
+		"count", (int)change->count, "old",
 		values_plain(change->table, change->count, change->was), "new",
 		values_plain(change->table, change->count, change->is), "seq",
 		jtext_uint(change->seq), "at", unix_time(now_ms())));

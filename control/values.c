@@ -39,6 +39,20 @@ values_find_table(const char *name)
 	return -1;
 }
 
+uint32_t
+values_addr(enum store_table table, uint32_t addr)
+{
+	if (table == STORE_FILE)
+		return addr & 0xffff;
+	return table == STORE_FIFO ? addr >> VALUES_FIFO_SHIFT : addr;
+}
+
+json_t *
+values_file(enum store_table table, uint32_t addr)
+{
+	return table == STORE_FILE ? json_integer(addr >> 16) : NULL;
+}
+
 bool
 values_are_bits(enum store_table table)
 {
@@ -121,6 +135,14 @@ values_resolve(struct cmd_call *call, const json_t *object, struct store *store,
 	*v = (struct values){ .store = store, .device = device };
 	table = json_string_value(json_object_get(object, "table"));
 	found = values_find_table(table);
+	for (int i = STORE_FILE; i <= STORE_FIFO; i++) {
+		if (strcmp(conf_table_name((enum store_table)i), table) != 0)
+			continue;
+		cmd_fail(call, CMD_PARAMS, "bad_value",
+		    "%s are read over Modbus only, with function code %d",
+		    table, i == STORE_FILE ? 20 : 24);
+		return false;
+	}
 	if (found == -1)
 		return fail_word(call, "table", table, table_name, NTABLES);
 	v->table = (enum store_table)found;
@@ -192,8 +214,8 @@ values_count_array(
 	}
 	if (asked > 0 && asked != n) {
 		cmd_fail(call, CMD_PARAMS, "bad_value",
-		    "count is %" PRId64 " and there are %" PRId64 " values",
-		    asked, n);
+		    "count is %" PRId64 " and there %s %" PRId64 " value%s",
+		    asked, n == 1 ? "is" : "are", n, n == 1 ? "" : "s");
 		return false;
 	}
 	return values_set_count(call, v, n);

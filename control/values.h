@@ -24,6 +24,16 @@ struct values {
 /* A table's names, long and short; -1 if unknown. */
 int values_find_table(const char *name);
 
+/*
+ * Where a unit of the store is for those outside: the record of a file, the
+ * pointer of a FIFO queue; and the file it is in, NULL in other tables.
+ */
+uint32_t values_addr(enum store_table, uint32_t addr);
+json_t *values_file(enum store_table, uint32_t addr);
+
+/* Registers of the store for one FIFO queue: its count and its values. */
+enum { VALUES_FIFO_UNITS = 32, VALUES_FIFO_SHIFT = 5 };
+
 /* True for the tables whose units are bits. */
 bool values_are_bits(enum store_table);
 

@@ -61,6 +61,33 @@ put_string(struct cmd_call *call, const struct values *v, const json_t *json,
 	return true;
 }
 
+/* The value, and what its type holds. */
+static bool
+fail_number(
+    struct cmd_call *call, const struct values *v, size_t i, const json_t *json)
+{
+	static const char *const holds[TYPED_TYPES] = {
+		[TYPED_UINT16] = "whole numbers 0..65535",
+		[TYPED_INT16] = "whole numbers -32768..32767",
+		[TYPED_UINT32] = "whole numbers 0..4294967295",
+		[TYPED_INT32] = "whole numbers -2147483648..2147483647",
+		[TYPED_UINT64] = "whole numbers 0..18446744073709551615",
+		[TYPED_INT64] = "whole numbers "
+				"-9223372036854775808..9223372036854775807",
+		[TYPED_FLOAT32] = "numbers up to 3.4028235e38",
+		[TYPED_FLOAT64] = "numbers",
+	};
+	size_t len = 0;
+	char *text = jtext_dump(json, &len);
+
+	cmd_fail(call, CMD_PARAMS, "bad_value",
+	    "values[%zu]: %.40s does not fit type %s, %s", i,
+	    text != NULL ? text : "it", typed_type_name(v->type),
+	    holds[v->type]);
+	free(text);
+	return false;
+}
+
 static bool
 put_number(struct cmd_call *call, const struct values *v, size_t i,
     const json_t *json, uint8_t *wire)
@@ -68,10 +95,7 @@ put_number(struct cmd_call *call, const struct values *v, size_t i,
 	struct typed_value value = { .type = v->type };
 	bool negative, is_signed, ok;
 	uint64_t magnitude;
-	char what[48];
 
-	snprintf(what, sizeof(what), "a number that fits %s",
-	    typed_type_name(v->type));
 	if (v->type == TYPED_FLOAT32 || v->type == TYPED_FLOAT64) {
 		ok = jtext_number(json, &value.f);
 	} else {
@@ -88,7 +112,7 @@ put_number(struct cmd_call *call, const struct values *v, size_t i,
 		}
 	}
 	if (!ok || typed_put(v->type, v->order, &value, wire) == -1)
-		return fail_value(call, i, what);
+		return fail_number(call, v, i, json);
 	return true;
 }
 

@@ -464,6 +464,19 @@ END_TEST
 	"{\"jsonrpc\":\"2.0\",\"method\":\"transports.restart\",\"params\":" \
 	"{\"name\":\"tcp2\",\"drain_s\":1.5},\"id\":" id "}"
 
+START_TEST(a_start_may_name_a_time_to_drain_and_has_nothing_to_drain)
+{
+	struct ipc_msg msg;
+
+	ck_assert_ptr_null(cf_ask(
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"transports.start\",\"params\":"
+	    "{\"name\":\"tcp2\",\"drain_s\":1.5},\"id\":1}"));
+	msg = cf_order();
+	ck_assert_uint_eq(msg.kind, IPC_START);
+	ck_assert_uint_eq(msg.arg, 0);
+}
+END_TEST
+
 START_TEST(an_order_is_answered_once_it_has_happened)
 {
 	struct ipc_msg msg;
@@ -626,6 +639,8 @@ main(void)
 
 	tc = tcase_create("orders");
 	tcase_add_checked_fixture(tc, cf_open, cf_close);
+	tcase_add_test(
+	    tc, a_start_may_name_a_time_to_drain_and_has_nothing_to_drain);
 	tcase_add_test(tc, an_order_is_answered_once_it_has_happened);
 	tcase_add_test(tc, an_order_that_fails_is_refused_with_the_reason);
 	tcase_add_test(tc, an_order_that_the_parent_gives_up_is_a_timeout);

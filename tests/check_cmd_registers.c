@@ -235,33 +235,40 @@ static const struct {
 
 	{ "a value above its type changes nothing",
 	    "{\"table\":\"hr\",\"addr\":0,\"values\":[7,65536]}",
-	    PARAMS("bad_value", "values[1] is not a number that fits uint16"),
+	    PARAMS("bad_value",
+		"values[1]: 65536 does not fit type uint16, whole numbers 0..65535"),
 	    STORE_HR, 0, 2, { 0, 0, 0, 1 } },
 	{ "a value below its type",
 	    "{\"table\":\"hr\",\"addr\":0,\"values\":[-1]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits uint16"),
+	    PARAMS("bad_value",
+		"values[0]: -1 does not fit type uint16, whole numbers 0..65535"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "int16 ends at 32767",
 	    "{\"table\":\"hr\",\"addr\":0,\"type\":\"int16\",\"values\":"
 	    "[32768]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits int16"),
+	    PARAMS("bad_value",
+		"values[0]: 32768 does not fit type int16, whole numbers -32768..32767"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "a fraction is no integer",
 	    "{\"table\":\"hr\",\"addr\":0,\"values\":[1.5]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits uint16"),
+	    PARAMS("bad_value",
+		"values[0]: 1.5 does not fit type uint16, whole numbers 0..65535"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "a number beyond float32",
 	    "{\"table\":\"hr\",\"addr\":0,\"type\":\"float32\",\"values\":"
 	    "[1e39]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits float32"),
+	    PARAMS("bad_value",
+		"values[0]: 1e+39 does not fit type float32, numbers up to 3.4028235e38"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "a uint64 of 21 digits",
 	    "{\"table\":\"hr\",\"addr\":0,\"type\":\"uint64\",\"values\":"
 	    "[100000000000000000000]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits uint64"),
+	    PARAMS("bad_value",
+		"values[0]: 100000000000000000000 does not fit type uint64, whole numbers 0..18446744073709551615"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "null is no value", "{\"table\":\"hr\",\"addr\":0,\"values\":[null]}",
-	    PARAMS("bad_value", "values[0] is not a number that fits uint16"),
+	    PARAMS("bad_value",
+		"values[0]: null does not fit type uint16, whole numbers 0..65535"),
 	    STORE_HR, 0, 1, { 0, 0 } },
 	{ "2 is no bit", "{\"table\":\"co\",\"addr\":0,\"values\":[2]}",
 	    PARAMS("bad_value", "values[0] is not 0, 1, true or false"),
@@ -280,6 +287,10 @@ static const struct {
 	    "{\"table\":\"hr\",\"addr\":0,\"count\":3,\"values\":[1,2]}",
 	    PARAMS("bad_value", "count is 3 and there are 2 values"), STORE_HR,
 	    0, 1, { 0, 0 } },
+	{ "a count above a single value",
+	    "{\"table\":\"hr\",\"addr\":0,\"count\":5,\"values\":[1]}",
+	    PARAMS("bad_value", "count is 5 and there is 1 value"), STORE_HR, 0,
+	    1, { 0, 0 } },
 	{ "no values at all", "{\"table\":\"hr\",\"addr\":0,\"values\":[]}",
 	    PARAMS("out_of_range", "there is no value"), STORE_HR, 0, 1,
 	    { 0, 0 } },
@@ -421,7 +432,8 @@ START_TEST(raw_values_travel_in_a_second_frame)
 	const char *answer;
 
 	answer = cf_ask_as(CMD_ADMIN,
-	    ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":1}"),
+	    ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":1,\"encoding\":"
+		"\"u16le\"}"),
 	    "\x34\x12\xff\x00", 4);
 	ck_assert_ptr_nonnull(strstr(answer, "\"result\":{\"seq\":5}"));
 	answer = cf_ask(
@@ -447,16 +459,19 @@ START_TEST(raw_bits_are_words_too)
 }
 END_TEST
 
+#define U16LE "\"encoding\":\"u16le\""
+
 static const struct {
 	const char *message, *raw;
 	size_t len;
 	const char *why;
 } bad_raw[] = {
-	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0}"), "abc", 3,
-	    "the second frame has 3 bytes" },
-	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0}"), "", 0,
-	    "the second frame has 0 bytes" },
-	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"count\":2}"),
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0," U16LE "}"),
+	    "abc", 3, "the second frame has 3 bytes" },
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0," U16LE "}"), "",
+	    0, "the second frame has 0 bytes" },
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"count\":2," U16LE
+	      "}"),
 	    "ab", 2, "the second frame has 2 bytes" },
 	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"values\":[1],"
 	      "\"encoding\":\"u16le\"}"),
@@ -464,13 +479,20 @@ static const struct {
 	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"encoding\":"
 	      "\"u16le\"}"),
 	    NULL, 0, "the values stand in values or in a second frame" },
-	{ ASK("write\",\"params\":{\"table\":\"co\",\"addr\":0}"), "\2\0", 2,
-	    "values[0] is not 0 or 1" },
-	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":99}"), "abcd", 4,
-	    "is not wholly inside" },
+	{ ASK("write\",\"params\":{\"table\":\"co\",\"addr\":0," U16LE "}"),
+	    "\2\0", 2, "values[0] is not 0 or 1" },
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":99," U16LE "}"),
+	    "abcd", 4, "is not wholly inside" },
 	{ "[" ASK("read\",\"params\":{\"table\":\"hr\",\"addr\":0,"
 		  "\"encoding\":\"u16le\"}") "]",
 	    NULL, 0, "a batch has no second frame" },
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0}"), "ab", 2,
+	    "a second frame goes with registers.write and" },
+	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"values\":[1],"
+	      "\"encoding\":\"json\"}"),
+	    "ab", 2, "a second frame goes with registers.write and" },
+	{ ASK("read\",\"params\":{\"table\":\"hr\",\"addr\":0," U16LE "}"),
+	    "ab", 2, "a second frame goes with registers.write and" },
 };
 
 START_TEST(a_wrong_second_frame_is_refused)

@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -284,13 +285,44 @@ def test_a_refusal_is_1_and_says_why():
         for args, why in (
                 (("get", "hr:5000"), "(exception 2)"),
                 (("get", "plc9/hr:0"), 'no device "plc9"; did you mean'),
-                (("set", "hr:0", "65536"), "fits uint16"),
+                (("set", "hr:0", "65536"), "65536 does not fit type uint16, "
+                 "whole numbers 0..65535"),
+                (("kick", "999999"), 'no transport or connection "999999"'),
+                (("kick", "tpc1"), 'did you mean "tcp1"?'),
                 (("get", "co:0:float32"), "a table of bits has no float32"),
                 (("kick", "tcp1.0.99"), "no connection"),
                 (("call", "no.method"), "no method")):
             done = d.cli(*args, ok=False)
             assert done.returncode == 1 and why in done.stderr, (args, done)
             assert done.stdout == "" and done.stderr.startswith("holdfast: ")
+
+
+def test_help_on_a_command_is_had_in_three_ways():
+    text = run("help", "set").stdout
+    assert "uint16, int16" in text and "cdab" in text
+    assert run("set", "--help").stdout == text
+    assert run("set", "hr:0", "-h").stdout == text
+    assert "cdab" in run("get", "-h").stdout
+    assert run("ping", "--help").stdout.startswith("holdfast ping\n")
+    assert run("-h").stdout.startswith("usage: holdfast [-s")
+
+
+def test_a_socket_that_may_not_be_opened_is_named_so():
+    if os.geteuid() == 0:  # nothing is denied to root: as nobody, then
+        become = {"user": 65534}
+    else:
+        become = {}
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(f"{top}/control.sock")
+            s.listen()
+            os.chmod(f"{top}/control.sock", 0)
+            done = subprocess.run(
+                [HOLDFAST, "-s", f"{top}/control.sock", "ping"],
+                capture_output=True, text=True, **become)
+    assert done.returncode == 69, done
+    assert done.stderr.endswith(": permission denied\n"), done
 
 
 def test_wrong_usage_is_64_and_asks_nobody():
@@ -301,11 +333,11 @@ def test_wrong_usage_is_64_and_asks_nobody():
             (("sta",), '"sta" may be status, start, stats'),
             (("get",), "usage: holdfast get ADDRESS..."),
             (("set", "hr:0"), "usage: holdfast set ADDRESS VALUE..."),
-            (("ping", "now"), "usage: holdfast ping"),
+            (("ping", "now"), "usage: holdfast ping\n"),
             (("get", "hr"), "hr: an address is"),
             (("get", "hr:0", "xr:1"), 'unknown table "xr"'),
             (("set", "hr:0:uint16", "abc"), '"abc" is no value for hr:0'),
-            (("watch", "xr"), 'unknown table "xr"'),
+            (("watch", "xr"), '? (tables: co, di, hr, ir; topics: registers'),
             (("watch", "hr:x"), "the address must be a number"),
             (("-o", "xml", "ping"), "the formats are table, json"),
             (("-w", "soon", "ping"), "a number of seconds"),
@@ -481,7 +513,12 @@ def test_watch_in_other_forms():
         w.end()
         w = Watching(d, "-o", "raw", "watch", "hr:0", "hr:90").ready(d, 90)
         m.write_hr(0, 17)
-        assert w.line() == "17"
+        assert w.line() == "plc1/hr:0\t17"
+        w.end()
+        w = Watching(d, "-o", "csv", "watch", "hr:0")
+        assert w.line() == "TIME,ADDRESS,FROM,TO,WHO"
+        m.write_hr(0, 18)
+        assert w.line().split(",")[1:] == ["plc1/hr:0", "17", "18", "tcp1"]
         w.end()
         w = Watching(d, "watch", "transports", "connections.tcp1",
                      "hr:90").ready(d, 90)

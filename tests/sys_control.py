@@ -119,6 +119,42 @@ def test_req_and_dealer_clients_are_both_answered():
         dealer.close()
 
 
+FILES = """{
+    "transports": { "tcp1": { "type": "tcp", "listen": "127.0.0.1:0" } },
+    "devices": { "plc1": {
+        "files": [ { "number": 1, "records": 100 } ],
+        "fifos": [ { "addr": 2000, "values": [1, 2, 3] },
+                   { "addr": 2001, "values": [] } ] } } }"""
+
+
+def test_files_and_queues_stand_where_modbus_has_them():
+    with Daemon(FILES) as d, Modbus(d.port("tcp1")) as m:
+        where = [(r["table"], r.get("file"), r["addr"], r["count"])
+                 for r in d.rpc("registers.describe")]
+        assert where == [("files", 1, 0, 100), ("fifos", None, 2000, 31),
+                         ("fifos", None, 2001, 31)], where
+        assert len(d.rpc("registers.describe", table="fifos")) == 2
+        assert d.rpc("devices.list")[0]["tables"] == {
+            "files": 100, "fifos": 2}
+        c = d.connect()
+        for table, code in (("files", 20), ("fifos", 24)):
+            try:
+                c.call("registers.read", {"table": table, "addr": 0})
+                assert False, table
+            except RpcError as e:
+                assert f"function code {code}" in str(e), e
+        c.close()
+        s = Events(d, "registers.plc1.files")
+        event, n = None, 0
+        while event is None and n < 500:  # until the subscription lives
+            n += 1  # into record 7 of file 1
+            m.call(struct.pack(">3B4H", 21, 9, 6, 1, 7, 1, n))
+            event = s.next(0.02)
+        event = event[1]
+        assert (event["file"], event["addr"], event["new"]) == \
+            (1, 7, [n]) and "offset" not in event, event
+
+
 def test_batches_and_raw_frames_are_answered():
     with Daemon(CONF) as d:
         c = d.connect()
@@ -131,7 +167,8 @@ def test_batches_and_raw_frames_are_answered():
         result, raw = c.call("registers.read", {
             "table": "hr", "addr": 0, "count": 3, "encoding": "u16le"})
         assert raw == struct.pack("<3H", 0, 10, 20) and result["count"] == 3
-        c.call("registers.write", {"table": "hr", "addr": 1},
+        c.call("registers.write", {
+            "table": "hr", "addr": 1, "encoding": "u16le"},
                raw=struct.pack("<2H", 7, 65535))
         assert d.rpc("registers.read", table="hr", addr=0,
                      count=3)["values"] == [0, 7, 65535]

@@ -10,8 +10,9 @@
 
 #include "control/cli/client.h"
 #include "control/cli/print.h"
+#include "supervisor/near.h"
 
-enum { ORDER_MS = 120000, MS_MAX = 24 };
+enum { ORDER_MS = 120000, NAMES_MAX = 64 };
 
 /* Orders one transport after the other; the first refusal ends it. */
 static int
@@ -100,6 +101,40 @@ cli_clients(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
+/* A word that is no connection's id is a transport's name: if there is none
+ * of that name, it may have been meant as either. */
+static int
+check_transport(struct cli *cli, const char *word)
+{
+	const char *names[NAMES_MAX], *near;
+	size_t i, n = 0;
+	json_t *list, *t;
+	int code =
+	    client_call(cli, "transports.list", NULL, CLIENT_CALL_MS, &list);
+	bool found = false;
+
+	if (code != CLI_OK)
+		return code;
+	json_array_foreach (list, i, t) {
+		const char *name =
+		    json_string_value(json_object_get(t, "name"));
+
+		if (name == NULL)
+			continue;
+		found |= strcmp(name, word) == 0;
+		if (n < NAMES_MAX)
+			names[n++] = name;
+	}
+	near = near_name(word, names, n);
+	if (!found)
+		code = cli_fail(CLI_REFUSED,
+		    "no transport or connection \"%s\"%s%s%s", word,
+		    near != NULL ? "; did you mean \"" : "",
+		    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	json_decref(list);
+	return code;
+}
+
 int
 cli_kick(struct cli *cli, int argc, char **argv)
 {
@@ -108,10 +143,13 @@ cli_kick(struct cli *cli, int argc, char **argv)
 
 	for (int i = 0; i < argc; i++) {
 		/* an id holds dots, a transport's name does not */
+		bool is_id = strchr(argv[i], '.') != NULL;
+
+		code = is_id ? CLI_OK : check_transport(cli, argv[i]);
+		if (code != CLI_OK)
+			return code;
 		code = client_call(cli, "connections.close",
-		    json_pack("{s:s}",
-			strchr(argv[i], '.') != NULL ? "id" : "transport",
-			argv[i]),
+		    json_pack("{s:s}", is_id ? "id" : "transport", argv[i]),
 		    CLIENT_CALL_MS * 6, &result);
 		if (code != CLI_OK)
 			return code;

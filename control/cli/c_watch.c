@@ -70,14 +70,18 @@ format_time(const json_t *event, char *text, size_t size)
 	    text + len, size - len, ".%03d", (int)((at - (double)whole) * 1e3));
 }
 
+static const char *const heading[] = { "TIME", "ADDRESS", "FROM", "TO", "WHO" };
+
+enum { HEADINGS = sizeof(heading) / sizeof(heading[0]) };
+
 /* One line: time, what, from, to, who; "" for what there is not. */
 static void
 print_line(const struct watch *w, const json_t *event, const char *what,
     const char *from, const char *to, const char *who)
 {
 	const char *columns[] = { NULL, what, from, to, who };
-	static const char *const names[] = { "TIME", "ADDRESS", "FROM", "TO",
-		"WHO" };
+	const char *named[] = { what, to };
+	bool raw = w->cli->output == CLI_RAW;
 	struct print p;
 	char at[32];
 
@@ -88,8 +92,8 @@ print_line(const struct watch *w, const json_t *event, const char *what,
 		    from[0] != '\0' ? " -> " : "", to, who);
 	} else {
 		/* rows without their heading */
-		print_init(&p, w->cli, names, 5, 3);
-		print_row(&p, columns);
+		print_init(&p, w->cli, heading, raw ? 2 : HEADINGS, -1);
+		print_row(&p, raw ? named : columns);
 		print_bare(&p);
 	}
 }
@@ -348,7 +352,11 @@ check_words(int argc, char **argv)
 		if ((address_is_table(argv[i])
 			    ? address_parse_table(argv[i], &a, why)
 			    : address_parse(argv[i], &a, why)) == -1)
-			return cli_fail(CLI_USAGE, "%s", why);
+			return cli_fail(CLI_USAGE, "%s%s", why,
+			    address_is_table(argv[i])
+				? " (tables: co, di, hr, ir; topics: "
+				  "registers, transports, connections, log)"
+				: "");
 	}
 	return CLI_OK;
 }
@@ -466,6 +474,7 @@ cli_watch(struct cli *cli, int argc, char **argv)
 	const struct sigaction act = { .sa_handler = on_signal };
 	struct watch w = { .cli = cli };
 	json_t *ignored;
+	struct print p;
 	int code = check_words(argc, argv);
 
 	if (code == CLI_OK)
@@ -480,6 +489,10 @@ cli_watch(struct cli *cli, int argc, char **argv)
 	code = w.socket == NULL ? CLI_USAGE : add_words(&w, argc, argv);
 	if (code == CLI_OK) {
 		print_note(cli, "watching; ^C ends it");
+		if (cli->output == CLI_CSV) {
+			print_init(&p, cli, heading, HEADINGS, -1);
+			print_flush(&p);
+		}
 		fflush(stdout);
 		code = follow(&w);
 	}

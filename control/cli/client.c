@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "control/cmd.h"
@@ -85,6 +86,19 @@ next_event(void *monitor, long timeout_ms)
 	return event;
 }
 
+/* ZeroMQ does not say why it cannot connect; the socket's file may. */
+static int
+unreachable(const struct cli *cli)
+{
+	const char *path = cli->endpoint;
+
+	if (strncmp(path, "ipc://", 6) == 0 && path[6] != '@' &&
+	    access(path + 6, R_OK | W_OK) == -1 && errno == EACCES)
+		return cli_fail(CLI_UNREACHABLE,
+		    "cannot reach the daemon at %s: permission denied", path);
+	return cli_fail(CLI_UNREACHABLE, "cannot reach the daemon at %s", path);
+}
+
 static int
 reach(struct cli *cli)
 {
@@ -99,9 +113,7 @@ reach(struct cli *cli)
 			return CLI_OK;
 		case ZMQ_EVENT_CONNECT_RETRIED:
 			if (cli->wait_s <= 0)
-				return cli_fail(CLI_UNREACHABLE,
-				    "cannot reach the daemon at %s",
-				    cli->endpoint);
+				return unreachable(cli);
 			break;
 		case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
 			return cli_fail(CLI_REFUSED,
@@ -114,8 +126,7 @@ reach(struct cli *cli)
 			break;
 		}
 		if (left_ms(until) == 0)
-			return cli_fail(CLI_UNREACHABLE,
-			    "cannot reach the daemon at %s", cli->endpoint);
+			return unreachable(cli);
 	}
 }
 

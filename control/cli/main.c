@@ -19,6 +19,11 @@
 
 #define ADDRESS "[DEVICE/]TABLE:ADDR[+COUNT][:TYPE[:ORDER]]"
 
+#define TYPES                                                               \
+	"TYPE is uint16, int16, uint32, int32, uint64, int64, float32, "    \
+	"float64, string,\nbits or declared; ORDER is abcd, badc, cdab or " \
+	"dcba.\n"
+
 static int cli_help(struct cli *, int argc, char **argv);
 static int cli_version(struct cli *, int argc, char **argv);
 
@@ -31,14 +36,14 @@ static const struct cli_command commands[] = {
 	    "TABLE is co, di, hr or ir; ADDR counts from 0; COUNT is in values "
 	    "of TYPE.\n"
 	    "Without +COUNT and :TYPE, where a declared range begins, it is "
-	    "the value\ndeclared there; :uint16 is the register.\n"
+	    "the value\ndeclared there; :uint16 is the register.\n" TYPES
 	    "  holdfast get plc1/hr:100+4\n"
 	    "  holdfast get hr:1100:float32 co:0+16",
 	    1, -1, cli_get },
 	{ "set", "ADDRESS VALUE...", "write registers and bits",
 	    "The values go to ADDRESS and what follows it, as one step.\n"
 	    "Without +COUNT and :TYPE, where a declared range begins, they "
-	    "have the\ntype that is declared.\n"
+	    "have the\ntype that is declared.\n" TYPES
 	    "  holdfast set hr:1100:float32 1.5\n"
 	    "  holdfast set plc1/co:0 on off on",
 	    2, -1, cli_set },
@@ -141,7 +146,7 @@ usage(FILE *out)
 	      "  -w, --wait SECONDS       wait until every transport serves\n"
 	      "      --key FILE           own secret key, for tcp with CURVE\n"
 	      "      --server-key KEY     the daemon's public key\n"
-	      "  -h, --help               this text\n"
+	      "  -h, --help               this text; after a COMMAND, its own\n"
 	      "  -V, --version            print the version\n",
 	    out);
 }
@@ -159,8 +164,8 @@ cli_help(struct cli *cli, int argc, char **argv)
 	command = find_command(argv[0]);
 	if (command == NULL)
 		return CLI_USAGE;
-	printf("holdfast %s %s\n%s\n", command->name, command->args,
-	    command->help);
+	printf("holdfast %s%s%s\n%s\n", command->name,
+	    command->args[0] != '\0' ? " " : "", command->args, command->help);
 	if (command->more != NULL)
 		printf("\n%s\n", command->more);
 	return CLI_OK;
@@ -294,6 +299,8 @@ parse_options(struct cli *cli, int argc, char **argv, const char **run_dir,
 			words[(*nwords)++] = optarg;
 			continue;
 		}
+		if (c == 'h' && *nwords > 0)
+			return cli_help(cli, 1, words);
 		code = take_option(cli, c, run_dir);
 		if (code != -1)
 			return code;
@@ -336,8 +343,9 @@ run(struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	if (n < command->min_args ||
 	    (command->max_args != -1 && n > command->max_args))
-		return cli_fail(CLI_USAGE, "usage: holdfast %s %s",
-		    command->name, command->args);
+		return cli_fail(CLI_USAGE, "usage: holdfast %s%s%s",
+		    command->name, command->args[0] != '\0' ? " " : "",
+		    command->args);
 	return command->run(cli, n, argv + 1);
 }
 
