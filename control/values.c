@@ -139,7 +139,8 @@ values_resolve(struct cmd_call *call, const json_t *object, struct store *store,
 		if (strcmp(conf_table_name((enum store_table)i), table) != 0)
 			continue;
 		cmd_fail(call, CMD_PARAMS, "bad_value",
-		    "%s are read over Modbus only, with function code %d",
+		    "%s are not had here: Modbus reads them with function "
+		    "code %d",
 		    table, i == STORE_FILE ? 20 : 24);
 		return false;
 	}

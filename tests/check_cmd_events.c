@@ -109,6 +109,34 @@ START_TEST(bits_are_published_as_0_and_1)
 }
 END_TEST
 
+START_TEST(a_record_is_published_with_its_file)
+{
+	want("registers.");
+	fix_write(&cf.store, STORE_FILE, 3 << 16 | 7, 1, "\0\5");
+	events_pump(&ev);
+	ck_assert_str_eq(sent[0].topic, "registers.plc.files");
+	same_but_time(sent[0].json,
+	    "{\"who\":\"tcp1\",\"file\":3,\"addr\":7,\"count\":1,\"old\":[0],"
+	    "\"new\":[5],\"seq\":5");
+}
+END_TEST
+
+START_TEST(a_queue_is_published_under_its_pointer)
+{
+	want("registers.");
+	fix_write(&cf.store, STORE_FIFO, 2000 << 5, 2, "\0\1\0\5");
+	fix_write(&cf.store, STORE_FIFO, (2000 << 5) + 1, 1, "\0\6");
+	events_pump(&ev);
+	ck_assert_str_eq(sent[0].topic, "registers.plc.fifos");
+	same_but_time(sent[0].json,
+	    "{\"who\":\"tcp1\",\"addr\":2000,\"offset\":0,\"count\":2,\"old\":"
+	    "[0,0],\"new\":[1,5],\"seq\":5");
+	same_but_time(sent[1].json,
+	    "{\"who\":\"tcp1\",\"addr\":2000,\"offset\":1,\"count\":1,\"old\":"
+	    "[5],\"new\":[6],\"seq\":6");
+}
+END_TEST
+
 START_TEST(what_control_writes_is_published_with_its_name)
 {
 	snprintf(seg_slot(cf.control.shm, 1)->name, SHM_NAME_MAX, "control");
@@ -348,6 +376,8 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, a_change_is_published_under_its_device_and_table);
 	tcase_add_test(tc, bits_are_published_as_0_and_1);
+	tcase_add_test(tc, a_record_is_published_with_its_file);
+	tcase_add_test(tc, a_queue_is_published_under_its_pointer);
 	tcase_add_test(tc, what_control_writes_is_published_with_its_name);
 	tcase_add_test(tc, a_write_that_changes_nothing_is_no_event);
 	tcase_add_loop_test(

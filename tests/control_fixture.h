@@ -94,6 +94,14 @@ cf_configure(void)
 		    .count = 8,
 		    .read_only = true,
 		    .scale = 1 },
+		{ .table = STORE_FILE,
+		    .addr = 3 << 16,
+		    .count = 10,
+		    .scale = 1 },
+		{ .table = STORE_FIFO,
+		    .addr = 2000 << 5,
+		    .count = 32,
+		    .scale = 1 },
 	};
 	static const char *const names[] = { "tcp1", "tcp2" };
 
