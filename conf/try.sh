@@ -37,6 +37,7 @@ Try, in another terminal and in this directory:
     export HOLDFAST_CONTROL=ipc://$dir/control.sock
     $build/holdfast get hr:0+5           # the same ones, from the other side
     $build/holdfast set hr:1 7
+    $build/holdfast get hr:100 ir:0      # a set point and a flow, as declared
     $build/holdfast watch registers      # every change, as it happens
     $build/holdfast status               # transports, their workers, their clients
     kill -9 \$(pgrep -P $pid -f 'holdfastd: tcp1')   # a worker dies; ask again at once
