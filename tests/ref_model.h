@@ -263,7 +263,9 @@ ref_serve(
 	static const uint8_t writing[] = { 5, 6, 15, 16, 21, 22 };
 	bool may = memchr(writing, p[0], sizeof(writing)) != NULL;
 
-	if (p[0] == 8 && len == 5 && !broadcast && p[1] == 0 && p[4] == 0) {
+	/* who may only read does not change the line either */
+	if (p[0] == 8 && len == 5 && !broadcast && !r->read_only &&
+	    p[1] == 0 && p[4] == 0) {
 		if (p[2] == 1 && (p[3] == 0 || p[3] == 0xff)) {
 			may = r->listening;
 			r->listening = false;
