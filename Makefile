@@ -13,6 +13,9 @@ PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 SRC_D	:= $(wildcard supervisor/*.c workers/*.c workers/proto/*.c shm/*.c)
 SRC_C	:= $(wildcard control/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
+# GnuTLS, likewise, is for the workers of type tls alone
+SRC_TLS	:= $(wildcard workers/tls/*.c)
+PLUGINS	:= $(patsubst workers/plugins/%.c,$(O)/plugins/%.so,$(wildcard workers/plugins/*.c))
 MAINS	:= supervisor/main.c control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
 TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
@@ -34,14 +37,16 @@ HARDEN	?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fno-semantic-inter
 	-fstack-clash-protection
 CFLAGS	+= -std=gnu11 $(OPT) $(LTO) $(WARN) $(HARDEN) $(SANITIZE) -pthread
 CPPFLAGS += -I. -D_GNU_SOURCE -DHOLDFAST_VERSION='"$(VERSION)"' \
-	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core)
+	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core gnutls)
 LDFLAGS	+= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
 # not before they are used: bootstrap may have to install pkg-config first
 LIBS_D	= $(call pc,--libs,libevent_core jansson) -ldl
+LIBS_TLS = $(call pc,--libs,gnutls)
 LIBS_ZMQ = $(call pc,--libs,libzmq jansson)
-LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq) -ldl
+LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 
-PROGRAMS := $(O)/holdfastd $(O)/parts/control.so $(O)/holdfast
+PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so
+PROGRAMS := $(O)/holdfastd $(PARTS) $(O)/holdfast $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
 
@@ -64,7 +69,7 @@ bootstrap-tests: bootstrap-build
 	@./bootstrap tests
 
 # what parts may call; all else is free to be inlined
-$(O)/exports: $(call obj,$(SRC_C))
+$(O)/exports: $(call obj,$(SRC_C) $(SRC_TLS))
 	@{ echo '{'; nm -u $^ | awk 'NF == 2 { print $$2 ";" }' | sort -u; \
 	    echo '};'; } > $@
 
@@ -76,10 +81,19 @@ $(O)/parts/control.so: $(call obj,$(SRC_C))
 	@mkdir -p $(@D)
 	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_ZMQ)
 
-$(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
-	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ)
+$(O)/parts/tls.so: $(call obj,$(SRC_TLS))
+	@mkdir -p $(@D)
+	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
 
-$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_CLI)))
+# a plugin is somebody else's: it sees holdfast.h and nothing more
+$(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h | bootstrap-build
+	@mkdir -p $(@D)
+	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
+
+$(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
+	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ) $(LIBS_TLS)
+
+$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_TLS) $(SRC_CLI)))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 

@@ -67,9 +67,9 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	view_sum(c, i, &sums);
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o, "
 			 "s:o, s:o, s:i}",
-	    "name", conf->name, "type", conf_type_name(conf->type), "listen",
+	    "name", conf->name, "type", conf->type_name, "listen",
 	    listen[0] != '\0' ? jtext_bytes(listen, strlen(listen))
-			      : json_string(conf->listen),
+			      : json_string(conf_where(conf)),
 	    "state", shm_state_name(state), "pid",
 	    pid != 0 && state != SHM_STOPPED ? json_integer(pid) : json_null(),
 	    "restarts", (int)atomic_load(&t->restarts), "uptime_s",

@@ -159,7 +159,7 @@ make_services(struct super *s)
 		sv->listen_fd = -1;
 		sv->wanted = sv->conf->autostart;
 		snprintf(
-		    sv->listen, sizeof(sv->listen), "%s", sv->conf->listen);
+		    sv->listen, sizeof(sv->listen), "%s", conf_where(sv->conf));
 		s->nprocesses += sv->conf->workers;
 		code = find_user(sv);
 		if (code != 0)

@@ -12,6 +12,7 @@
 #include "supervisor/conf_dump.h"
 #include "supervisor/conf_net.h"
 #include "supervisor/conf_range.h"
+#include "supervisor/conf_roles.h"
 #include "supervisor/conf_transport.h"
 
 #define IN_CONF(m) .off = offsetof(struct conf, m)
@@ -41,8 +42,24 @@ static const char *const access_long[] = { "read-write", "read-only", NULL };
 static const char *const missing_words[] = { "exception", "silent", NULL };
 static const char *const framer_words[] = { "socket", "tls", "rtu", "ascii",
 	NULL };
-static const char *const transport_types[] = { [CONF_TCP] = "tcp", NULL };
-static const char *const later_types[] = { "tls", "udp", "serial", NULL };
+static const char *const transport_types[] = { [CONF_TCP] = "tcp",
+	[CONF_TLS] = "tls",
+	[CONF_UDP] = "udp",
+	[CONF_SERIAL] = "serial",
+	NULL };
+static const char *const client_cert_words[] = { [CONF_CERT_REQUIRE] =
+						     "require",
+	[CONF_CERT_REQUEST] = "request",
+	[CONF_CERT_NONE] = "none",
+	NULL };
+static const char *const parity_words[] = { "N", "E", "O", "M", "S", NULL };
+static const char *const t15_words[] = { "off", "count", "strict", NULL };
+static const char *const rs485_words[] = { [CONF_RS485_OFF] = "off",
+	[CONF_RS485_AUTO] = "auto",
+	[CONF_RS485_IOCTL] = "ioctl",
+	[CONF_RS485_RTS] = "rts",
+	NULL };
+static const char *const rts_words[] = { "high", "low", NULL };
 static const char *const order_words[] = { [TYPED_ABCD] = "abcd",
 	[TYPED_BADC] = "badc",
 	[TYPED_CDAB] = "cdab",
@@ -215,22 +232,24 @@ static const struct conf_key identity_keys[] = {
 };
 
 static const struct conf_key transport_keys[] = {
-	{ "type", CONF_WORD, CONF_REQUIRED, IN_TRANSPORT(type),
-	    .words = transport_types, .later_words = later_types,
+	{ "type", CONF_OWN, CONF_REQUIRED, .words = transport_types,
+	    .takes = "tcp | tls | udp | serial | a plugin's",
+	    .read = conf_type_read, .dump = conf_type_dump,
 	    .help = "what carries the frames" },
-	{ "listen", CONF_OWN, CONF_REQUIRED, IN_TRANSPORT(listen),
+	{ "listen", CONF_OWN, CONF_NOT_SERIAL, IN_TRANSPORT(listen),
 	    .takes = "an address and port, \"HOST:PORT\"",
 	    .read = conf_listen_read, .dump = conf_text_dump,
 	    .help = "where clients connect to" },
-	{ "framer", CONF_CHOICE, IN_TRANSPORT(framer), .words = framer_words,
+	{ "framer", CONF_CHOICE, CONF_PRESET, IN_TRANSPORT(framer),
+	    .words = framer_words, .text = "socket; tls on tls; rtu on serial",
 	    .help = "how requests are told apart" },
 	{ "units", CONF_OWN, IN_TRANSPORT(units),
 	    .takes = "an object of device names by unit address",
 	    .text = "every unit is the device, if there is but one",
 	    .read = conf_units_read, .dump = conf_dump_nothing,
 	    .help = "which device answers to which unit address" },
-	{ "missing_unit", CONF_SWITCH, IN_TRANSPORT(silent_units),
-	    .words = missing_words,
+	{ "missing_unit", CONF_SWITCH, CONF_PRESET, IN_TRANSPORT(silent_units),
+	    .words = missing_words, .text = "exception; silent on serial",
 	    .help = "what a unit address gets that no device has" },
 	{ "broadcast", CONF_BOOL, IN_TRANSPORT(broadcast),
 	    .help = "unit 0 writes to every device and is not answered" },
@@ -240,31 +259,34 @@ static const struct conf_key transport_keys[] = {
 	    .def = 1,
 	    .help = "serve the codes meant for serial lines: 7, 8, 11, 12, "
 		    "17" },
-	{ "allow", CONF_OWN, IN_TRANSPORT(allow), .takes = "a list of networks",
-	    .text = "everybody", .read = conf_cidrs_read,
-	    .dump = conf_cidrs_dump, .help = "who may connect" },
-	{ "deny", CONF_OWN, IN_TRANSPORT(deny), .takes = "a list of networks",
-	    .text = "nobody", .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	{ "allow", CONF_OWN, CONF_NOT_SERIAL, IN_TRANSPORT(allow),
+	    .takes = "a list of networks", .text = "everybody",
+	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	    .help = "who may connect" },
+	{ "deny", CONF_OWN, CONF_NOT_SERIAL, IN_TRANSPORT(deny),
+	    .takes = "a list of networks", .text = "nobody",
+	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
 	    .help = "who may not, even if allowed" },
-	{ "priority", CONF_OWN, IN_TRANSPORT(priority),
+	{ "priority", CONF_OWN, CONF_NOT_SERIAL, IN_TRANSPORT(priority),
 	    .takes = "a list of networks", .text = "nobody",
 	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
 	    .help = "whose connections are never closed for newer ones" },
-	{ "max_connections", CONF_UINT, IN_TRANSPORT(max_connections), .min = 1,
-	    .max = 60000, .def = 256,
+	{ "max_connections", CONF_UINT, CONF_NOT_SERIAL,
+	    IN_TRANSPORT(max_connections), .min = 1, .max = 60000, .def = 256,
 	    .help = "connections at a time, over all workers" },
-	{ "max_connections_per_peer", CONF_UINT,
+	{ "max_connections_per_peer", CONF_UINT, CONF_NOT_SERIAL,
 	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
 	    .help = "of them from one address; 0 sets no limit" },
-	{ "idle_timeout_s", CONF_UINT, IN_TRANSPORT(idle_timeout_s),
-	    .max = S_MAX,
+	{ "idle_timeout_s", CONF_UINT, CONF_NOT_SERIAL,
+	    IN_TRANSPORT(idle_timeout_s), .max = S_MAX,
 	    .help = "closes a connection that asks nothing; 0 never" },
-	{ "frame_timeout_ms", CONF_UINT, IN_TRANSPORT(frame_timeout_ms),
-	    .max = MS_MAX, .def = 10000,
+	{ "frame_timeout_ms", CONF_UINT, CONF_NOT_SERIAL,
+	    IN_TRANSPORT(frame_timeout_ms), .max = MS_MAX, .def = 10000,
 	    .help = "closes a connection whose request stays unfinished; 0 "
 		    "never" },
-	{ "workers", CONF_UINT, IN_TRANSPORT(workers), .min = 1, .max = 64,
-	    .def = 1, .help = "processes that share the listener" },
+	{ "workers", CONF_UINT, CONF_NOT_SERIAL, IN_TRANSPORT(workers),
+	    .min = 1, .max = 64, .def = 1,
+	    .help = "processes that share the listener" },
 	{ "autostart", CONF_BOOL, IN_TRANSPORT(autostart), .def = 1,
 	    .help = "serve as soon as the daemon starts" },
 	{ "trace", CONF_BOOL, IN_TRANSPORT(trace),
@@ -274,26 +296,94 @@ static const struct conf_key transport_keys[] = {
 	{ "user", CONF_OWN, IN_TRANSPORT(user), .takes = "the name of a user",
 	    .read = conf_user_read, .dump = conf_text_dump,
 	    .help = "whom the workers run as" },
-	LATER("max_transactions", "a limit for each connection"),
-	LATER("plugins", "plugins"),
-	LATER("cert", "tls transports"),
-	LATER("key", "tls transports"),
-	LATER("password", "tls transports"),
-	LATER("password_file", "tls transports"),
-	LATER("ca", "tls transports"),
-	LATER("crl", "tls transports"),
-	LATER("client_cert", "tls transports"),
-	LATER("roles", "tls transports"),
-	LATER("port", "serial transports"),
-	LATER("baudrate", "serial transports"),
-	LATER("bytesize", "serial transports"),
-	LATER("parity", "serial transports"),
-	LATER("stopbits", "serial transports"),
-	LATER("rs485", "serial transports"),
-	LATER("local_echo", "serial transports"),
-	LATER("t15", "serial transports"),
-	LATER("turnaround_ms", "serial transports"),
-	LATER("ascii_timeout_ms", "serial transports"),
+	{ "max_transactions", CONF_UINT, IN_TRANSPORT(max_transactions),
+	    .max = 65535,
+	    .help = "requests of a connection that wait for their reply; more "
+		    "get 06; 0 sets no limit" },
+	{ "plugins", CONF_OWN, IN_TRANSPORT(plugins),
+	    .takes = "a list of paths", .read = conf_paths_read,
+	    .dump = conf_paths_dump, .text = "none",
+	    .help = "shared objects that only its workers load" },
+	{ "options", CONF_OWN, .takes = "an object of strings and numbers",
+	    .read = conf_options_read, .dump = conf_options_dump,
+	    .help = "what its plugins are told" },
+	{ "cert", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY,
+	    IN_TRANSPORT(tls.cert), .takes = "a path, or a list of paths",
+	    .read = conf_paths_read, .dump = conf_paths_dump,
+	    .help = "certificate chains, PEM; by name if there are several" },
+	{ "key", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY, IN_TRANSPORT(tls.key),
+	    .takes = "a path, or a list of paths", .read = conf_paths_read,
+	    .dump = conf_paths_dump, .help = "their private keys, PEM" },
+	{ "password", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.password),
+	    .max = 1024, .dump = conf_dump_nothing,
+	    .help = "of the private keys" },
+	{ "password_file", CONF_PATH, CONF_TLS_ONLY,
+	    IN_TRANSPORT(tls.password_file), .max = 4096,
+	    .help = "a file with that password in its first line" },
+	{ "ca", CONF_PATH, CONF_TLS_ONLY, IN_TRANSPORT(tls.ca), .max = 4096,
+	    .help = "the authorities whose clients are let in, PEM" },
+	{ "crl", CONF_PATH, CONF_TLS_ONLY, IN_TRANSPORT(tls.crl), .max = 4096,
+	    .help = "what those have revoked, PEM; read again on reload" },
+	{ "ocsp", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.ocsp),
+	    .takes = "a path, or a list of paths", .read = conf_paths_read,
+	    .dump = conf_paths_dump,
+	    .help = "OCSP answers to show to clients; read again on reload" },
+	{ "client_cert", CONF_WORD, CONF_TLS_ONLY,
+	    IN_TRANSPORT(tls.client_cert), .words = client_cert_words,
+	    .help = "whether clients must have a certificate" },
+	{ "ciphers", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.ciphers),
+	    .max = 1024, .help = "a GnuTLS priority string" },
+	{ "roles", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.roles.path),
+	    .takes = "a path", .read = conf_roles_read, .dump = conf_text_dump,
+	    .help = "what the roles of certificates may do" },
+	{ "port", CONF_OWN, CONF_REQUIRED | CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.port),
+	    .takes = "a path, or \"socket://HOST:PORT\"",
+	    .read = conf_port_read, .dump = conf_port_dump,
+	    .help = "the serial device" },
+	{ "baudrate", CONF_UINT, CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.baudrate), .min = 50, .max = 12000000,
+	    .def = 19200, .help = "bits a second; any number" },
+	{ "bytesize", CONF_UINT, CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.bytesize), .min = 5, .max = 8, .def = 8,
+	    .help = "bits of a character" },
+	{ "parity", CONF_WORD, CONF_SERIAL_ONLY, IN_TRANSPORT(serial.parity),
+	    .words = parity_words, .def = 1,
+	    .help = "none, even, odd, mark or space" },
+	{ "stopbits", CONF_UINT, CONF_SERIAL_ONLY | CONF_PRESET,
+	    IN_TRANSPORT(serial.stopbits), .min = 1, .max = 2,
+	    .text = "1; 2 without parity", .help = "between characters" },
+	{ "rs485", CONF_SECTION, CONF_SERIAL_ONLY, .section = &conf_rs485,
+	    .help = "how the direction of the line is switched" },
+	{ "local_echo", CONF_BOOL, CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.local_echo),
+	    .help = "what is sent comes back, and is dropped" },
+	{ "t15", CONF_WORD, CONF_SERIAL_ONLY, IN_TRANSPORT(serial.t15),
+	    .words = t15_words,
+	    .help = "what a pause within an RTU frame does: nothing, is "
+		    "counted, ends the frame" },
+	{ "turnaround_ms", CONF_UINT, CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.turnaround_ms), .max = 10000,
+	    .help = "the wait before each reply" },
+	{ "ascii_timeout_ms", CONF_UINT, CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.ascii_timeout_ms), .min = 10, .max = 60000,
+	    .def = 1000, .help = "the longest pause within an ASCII frame" },
+	{ NULL },
+};
+
+static const struct conf_key rs485_keys[] = {
+	{ "mode", CONF_WORD, IN_TRANSPORT(serial.rs485.mode),
+	    .words = rs485_words,
+	    .help = "off, by the driver (ioctl), by hand (rts), or whichever "
+		    "of the two works (auto)" },
+	{ "rts_on_send", CONF_SWITCH, IN_TRANSPORT(serial.rs485.rts_low),
+	    .words = rts_words, .help = "the level of RTS while sending" },
+	{ "delay_before_us", CONF_UINT, IN_TRANSPORT(serial.rs485.before_us),
+	    .max = 100000, .help = "from switching to sending" },
+	{ "delay_after_us", CONF_UINT, IN_TRANSPORT(serial.rs485.after_us),
+	    .max = 100000, .help = "from having sent to switching back" },
+	{ "rx_during_tx", CONF_BOOL, IN_TRANSPORT(serial.rs485.rx_during_tx),
+	    .help = "the receiver stays on while sending" },
 	{ NULL },
 };
 
@@ -328,15 +418,19 @@ SECTION(fifo, "devices.NAME.fifos[]", "a FIFO queue");
 SECTION(identity, "devices.NAME.identity", "\"identity\"");
 SECTION(transport, "transports.NAME", "a transport");
 SECTION(restart, "transports.NAME.restart", "\"restart\"");
+SECTION(rs485, "transports.NAME.rs485", "\"rs485\"");
 
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
-	&conf_transport, &conf_restart, &conf_control, &conf_curve, NULL };
+	&conf_transport, &conf_restart, &conf_rs485, &conf_control, &conf_curve,
+	NULL };
 
 const char *
-conf_type_name(enum conf_type type)
+conf_where(const struct conf_transport *t)
 {
-	return transport_types[type];
+	if (t->listen != NULL)
+		return t->listen;
+	return t->serial.port != NULL ? t->serial.port : "-";
 }
 
 const char *

@@ -58,12 +58,98 @@ struct conf_cidrs {
 	size_t n;
 };
 
-enum conf_type { CONF_TCP }; /* grows with workers/transport.c */
+/* Grows with workers/transport.c. CONF_CUSTOM: a plugin's. */
+enum conf_type {
+	CONF_TCP,
+	CONF_TLS,
+	CONF_UDP,
+	CONF_SERIAL,
+	CONF_CUSTOM,
+	CONF_TYPES
+};
+
+struct conf_paths {
+	char **at;
+	size_t n;
+};
+
+/* What one rule of a role allows: a request that is within all of it. */
+struct conf_rule {
+	uint64_t fcs[2]; /* a bit for each function code */
+	uint8_t *devices; /* a byte for each device, not 0: is allowed */
+	unsigned tables; /* a bit for each store_table */
+	uint32_t first, last; /* addresses of those tables */
+};
+
+/* Somebody's rights: what any of the rules allows. */
+struct conf_role {
+	char *name; /* "" is the NULL role, of who has none */
+	struct conf_rule *rules;
+	size_t nrules;
+};
+
+struct conf_roles {
+	char *path; /* NULL: everybody may do everything */
+	struct conf_role *at;
+	size_t n;
+};
+
+enum conf_client_cert { CONF_CERT_REQUIRE, CONF_CERT_REQUEST, CONF_CERT_NONE };
+
+struct conf_tls {
+	struct conf_paths cert, key; /* as many of the one as of the other */
+	char *password; /* of the keys, or NULL */
+	char *password_file;
+	char *ca; /* files, or NULL */
+	char *crl;
+	struct conf_paths ocsp; /* answers to staple, one for each cert */
+	enum conf_client_cert client_cert;
+	char *ciphers; /* as a GnuTLS priority string has them, or NULL */
+	struct conf_roles roles;
+};
+
+enum conf_rs485 {
+	CONF_RS485_OFF,
+	CONF_RS485_AUTO,
+	CONF_RS485_IOCTL,
+	CONF_RS485_RTS
+};
+
+struct conf_serial {
+	char *port; /* a device; NULL: "socket://", in listen */
+	unsigned baudrate;
+	unsigned bytesize; /* 5..8 */
+	int parity; /* 0 none, 1 even, 2 odd, 3 mark, 4 space */
+	unsigned stopbits; /* 1, 2 */
+	struct {
+		enum conf_rs485 mode;
+		bool rts_low; /* while sending */
+		unsigned before_us, after_us; /* sending */
+		bool rx_during_tx;
+	} rs485;
+	bool local_echo;
+	int t15; /* 0 off, 1 count, 2 strict */
+	unsigned turnaround_ms;
+	unsigned ascii_timeout_ms;
+};
+
+/* What a plugin is told, as it stands in the configuration. */
+struct conf_option {
+	char *name, *value;
+};
 
 struct conf_transport {
 	char *name;
 	enum conf_type type;
-	char *listen; /* "127.0.0.1:502", "[::1]:502" */
+	char *type_name; /* "tcp", or what a plugin calls it */
+	char *listen; /* "127.0.0.1:502", "[::1]:502"; serial: NULL, unless the
+		       * port is a socket; custom: anything, or NULL */
+	struct conf_tls tls;
+	struct conf_serial serial;
+	struct conf_paths plugins;
+	struct conf_option *options; /* for the plugins */
+	size_t noptions;
+	unsigned max_transactions; /* 0: no limit */
 	char *framer; /* a name that framer_find() knows */
 	int units[CONF_UNITS]; /* index into devices, CONF_NO_DEVICE */
 	bool silent_units; /* missing_unit: silent rather than 0B */
@@ -120,8 +206,11 @@ void conf_free(struct conf *);
  * default and its help, separated by tabs. */
 void conf_keys(FILE *out);
 
-/* Words for the enumerations above. */
-const char *conf_type_name(enum conf_type);
+/* Where a transport is to be found: its address or port; "-" if a plugin
+ * alone knows. */
+const char *conf_where(const struct conf_transport *);
+
+/* Words for the enumeration. */
 const char *conf_table_name(enum store_table); /* "holding_registers" */
 
 #endif

@@ -285,7 +285,8 @@ conf_transports_dump(
 		const struct conf_transport *t = &conf->transports[i];
 
 		conf_out_open(o, t->name, '{');
-		conf_out_section(o, &conf_transport, 0, t);
+		conf_out_section(
+		    o, &conf_transport, (unsigned)CONF_NOT_TCP << t->type, t);
 		out_units(o, "units", conf, t);
 		conf_out_close(o, '}');
 	}

@@ -34,6 +34,17 @@ enum {
 	CONF_LATER = 2, /* known, but not in this version */
 	CONF_PRESET = 4, /* the default was set by who reads the section */
 	CONF_NOT_BITS = 8, /* ranges: for registers only */
+	CONF_NOT_TCP = 16, /* transports: not of this type; in the order of */
+	CONF_NOT_TLS = 32, /* enum conf_type */
+	CONF_NOT_UDP = 64,
+	CONF_NOT_SERIAL = 128,
+	CONF_NOT_CUSTOM = 256,
+	CONF_TLS_ONLY =
+	    CONF_NOT_TCP | CONF_NOT_UDP | CONF_NOT_SERIAL | CONF_NOT_CUSTOM,
+	CONF_SERIAL_ONLY =
+	    CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP | CONF_NOT_CUSTOM,
+	CONF_CUSTOM_ONLY =
+	    CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP | CONF_NOT_SERIAL,
 };
 
 typedef void conf_read_fn(struct conf_ctx *, const struct jsonc_node *,
@@ -53,7 +64,6 @@ struct conf_key {
 	const char *takes; /* what it takes in words, where kind cannot say it;
 			    * CONF_LATER: whose key it is */
 	const char *const *words; /* ends with NULL */
-	const char *const *later_words; /* known, not in this version */
 	const struct conf_section *section;
 	conf_read_fn *read; /* CONF_OWN; never for what is left out */
 	conf_dump_fn *dump; /* instead of what kind does */
@@ -70,7 +80,7 @@ struct conf_section {
 
 extern const struct conf_section conf_top, conf_store, conf_control, conf_curve,
     conf_device, conf_range, conf_file, conf_fifo, conf_identity,
-    conf_transport, conf_restart;
+    conf_transport, conf_restart, conf_rs485;
 
 /* Every section, in the manual's order; ends with NULL. */
 extern const struct conf_section *const conf_sections[];

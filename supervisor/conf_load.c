@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "supervisor/conf_net.h"
+#include "supervisor/conf_roles.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/mem.h"
 
@@ -297,10 +298,35 @@ free_device(struct conf_device *d)
 }
 
 static void
+free_paths(struct conf_paths *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->at[i]);
+	free(list->at);
+}
+
+static void
 free_transport(struct conf_transport *t)
 {
 	free(t->name);
+	free(t->type_name);
 	free(t->listen);
+	free_paths(&t->tls.cert);
+	free_paths(&t->tls.key);
+	free_paths(&t->tls.ocsp);
+	free_paths(&t->plugins);
+	free(t->tls.password);
+	free(t->tls.password_file);
+	free(t->tls.ca);
+	free(t->tls.crl);
+	free(t->tls.ciphers);
+	conf_roles_free(&t->tls.roles);
+	for (size_t i = 0; i < t->noptions; i++) {
+		free(t->options[i].name);
+		free(t->options[i].value);
+	}
+	free(t->options);
+	free(t->serial.port);
 	free(t->framer);
 	free(t->allow.at);
 	free(t->deny.at);

@@ -185,21 +185,32 @@ cidr_parse(const char *text, struct conf_cidr *c, char *why, size_t size)
 /* ---- keys ---- */
 
 void
-conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, void *obj)
+conf_listen_text(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const char *text, struct conf_transport *t)
 {
-	struct conf_transport *t = obj;
 	struct conf_addr a;
 	char why[300];
 
-	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
-		return;
-	if (conf_addr_parse(node->text, &a, why, sizeof(why)) == -1) {
+	if (conf_addr_parse(text, &a, why, sizeof(why)) == -1) {
 		conf_fault(ctx, node, "%s", why);
 		return;
 	}
 	addr_text(&a, why, sizeof(why));
 	t->listen = mem_text(why);
+}
+
+void
+conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_transport *t = obj;
+
+	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
+		return;
+	if (t->type == CONF_CUSTOM)
+		t->listen = mem_text(node->text);
+	else
+		conf_listen_text(ctx, node, node->text, t);
 }
 
 void

@@ -77,9 +77,8 @@ conf_resolve(const struct jsonc_doc *doc, const char *path)
 	return mem_format("%.*s/%s", (int)(slash - doc->path), doc->path, path);
 }
 
-/* What the configuration keeps must not depend on where we are. */
-static char *
-absolute(const struct jsonc_doc *doc, const char *path)
+char *
+conf_absolute(const struct jsonc_doc *doc, const char *path)
 {
 	char *resolved = conf_resolve(doc, path), *cwd, *whole;
 
@@ -162,7 +161,7 @@ read_text(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	}
 	free(*out);
-	*out = key->kind == CONF_PATH ? absolute(node->doc, node->text)
+	*out = key->kind == CONF_PATH ? conf_absolute(node->doc, node->text)
 				      : mem_text(node->text);
 	if (key->kind == CONF_PATH && access(*out, F_OK) != 0)
 		conf_fault(ctx, node, "\"%s\": %s: %m", key->name, *out);
@@ -373,8 +372,8 @@ conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
 	for (key = section->keys; key->name != NULL; key++) {
 		if (at[key - section->keys] != NULL)
 			read_key(ctx, at[key - section->keys], key, obj);
-		else if ((key->flags & CONF_REQUIRED) && node != NULL &&
-		    !(ctx->partial && section == &conf_top))
+		else if ((key->flags & CONF_REQUIRED) && !(key->flags & skip) &&
+		    node != NULL && !(ctx->partial && section == &conf_top))
 			conf_fault(ctx, node, "\"%s\" is missing in %s",
 			    key->name, what);
 	}

@@ -49,7 +49,7 @@ const char *conf_hint(char hint[CONF_HINT], const char *typed,
 /*
  * Reads an object by a section's rows into obj: defaults for what is left out,
  * a mistake for what is unknown, of the wrong type, outside its range or
- * missing. node NULL: everything is left out. skip: CONF_NOT_BITS for keys
+ * missing. node NULL: everything is left out. skip: a flag CONF_NOT_* for keys
  * that do not apply here. what: "transport \"tcp1\"", for the mistakes.
  */
 void conf_read_section(struct conf_ctx *, const struct jsonc_node *,
@@ -66,5 +66,9 @@ const char *conf_place(char *buf, size_t size, const struct jsonc_node *,
 
 /* A path as the file means it: relative to where the file lies. malloc'd. */
 char *conf_resolve(const struct jsonc_doc *, const char *path);
+
+/* The same from the root on: what the configuration keeps must not depend on
+ * where we are. */
+char *conf_absolute(const struct jsonc_doc *, const char *path);
 
 #endif

@@ -8,9 +8,11 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shm/seg.h"
 #include "supervisor/conf_device.h"
+#include "supervisor/conf_dump.h"
 #include "supervisor/conf_net.h"
 #include "supervisor/mem.h"
 
@@ -105,7 +107,15 @@ default_units(struct conf_ctx *ctx, const struct jsonc_node *node,
 		    node->key, ctx->conf->ndevices);
 }
 
-/* ---- one transport ---- */
+/* ---- types ---- */
+
+static const char *const default_framer[] = {
+	[CONF_TCP] = "socket",
+	[CONF_TLS] = "tls",
+	[CONF_UDP] = "socket",
+	[CONF_SERIAL] = "rtu",
+	[CONF_CUSTOM] = "socket",
+};
 
 void
 conf_user_read(struct conf_ctx *ctx, const struct jsonc_node *node,
@@ -121,27 +131,182 @@ conf_user_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	t->user = mem_text(node->text);
 }
 
-/* True if the transport is of a type that is still to come; that is then all
- * that needs saying about it. */
-static bool
-of_later_type(struct conf_ctx *ctx, const struct jsonc_node *node)
+/* The row that lists the types. */
+static const struct conf_key *
+type_key(void)
 {
-	const struct jsonc_node *type = jsonc_get(node, "type");
 	const struct conf_key *key = conf_transport.keys;
 
-	if (type == NULL || type->type != JSONC_STRING)
-		return false;
 	while (strcmp(key->name, "type") != 0)
 		key++;
-	for (const char *const *w = key->later_words; *w != NULL; w++)
-		if (strcmp(*w, type->text) == 0) {
-			conf_fault(ctx, type,
-			    "\"type\": \"%s\" is not in this version",
-			    type->text);
-			return true;
-		}
-	return false;
+	return key;
 }
+
+/* What type a transport is of; what is no type of ours is a plugin's. */
+static enum conf_type
+type_of(const struct jsonc_node *node)
+{
+	const struct jsonc_node *type = jsonc_get(node, "type");
+	const char *const *words = type_key()->words;
+
+	for (int i = 0;
+	     type != NULL && type->type == JSONC_STRING && words[i] != NULL;
+	     i++)
+		if (strcmp(words[i], type->text) == 0)
+			return (enum conf_type)i;
+	return jsonc_get(node, "plugins") != NULL ? CONF_CUSTOM : CONF_TCP;
+}
+
+void
+conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_transport *t = obj;
+	const char *names[CONF_TYPES];
+	char hint[CONF_HINT];
+
+	if (!conf_want(ctx, node, JSONC_STRING, "a string"))
+		return;
+	t->type_name = mem_text(node->text);
+	if (t->type == CONF_CUSTOM ||
+	    strcmp(key->words[t->type], node->text) == 0)
+		return;
+	for (int i = 0; i < CONF_CUSTOM; i++)
+		names[i] = key->words[i];
+	conf_hint(hint, node->text, names, CONF_CUSTOM);
+	conf_fault(ctx, node,
+	    "\"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", or what "
+	    "one of \"plugins\" serves, not \"%.60s\"%s",
+	    node->text, hint);
+}
+
+void
+conf_type_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_transport *t = obj;
+
+	conf_out_text(o, key->name, t->type_name);
+}
+
+/* ---- lists ---- */
+
+static void
+add_path(struct conf_ctx *ctx, const struct jsonc_node *node,
+    struct conf_paths *list)
+{
+	char *path;
+
+	if (!conf_want(ctx, node, JSONC_STRING, "a path"))
+		return;
+	path = conf_absolute(node->doc, node->text);
+	if (access(path, F_OK) != 0)
+		conf_fault(ctx, node, "%s: %m", path);
+	list->at = mem_more(list->at, list->n, sizeof(char *));
+	list->at[list->n++] = path;
+}
+
+void
+conf_paths_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_paths *list = (void *)((char *)obj + key->off);
+
+	if (node->type != JSONC_ARRAY) {
+		add_path(ctx, node, list);
+		return;
+	}
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next)
+		add_path(ctx, n, list);
+}
+
+void
+conf_paths_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_paths *list =
+	    (const void *)((const char *)obj + key->off);
+
+	if (list->n == 0)
+		return;
+	conf_out_open(o, key->name, '[');
+	for (size_t i = 0; i < list->n; i++)
+		conf_out_text(o, NULL, list->at[i]);
+	conf_out_close(o, ']');
+}
+
+void
+conf_options_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_transport *t = obj;
+	struct conf_option o;
+
+	if (!conf_want(ctx, node, JSONC_OBJECT, key->takes))
+		return;
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next) {
+		if (n->type == JSONC_INTEGER || n->type == JSONC_REAL)
+			o.value = mem_format("%.17g", jsonc_number(n));
+		else if (n->type == JSONC_BOOL)
+			o.value = mem_text(n->yes ? "true" : "false");
+		else if (conf_want(ctx, n, JSONC_STRING, "a string or number"))
+			o.value = mem_text(n->text);
+		else
+			continue;
+		o.name = mem_text(n->key);
+		t->options = mem_more(t->options, t->noptions, sizeof(o));
+		t->options[t->noptions++] = o;
+	}
+}
+
+void
+conf_options_dump(
+    struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_transport *t = obj;
+
+	if (t->noptions == 0)
+		return;
+	conf_out_open(o, key->name, '{');
+	for (size_t i = 0; i < t->noptions; i++)
+		conf_out_text(o, t->options[i].name, t->options[i].value);
+	conf_out_close(o, '}');
+}
+
+/* ---- serial ---- */
+
+void
+conf_port_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	static const char socket_prefix[] = "socket://";
+	struct conf_transport *t = obj;
+	size_t skip = sizeof(socket_prefix) - 1;
+
+	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
+		return;
+	if (strncmp(node->text, socket_prefix, skip) == 0)
+		conf_listen_text(ctx, node, node->text + skip, t);
+	else
+		t->serial.port = conf_absolute(node->doc, node->text);
+}
+
+void
+conf_port_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_transport *t = obj;
+	char *text;
+
+	if (t->serial.port != NULL) {
+		conf_out_text(o, key->name, t->serial.port);
+		return;
+	}
+	text = mem_format("socket://%s", t->listen);
+	conf_out_text(o, key->name, text);
+	free(text);
+}
+
+/* ---- one transport ---- */
 
 static void
 check_restart(struct conf_ctx *ctx, const struct jsonc_node *node,
@@ -153,6 +318,27 @@ check_restart(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf_fault(ctx, restart != NULL ? restart : node,
 		    "min_backoff_ms %u is above max_backoff_ms %u",
 		    t->restart.min_backoff_ms, t->restart.max_backoff_ms);
+}
+
+/* What must hold between the keys of one type. */
+static void
+check_type(struct conf_ctx *ctx, const struct jsonc_node *node,
+    struct conf_transport *t)
+{
+	if (t->type < CONF_SERIAL && node->type == JSONC_OBJECT &&
+	    jsonc_get(node, "listen") == NULL)
+		conf_fault(ctx, node,
+		    "\"listen\" is missing in transport \"%.60s\"", node->key);
+	if (t->type == CONF_TLS && t->tls.cert.n != t->tls.key.n)
+		conf_fault(ctx, node,
+		    "there are %zu certificates and %zu keys; each needs its "
+		    "own",
+		    t->tls.cert.n, t->tls.key.n);
+	if (t->type != CONF_SERIAL || t->serial.port == NULL)
+		return;
+	t->max_connections = 1; /* the line */
+	if (t->serial.parity == 0 && jsonc_get(node, "stopbits") == NULL)
+		t->serial.stopbits = 2; /* SL 2.5.1: 11 bits a character */
 }
 
 static void
@@ -168,9 +354,15 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		    "\"%.60s\" is no name for a transport: letters, digits, "
 		    "\"_\" and \"-\", at most 40",
 		    node->key);
+	t.type = type_of(node);
+	t.framer = mem_text(default_framer[t.type]);
+	t.silent_units = t.type == CONF_SERIAL;
+	t.serial.stopbits = 1;
 	default_units(ctx, node, &t);
-	conf_read_section(ctx, node, &conf_transport, what, 0, &t);
+	conf_read_section(ctx, node, &conf_transport, what,
+	    (unsigned)CONF_NOT_TCP << t.type, &t);
 	check_restart(ctx, node, &t);
+	check_type(ctx, node, &t);
 	conf->transports = mem_more(
 	    conf->transports, conf->ntransports, sizeof(*conf->transports));
 	ctx->transport_at = mem_more(
@@ -195,16 +387,17 @@ static void
 check_listen(struct conf_ctx *ctx, size_t i)
 {
 	const struct conf_transport *t = ctx->conf->transports;
-	const struct jsonc_node *node =
-	    jsonc_get(ctx->transport_at[i], "listen");
+	const struct jsonc_node *node = jsonc_get(
+	    ctx->transport_at[i], t[i].type == CONF_SERIAL ? "port" : "listen");
 	struct conf_addr mine, other;
 	char why[300], place[CONF_PLACE];
 
-	if (t[i].listen == NULL ||
+	if (t[i].listen == NULL || t[i].type == CONF_CUSTOM ||
 	    conf_addr_parse(t[i].listen, &mine, why, sizeof(why)) == -1)
 		return;
 	for (size_t j = 0; j < i; j++) {
-		if (t[j].listen == NULL ||
+		if (t[j].listen == NULL || t[j].type == CONF_CUSTOM ||
+		    (t[i].type == CONF_UDP) != (t[j].type == CONF_UDP) ||
 		    conf_addr_parse(t[j].listen, &other, why, sizeof(why)) ==
 			-1 ||
 		    !collide(&mine, &other))
@@ -260,8 +453,7 @@ conf_transports_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	for (const struct jsonc_node *n = node->in.first; n != NULL;
 	     n = n->next)
-		if (!of_later_type(ctx, n))
-			read_transport(ctx, n);
+		read_transport(ctx, n);
 	for (size_t i = 0; i < ctx->conf->ntransports; i++)
 		check_listen(ctx, i);
 	check_room(ctx);

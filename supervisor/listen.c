@@ -15,20 +15,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, UDP_BUFFER_BYTES = 1 << 20 };
 
 /* A dead peer is noticed after about two minutes: 60 + 6 * 10 s. */
 static const struct option {
-	int level, name, value, family; /* AF_UNSPEC: any */
+	int type, family; /* 0, AF_UNSPEC: any */
+	int level, name, value;
 } options[] = {
-	{ SOL_SOCKET, SO_REUSEADDR, 1, AF_UNSPEC },
-	{ SOL_SOCKET, SO_KEEPALIVE, 1, AF_UNSPEC },
-	{ SOL_SOCKET, SO_OOBINLINE, 1, AF_UNSPEC },
-	{ IPPROTO_TCP, TCP_NODELAY, 1, AF_UNSPEC },
-	{ IPPROTO_TCP, TCP_KEEPIDLE, 60, AF_UNSPEC },
-	{ IPPROTO_TCP, TCP_KEEPINTVL, 10, AF_UNSPEC },
-	{ IPPROTO_TCP, TCP_KEEPCNT, 6, AF_UNSPEC },
-	{ IPPROTO_IPV6, IPV6_V6ONLY, 1, AF_INET6 },
+	{ SOCK_STREAM, AF_UNSPEC, SOL_SOCKET, SO_REUSEADDR, 1 },
+	{ SOCK_STREAM, AF_UNSPEC, SOL_SOCKET, SO_KEEPALIVE, 1 },
+	{ SOCK_STREAM, AF_UNSPEC, SOL_SOCKET, SO_OOBINLINE, 1 },
+	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_NODELAY, 1 },
+	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_KEEPINTVL, 10 },
+	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_KEEPCNT, 6 },
+	{ 0, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, 1 },
+	/* the address that was asked: the answer leaves from there */
+	{ SOCK_DGRAM, AF_INET, IPPROTO_IP, IP_PKTINFO, 1 },
+	{ SOCK_DGRAM, AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
+	/* what comes while a worker is replaced waits here */
+	{ SOCK_DGRAM, AF_UNSPEC, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES },
+	{ SOCK_DGRAM, AF_UNSPEC, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES },
 };
 
 /* Cuts "[::1]:502" into its parts. 0, or -1. */
@@ -77,14 +84,15 @@ resolve(const char *text)
 }
 
 static int
-set_options(int fd, int family)
+set_options(int fd, int type, int family)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		const struct option *o = &options[i];
 
-		if (o->family != AF_UNSPEC && o->family != family)
+		if ((o->type != 0 && o->type != type) ||
+		    (o->family != AF_UNSPEC && o->family != family))
 			continue;
 		if (setsockopt(
 			fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
@@ -113,8 +121,9 @@ real_name(int fd, char *real, size_t size)
 }
 
 int
-listen_open(const char *text, char *real, size_t size)
+listen_open(const char *text, bool udp, char *real, size_t size)
 {
+	int type = udp ? SOCK_DGRAM : SOCK_STREAM;
 	struct addrinfo *ai = resolve(text);
 	int fd, err;
 
@@ -122,11 +131,11 @@ listen_open(const char *text, char *real, size_t size)
 		errno = EINVAL;
 		return -1;
 	}
-	fd = socket(
-	    ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || set_options(fd, ai->ai_family) < 0 ||
+	fd = socket(ai->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || set_options(fd, type, ai->ai_family) < 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
-	    listen(fd, BACKLOG) < 0 || real_name(fd, real, size) < 0) {
+	    (!udp && listen(fd, BACKLOG) < 0) ||
+	    real_name(fd, real, size) < 0) {
 		err = errno;
 		if (fd >= 0)
 			close(fd);

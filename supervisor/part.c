@@ -39,21 +39,29 @@ part_path(const char *name, char *out, size_t size)
 	return false;
 }
 
+void *
+proc_part(const char *part, const char *symbol, const char **why)
+{
+	char path[PATH_MAX];
+	void *so, *at = NULL;
+
+	part_path(part, path, sizeof(path));
+	so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (so != NULL)
+		at = dlsym(so, symbol);
+	if (at == NULL)
+		*why = dlerror();
+	return at;
+}
+
 int
 part_control_main(struct proc *p)
 {
-	char path[PATH_MAX];
+	const char *why;
 	proc_main_fn *entry;
-	void *part;
 
-	part_path("control", path, sizeof(path));
-	part = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (part == NULL) {
-		return proc_failed(
-		    p, EX_SOFTWARE, "cannot load: %s", dlerror());
-	}
-	*(void **)&entry = dlsym(part, "control_main");
+	*(void **)&entry = proc_part("control", "control_main", &why);
 	if (entry == NULL)
-		return proc_failed(p, EX_SOFTWARE, "%s", dlerror());
+		return proc_failed(p, EX_SOFTWARE, "%s", why);
 	return entry(p);
 }

@@ -62,6 +62,13 @@ void proc_busy(struct proc *, uint64_t now_ns);
 /* How long a loop may sleep, in ms, without its parent taking it for hung. */
 uint64_t proc_beat_ms(const struct proc *);
 
+/*
+ * What a part of the daemon (parts/NAME.so) has under a name; loads the part
+ * the first time. NULL with words in *why. What parts weigh and what they break
+ * stays in the process that loads them.
+ */
+void *proc_part(const char *part, const char *symbol, const char **why);
+
 /* Wakes the control process if it waits for changes; costs a system call only
  * then. Call it after a committed write, owning nothing. */
 void proc_wake_control(struct proc *);

@@ -49,8 +49,7 @@ fill_transports(struct super *s)
 
 		sv->shm = t;
 		snprintf(t->name, sizeof(t->name), "%s", sv->conf->name);
-		snprintf(t->type, sizeof(t->type), "%s",
-		    conf_type_name(sv->conf->type));
+		snprintf(t->type, sizeof(t->type), "%s", sv->conf->type_name);
 		snprintf(t->listen, sizeof(t->listen), "%s", sv->listen);
 		atomic_store(&t->last_exit, -1);
 		atomic_store(&t->since_ms, super_unix_ms());

@@ -35,16 +35,19 @@ static const struct view {
 int
 service_open(struct service *sv)
 {
+	bool udp = sv->conf->type == CONF_UDP;
 	char real[sizeof(sv->listen)];
 
-	if (sv->listen_fd >= 0)
+	/* serial ports and what plugins listen on are their workers' */
+	if (sv->listen_fd >= 0 || sv->conf->type == CONF_CUSTOM ||
+	    sv->conf->serial.port != NULL)
 		return 0;
 	/* where it was before, if it was: port 0 is not chosen twice without
 	 * need, because clients know the first choice */
-	sv->listen_fd = listen_open(sv->listen, real, sizeof(real));
+	sv->listen_fd = listen_open(sv->listen, udp, real, sizeof(real));
 	if (sv->listen_fd < 0) {
 		sv->listen_fd =
-		    listen_open(sv->conf->listen, real, sizeof(real));
+		    listen_open(sv->conf->listen, udp, real, sizeof(real));
 	}
 	if (sv->listen_fd < 0)
 		return -1;
@@ -62,7 +65,8 @@ static void
 service_close(struct service *sv)
 {
 	if (sv->listen_fd >= 0) {
-		shutdown(sv->listen_fd, SHUT_RDWR);
+		if (sv->conf->type != CONF_UDP)
+			shutdown(sv->listen_fd, SHUT_RDWR);
 		close(sv->listen_fd);
 		sv->listen_fd = -1;
 	}

@@ -22,7 +22,7 @@ START_TEST(a_transport_of_two_keys_gets_sane_defaults)
 	ck_assert_uint_eq(c->ntransports, 1);
 	ck_assert_str_eq(t->name, "t1");
 	ck_assert_int_eq(t->type, CONF_TCP);
-	ck_assert_str_eq(conf_type_name(t->type), "tcp");
+	ck_assert_str_eq(t->type_name, "tcp");
 	ck_assert_str_eq(t->listen, "127.0.0.1:0");
 	ck_assert_str_eq(t->framer, "socket");
 	for (int unit = 0; unit < CONF_UNITS; unit++)

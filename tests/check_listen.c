@@ -23,7 +23,7 @@ START_TEST(what_is_no_numeric_address_is_refused)
 {
 	char real[LISTEN_ADDR_MAX];
 
-	ck_assert_int_eq(listen_open(wrong[_i], real, sizeof(real)), -1);
+	ck_assert_int_eq(listen_open(wrong[_i], false, real, sizeof(real)), -1);
 	ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
@@ -44,7 +44,7 @@ port_of(const char *real)
 START_TEST(port_0_becomes_a_real_one_that_is_said)
 {
 	char real[LISTEN_ADDR_MAX];
-	int fd = listen_open(right[_i].text, real, sizeof(real));
+	int fd = listen_open(right[_i].text, false, real, sizeof(real));
 
 	if (fd < 0 && errno == EADDRNOTAVAIL)
 		return; /* a machine without IPv6 */
@@ -61,7 +61,7 @@ END_TEST
 START_TEST(no_host_means_every_ipv4_address)
 {
 	char real[LISTEN_ADDR_MAX];
-	int fd = listen_open(":0", real, sizeof(real));
+	int fd = listen_open(":0", false, real, sizeof(real));
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(strncmp(real, "0.0.0.0:", 8), 0);
@@ -72,12 +72,13 @@ END_TEST
 START_TEST(a_port_in_use_is_told_and_leaks_no_descriptor)
 {
 	char real[LISTEN_ADDR_MAX], again[LISTEN_ADDR_MAX];
-	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), next, i;
+	int fd = listen_open("127.0.0.1:0", false, real, sizeof(real)), next, i;
 
 	next = dup(fd);
 	close(next);
 	for (i = 0; i < 5; i++) {
-		ck_assert_int_eq(listen_open(real, again, sizeof(again)), -1);
+		ck_assert_int_eq(
+		    listen_open(real, false, again, sizeof(again)), -1);
 		ck_assert_int_eq(errno, EADDRINUSE);
 	}
 	ck_assert_int_eq(dup(fd), next);
@@ -88,7 +89,7 @@ START_TEST(a_port_that_was_just_closed_can_be_had_again)
 {
 	char real[LISTEN_ADDR_MAX], again[LISTEN_ADDR_MAX];
 	struct sockaddr_in sa = { .sin_family = AF_INET };
-	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), c, a;
+	int fd = listen_open("127.0.0.1:0", false, real, sizeof(real)), c, a;
 
 	sa.sin_port = htons((uint16_t)port_of(real));
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -98,7 +99,7 @@ START_TEST(a_port_that_was_just_closed_can_be_had_again)
 	close(a); /* the server closes first: TIME_WAIT is on its side */
 	close(c);
 	close(fd);
-	fd = listen_open(real, again, sizeof(again));
+	fd = listen_open(real, false, again, sizeof(again));
 	ck_assert_int_ge(fd, 0);
 	ck_assert_str_eq(real, again);
 }
@@ -119,7 +120,7 @@ START_TEST(connections_inherit_what_they_need)
 {
 	char real[LISTEN_ADDR_MAX];
 	struct sockaddr_in sa = { .sin_family = AF_INET };
-	int fd = listen_open("127.0.0.1:0", real, sizeof(real)), c, a;
+	int fd = listen_open("127.0.0.1:0", false, real, sizeof(real)), c, a;
 	int value = -1;
 	socklen_t len = sizeof(value);
 

@@ -66,7 +66,7 @@ setup(void)
 	fx.proc.listen_fd = fd;
 	ck_assert_ptr_nonnull(fx.worker.base = event_base_new());
 	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
-	fx.worker.ops = transport_find(CONF_TCP);
+	fx.worker.ops = transport_find(&fx.worker);
 	ck_assert_int_eq(fx.worker.ops->start(&fx.worker), 0);
 }
 

@@ -20,7 +20,7 @@ out=$(
 	check 'shm/*.[ch]' 'shm/'
 	check 'supervisor/*.[ch]' 'supervisor/|shm/'
 	for f in $(git ls-files -co --exclude-standard 'workers/*.[ch]'); do
-		case $f in workers/proto/*) continue ;; esac
+		case $f in workers/proto/* | workers/plugins/*) continue ;; esac
 		check "$f" 'workers/|shm/|supervisor/(conf|proc)\.h'
 	done
 	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|near|proc)\.h'

@@ -264,8 +264,8 @@ ref_serve(
 	bool may = memchr(writing, p[0], sizeof(writing)) != NULL;
 
 	/* who may only read does not change the line either */
-	if (p[0] == 8 && len == 5 && !broadcast && !r->read_only &&
-	    p[1] == 0 && p[4] == 0) {
+	if (p[0] == 8 && len == 5 && !broadcast && !r->read_only && p[1] == 0 &&
+	    p[4] == 0) {
 		if (p[2] == 1 && (p[3] == 0 || p[3] == 0xff)) {
 			may = r->listening;
 			r->listening = false;

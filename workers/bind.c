@@ -197,6 +197,7 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	struct proc *p = b->proc;
 
 	d->bind = b;
+	d->index = (unsigned)index;
 	d->store = &p->stores[index];
 	d->unit.step = carry_out;
 	d->unit.arg = d;

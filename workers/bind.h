@@ -16,6 +16,7 @@ struct bind_device {
 	struct mb_unit unit;
 	struct store *store;
 	struct bind *bind;
+	unsigned index; /* in the configuration */
 	uint64_t busy_ns; /* when it was last waited for in vain, 0 never */
 	struct mb_identity identity;
 	struct mb_object *objects;

@@ -313,6 +313,10 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	c->fd = fd;
 	c->priority = priority;
 	c->held = NULL;
+	c->ready = false;
+	c->why = NULL;
+	c->session = NULL;
+	c->rights = NULL;
 	c->since_ns = 0;
 	c->used_ns = cs->worker->now_ns;
 	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
@@ -354,7 +358,8 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 	/* first of all: this puts its batch out of force too */
 	atomic_store_explicit(
 	    &c->rec.shm->used, CONN_CLOSING, memory_order_release);
-	close(c->fd);
+	if (c->fd != -1)
+		close(c->fd);
 	atomic_store_explicit(
 	    &c->rec.shm->used, CONN_FREE, memory_order_release);
 	c->fd = -1;

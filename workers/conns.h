@@ -22,7 +22,11 @@ struct conn {
 	bool ours; /* this worker has numbered its author's operations */
 	struct shm_batch *held; /* waits for room in the socket, or NULL */
 	unsigned sent; /* bytes of held->out that have been sent */
-	int fd;
+	int fd; /* -1: none, or it is closed */
+	bool ready; /* its transport has begun it: requests may come */
+	const char *why; /* its transport cannot go on, in words */
+	void *session; /* its transport's own */
+	const struct conf_role *rights; /* NULL: may do anything */
 	bool priority; /* never evicted */
 	uint64_t used_ns; /* last request, or the opening */
 	uint64_t since_ns; /* has been waiting since; 0: is not waiting */

@@ -66,8 +66,7 @@ admit(struct door *d, int fd, const struct acl_peer *peer)
 static bool
 somebody_waits(const struct door *d)
 {
-	struct pollfd p = { .fd = d->worker->proc->listen_fd,
-		.events = POLLIN };
+	struct pollfd p = { .fd = d->listen_fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) == 1;
 }
@@ -103,12 +102,12 @@ make_room(struct door *d)
 	if (d->reserve_fd == -1)
 		return false;
 	close(d->reserve_fd);
-	fd = accept4(d->worker->proc->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd != -1) {
 		worker_count(&s->conns_refused, 1);
 		close(fd);
 	}
-	d->reserve_fd = fcntl(d->worker->proc->listen_fd, F_DUPFD_CLOEXEC, 0);
+	d->reserve_fd = fcntl(d->listen_fd, F_DUPFD_CLOEXEC, 0);
 	return fd != -1;
 }
 
@@ -166,17 +165,26 @@ retry(struct door *d)
 	return false;
 }
 
+static int
+take(struct door *d, struct sockaddr_storage *ss)
+{
+	socklen_t len = sizeof(*ss);
+
+	if (d->accept != NULL)
+		return d->accept(d->arg, d->listen_fd, ss);
+	return accept4(d->listen_fd, (struct sockaddr *)ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 /* Takes one connection; false if there is none, or none for this worker. */
 static bool
-accept_one(struct door *d, int listen_fd)
+accept_one(struct door *d)
 {
 	struct worker *w = d->worker;
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof(ss);
 	struct acl_peer peer;
 	char text[ACL_TEXT_MAX];
-	int fd = accept4(listen_fd, (struct sockaddr *)&ss, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = take(d, &ss);
 
 	if (fd == -1)
 		return retry(d);
@@ -217,6 +225,7 @@ acceptable(evutil_socket_t fd, short what, void *arg)
 	struct door *d = arg;
 	int n = d->conns->nsiblings == 0 ? ACCEPTS_ALONE : ACCEPTS_SHARED;
 
+	(void)fd;
 	(void)what;
 	worker_turn(d->worker);
 	if (for_others(d)) {
@@ -224,7 +233,7 @@ acceptable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	d->evicted = false;
-	while (n-- > 0 && accept_one(d, fd))
+	while (n-- > 0 && accept_one(d))
 		;
 }
 
@@ -232,15 +241,14 @@ int
 door_open(struct door *d)
 {
 	struct worker *w = d->worker;
-	int fd = w->proc->listen_fd;
 
 	d->starved_ns = 0;
 	d->left = 0;
 	d->in_vain = false;
-	d->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	d->reserve_fd = fcntl(d->listen_fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
-	event_assign(
-	    &d->listener, w->base, fd, EV_READ | EV_PERSIST, acceptable, d);
+	event_assign(&d->listener, w->base, d->listen_fd, EV_READ | EV_PERSIST,
+	    acceptable, d);
 	if (event_add(&d->listener, NULL) == 0)
 		return 0;
 	w->why = "cannot watch the listener";

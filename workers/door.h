@@ -20,6 +20,10 @@ struct door {
 	/* Ends a connection that gives way, as conns_close() would. */
 	void (*leave)(void *arg, struct conn *, const char *why,
 	    _Atomic uint64_t *counter);
+	/* Takes one connection that waits at the listener, as accept4() would,
+	 * non-blocking and CLOEXEC. NULL: accept4(). */
+	int (*accept)(void *arg, int listen_fd, struct sockaddr_storage *);
+	int listen_fd;
 	struct event listener, pause;
 	int reserve_fd; /* given up to turn somebody away */
 	unsigned left; /* pauses in favour of the other workers */
@@ -28,8 +32,8 @@ struct door {
 	uint64_t starved_ns; /* when no descriptor was to be had, 0 never */
 };
 
-/* Begins to accept on the worker's listener. worker, conns and what follows
- * them have been set. 0, or -1 after worker->why was set. */
+/* Begins to accept on listen_fd. worker, conns, listen_fd and the calls have
+ * been set. 0, or -1 after worker->why was set. */
 int door_open(struct door *);
 
 /* Accepts nobody any more. The listener itself stays as it is. */

@@ -12,19 +12,18 @@
 #include "shm/trace.h"
 #include "workers/batch.h"
 #include "workers/proto/fc.h"
+#include "workers/rights.h"
 
 enum {
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
 };
 
-/* One run over a batch. */
+/* One run over the input of one peer. */
 struct run {
 	struct link *link;
 	struct shm_conn *conn;
-	struct shm_batch *batch;
-	struct batch_prog prog;
 	struct frame frame;
-	uint64_t op; /* before this batch */
+	uint64_t op; /* the last that was given out */
 	uint8_t delimiter;
 	bool trace;
 	unsigned requests;
@@ -37,6 +36,8 @@ link_init(struct link *l, struct worker *w)
 	size_t n = w->bind.ndevices;
 
 	l->worker = w;
+	l->rights = NULL;
+	l->bus = w->conf->type == CONF_SERIAL;
 	l->framer = framer_find(w->conf->framer);
 	if (l->framer == NULL) {
 		w->why = "no such framer";
@@ -90,6 +91,43 @@ count_errors(struct link *l, unsigned n)
 			    b->device[i].unit.diag, MB_CPT_COMM_ERRORS);
 }
 
+/* On a bus every station hears the good messages to the others; mb_serve()
+ * counts those to itself (SL 2.4). */
+static void
+count_bus(struct link *l, const struct bind_device *mine)
+{
+	struct bind *b = &l->worker->bind;
+
+	for (unsigned i = 0; i < b->ndevices; i++)
+		if (&b->device[i] != mine)
+			mb_diag_count(
+			    b->device[i].unit.diag, MB_CPT_BUS_MESSAGES);
+}
+
+static size_t
+refuse(const struct run *r, enum mb_ex ex, uint8_t *pdu)
+{
+	pdu[0] = r->frame.pdu[0] | 0x80;
+	pdu[1] = ex;
+	return 2;
+}
+
+/* Whether the peer's role lets it ask that of a device, NULL for a unit that
+ * is not served. Who may not is told 01, whatever else is wrong (MODBUS/TCP
+ * Security v3.6, R-31). */
+static bool
+allowed(const struct run *r, const struct bind_device *d)
+{
+	struct link *l = r->link;
+
+	if (l->rights == NULL ||
+	    rights_allow(l->rights, d != NULL ? (int)d->index : CONF_NO_DEVICE,
+		r->frame.pdu, r->frame.pdu_len))
+		return true;
+	rights_refused(l->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
+	return false;
+}
+
 /* Unit 0 where broadcasts are on: carried out by every device, unanswered.
  * Each device's write has an operation number of its own. */
 static size_t
@@ -99,9 +137,10 @@ serve_all(struct run *r, uint8_t *pdu)
 
 	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
 	for (unsigned i = 0; i < b->ndevices; i++) {
-		b->who.op = r->op + ++r->prog.ops;
-		mb_serve(&r->link->fcs, &b->device[i].unit, true, r->frame.pdu,
-		    r->frame.pdu_len, pdu);
+		b->who.op = ++r->op;
+		if (allowed(r, &b->device[i]))
+			mb_serve(&r->link->fcs, &b->device[i].unit, true,
+			    r->frame.pdu, r->frame.pdu_len, pdu);
 	}
 	return 0;
 }
@@ -114,9 +153,7 @@ serve_none(struct run *r, uint8_t *pdu)
 	worker_count(&w->shm->stats.unknown_units, 1);
 	if (w->conf->silent_units)
 		return 0;
-	pdu[0] = r->frame.pdu[0] | 0x80;
-	pdu[1] = MB_EX_NO_REPLY;
-	return 2;
+	return refuse(r, MB_EX_NO_REPLY, pdu);
 }
 
 /* The reply PDU to the frame in hand; its length, 0 for none. */
@@ -128,9 +165,16 @@ serve(struct run *r, uint8_t *pdu)
 
 	if (r->frame.unit == 0 && w->conf->broadcast)
 		return serve_all(r, pdu);
-	w->bind.who.op = r->op + ++r->prog.ops;
+	w->bind.who.op = ++r->op;
+	if (r->link->bus)
+		count_bus(r->link, d);
+	if (!allowed(r, d))
+		return refuse(r, MB_EX_FUNCTION, pdu);
 	if (d == NULL)
 		return serve_none(r, pdu);
+	if (w->conf->max_transactions != 0 &&
+	    r->requests >= w->conf->max_transactions)
+		return refuse(r, MB_EX_BUSY, pdu);
 	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
 	    r->frame.pdu_len, pdu);
 }
@@ -145,18 +189,17 @@ count_reply(struct shm_stats *s, const uint8_t *pdu)
 		worker_count(&s->busy, 1);
 }
 
-/* One request: reply, then prog. */
-static void
-answer(struct run *r)
+/* The frame in hand, which lies at in: its reply in adu, the length of it. */
+static size_t
+answer(struct run *r, const uint8_t *in, uint8_t *adu)
 {
 	const struct framer *fr = r->link->framer;
 	struct shm_stats *stats = &r->link->worker->shm->stats;
-	uint8_t *adu = r->batch->out + r->prog.out;
 	uint8_t fc = r->frame.pdu[0] % SHM_FC;
 	size_t len;
 
 	if (r->trace)
-		trace(r, false, r->batch->in + r->prog.done, r->frame.used);
+		trace(r, false, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
 	len = serve(r, adu + fr->head);
 	if (len != 0) {
@@ -165,56 +208,105 @@ answer(struct run *r)
 		if (r->trace)
 			trace(r, true, adu, len);
 	}
-	r->prog.done += (unsigned)r->frame.used;
-	r->prog.out += (unsigned)len;
-	batch_prog_set(r->batch, &r->prog);
 	r->last_fc = fc;
 	r->requests++;
+	return len;
 }
+
+static void
+begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
+{
+	struct worker *w = l->worker;
+
+	r->link = l;
+	r->conn = c;
+	r->delimiter = '\n';
+	r->requests = 0;
+	r->last_fc = 0;
+	r->trace =
+	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
+	if (l->framer == &frame_ascii)
+		r->delimiter = delimiter(&w->bind);
+	w->bind.who.author = author;
+	w->bind.now_ns = w->now_ns;
+	w->bind.wrote = false;
+	proc_busy(w->proc, w->now_ns);
+}
+
+static void
+end(struct run *r)
+{
+	struct worker *w = r->link->worker;
+
+	proc_busy(w->proc, 0);
+	if (r->requests != 0) {
+		worker_count(&r->conn->requests, r->requests);
+		atomic_store_explicit(
+		    &r->conn->last_fc, r->last_fc, memory_order_relaxed);
+	}
+	if (w->bind.wrote)
+		proc_wake_control(w->proc);
+}
+
+/* ---- streams ---- */
 
 /* What is left of the input is hopeless. */
 static enum link_rc
-give_up(struct run *r, unsigned len, const char **why, const char *words)
+give_up(struct run *r, const uint8_t *in, size_t len, const char **why,
+    const char *words)
 {
 	*why = words;
 	r->frame.unit = 0;
 	if (r->trace)
-		trace(
-		    r, false, r->batch->in + r->prog.done, len - r->prog.done);
+		trace(r, false, in, len);
 	worker_count(&r->link->worker->shm->stats.frames_bad, 1);
 	return LINK_BAD;
 }
 
+/* What the framer has stepped over. */
+static void
+count_skipped(struct run *r)
+{
+	if (r->frame.errors != 0)
+		count_errors(r->link, r->frame.errors);
+	if (r->link->bus)
+		for (unsigned i = 0; i < r->frame.foreign; i++)
+			count_bus(r->link, NULL);
+}
+
 static enum link_rc
-run(struct run *r, const char **why)
+run(struct run *r, struct shm_batch *b, const char **why)
 {
 	struct link *l = r->link;
-	unsigned len =
-	    atomic_load_explicit(&r->batch->in_len, memory_order_relaxed);
+	struct batch_prog prog = batch_prog_get(b);
+	unsigned len = atomic_load_explicit(&b->in_len, memory_order_relaxed);
+	uint64_t before = r->op;
 
-	while (r->prog.done < len) {
+	r->op += prog.ops;
+	while (prog.done < len) {
 		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,
-		    r->batch->in + r->prog.done, len - r->prog.done, &r->frame);
+		    b->in + prog.done, len - prog.done, &r->frame);
 
 		if (rc == FRAME_BAD)
-			return give_up(r, len, why, r->frame.why);
-		if (rc == FRAME_OK &&
-		    r->prog.out + l->framer->adu_max > BATCH_OUT)
+			return give_up(r, b->in + prog.done, len - prog.done,
+			    why, r->frame.why);
+		if (rc == FRAME_OK && prog.out + l->framer->adu_max > BATCH_OUT)
 			return LINK_FULL;
-		if (r->frame.errors != 0)
-			count_errors(l, r->frame.errors);
-		if (rc == FRAME_OK) {
-			answer(r);
-			continue;
-		}
-		if (r->frame.used != 0) {
-			r->prog.done += (unsigned)r->frame.used;
-			batch_prog_set(r->batch, &r->prog);
-		}
-		break;
+		count_skipped(r);
+		if (rc == FRAME_OK)
+			prog.out += (unsigned)answer(
+			    r, b->in + prog.done, b->out + prog.out);
+		else if (r->frame.used == 0)
+			break;
+		prog.done += (unsigned)r->frame.used;
+		prog.ops = (unsigned)(r->op - before);
+		batch_prog_set(b, &prog);
+		if (rc != FRAME_OK)
+			break;
 	}
-	if (len - r->prog.done > CONN_LEFT_MAX)
-		return give_up(r, len, why, "request too long");
+	if (len - prog.done > CONN_LEFT_MAX)
+		return give_up(r, b->in + prog.done, len - prog.done, why,
+		    "request too long");
 	return LINK_MORE;
 }
 
@@ -222,34 +314,39 @@ enum link_rc
 link_run(struct link *l, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why)
 {
-	struct worker *w = l->worker;
 	struct run r;
 	enum link_rc rc;
 
-	r.link = l;
-	r.conn = c;
-	r.batch = b;
-	r.prog = batch_prog_get(b);
+	begin(&r, l, c, author);
 	r.op = batch_half(c)->op;
-	r.delimiter = '\n';
-	r.requests = 0;
-	r.last_fc = 0;
-	r.trace =
-	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
-	if (l->framer == &frame_ascii)
-		r.delimiter = delimiter(&w->bind);
-	w->bind.who.author = author;
-	w->bind.now_ns = w->now_ns;
-	w->bind.wrote = false;
-	proc_busy(w->proc, w->now_ns);
-	rc = run(&r, why);
-	proc_busy(w->proc, 0);
-	if (r.requests != 0) {
-		worker_count(&c->requests, r.requests);
-		atomic_store_explicit(
-		    &c->last_fc, r.last_fc, memory_order_relaxed);
-	}
-	if (w->bind.wrote)
-		proc_wake_control(w->proc);
+	rc = run(&r, b, why);
+	end(&r);
 	return rc;
+}
+
+/* ---- datagrams ---- */
+
+size_t
+link_datagram(struct link *l, struct link_peer *p, const uint8_t *in,
+    size_t len, uint8_t *out, const char **why)
+{
+	struct run r;
+	size_t n = 0;
+
+	begin(&r, l, p->shm, p->author);
+	r.op = p->op;
+	*why = NULL;
+	if (l->framer->datagram(&l->fcs, r.delimiter, in, len, &r.frame) ==
+	    FRAME_OK) {
+		n = answer(&r, in, out);
+	} else {
+		count_errors(l, 1);
+		*why = r.frame.why;
+		r.frame.unit = 0;
+		if (r.trace)
+			trace(&r, false, in, len);
+	}
+	p->op = r.op;
+	end(&r);
+	return n;
 }

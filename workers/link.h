@@ -14,6 +14,9 @@ struct link {
 	struct worker *worker;
 	const struct framer *framer;
 	size_t in_max; /* most bytes of one batch's input */
+	const struct conf_role
+	    *rights; /* of whose bytes come next; NULL: all */
+	bool bus; /* other stations' messages are heard, too */
 	struct mb_fcs fcs;
 };
 
@@ -36,5 +39,20 @@ int link_init(struct link *, struct worker *);
  */
 enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why);
+
+/* Somebody who sends datagrams. */
+struct link_peer {
+	struct shm_conn *shm;
+	unsigned author; /* in whose name it writes */
+	uint64_t op; /* the last operation number that it was given */
+};
+
+/*
+ * Serves one datagram: in is exactly one frame, or nothing. Returns the length
+ * of the reply in out, which has room for the framer's adu_max; 0 for none:
+ * *why then has words if the datagram was no frame. Counts p->op on.
+ */
+size_t link_datagram(struct link *, struct link_peer *p, const uint8_t *in,
+    size_t len, uint8_t *out, const char **why);
 
 #endif

@@ -4,12 +4,25 @@
  */
 #include "workers/transport.h"
 
-static const struct transport_ops *const transports[] = {
-	[CONF_TCP] = &transport_tcp,
+static const struct row {
+	const struct transport_ops *ops;
+	const char *part, *symbol; /* where it lies, if not in the daemon */
+} rows[CONF_TYPES] = {
+	[CONF_TCP] = { &transport_tcp },
+	[CONF_TLS] = { .part = "tls", .symbol = "transport_tls" },
 };
 
 const struct transport_ops *
-transport_find(enum conf_type type)
+transport_find(struct worker *w)
 {
-	return transports[type];
+	const struct row *r = &rows[w->conf->type];
+
+	/* a serial port that is a socket */
+	if (w->conf->type == CONF_SERIAL && w->conf->serial.port == NULL)
+		r = &rows[CONF_TCP];
+	if (r->part != NULL)
+		return proc_part(r->part, r->symbol, &w->why);
+	if (r->ops == NULL)
+		w->why = "there is no such transport";
+	return r->ops;
 }

@@ -23,9 +23,11 @@ struct transport_ops {
 	void (*stop)(struct worker *);
 };
 
-extern const struct transport_ops transport_tcp;
+extern const struct transport_ops transport_tcp, transport_udp,
+    transport_serial, transport_plugin;
 
-/* The row for a configuration's type, never NULL. */
-const struct transport_ops *transport_find(enum conf_type);
+/* The row for the type of a worker's transport; loads the part that it lies in.
+ * NULL after worker->why was set. */
+const struct transport_ops *transport_find(struct worker *);
 
 #endif

@@ -185,7 +185,8 @@ worker_main(struct proc *p)
 	int rc = 0;
 
 	w.shm = seg_worker(&p->worker_seg);
-	w.ops = transport_find(w.conf->type);
+	if ((w.ops = transport_find(&w)) == NULL)
+		return proc_failed(p, 70, "%s", w.why);
 	if ((w.base = base_new()) == NULL)
 		return proc_failed(p, 70, "no event loop");
 	if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1) {

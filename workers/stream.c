@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections that carry a stream: accepts, reads straight into batch records,
+ * has them served, writes the replies. Runs in the workers of every transport
+ * that has connections; how bytes are moved is the transport's. A request
+ * costs its share of one epoll_wait, one read and one write, no allocation and
+ * no lock.
+ */
+#include "workers/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	DRAIN_READS = 16, /* of one connection, when the worker drains */
+	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
+	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
+	UNREAD_LOOK_MS = 100,
+};
+
+static void readable(evutil_socket_t, short, void *);
+static void writable(evutil_socket_t, short, void *);
+static void opening(evutil_socket_t, short, void *);
+
+static struct shm_stats *
+stats(const struct stream *st)
+{
+	return &st->worker->shm->stats;
+}
+
+static void
+unhold(struct stream *st, struct conn *c)
+{
+	st->batch[st->nbatches++] = c->held;
+	conns_unpark(&st->conns, c);
+}
+
+/* Ends a connection. */
+static void
+drop(void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
+{
+	struct stream *st = arg;
+
+	if (c->held != NULL) {
+		batch_void(c->held);
+		unhold(st, c);
+	}
+	event_del(&c->ev);
+	if (st->ops->close != NULL)
+		st->ops->close(c);
+	conns_close(&st->conns, c, why, counter);
+	if (st->worker->draining && st->conns.open == 0)
+		worker_done(st->worker);
+}
+
+/* The same for one whose descriptor failed. */
+static void
+drop_failed(struct stream *st, struct conn *c)
+{
+	drop(st, c, c->why != NULL ? c->why : strerror(errno), NULL);
+}
+
+/* Arms the one timer for the connection that will be due first. */
+static void
+sweep_arm(struct stream *st)
+{
+	uint64_t next = conns_next_ns(&st->conns), ns;
+	struct timeval tv;
+
+	if (next == 0 || (st->sweep_ns != 0 && st->sweep_ns <= next))
+		return;
+	st->sweep_ns = next;
+	ns = next > st->worker->now_ns ? next - st->worker->now_ns : 0;
+	ns += 1000; /* a microsecond late rather than early */
+	tv.tv_sec = (time_t)(ns / 1000000000);
+	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000);
+	event_add(&st->sweep, &tv);
+}
+
+static void
+sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *st = arg;
+	struct conn *c;
+	bool idle;
+
+	(void)fd;
+	(void)what;
+	worker_turn(st->worker);
+	st->sweep_ns = 0;
+	while ((c = conns_expired(&st->conns, &idle)) != NULL) {
+		if (idle)
+			drop(st, c, "idle", &stats(st)->conns_idle);
+		else
+			drop(st, c,
+			    c->ready ? "request not finished in time"
+				     : "handshake not finished in time",
+			    &stats(st)->conns_slow);
+	}
+	sweep_arm(st);
+}
+
+/* A draining worker has only connections left whose output waits. Those that
+ * have taken nothing for a while do not hold it up any longer. */
+static void
+unread(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *st = arg;
+	struct timeval tv = { .tv_usec = UNREAD_LOOK_MS * 1000 };
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	worker_turn(st->worker);
+	while ((c = TAILQ_FIRST(&st->conns.parked)) != NULL &&
+	    st->worker->now_ns >= c->since_ns + UNREAD_S * 1000000000ull)
+		drop(st, c, "does not read", &stats(st)->conns_slow);
+	if (c != NULL)
+		event_add(&st->unread, &tv);
+}
+
+/* What the event of a connection waits for; nothing fails here that would not
+ * have failed when the connection was opened. */
+static void
+await(struct stream *st, struct conn *c, short what, event_callback_fn then)
+{
+	event_del(&c->ev);
+	event_assign(
+	    &c->ev, st->worker->base, c->fd, what | EV_PERSIST, then, c);
+	event_add(&c->ev, NULL);
+}
+
+/* Sends what is valid in out[] from *sent on. */
+static enum io
+flush(struct stream *st, struct conn *c, const struct shm_batch *b,
+    unsigned *sent)
+{
+	unsigned out = batch_prog_get(b).out;
+	enum io io = IO_DONE;
+	size_t n;
+
+	while (*sent < out) {
+		io = st->ops->send(c, b->out + *sent, out - *sent, &n);
+		if (io != IO_DONE)
+			break;
+		*sent += (unsigned)n;
+		worker_count(&stats(st)->bytes_out, n);
+	}
+	return io;
+}
+
+/* Output waits: the record stays with the connection, which is not read from
+ * before all has gone. */
+static void
+park(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
+{
+	if (c->held == NULL) {
+		st->nbatches--; /* b was the last of the free ones */
+		worker_count(&stats(st)->backpressured, 1);
+		await(st, c, EV_WRITE, writable);
+	} else if (c->sent == sent) {
+		return;
+	}
+	conns_park(&st->conns, c, b);
+	c->sent = sent;
+}
+
+/* All of a batch has been served and sent. */
+static void
+finish(struct stream *st, struct conn *c, struct shm_batch *b)
+{
+	bool served = batch_prog_get(b).ops != 0;
+	unsigned left = batch_end(b, &c->rec);
+
+	if (c->held != NULL) {
+		unhold(st, c);
+		await(st, c, EV_READ, readable);
+	}
+	if (served)
+		conns_used(&st->conns, c);
+	if (left == 0) {
+		conns_not_slow(&st->conns, c);
+	} else if (served || c->since_ns == 0) {
+		conns_slow(&st->conns, c);
+		sweep_arm(st);
+	}
+}
+
+/* Hopeless bytes: what was asked for before them has been answered. Input
+ * that is left unread would take those answers along as the socket closes. */
+static void
+reject(struct stream *st, struct conn *c, const char *why)
+{
+	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+	drop(st, c, why, &stats(st)->conns_bad);
+}
+
+/* Serves and sends a batch that is in force, from wherever it has got to.
+ * True if all of it is done and the connection is still there. */
+static bool
+serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
+{
+	const char *why = NULL;
+
+	st->link.rights = c->rights;
+	for (;;) {
+		enum link_rc rc =
+		    link_run(&st->link, c->rec.shm, c->author, b, &why);
+
+		switch (flush(st, c, b, &sent)) {
+		case IO_DONE:
+			break;
+		case IO_WANT_WRITE:
+			park(st, c, b, sent);
+			return false;
+		default:
+			drop_failed(st, c);
+			return false;
+		}
+		if (rc == LINK_BAD) {
+			reject(st, c, why);
+			return false;
+		}
+		if (rc == LINK_MORE)
+			break;
+		batch_flip(b);
+		sent = 0;
+	}
+	finish(st, c, b);
+	return true;
+}
+
+/* The warmest free record. When every one waits for a socket, the one that
+ * has waited longest gives way. */
+static struct shm_batch *
+batch_get(struct stream *st)
+{
+	if (st->nbatches == 0)
+		drop(st, TAILQ_FIRST(&st->conns.parked), "does not read",
+		    &stats(st)->conns_slow);
+	return st->batch[st->nbatches - 1];
+}
+
+/* Nothing was read. */
+static void
+nothing(struct stream *st, struct conn *c, enum io io)
+{
+	switch (io) {
+	case IO_EOF:
+		drop(st, c, "closed by peer", NULL);
+		return;
+	case IO_FAIL:
+		drop_failed(st, c);
+		return;
+	case IO_WANT_WRITE: /* reading may need to say something first */
+		await(st, c, EV_WRITE, readable);
+		return;
+	default:
+		return;
+	}
+}
+
+/* Reads once and serves all that has come. True if there may be more. */
+static bool
+turn(struct stream *st, struct conn *c)
+{
+	struct shm_batch *b = batch_get(st);
+	unsigned pre = batch_begin(b, &c->rec);
+	size_t room = st->link.in_max - pre, n;
+	enum io io = st->ops->recv(c, b->in + pre, room, &n);
+
+	if (io != IO_DONE) {
+		batch_void(b);
+		nothing(st, c, io);
+		return false;
+	}
+	worker_tick(st->worker);
+	atomic_store_explicit(
+	    &b->in_len, pre + (uint32_t)n, memory_order_relaxed);
+	worker_count(&stats(st)->bytes_in, n);
+	worker_count(&stats(st)->batches, 1);
+	return serve(st, c, b, 0) && n == room;
+}
+
+/* Bytes that the descriptor does not announce are read at once. */
+static void
+turn_pending(struct stream *st, struct conn *c)
+{
+	int fd = c->fd;
+
+	if (st->ops->pending == NULL)
+		return;
+	while (c->fd == fd && c->held == NULL && st->ops->pending(c))
+		turn(st, c);
+}
+
+static void
+readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct stream *st = c->owner;
+
+	(void)fd;
+	if ((what & EV_WRITE) != 0)
+		await(st, c, EV_READ, readable);
+	turn(st, c);
+	turn_pending(st, c);
+}
+
+/* Reads what has already come, then closes: the end of a drain. */
+static void
+last_turns(struct stream *st, struct conn *c)
+{
+	int fd = c->fd;
+	int reads = 0;
+
+	while (c->ready && reads++ < DRAIN_READS && turn(st, c))
+		;
+	if (c->fd == fd && c->held == NULL)
+		drop(st, c, "draining", NULL);
+}
+
+static void
+writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct stream *st = c->owner;
+	unsigned before = c->sent;
+	enum io io;
+
+	(void)fd;
+	(void)what;
+	worker_tick(st->worker);
+	io = flush(st, c, c->held, &c->sent);
+	if (io == IO_WANT_WRITE) {
+		if (c->sent != before)
+			conns_park(&st->conns, c, c->held);
+		return;
+	}
+	if (io != IO_DONE) {
+		drop_failed(st, c);
+		return;
+	}
+	if (!serve(st, c, c->held, c->sent))
+		return;
+	if (st->worker->draining)
+		last_turns(st, c);
+	else
+		turn_pending(st, c);
+}
+
+/* One more step of the transport's own beginning. True while the connection
+ * is there. */
+static bool
+open_step(struct stream *st, struct conn *c)
+{
+	switch (st->ops->open(c)) {
+	case IO_DONE:
+		c->ready = true;
+		conns_not_slow(&st->conns, c);
+		await(st, c, EV_READ, readable);
+		turn_pending(st, c);
+		return true;
+	case IO_WANT_READ:
+		await(st, c, EV_READ, opening);
+		return true;
+	case IO_WANT_WRITE:
+		await(st, c, EV_WRITE, opening);
+		return true;
+	case IO_EOF:
+		drop(st, c, "closed by peer", NULL);
+		return false;
+	default:
+		drop(st, c, c->why != NULL ? c->why : strerror(errno),
+		    &stats(st)->conns_bad);
+		return false;
+	}
+}
+
+static void
+opening(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	worker_tick(((struct stream *)c->owner)->worker);
+	open_step(c->owner, c);
+}
+
+static bool
+enter(void *arg, struct conn *c)
+{
+	struct stream *st = arg;
+
+	c->owner = st;
+	c->ready = st->ops->open == NULL;
+	event_assign(&c->ev, st->worker->base, c->fd, EV_READ | EV_PERSIST,
+	    c->ready ? readable : opening, c);
+	if (event_add(&c->ev, NULL) == -1)
+		return false;
+	if (!c->ready) {
+		conns_slow(&st->conns, c);
+		open_step(st, c);
+	}
+	sweep_arm(st);
+	return true;
+}
+
+static int
+take(void *arg, int listen_fd, struct sockaddr_storage *ss)
+{
+	struct stream *st = arg;
+
+	return st->ops->accept(st, listen_fd, ss);
+}
+
+int
+stream_start(
+    struct worker *w, const struct stream_ops *ops, int listen_fd, void *arg)
+{
+	struct stream *st = calloc(1, sizeof(*st));
+	unsigned n = w->shm->nbatches;
+
+	w->why = "not enough memory";
+	if (st == NULL)
+		return -1;
+	w->state = st;
+	st->worker = w;
+	st->ops = ops;
+	st->arg = arg;
+	st->batch = calloc(n, sizeof(struct shm_batch *));
+	if (st->batch == NULL || n == 0)
+		return -1;
+	if (link_init(&st->link, w) == -1 || conns_init(&st->conns, w) == -1)
+		return -1;
+	while (st->nbatches < n) {
+		st->batch[st->nbatches] = seg_batch(w->shm, st->nbatches);
+		st->nbatches++;
+	}
+	event_assign(&st->sweep, w->base, -1, 0, sweep, st);
+	event_assign(&st->unread, w->base, -1, 0, unread, st);
+	st->door.worker = w;
+	st->door.conns = &st->conns;
+	st->door.listen_fd = listen_fd;
+	st->door.accept = ops->accept != NULL ? take : NULL;
+	st->door.arg = st;
+	st->door.enter = enter;
+	st->door.leave = drop;
+	return door_open(&st->door);
+}
+
+void
+stream_drain(struct worker *w)
+{
+	struct stream *st = w->state;
+	struct conns *cs = &st->conns;
+	struct timeval tv = { .tv_sec = UNREAD_S };
+
+	door_close(&st->door);
+	if (cs->open == 0)
+		worker_done(w);
+	event_add(&st->unread, &tv);
+	/* a connection that has gone leaves a pool entry without descriptor */
+	for (unsigned i = 0; i < cs->fresh; i++)
+		if (cs->pool[i].fd != -1 && cs->pool[i].held == NULL)
+			last_turns(st, &cs->pool[i]);
+}
+
+bool
+stream_kick(struct worker *w, uint64_t serial)
+{
+	struct stream *st = w->state;
+	struct conn *c = conns_by_serial(&st->conns, serial);
+
+	if (c == NULL)
+		return false;
+	drop(st, c, "closed by an operator", &w->shm->stats.conns_kicked);
+	return true;
+}
+
+void
+stream_stop(struct worker *w)
+{
+	struct stream *st = w->state;
+	struct conns *cs = &st->conns;
+
+	door_close(&st->door);
+	event_del(&st->sweep);
+	event_del(&st->unread);
+	for (unsigned i = 0; i < cs->fresh; i++)
+		if (cs->pool[i].fd != -1)
+			drop(st, &cs->pool[i], "stopped", NULL);
+	conns_fini(cs);
+	free(st->batch);
+	free(st);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_STREAM_H
+#define WORKERS_STREAM_H
+
+/*
+ * What every transport with connections has in common: they are admitted,
+ * read, served, written and closed in one way, and stay in their limits. The
+ * transport itself says how bytes get in and out.
+ */
+
+#include "workers/door.h"
+#include "workers/link.h"
+#include "workers/transport.h"
+
+/* What a step of a connection has come to, or what it waits for. */
+enum io { IO_DONE, IO_WANT_READ, IO_WANT_WRITE, IO_EOF, IO_FAIL };
+
+struct stream;
+
+/*
+ * How a transport moves bytes. Nothing here may block. On IO_FAIL conn->why
+ * has the words, or is NULL where errno says it all.
+ */
+struct stream_ops {
+	/* Begins a connection that was admitted: called again each time what
+	 * it waits for has come, until IO_DONE; only then requests are read.
+	 * It has frame_timeout_ms for that. NULL: nothing is to be done. */
+	enum io (*open)(struct conn *);
+	/* Reads what there is, up to room bytes: IO_DONE and *n > 0. */
+	enum io (*recv)(struct conn *, uint8_t *buf, size_t room, size_t *n);
+	/* Sends: IO_DONE and *n > 0. After IO_WANT_WRITE it is called again
+	 * with the same bytes. */
+	enum io (*send)(
+	    struct conn *, const uint8_t *buf, size_t len, size_t *n);
+	/* Takes one connection that waits at the listener, as accept4() would,
+	 * non-blocking and CLOEXEC. NULL: accept4(). */
+	int (*accept)(
+	    struct stream *, int listen_fd, struct sockaddr_storage *);
+	/* True if recv would give out bytes that the descriptor does not
+	 * announce any more. NULL: never. */
+	bool (*pending)(const struct conn *);
+	/* Ends what open() began; the descriptor is closed after it. NULL:
+	 * nothing is to be done. Called once for each admitted connection. */
+	void (*close)(struct conn *);
+};
+
+struct stream {
+	struct worker *worker;
+	const struct stream_ops *ops;
+	void *arg; /* the transport's own */
+	struct link link;
+	struct conns conns;
+	struct door door;
+	struct shm_batch **batch; /* free records; the last is the warmest */
+	unsigned nbatches;
+	struct event sweep;
+	uint64_t sweep_ns; /* when the sweep is due, 0 never */
+	struct event unread; /* while draining: who does not read */
+};
+
+/*
+ * Begins to serve what is accepted on a listener, which stays the caller's.
+ * The stream becomes worker->state. 0, or -1 after worker->why was set.
+ */
+int stream_start(
+    struct worker *, const struct stream_ops *, int listen_fd, void *arg);
+
+/* The other rows of a transport whose worker->state is a stream. */
+void stream_drain(struct worker *);
+bool stream_kick(struct worker *, uint64_t serial);
+void stream_stop(struct worker *);
+
+#endif
