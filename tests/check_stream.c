@@ -47,17 +47,19 @@ made_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 		script.write_first = false;
 		return IO_WANT_WRITE;
 	}
-	if (script.hidden > 0) {
-		script.hidden--;
-		memcpy(buf, request, *n = REQUEST);
-		return IO_DONE;
-	}
 	got = recv(c->fd, buf, room, MSG_DONTWAIT);
 	if (got > 0) {
 		*n = (size_t)got;
 		return IO_DONE;
 	}
-	return got == 0 ? IO_EOF : errno == EAGAIN ? IO_WANT_READ : IO_FAIL;
+	if (got == 0)
+		return IO_EOF;
+	if (script.hidden > 0) {
+		script.hidden--;
+		memcpy(buf, request, *n = REQUEST);
+		return IO_DONE;
+	}
+	return errno == EAGAIN ? IO_WANT_READ : IO_FAIL;
 }
 
 static enum io
@@ -242,7 +244,7 @@ START_TEST(bytes_that_are_not_announced_are_served_too)
 	int fd = client();
 
 	script.hidden = 5;
-	ask(fd); /* one that is announced, behind them */
+	ask(fd); /* one that is announced, before them */
 	ck_assert_uint_eq(replies(fd), 6);
 	ck_assert_uint_eq(script.hidden, 0);
 	close(fd);
