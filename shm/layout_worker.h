@@ -15,6 +15,7 @@ enum {
 	BATCH_IN = 4096,
 	BATCH_OUT = 16384,
 	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
+	CONN_ROLE_MAX = 63,
 };
 
 /* Counters; written by the worker alone (relaxed), read by all. */
@@ -48,7 +49,7 @@ struct shm_stats {
 struct shm_conn_half {
 	uint64_t rx, tx; /* bytes consumed, bytes sent */
 	uint64_t op; /* operation number of the last request */
-	uint32_t left; /* bytes of an unfinished request, in shm_conn_left */
+	uint32_t left; /* bytes of an unfinished request, in shm_conn_cold */
 	uint32_t spare;
 };
 
@@ -70,8 +71,13 @@ struct shm_conn {
 };
 
 /* Apart from shm_conn, because an idle connection never touches it. */
-struct shm_conn_left {
+struct shm_conn_cold {
 	uint8_t in[2][CONN_LEFT_MAX];
+	/* who its certificate says that it is (MODBUS/TCP Security), for those
+	 * who list connections; the worker, release, after role[]: 1 + the
+	 * length, 0: there is no telling */
+	_Atomic uint8_t role_len;
+	char role[CONN_ROLE_MAX]; /* not ended; longer ones are cut */
 };
 
 /*
@@ -98,7 +104,7 @@ struct shm_worker {
 	uint32_t transport, worker; /* indices */
 	uint32_t nconns, nbatches;
 	uint64_t conns_off; /* struct shm_conn[nconns] */
-	uint64_t lefts_off; /* struct shm_conn_left[nconns] */
+	uint64_t colds_off; /* struct shm_conn_cold[nconns] */
 	uint64_t batches_off; /* struct shm_batch[nbatches] */
 	uint64_t trace_off; /* SHM_TRACE_OFF: struct shm_ring and its data */
 	_Atomic uint64_t next_serial;

@@ -75,7 +75,7 @@ seg_view_worker(struct seg_view *v, const struct shm_worker *w)
 	begin(v, sizeof(struct shm_worker));
 	place(v, SEG_TRACE, sizeof(struct shm_ring) + trace, 1);
 	place(v, SEG_CONNS, sizeof(struct shm_conn), conns);
-	place(v, SEG_LEFTS, sizeof(struct shm_conn_left), conns);
+	place(v, SEG_COLDS, sizeof(struct shm_conn_cold), conns);
 	place(v, SEG_BATCHES, sizeof(struct shm_batch), batches);
 	return 0;
 }
@@ -191,7 +191,7 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	w->nbatches = nbatches;
 	w->trace_bytes = trace;
 	w->conns_off = v.part[SEG_CONNS].off;
-	w->lefts_off = v.part[SEG_LEFTS].off;
+	w->colds_off = v.part[SEG_COLDS].off;
 	w->batches_off = v.part[SEG_BATCHES].off;
 	w->trace_off = v.part[SEG_TRACE].off;
 	ring_init(seg_trace(w), trace);

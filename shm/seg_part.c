@@ -94,10 +94,10 @@ seg_conn(struct shm_worker *w, unsigned i)
 	return part(w, SEG_CONNS, i);
 }
 
-struct shm_conn_left *
-seg_left(struct shm_worker *w, unsigned i)
+struct shm_conn_cold *
+seg_cold(struct shm_worker *w, unsigned i)
 {
-	return part(w, SEG_LEFTS, i);
+	return part(w, SEG_COLDS, i);
 }
 
 struct shm_batch *

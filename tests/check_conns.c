@@ -416,6 +416,46 @@ START_TEST(opening_and_closing_are_told_as_notices)
 }
 END_TEST
 
+/* what a reader would show of it */
+static const char *
+role_of(const struct conn *c)
+{
+	static char text[CONN_ROLE_MAX + 1];
+	unsigned len = atomic_load(&c->rec.cold->role_len);
+
+	if (len == 0)
+		return NULL;
+	memcpy(text, c->rec.cold->role, len - 1);
+	text[len - 1] = '\0';
+	return text;
+}
+
+START_TEST(a_role_is_shown_and_cut_at_a_whole_character)
+{
+	struct conn *c;
+	char cut[CONN_ROLE_MAX + 8];
+
+	fx.transport.type = CONF_TLS;
+	c = open_from(9, false);
+	ck_assert_ptr_null(role_of(c));
+	conns_role(c, "");
+	ck_assert_str_eq(role_of(c), "");
+	conns_role(c, "operator");
+	ck_assert_str_eq(role_of(c), "operator");
+	memset(cut, 'x', sizeof(cut));
+	cut[CONN_ROLE_MAX] = '\0';
+	conns_role(c, cut);
+	ck_assert_uint_eq(strlen(role_of(c)), CONN_ROLE_MAX);
+	/* e-acute, one byte of which would have had room */
+	strcpy(cut + CONN_ROLE_MAX - 1, "\xc3\xa9");
+	conns_role(c, cut);
+	ck_assert_uint_eq(strlen(role_of(c)), CONN_ROLE_MAX - 1);
+	conns_close(&cs, c, "test", NULL);
+	ck_assert_ptr_eq(open_from(8, false), c);
+	ck_assert_msg(role_of(c) == NULL, "a role outlives its connection");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -444,6 +484,7 @@ main(void)
 	tcase_add_test(tc, unfinished_requests_expire_in_order);
 	tcase_add_test(tc, nothing_expires_without_a_limit);
 	tcase_add_test(tc, output_that_waits_is_ordered_by_its_last_progress);
+	tcase_add_test(tc, a_role_is_shown_and_cut_at_a_whole_character);
 	tcase_add_test(tc, what_a_dead_worker_left_is_wiped);
 	tcase_add_test(tc, opening_and_closing_are_told_as_notices);
 	return fx_report(s);

@@ -61,7 +61,7 @@ batch_begin(struct shm_batch *b, const struct batch_conn *c)
 	b->pre = left;
 	b->tx_base[0] = h->tx;
 	if (left != 0)
-		memcpy(b->in, c->left->in[seq & 1], left);
+		memcpy(b->in, c->cold->in[seq & 1], left);
 	atomic_store_explicit(&b->prog, 0, memory_order_release);
 	atomic_store_explicit(&b->own, owner(c), memory_order_release);
 	return left;
@@ -98,7 +98,7 @@ batch_end(struct shm_batch *b, const struct batch_conn *c)
 	next->op = h->op + p.ops;
 	next->left = len - p.done;
 	if (next->left != 0)
-		memcpy(c->left->in[!(seq & 1)], b->in + p.done, next->left);
+		memcpy(c->cold->in[!(seq & 1)], b->in + p.done, next->left);
 	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
 	return next->left;
 }

@@ -54,7 +54,7 @@ batch_prog_set(struct shm_batch *b, const struct batch_prog *p)
 /* One connection's part of the segment. */
 struct batch_conn {
 	struct shm_conn *shm;
-	struct shm_conn_left *left;
+	struct shm_conn_cold *cold;
 	unsigned index;
 };
 

@@ -248,7 +248,7 @@ take(struct conns *cs)
 	c = &cs->pool[cs->fresh];
 	c->rec.index = cs->fresh++;
 	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
-	c->rec.left = seg_left(cs->worker->shm, c->rec.index);
+	c->rec.cold = seg_cold(cs->worker->shm, c->rec.index);
 	c->author = cs->author + c->rec.index;
 	return c;
 }
@@ -308,6 +308,10 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	atomic_store_explicit(&rec->requests, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->last_fc, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->since_ms, unix_ms(), memory_order_relaxed);
+	/* what has no roles need not touch that page */
+	if (cs->worker->conf->type == CONF_TLS)
+		atomic_store_explicit(
+		    &c->rec.cold->role_len, 0, memory_order_relaxed);
 	batch_adopt(&c->rec, last_op(cs, c));
 	c->ours = true;
 	c->fd = fd;
@@ -368,6 +372,21 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 	TAILQ_REMOVE(c->peers, c, by_peer);
 	TAILQ_INSERT_HEAD(&cs->free, c, by_peer);
 	set_open(cs, cs->open - 1);
+}
+
+void
+conns_role(struct conn *c, const char *role)
+{
+	struct shm_conn_cold *cold = c->rec.cold;
+	size_t len = strnlen(role, CONN_ROLE_MAX + 1);
+
+	if (len > CONN_ROLE_MAX) /* UTF-8: 10xxxxxx goes on with a character */
+		for (len = CONN_ROLE_MAX;
+		     len > 0 && (role[len] & 0xc0) == 0x80;)
+			len--;
+	memcpy(cold->role, role, len);
+	atomic_store_explicit(
+	    &cold->role_len, (uint8_t)(len + 1), memory_order_release);
 }
 
 void

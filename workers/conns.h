@@ -95,6 +95,10 @@ void conns_close(
  * the ones must not become a flood of the others. */
 bool conns_may_log(struct conns *);
 
+/* Shows the role of a connection, "" for the NULL role; cuts it at a whole
+ * character if it is too long to be shown. Once a connection. */
+void conns_role(struct conn *, const char *role);
+
 /* The peer of a connection. */
 void conns_peer(const struct conn *, struct acl_peer *);
 
