@@ -69,7 +69,8 @@ view_attach(struct control *c, struct view *v)
 }
 
 static void
-format_peer(const struct shm_conn *conn, char *text, size_t size)
+format_peer(const struct shm_conn *conn, const struct shm_conn_cold *cold,
+    char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 	uint8_t addr[16];
@@ -82,7 +83,7 @@ format_peer(const struct shm_conn *conn, char *text, size_t size)
 	    inet_ntop(AF_INET, addr, host, sizeof(host)) != NULL)
 		snprintf(text, size, "%s:%u", host, conn->port);
 	else
-		snprintf(text, size, "?");
+		snprintf(text, size, "%.*s", CONN_PEER_MAX, cold->peer);
 }
 
 bool
@@ -102,7 +103,8 @@ view_conn(const struct view *v, unsigned i, struct view_conn *out)
 	    atomic_load_explicit(&conn->since_ms, memory_order_relaxed);
 	out->last_fc =
 	    atomic_load_explicit(&conn->last_fc, memory_order_relaxed) & 0xff;
-	format_peer(conn, out->peer, sizeof(out->peer));
+	format_peer(conn, seg_cold(seg_worker(&v->seg), i), out->peer,
+	    sizeof(out->peer));
 	/* it may have been closed and given to another one meanwhile */
 	return atomic_load_explicit(&conn->used, memory_order_acquire) ==
 	    CONN_USED &&

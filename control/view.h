@@ -22,7 +22,8 @@ struct view_conn {
 	uint64_t requests;
 	uint64_t since_ms; /* unix time */
 	unsigned last_fc; /* 0: none yet */
-	char peer[64]; /* "10.0.0.7:4021", "[::1]:4021" */
+	char peer[CONN_PEER_MAX]; /* "10.0.0.7:4021", "[::1]:4021", or what a
+				   * worker has written, whatever that is */
 };
 
 /* Makes c->views, one per configured worker; maps nothing yet. 0, or -1 with

@@ -16,6 +16,7 @@ enum {
 	BATCH_OUT = 16384,
 	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
 	CONN_ROLE_MAX = 63,
+	CONN_PEER_MAX = 64,
 };
 
 /* Counters; written by the worker alone (relaxed), read by all. */
@@ -65,7 +66,7 @@ struct shm_conn {
 	_Atomic uint64_t since_ms; /* unix time */
 	_Atomic uint32_t last_fc;
 	uint16_t port;
-	uint16_t family; /* AF_INET, AF_INET6 */
+	uint16_t family; /* AF_INET, AF_INET6; AF_UNSPEC: see cold.peer */
 	uint8_t addr[16]; /* network order; 4 or 16 bytes of it */
 	struct shm_conn_half half[2];
 };
@@ -78,6 +79,7 @@ struct shm_conn_cold {
 	 * length, 0: there is no telling */
 	_Atomic uint8_t role_len;
 	char role[CONN_ROLE_MAX]; /* not ended; longer ones are cut */
+	char peer[CONN_PEER_MAX]; /* in words, if it has no IP address */
 };
 
 /*

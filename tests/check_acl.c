@@ -164,8 +164,13 @@ START_TEST(a_socket_of_another_family_matches_nothing)
 	struct conf_cidrs list = { .at = c, .n = 2 };
 	struct acl_peer p;
 
+	char text[ACL_TEXT_MAX];
+
 	acl_peer_set(&p, &ss);
 	ck_assert(!acl_match(&list, &p));
+	ck_assert_str_eq(acl_peer_text(&p, text), "?");
+	p.text = "uid:7/pid:8";
+	ck_assert_str_eq(acl_peer_text(&p, text), "uid:7/pid:8");
 }
 END_TEST
 

@@ -286,6 +286,28 @@ START_TEST(connections_of_a_peer_are_counted_whatever_their_port)
 }
 END_TEST
 
+START_TEST(a_peer_without_an_address_is_told_in_words)
+{
+	static const char word[] = "uid:7/pid:8";
+	char words[sizeof(word)], text[ACL_TEXT_MAX];
+	struct acl_peer p = { .family = AF_UNSPEC, .addr = { 7 } }, got;
+	struct acl_peer other = { .family = AF_UNSPEC, .addr = { 8 } };
+	unsigned n;
+	struct conn *c;
+
+	memcpy(words, word, sizeof(word));
+	p.text = words;
+	c = conns_open(&cs, -1, &p, false);
+	memset(words, 'x', sizeof(words) - 1); /* they were borrowed */
+	conns_peer(c, &got);
+	ck_assert_str_eq(acl_peer_text(&got, text), word);
+	ck_assert_ptr_eq(conns_oldest_of(&cs, &p, &n), c);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ptr_eq(conns_oldest_of(&cs, &other, &n), NULL);
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 START_TEST(idle_connections_expire_by_their_last_request)
 {
 	struct conn *a = open_from(1, false), *b = open_from(2, true);
@@ -466,6 +488,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_record_tells_peer_serial_and_operation);
 	tcase_add_test(tc, closing_closes_the_socket);
+	tcase_add_test(tc, a_peer_without_an_address_is_told_in_words);
 	tcase_add_test(
 	    tc, a_serial_is_never_used_twice_and_finds_its_connection);
 	tcase_add_test(tc, a_record_used_again_has_another_generation);

@@ -44,6 +44,10 @@ acl_peer_text(const struct acl_peer *p, char buf[ACL_TEXT_MAX])
 {
 	char host[INET6_ADDRSTRLEN] = "?";
 
+	if (p->family == AF_UNSPEC) {
+		snprintf(buf, ACL_TEXT_MAX, "%s", p->text ? p->text : "?");
+		return buf;
+	}
 	inet_ntop(p->family, p->addr, host, sizeof(host));
 	snprintf(buf, ACL_TEXT_MAX, p->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
 	    host, p->port);

@@ -10,22 +10,28 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "shm/layout_worker.h"
 #include "supervisor/conf.h"
 
 /* The other end of a connection. An IPv4 address that came through an IPv6
  * socket is held as IPv4, so that one list covers both. */
 struct acl_peer {
-	int family; /* AF_INET, AF_INET6 */
+	int family; /* AF_INET, AF_INET6; AF_UNSPEC: only a plugin knows */
 	uint16_t port;
-	uint8_t addr[16]; /* network order; 4 or 16 bytes of it, the rest 0 */
+	uint8_t addr[16]; /* network order; 4 or 16 bytes of it, the rest 0;
+			   * AF_UNSPEC: the plugin's, to tell hosts apart */
+	const char *text; /* AF_UNSPEC: in words; borrowed */
 };
 
-enum { ACL_TEXT_MAX = INET6_ADDRSTRLEN + sizeof("[]:65535") };
+enum { ACL_TEXT_MAX = CONN_PEER_MAX };
+_Static_assert(
+    ACL_TEXT_MAX >= INET6_ADDRSTRLEN + sizeof("[]:65535"), "any address");
 
-/* From what accept() gave; another family yields AF_UNSPEC. */
+/* From what accept() gave; another family yields AF_UNSPEC without words. */
 void acl_peer_set(struct acl_peer *, const struct sockaddr_storage *);
 
-/* "10.0.0.7:4021", "[::1]:4021". Returns buf. */
+/* "10.0.0.7:4021", "[::1]:4021"; the words of who has no address, "?" without
+ * any. Returns buf. */
 const char *acl_peer_text(const struct acl_peer *, char buf[ACL_TEXT_MAX]);
 
 bool acl_same_host(const struct acl_peer *, const struct acl_peer *);

@@ -300,6 +300,8 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	rec->port = p->port;
 	rec->family = (uint16_t)p->family;
 	memcpy(rec->addr, p->addr, sizeof(rec->addr));
+	if (p->family == AF_UNSPEC)
+		acl_peer_text(p, c->rec.cold->peer);
 	atomic_store_explicit(&rec->serial,
 	    1 +
 		atomic_fetch_add_explicit(
@@ -395,6 +397,7 @@ conns_peer(const struct conn *c, struct acl_peer *p)
 	p->family = c->rec.shm->family;
 	p->port = c->rec.shm->port;
 	memcpy(p->addr, c->rec.shm->addr, sizeof(p->addr));
+	p->text = c->rec.cold->peer;
 }
 
 struct conn *

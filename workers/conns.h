@@ -99,7 +99,7 @@ bool conns_may_log(struct conns *);
  * character if it is too long to be shown. Once a connection. */
 void conns_role(struct conn *, const char *role);
 
-/* The peer of a connection. */
+/* The peer of a connection; its words are the record's. */
 void conns_peer(const struct conn *, struct acl_peer *);
 
 struct conn *conns_by_serial(const struct conns *, uint64_t serial);

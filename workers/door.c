@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -166,14 +167,20 @@ retry(struct door *d)
 }
 
 static int
-take(struct door *d, struct sockaddr_storage *ss)
+take(struct door *d, struct acl_peer *who)
 {
-	socklen_t len = sizeof(*ss);
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	int fd;
 
+	memset(who, 0, sizeof(*who));
 	if (d->accept != NULL)
-		return d->accept(d->arg, d->listen_fd, ss);
-	return accept4(d->listen_fd, (struct sockaddr *)ss, &len,
+		return d->accept(d->arg, d->listen_fd, who);
+	fd = accept4(d->listen_fd, (struct sockaddr *)&ss, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1)
+		acl_peer_set(who, &ss);
+	return fd;
 }
 
 /* Takes one connection; false if there is none, or none for this worker. */
@@ -181,15 +188,13 @@ static bool
 accept_one(struct door *d)
 {
 	struct worker *w = d->worker;
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	struct acl_peer peer;
 	char text[ACL_TEXT_MAX];
-	int fd = take(d, &ss);
+	int fd = take(d, &peer);
 
 	if (fd == -1)
 		return retry(d);
 	d->in_vain = false;
-	acl_peer_set(&peer, &ss);
 	if (acl_allows(w->conf, &peer)) {
 		admit(d, fd, &peer);
 		return true;

@@ -20,9 +20,8 @@ struct door {
 	/* Ends a connection that gives way, as conns_close() would. */
 	void (*leave)(void *arg, struct conn *, const char *why,
 	    _Atomic uint64_t *counter);
-	/* Takes one connection that waits at the listener, as accept4() would,
-	 * non-blocking and CLOEXEC. NULL: accept4(). */
-	int (*accept)(void *arg, int listen_fd, struct sockaddr_storage *);
+	/* As in struct stream_ops. NULL: accept4(). */
+	int (*accept)(void *arg, int listen_fd, struct acl_peer *);
 	int listen_fd;
 	struct event listener, pause;
 	int reserve_fd; /* given up to turn somebody away */

@@ -409,11 +409,11 @@ enter(void *arg, struct conn *c)
 }
 
 static int
-take(void *arg, int listen_fd, struct sockaddr_storage *ss)
+take(void *arg, int listen_fd, struct acl_peer *who)
 {
 	struct stream *st = arg;
 
-	return st->ops->accept(st, listen_fd, ss);
+	return st->ops->accept(st, listen_fd, who);
 }
 
 int

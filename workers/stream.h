@@ -33,9 +33,9 @@ struct stream_ops {
 	enum io (*send)(
 	    struct conn *, const uint8_t *buf, size_t len, size_t *n);
 	/* Takes one connection that waits at the listener, as accept4() would,
-	 * non-blocking and CLOEXEC. NULL: accept4(). */
-	int (*accept)(
-	    struct stream *, int listen_fd, struct sockaddr_storage *);
+	 * non-blocking and CLOEXEC, and says who it is, who was set to nobody.
+	 * NULL: accept4(). */
+	int (*accept)(struct stream *, int listen_fd, struct acl_peer *);
 	/* True if recv would give out bytes that the descriptor does not
 	 * announce any more. NULL: never. */
 	bool (*pending)(const struct conn *);

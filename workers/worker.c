@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sys/timerfd.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,7 +171,7 @@ loop(struct worker *w)
 	while (!w->done) {
 		w->turned = false;
 		if (event_base_loop(w->base, EVLOOP_ONCE) == -1)
-			fatal(70, "event loop failed");
+			fatal(EX_SOFTWARE, "event loop failed");
 	}
 }
 
@@ -181,21 +182,23 @@ worker_main(struct proc *p)
 		.proc = p,
 		.conf = p->transport,
 		.beat_fd = -1,
+		.code = EX_SOFTWARE,
 	};
 	int rc = 0;
 
 	w.shm = seg_worker(&p->worker_seg);
 	if ((w.ops = transport_find(&w)) == NULL)
-		return proc_failed(p, 70, "%s", w.why);
+		return proc_failed(p, w.code, "%s", w.why);
 	if ((w.base = base_new()) == NULL)
-		return proc_failed(p, 70, "no event loop");
+		return proc_failed(p, EX_SOFTWARE, "no event loop");
 	if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1) {
-		rc = proc_failed(p, 70, "cannot make its events");
+		rc = proc_failed(p, EX_SOFTWARE, "cannot make its events");
 		goto out;
 	}
 	worker_tick(&w);
 	if (w.ops->start(&w) == -1) {
-		rc = proc_failed(p, 70, "%s", w.why != NULL ? w.why : "start");
+		rc = proc_failed(
+		    p, w.code, "%s", w.why != NULL ? w.why : "start");
 		goto out;
 	}
 	proc_ready(p);

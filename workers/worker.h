@@ -28,6 +28,8 @@ struct worker {
 	bool done; /* the loop is to end */
 	void *state; /* the transport's own */
 	const char *why; /* what went wrong in start */
+	int code; /* the exit code for that; 78: it will not go better a second
+		   * time. 70 where nothing else is set */
 	int beat_fd;
 	struct event orders, beat, deadline;
 };
