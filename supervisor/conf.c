@@ -12,7 +12,9 @@
 #include "supervisor/conf_dump.h"
 #include "supervisor/conf_net.h"
 #include "supervisor/conf_range.h"
+#include "supervisor/conf_paths.h"
 #include "supervisor/conf_roles.h"
+#include "supervisor/conf_serial.h"
 #include "supervisor/conf_transport.h"
 
 #define IN_CONF(m) .off = offsetof(struct conf, m)
@@ -47,6 +49,9 @@ static const char *const transport_types[] = { [CONF_TCP] = "tcp",
 	[CONF_UDP] = "udp",
 	[CONF_SERIAL] = "serial",
 	NULL };
+/* From CONF_NOT_TCP on. */
+static const char *const transport_kinds[] = { "tcp", "tls", "udp", "serial",
+	"a plugin's", "serial on a socket", NULL };
 static const char *const client_cert_words[] = { [CONF_CERT_REQUIRE] =
 						     "require",
 	[CONF_CERT_REQUEST] = "request",
@@ -236,7 +241,8 @@ static const struct conf_key transport_keys[] = {
 	    .takes = "tcp | tls | udp | serial | a plugin's",
 	    .read = conf_type_read, .dump = conf_type_dump,
 	    .help = "what carries the frames" },
-	{ "listen", CONF_OWN, CONF_NOT_SERIAL, IN_TRANSPORT(listen),
+	{ "listen", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SOCKET,
+	    IN_TRANSPORT(listen), .instead = "port",
 	    .takes = "an address and port, \"HOST:PORT\"",
 	    .read = conf_listen_read, .dump = conf_text_dump,
 	    .help = "where clients connect to" },
@@ -300,31 +306,34 @@ static const struct conf_key transport_keys[] = {
 	    .max = 65535,
 	    .help = "requests of a connection that wait for their reply; more "
 		    "get 06; 0 sets no limit" },
-	{ "plugins", CONF_OWN, IN_TRANSPORT(plugins),
+	{ "plugins", CONF_OWN, CONF_FILE, IN_TRANSPORT(plugins),
 	    .takes = "a list of paths", .read = conf_paths_read,
 	    .dump = conf_paths_dump, .text = "none",
 	    .help = "shared objects that only its workers load" },
 	{ "options", CONF_OWN, .takes = "an object of strings and numbers",
 	    .read = conf_options_read, .dump = conf_options_dump,
 	    .help = "what its plugins are told" },
-	{ "cert", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY,
+	{ "cert", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY | CONF_FILE,
 	    IN_TRANSPORT(tls.cert), .takes = "a path, or a list of paths",
 	    .read = conf_paths_read, .dump = conf_paths_dump,
 	    .help = "certificate chains, PEM; by name if there are several" },
-	{ "key", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY, IN_TRANSPORT(tls.key),
-	    .takes = "a path, or a list of paths", .read = conf_paths_read,
-	    .dump = conf_paths_dump, .help = "their private keys, PEM" },
+	{ "key", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY | CONF_FILE,
+	    IN_TRANSPORT(tls.key), .takes = "a path, or a list of paths",
+	    .read = conf_paths_read, .dump = conf_paths_dump,
+	    .help = "their private keys, PEM" },
 	{ "password", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.password),
-	    .max = 1024, .dump = conf_dump_nothing,
+	    .max = 1024, .dump = conf_secret_dump,
 	    .help = "of the private keys" },
-	{ "password_file", CONF_PATH, CONF_TLS_ONLY,
+	{ "password_file", CONF_PATH, CONF_TLS_ONLY | CONF_FILE,
 	    IN_TRANSPORT(tls.password_file), .max = 4096,
 	    .help = "a file with that password in its first line" },
-	{ "ca", CONF_PATH, CONF_TLS_ONLY, IN_TRANSPORT(tls.ca), .max = 4096,
+	{ "ca", CONF_PATH, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.ca),
+	    .max = 4096,
 	    .help = "the authorities whose clients are let in, PEM" },
-	{ "crl", CONF_PATH, CONF_TLS_ONLY, IN_TRANSPORT(tls.crl), .max = 4096,
+	{ "crl", CONF_PATH, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.crl),
+	    .max = 4096,
 	    .help = "what those have revoked, PEM; read again on reload" },
-	{ "ocsp", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.ocsp),
+	{ "ocsp", CONF_OWN, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.ocsp),
 	    .takes = "a path, or a list of paths", .read = conf_paths_read,
 	    .dump = conf_paths_dump,
 	    .help = "OCSP answers to show to clients; read again on reload" },
@@ -337,42 +346,42 @@ static const struct conf_key transport_keys[] = {
 	    .takes = "a path", .read = conf_roles_read, .dump = conf_text_dump,
 	    .help = "what the roles of certificates may do" },
 	{ "port", CONF_OWN, CONF_REQUIRED | CONF_SERIAL_ONLY,
-	    IN_TRANSPORT(serial.port),
+	    IN_TRANSPORT(serial.port), .instead = "listen",
 	    .takes = "a path, or \"socket://HOST:PORT\"",
 	    .read = conf_port_read, .dump = conf_port_dump,
 	    .help = "the serial device" },
-	{ "baudrate", CONF_UINT, CONF_SERIAL_ONLY,
-	    IN_TRANSPORT(serial.baudrate), .min = 50, .max = 12000000,
-	    .def = 19200, .help = "bits a second; any number" },
-	{ "bytesize", CONF_UINT, CONF_SERIAL_ONLY,
-	    IN_TRANSPORT(serial.bytesize), .min = 5, .max = 8, .def = 8,
-	    .help = "bits of a character" },
-	{ "parity", CONF_WORD, CONF_SERIAL_ONLY, IN_TRANSPORT(serial.parity),
+	{ "baudrate", CONF_UINT, CONF_LINE_ONLY, IN_TRANSPORT(serial.baudrate),
+	    .min = 50, .max = 12000000, .def = 19200,
+	    .help = "bits a second; any number" },
+	{ "bytesize", CONF_UINT, CONF_LINE_ONLY, IN_TRANSPORT(serial.bytesize),
+	    .min = 5, .max = 8, .def = 8, .help = "bits of a character" },
+	{ "parity", CONF_WORD, CONF_LINE_ONLY, IN_TRANSPORT(serial.parity),
 	    .words = parity_words, .def = 1,
 	    .help = "none, even, odd, mark or space" },
-	{ "stopbits", CONF_UINT, CONF_SERIAL_ONLY | CONF_PRESET,
+	{ "stopbits", CONF_UINT, CONF_LINE_ONLY | CONF_PRESET,
 	    IN_TRANSPORT(serial.stopbits), .min = 1, .max = 2,
 	    .text = "1; 2 without parity", .help = "between characters" },
-	{ "rs485", CONF_SECTION, CONF_SERIAL_ONLY, .section = &conf_rs485,
+	{ "rs485", CONF_SECTION, CONF_LINE_ONLY, .section = &conf_rs485,
 	    .help = "how the direction of the line is switched" },
-	{ "local_echo", CONF_BOOL, CONF_SERIAL_ONLY,
+	{ "local_echo", CONF_BOOL, CONF_LINE_ONLY,
 	    IN_TRANSPORT(serial.local_echo),
 	    .help = "what is sent comes back, and is dropped" },
-	{ "t15", CONF_WORD, CONF_SERIAL_ONLY, IN_TRANSPORT(serial.t15),
-	    .words = t15_words,
+	{ "t15", CONF_WORD, CONF_LINE_ONLY, IN_TRANSPORT(serial.t15),
+	    .words = t15_words, .dump = conf_t15_dump,
 	    .help = "what a pause within an RTU frame does: nothing, is "
 		    "counted, ends the frame" },
-	{ "turnaround_ms", CONF_UINT, CONF_SERIAL_ONLY,
+	{ "turnaround_ms", CONF_UINT, CONF_LINE_ONLY,
 	    IN_TRANSPORT(serial.turnaround_ms), .max = 10000,
 	    .help = "the wait before each reply" },
-	{ "ascii_timeout_ms", CONF_UINT, CONF_SERIAL_ONLY,
+	{ "ascii_timeout_ms", CONF_UINT, CONF_LINE_ONLY,
 	    IN_TRANSPORT(serial.ascii_timeout_ms), .min = 10, .max = 60000,
-	    .def = 1000, .help = "the longest pause within an ASCII frame" },
+	    .def = 1000, .dump = conf_ascii_timeout_dump,
+	    .help = "the longest pause within an ASCII frame" },
 	{ NULL },
 };
 
 static const struct conf_key rs485_keys[] = {
-	{ "mode", CONF_WORD, IN_TRANSPORT(serial.rs485.mode),
+	{ "mode", CONF_WORD, CONF_REQUIRED, IN_TRANSPORT(serial.rs485.mode),
 	    .words = rs485_words,
 	    .help = "off, by the driver (ioctl), by hand (rts), or whichever "
 		    "of the two works (auto)" },
@@ -404,8 +413,9 @@ static const struct conf_key restart_keys[] = {
 	{ NULL },
 };
 
-#define SECTION(name, path, what) \
-	const struct conf_section conf_##name = { path, what, name##_keys }
+#define SECTION(name, path, what)                                          \
+	const struct conf_section conf_##name = { path, what, name##_keys, \
+		NULL }
 
 SECTION(top, "", "the top level");
 SECTION(store, "store", "\"store\"");
@@ -416,7 +426,8 @@ SECTION(range, "devices.NAME.TABLE[]", "a range");
 SECTION(file, "devices.NAME.files[]", "a file");
 SECTION(fifo, "devices.NAME.fifos[]", "a FIFO queue");
 SECTION(identity, "devices.NAME.identity", "\"identity\"");
-SECTION(transport, "transports.NAME", "a transport");
+const struct conf_section conf_transport = { "transports.NAME", "a transport",
+	transport_keys, transport_kinds };
 SECTION(restart, "transports.NAME.restart", "\"restart\"");
 SECTION(rs485, "transports.NAME.rs485", "\"rs485\"");
 

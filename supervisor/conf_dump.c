@@ -140,12 +140,24 @@ conf_out_section(struct conf_out *o, const struct conf_section *section,
 			out_member(o, key, obj);
 }
 
-void
-conf_dump(const struct conf *conf, FILE *out)
+static void
+out_all(const struct conf *conf, FILE *out, bool secret)
 {
-	struct conf_out o = { .f = out, .depth = 1 };
+	struct conf_out o = { .f = out, .depth = 1, .secret = secret };
 
 	fputc('{', out);
 	conf_out_section(&o, &conf_top, 0, conf);
 	fputs("\n}\n", out);
+}
+
+void
+conf_dump(const struct conf *conf, FILE *out)
+{
+	out_all(conf, out, false);
+}
+
+void
+conf_dump_secret(const struct conf *conf, FILE *out)
+{
+	out_all(conf, out, true);
 }

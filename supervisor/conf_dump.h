@@ -13,6 +13,7 @@ struct conf_out {
 	FILE *f;
 	unsigned depth;
 	bool begun; /* the open bracket has a member */
+	bool secret; /* passwords, too */
 };
 
 /* A member begins: comma, line, key (NULL in lists). */
@@ -30,6 +31,6 @@ void conf_out_section(struct conf_out *, const struct conf_section *,
 
 conf_dump_fn conf_devices_dump, conf_transports_dump, conf_table_dump,
     conf_files_dump, conf_fifos_dump, conf_identity_dump, conf_text_dump,
-    conf_dump_nothing;
+    conf_secret_dump, conf_dump_nothing;
 
 #endif

@@ -31,6 +31,14 @@ conf_text_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 	conf_out_text(o, key->name, *text);
 }
 
+void
+conf_secret_dump(
+    struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	if (o->secret)
+		conf_text_dump(o, key, obj);
+}
+
 /* ---- values ---- */
 
 static bool
@@ -232,6 +240,13 @@ conf_devices_dump(
 
 /* ---- transports ---- */
 
+/* Unit 0 is nobody's where it is for broadcasts. */
+static int
+first_unit(const struct conf_transport *t)
+{
+	return t->broadcast ? 1 : 0;
+}
+
 /* The device that most units have, the first of them; CONF_NO_DEVICE if some
  * unit has none, because "*" would give it one. */
 static int
@@ -242,7 +257,7 @@ commonest(const struct conf_transport *t, size_t ndevices)
 	for (int d = 0; d < (int)ndevices; d++) {
 		int n = 0;
 
-		for (int unit = 0; unit < CONF_UNITS; unit++) {
+		for (int unit = first_unit(t); unit < CONF_UNITS; unit++) {
 			if (t->units[unit] == CONF_NO_DEVICE)
 				return CONF_NO_DEVICE;
 			n += t->units[unit] == d;
@@ -263,7 +278,7 @@ out_units(struct conf_out *o, const char *key, const struct conf *conf,
 	char number[12];
 
 	conf_out_open(o, key, '{');
-	for (int unit = 0; unit < CONF_UNITS; unit++) {
+	for (int unit = first_unit(t); unit < CONF_UNITS; unit++) {
 		if (t->units[unit] == CONF_NO_DEVICE || t->units[unit] == every)
 			continue;
 		snprintf(number, sizeof(number), "%d", unit);
@@ -285,8 +300,7 @@ conf_transports_dump(
 		const struct conf_transport *t = &conf->transports[i];
 
 		conf_out_open(o, t->name, '{');
-		conf_out_section(
-		    o, &conf_transport, (unsigned)CONF_NOT_TCP << t->type, t);
+		conf_out_section(o, &conf_transport, conf_transport_skip(t), t);
 		out_units(o, "units", conf, t);
 		conf_out_close(o, '}');
 	}

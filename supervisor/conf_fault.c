@@ -140,3 +140,11 @@ conf_place(char *buf, size_t size, const struct jsonc_node *node,
 		snprintf(buf, size, "%.200s:%u:%u", node->doc->path, line, col);
 	return buf;
 }
+
+const struct jsonc_node *
+conf_at(const struct jsonc_node *object, const char *key)
+{
+	const struct jsonc_node *member = jsonc_get(object, key);
+
+	return member != NULL ? member : object;
+}

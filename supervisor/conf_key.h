@@ -39,12 +39,13 @@ enum {
 	CONF_NOT_UDP = 64,
 	CONF_NOT_SERIAL = 128,
 	CONF_NOT_CUSTOM = 256,
-	CONF_TLS_ONLY =
-	    CONF_NOT_TCP | CONF_NOT_UDP | CONF_NOT_SERIAL | CONF_NOT_CUSTOM,
+	CONF_NOT_SOCKET = 512, /* serial, where "port" is "socket://..." */
+	CONF_FILE = 1024, /* paths: no directory */
+	CONF_TLS_ONLY = CONF_NOT_TCP | CONF_NOT_UDP | CONF_NOT_SERIAL |
+	    CONF_NOT_CUSTOM | CONF_NOT_SOCKET,
 	CONF_SERIAL_ONLY =
 	    CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP | CONF_NOT_CUSTOM,
-	CONF_CUSTOM_ONLY =
-	    CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP | CONF_NOT_SERIAL,
+	CONF_LINE_ONLY = CONF_SERIAL_ONLY | CONF_NOT_SOCKET,
 };
 
 typedef void conf_read_fn(struct conf_ctx *, const struct jsonc_node *,
@@ -65,6 +66,7 @@ struct conf_key {
 			    * CONF_LATER: whose key it is */
 	const char *const *words; /* ends with NULL */
 	const struct conf_section *section;
+	const char *instead; /* the key for where this one does not apply */
 	conf_read_fn *read; /* CONF_OWN; never for what is left out */
 	conf_dump_fn *dump; /* instead of what kind does */
 	const char *help; /* a sentence without its full stop */
@@ -76,6 +78,8 @@ struct conf_section {
 	const char *path; /* "transports.NAME": in the manual */
 	const char *what; /* "a transport" */
 	const struct conf_key *keys; /* ends with a name of NULL */
+	const char *const *kinds; /* what the flags from CONF_NOT_TCP on say
+				   * no to, in words; ends with NULL */
 };
 
 extern const struct conf_section conf_top, conf_store, conf_control, conf_curve,

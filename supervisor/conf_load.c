@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "supervisor/conf_net.h"
-#include "supervisor/conf_roles.h"
+#include "supervisor/conf_paths.h"
 #include "supervisor/conf_read.h"
+#include "supervisor/conf_roles.h"
 #include "supervisor/mem.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, READ_BYTES = 65536 };
@@ -298,23 +299,15 @@ free_device(struct conf_device *d)
 }
 
 static void
-free_paths(struct conf_paths *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		free(list->at[i]);
-	free(list->at);
-}
-
-static void
 free_transport(struct conf_transport *t)
 {
 	free(t->name);
 	free(t->type_name);
 	free(t->listen);
-	free_paths(&t->tls.cert);
-	free_paths(&t->tls.key);
-	free_paths(&t->tls.ocsp);
-	free_paths(&t->plugins);
+	conf_paths_free(&t->tls.cert);
+	conf_paths_free(&t->tls.key);
+	conf_paths_free(&t->tls.ocsp);
+	conf_paths_free(&t->plugins);
 	free(t->tls.password);
 	free(t->tls.password_file);
 	free(t->tls.ca);

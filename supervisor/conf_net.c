@@ -11,7 +11,7 @@
 
 #include "supervisor/mem.h"
 
-enum { HOST_MAX = 64, LISTEN_MAX = 64 };
+enum { HOST_MAX = 64, LISTEN_TEXT = 4096 /* for a plugin */ };
 
 /* A port or a prefix length: only digits, at most max. */
 static bool
@@ -207,10 +207,12 @@ conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 
 	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
 		return;
-	if (t->type == CONF_CUSTOM)
-		t->listen = mem_text(node->text);
-	else
+	if (t->type == CONF_CUSTOM) {
+		if (conf_text_ok(ctx, node, key->name, LISTEN_TEXT))
+			t->listen = mem_text(node->text);
+	} else {
 		conf_listen_text(ctx, node, node->text, t);
+	}
 }
 
 void

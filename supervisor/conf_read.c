@@ -6,14 +6,15 @@
  */
 #include "supervisor/conf_read.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shm/seg.h"
 #include "supervisor/mem.h"
-#include "supervisor/near.h"
 
 /* Where a row's value lies in its struct. */
 #define AT(obj, key, type) ((type *)(void *)((char *)(obj) + (key)->off))
@@ -90,6 +91,20 @@ conf_absolute(const struct jsonc_doc *doc, const char *path)
 	return whole;
 }
 
+void
+conf_check_path(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0) {
+		if (!(key->flags & CONF_FILE) || !S_ISDIR(st.st_mode))
+			return;
+		errno = EISDIR;
+	}
+	conf_fault(ctx, node, "\"%s\": %s: %m", key->name, path);
+}
+
 static size_t
 count_words(const char *const *words)
 {
@@ -126,22 +141,22 @@ read_word(struct conf_ctx *ctx, const struct jsonc_node *node,
 	return -1;
 }
 
-static bool
-text_ok(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key)
+bool
+conf_text_ok(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const char *name, size_t max)
 {
 	if (!conf_want(ctx, node, JSONC_STRING, "a string"))
 		return false;
-	if (strlen(node->text) > key->max) {
+	if (strlen(node->text) > max) {
 		conf_fault(ctx, node,
-		    "\"%s\" is %zu bytes long; %u is the most", key->name,
-		    strlen(node->text), key->max);
+		    "\"%s\" is %zu bytes long; %zu is the most", name,
+		    strlen(node->text), max);
 		return false;
 	}
 	for (const char *p = node->text; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f) {
 			conf_fault(ctx, node,
-			    "\"%s\" holds a control character", key->name);
+			    "\"%s\" holds a control character", name);
 			return false;
 		}
 	return true;
@@ -151,7 +166,7 @@ static void
 read_text(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, char **out)
 {
-	if (!text_ok(ctx, node, key))
+	if (!conf_text_ok(ctx, node, key->name, key->max))
 		return;
 	if (key->kind == CONF_NAME && !seg_name_ok(node->text)) {
 		conf_fault(ctx, node,
@@ -163,8 +178,8 @@ read_text(struct conf_ctx *ctx, const struct jsonc_node *node,
 	free(*out);
 	*out = key->kind == CONF_PATH ? conf_absolute(node->doc, node->text)
 				      : mem_text(node->text);
-	if (key->kind == CONF_PATH && access(*out, F_OK) != 0)
-		conf_fault(ctx, node, "\"%s\": %s: %m", key->name, *out);
+	if (key->kind == CONF_PATH)
+		conf_check_path(ctx, node, key, *out);
 }
 
 static void
@@ -272,81 +287,6 @@ set_default(struct conf_ctx *ctx, const struct conf_key *key, void *obj)
 	}
 }
 
-/* The section other than this one that has a key of the name. */
-static const struct conf_section *
-elsewhere(const struct conf_section *here, const char *name)
-{
-	const struct conf_key *key;
-
-	for (const struct conf_section *const *s = conf_sections; *s != NULL;
-	     s++)
-		for (key = (*s)->keys; key->name != NULL; key++)
-			if (*s != here && strcmp(key->name, name) == 0 &&
-			    !(key->flags & CONF_LATER))
-				return *s;
-	return NULL;
-}
-
-static bool
-same_start(const char *a, const char *b)
-{
-	size_t na = strlen(a), nb = strlen(b);
-
-	return strncmp(a, b, na < nb ? na : nb) == 0;
-}
-
-static void
-unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_section *section, const char *what, unsigned skip)
-{
-	const char *names[CONF_KEYS_MAX];
-	const struct conf_section *other;
-	const char *near;
-	char hint[CONF_HINT];
-	size_t n = 0;
-
-	for (const struct conf_key *k = section->keys; k->name != NULL; k++)
-		if (!(k->flags & (CONF_LATER | skip)))
-			names[n++] = k->name;
-	other = elsewhere(section, node->key);
-	conf_hint(hint, node->key, names, n);
-	/* the right key in the wrong place beats one that looks like it, unless
-	 * only an end is wrong, as in "unit" for "units" */
-	near = near_name(node->key, names, n);
-	if (other != NULL && (near == NULL || !same_start(near, node->key)))
-		snprintf(
-		    hint, sizeof(hint), "; it belongs into %s", other->what);
-	conf_fault_key(
-	    ctx, node, "unknown key \"%s\" in %s%s", node->key, what, hint);
-}
-
-/* The row of a member, or -1 after noting a mistake. */
-static int
-find_row(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_section *section, const char *what, unsigned skip)
-{
-	const struct conf_key *key;
-
-	for (key = section->keys; key->name != NULL; key++)
-		if (strcmp(key->name, node->key) == 0)
-			break;
-	if (key->name == NULL) {
-		unknown_key(ctx, node, section, what, skip);
-		return -1;
-	}
-	if (key->flags & CONF_LATER) {
-		conf_fault_key(ctx, node, "\"%s\" (%s) is not in this version",
-		    key->name, key->takes);
-		return -1;
-	}
-	if (key->flags & skip) {
-		conf_fault_key(
-		    ctx, node, "\"%s\" does not apply to %s", key->name, what);
-		return -1;
-	}
-	return (int)(key - section->keys);
-}
-
 void
 conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_section *section, const char *what, unsigned skip,
@@ -361,7 +301,8 @@ conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (node != NULL)
 		for (const struct jsonc_node *m = node->in.first; m != NULL;
 		     m = m->next)
-			if ((row = find_row(ctx, m, section, what, skip)) >= 0)
+			if ((row = conf_find_row(
+				 ctx, m, section, what, skip)) >= 0)
 				at[row] = m;
 	/* defaults first: what a mistake leaves is then defined */
 	for (key = section->keys; key->name != NULL; key++)

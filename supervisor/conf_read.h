@@ -55,6 +55,11 @@ const char *conf_hint(char hint[CONF_HINT], const char *typed,
 void conf_read_section(struct conf_ctx *, const struct jsonc_node *,
     const struct conf_section *, const char *what, unsigned skip, void *obj);
 
+/* The row of a member in its section, or -1 after noting a mistake; the rest as
+ * for conf_read_section(). */
+int conf_find_row(struct conf_ctx *, const struct jsonc_node *,
+    const struct conf_section *, const char *what, unsigned skip);
+
 /* True if the node is of the type; notes a mistake with what was wanted. */
 bool conf_want(struct conf_ctx *, const struct jsonc_node *, enum jsonc_type,
     const char *wanted);
@@ -70,5 +75,19 @@ char *conf_resolve(const struct jsonc_doc *, const char *path);
 /* The same from the root on: what the configuration keeps must not depend on
  * where we are. */
 char *conf_absolute(const struct jsonc_doc *, const char *path);
+
+/* True if the node is a string of at most max bytes without control
+ * characters; notes a mistake about what is called name. */
+bool conf_text_ok(
+    struct conf_ctx *, const struct jsonc_node *, const char *name, size_t max);
+
+/* Notes a mistake if there is nothing at the path, or with CONF_FILE a
+ * directory. */
+void conf_check_path(struct conf_ctx *, const struct jsonc_node *,
+    const struct conf_key *, const char *path);
+
+/* The member of that name, else the object itself: where a mistake stands that
+ * is about both. */
+const struct jsonc_node *conf_at(const struct jsonc_node *, const char *key);
 
 #endif

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transports of the configuration: units, and what must hold between one
- * transport and the others. Runs before the first fork; opens no socket.
+ * Transports of the configuration: their types, their units, and the keys that
+ * any of them may have. Runs before the first fork; opens no socket.
  */
 #include "supervisor/conf_transport.h"
 
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "shm/seg.h"
+#include "supervisor/conf_between.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_dump.h"
-#include "supervisor/conf_net.h"
+#include "supervisor/conf_serial.h"
+#include "supervisor/conf_tls.h"
 #include "supervisor/mem.h"
+#include "supervisor/near.h"
 
 /* ---- units ---- */
 
@@ -142,6 +144,32 @@ type_key(void)
 	return key;
 }
 
+static bool
+has_plugins(const struct jsonc_node *node)
+{
+	const struct jsonc_node *list = jsonc_get(node, "plugins");
+
+	return list != NULL && (list->type != JSONC_ARRAY || list->in.n > 0);
+}
+
+/* What a transport whose type is missing or unknown was probably meant to be,
+ * so that its other keys are not told to be wrong as well. */
+static enum conf_type
+guess_type(const struct jsonc_node *node, const struct jsonc_node *type)
+{
+	const char *const *words = type_key()->words;
+	const char *near = NULL;
+
+	if (type != NULL && type->type == JSONC_STRING)
+		near = near_name(type->text, words, CONF_CUSTOM);
+	for (int i = 0; near != NULL && words[i] != NULL; i++)
+		if (words[i] == near)
+			return (enum conf_type)i;
+	if (jsonc_get(node, "port") != NULL)
+		return CONF_SERIAL;
+	return jsonc_get(node, "cert") != NULL ? CONF_TLS : CONF_TCP;
+}
+
 /* What type a transport is of; what is no type of ours is a plugin's. */
 static enum conf_type
 type_of(const struct jsonc_node *node)
@@ -154,7 +182,9 @@ type_of(const struct jsonc_node *node)
 	     i++)
 		if (strcmp(words[i], type->text) == 0)
 			return (enum conf_type)i;
-	return jsonc_get(node, "plugins") != NULL ? CONF_CUSTOM : CONF_TCP;
+	if (type != NULL && has_plugins(node))
+		return CONF_CUSTOM;
+	return guess_type(node, type);
 }
 
 void
@@ -168,8 +198,15 @@ conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (!conf_want(ctx, node, JSONC_STRING, "a string"))
 		return;
 	t->type_name = mem_text(node->text);
-	if (t->type == CONF_CUSTOM ||
-	    strcmp(key->words[t->type], node->text) == 0)
+	if (t->type == CONF_CUSTOM) {
+		if (!seg_name_ok(node->text))
+			conf_fault(ctx, node,
+			    "\"%.60s\" is no name for a type: letters, digits, "
+			    "\"_\" and \"-\", at most 40",
+			    node->text);
+		return;
+	}
+	if (strcmp(key->words[t->type], node->text) == 0)
 		return;
 	for (int i = 0; i < CONF_CUSTOM; i++)
 		names[i] = key->words[i];
@@ -188,124 +225,6 @@ conf_type_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 	conf_out_text(o, key->name, t->type_name);
 }
 
-/* ---- lists ---- */
-
-static void
-add_path(struct conf_ctx *ctx, const struct jsonc_node *node,
-    struct conf_paths *list)
-{
-	char *path;
-
-	if (!conf_want(ctx, node, JSONC_STRING, "a path"))
-		return;
-	path = conf_absolute(node->doc, node->text);
-	if (access(path, F_OK) != 0)
-		conf_fault(ctx, node, "%s: %m", path);
-	list->at = mem_more(list->at, list->n, sizeof(char *));
-	list->at[list->n++] = path;
-}
-
-void
-conf_paths_read(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, void *obj)
-{
-	struct conf_paths *list = (void *)((char *)obj + key->off);
-
-	if (node->type != JSONC_ARRAY) {
-		add_path(ctx, node, list);
-		return;
-	}
-	for (const struct jsonc_node *n = node->in.first; n != NULL;
-	     n = n->next)
-		add_path(ctx, n, list);
-}
-
-void
-conf_paths_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
-{
-	const struct conf_paths *list =
-	    (const void *)((const char *)obj + key->off);
-
-	if (list->n == 0)
-		return;
-	conf_out_open(o, key->name, '[');
-	for (size_t i = 0; i < list->n; i++)
-		conf_out_text(o, NULL, list->at[i]);
-	conf_out_close(o, ']');
-}
-
-void
-conf_options_read(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, void *obj)
-{
-	struct conf_transport *t = obj;
-	struct conf_option o;
-
-	if (!conf_want(ctx, node, JSONC_OBJECT, key->takes))
-		return;
-	for (const struct jsonc_node *n = node->in.first; n != NULL;
-	     n = n->next) {
-		if (n->type == JSONC_INTEGER || n->type == JSONC_REAL)
-			o.value = mem_format("%.17g", jsonc_number(n));
-		else if (n->type == JSONC_BOOL)
-			o.value = mem_text(n->yes ? "true" : "false");
-		else if (conf_want(ctx, n, JSONC_STRING, "a string or number"))
-			o.value = mem_text(n->text);
-		else
-			continue;
-		o.name = mem_text(n->key);
-		t->options = mem_more(t->options, t->noptions, sizeof(o));
-		t->options[t->noptions++] = o;
-	}
-}
-
-void
-conf_options_dump(
-    struct conf_out *o, const struct conf_key *key, const void *obj)
-{
-	const struct conf_transport *t = obj;
-
-	if (t->noptions == 0)
-		return;
-	conf_out_open(o, key->name, '{');
-	for (size_t i = 0; i < t->noptions; i++)
-		conf_out_text(o, t->options[i].name, t->options[i].value);
-	conf_out_close(o, '}');
-}
-
-/* ---- serial ---- */
-
-void
-conf_port_read(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, void *obj)
-{
-	static const char socket_prefix[] = "socket://";
-	struct conf_transport *t = obj;
-	size_t skip = sizeof(socket_prefix) - 1;
-
-	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
-		return;
-	if (strncmp(node->text, socket_prefix, skip) == 0)
-		conf_listen_text(ctx, node, node->text + skip, t);
-	else
-		t->serial.port = conf_absolute(node->doc, node->text);
-}
-
-void
-conf_port_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
-{
-	const struct conf_transport *t = obj;
-	char *text;
-
-	if (t->serial.port != NULL) {
-		conf_out_text(o, key->name, t->serial.port);
-		return;
-	}
-	text = mem_format("socket://%s", t->listen);
-	conf_out_text(o, key->name, text);
-	free(text);
-}
-
 /* ---- one transport ---- */
 
 static void
@@ -320,25 +239,36 @@ check_restart(struct conf_ctx *ctx, const struct jsonc_node *node,
 		    t->restart.min_backoff_ms, t->restart.max_backoff_ms);
 }
 
-/* What must hold between the keys of one type. */
+/* What must hold between the keys that any type may have. */
 static void
-check_type(struct conf_ctx *ctx, const struct jsonc_node *node,
+check_keys(struct conf_ctx *ctx, const struct jsonc_node *node,
     struct conf_transport *t)
 {
+	const struct jsonc_node *n;
+
 	if (t->type < CONF_SERIAL && node->type == JSONC_OBJECT &&
 	    jsonc_get(node, "listen") == NULL)
 		conf_fault(ctx, node,
-		    "\"listen\" is missing in transport \"%.60s\"", node->key);
-	if (t->type == CONF_TLS && t->tls.cert.n != t->tls.key.n)
-		conf_fault(ctx, node,
-		    "there are %zu certificates and %zu keys; each needs its "
-		    "own",
-		    t->tls.cert.n, t->tls.key.n);
-	if (t->type != CONF_SERIAL || t->serial.port == NULL)
-		return;
-	t->max_connections = 1; /* the line */
-	if (t->serial.parity == 0 && jsonc_get(node, "stopbits") == NULL)
-		t->serial.stopbits = 2; /* SL 2.5.1: 11 bits a character */
+		    "\"listen\" is missing in transport "
+		    "\"%.60s\"",
+		    node->key);
+	n = jsonc_get(jsonc_get(node, "units"), "0");
+	if (t->broadcast && n != NULL)
+		conf_fault_key(ctx, n,
+		    "unit 0 is for broadcasts here, as \"broadcast\" says; it "
+		    "cannot be one device's");
+	n = jsonc_get(node, "options");
+	if (n != NULL && t->plugins.n == 0)
+		conf_fault_key(ctx, n,
+		    "\"options\" are for \"plugins\", and there are none");
+}
+
+unsigned
+conf_transport_skip(const struct conf_transport *t)
+{
+	if (t->type == CONF_SERIAL && t->listen != NULL)
+		return CONF_NOT_SOCKET;
+	return (unsigned)CONF_NOT_TCP << t->type;
 }
 
 static void
@@ -360,87 +290,21 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 	t.serial.stopbits = 1;
 	default_units(ctx, node, &t);
 	conf_read_section(ctx, node, &conf_transport, what,
-	    (unsigned)CONF_NOT_TCP << t.type, &t);
+	    conf_serial_socket(node, &t) ? CONF_NOT_SOCKET
+					 : conf_transport_skip(&t),
+	    &t);
 	check_restart(ctx, node, &t);
-	check_type(ctx, node, &t);
+	check_keys(ctx, node, &t);
+	if (t.type == CONF_TLS)
+		conf_tls_check(ctx, node, &t);
+	if (t.type == CONF_SERIAL)
+		conf_serial_check(ctx, node, &t);
 	conf->transports = mem_more(
 	    conf->transports, conf->ntransports, sizeof(*conf->transports));
 	ctx->transport_at = mem_more(
 	    ctx->transport_at, conf->ntransports, sizeof(*ctx->transport_at));
 	ctx->transport_at[conf->ntransports] = node;
 	conf->transports[conf->ntransports++] = t;
-}
-
-/* ---- between transports ---- */
-
-/* True if the kernel would not let both be bound. */
-static bool
-collide(const struct conf_addr *a, const struct conf_addr *b)
-{
-	if (a->family != b->family || a->port != b->port || a->port == 0)
-		return false;
-	return conf_addr_any(a) || conf_addr_any(b) ||
-	    memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
-static void
-check_listen(struct conf_ctx *ctx, size_t i)
-{
-	const struct conf_transport *t = ctx->conf->transports;
-	const struct jsonc_node *node = jsonc_get(
-	    ctx->transport_at[i], t[i].type == CONF_SERIAL ? "port" : "listen");
-	struct conf_addr mine, other;
-	char why[300], place[CONF_PLACE];
-
-	if (t[i].listen == NULL || t[i].type == CONF_CUSTOM ||
-	    conf_addr_parse(t[i].listen, &mine, why, sizeof(why)) == -1)
-		return;
-	for (size_t j = 0; j < i; j++) {
-		if (t[j].listen == NULL || t[j].type == CONF_CUSTOM ||
-		    (t[i].type == CONF_UDP) != (t[j].type == CONF_UDP) ||
-		    conf_addr_parse(t[j].listen, &other, why, sizeof(why)) ==
-			-1 ||
-		    !collide(&mine, &other))
-			continue;
-		conf_fault(ctx, node,
-		    "%s is taken by transport \"%s\" (%s) at %s", t[i].listen,
-		    t[j].name, t[j].listen,
-		    conf_place(
-			place, sizeof(place), ctx->transport_at[j], node->doc));
-		return;
-	}
-}
-
-/* Every process has a slot and every connection an author number in shared
- * memory; both are limited. */
-static void
-check_room(struct conf_ctx *ctx)
-{
-	const struct conf_transport *t = ctx->conf->transports;
-	uint64_t workers = 0, authors = 0;
-	unsigned others = SHM_SLOTS_MAX - SHM_WORKERS_MAX;
-
-	for (size_t i = 0; i < ctx->conf->ntransports; i++) {
-		workers += t[i].workers;
-		authors += (uint64_t)t[i].workers * t[i].max_connections;
-		if (workers > SHM_WORKERS_MAX) {
-			conf_fault_key(ctx, ctx->transport_at[i],
-			    "too many workers: with those of \"%s\" there are "
-			    "%llu; %u is the most",
-			    t[i].name, (unsigned long long)workers,
-			    SHM_WORKERS_MAX);
-			return;
-		}
-		if (others + workers + authors > SHM_AUTHORS_MAX) {
-			conf_fault_key(ctx, ctx->transport_at[i],
-			    "too many connections: with workers x "
-			    "max_connections of \"%s\" there are %llu; %u is "
-			    "the most",
-			    t[i].name, (unsigned long long)authors,
-			    SHM_AUTHORS_MAX - others - (unsigned)workers);
-			return;
-		}
-	}
 }
 
 void
@@ -454,7 +318,5 @@ conf_transports_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	for (const struct jsonc_node *n = node->in.first; n != NULL;
 	     n = n->next)
 		read_transport(ctx, n);
-	for (size_t i = 0; i < ctx->conf->ntransports; i++)
-		check_listen(ctx, i);
-	check_room(ctx);
+	conf_between_check(ctx);
 }

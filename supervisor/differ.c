@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two configurations side by side. Runs in the throw-away child of a reload.
- * They are compared as conf_dump() writes them, so that every key counts
+ * They are compared as conf_dump_secret() writes them, so that every key counts
  * without being listed here, and a default spelt out is no change.
  */
 #include "supervisor/differ.h"
@@ -34,7 +34,7 @@ dumped(const struct conf *c)
 
 	if (f == NULL)
 		return NULL;
-	conf_dump(c, f);
+	conf_dump_secret(c, f);
 	fclose(f);
 	doc = jsonc_parse("dump", text, len, never, NULL);
 	free(text);

@@ -94,21 +94,6 @@ static const struct bad later[] = {
 	    "2:1: \"server_list\" (simulator files) is not in this version\n"
 	    "2:20: \"device_list\" (simulator files) is not in this "
 	    "version" },
-	{ IN_TRANSPORTS("\"t\": {\"type\": \"udp\", \"listen\": 1}"),
-	    "2:15: \"type\": \"udp\" is not in this version" },
-	{ IN_TRANSPORTS("\"t\": {\"type\": \"tls\", \"cert\": 1}"),
-	    "2:15: \"type\": \"tls\" is not in this version" },
-	{ IN_TRANSPORTS("\"t\": {\"type\": \"serial\", \"nonsense\": 1}"),
-	    "2:15: \"type\": \"serial\" is not in this version" },
-	{ T("\"baudrate\": 9600"),
-	    "2:58: \"baudrate\" (serial transports) is not in this version" },
-	{ T("\"client_cert\": 1"),
-	    "2:58: \"client_cert\" (tls transports) is not in this version" },
-	{ T("\"plugins\": []"),
-	    "2:58: \"plugins\" (plugins) is not in this version" },
-	{ T("\"max_transactions\": 1"),
-	    "2:58: \"max_transactions\" (a limit for each connection) is not "
-	    "in this version" },
 };
 
 /* ---- types and ranges of values ---- */
@@ -169,8 +154,9 @@ static const struct bad values[] = {
 	    "2:74: unknown missing_unit \"silence\": it must be \"exception\" "
 	    "or \"silent\"; did you mean \"silent\"?" },
 	{ IN_TRANSPORTS("\"t\":{\"type\":\"tpc\",\"listen\":\"127.0.0.1:0\"}"),
-	    "2:13: unknown type \"tpc\": it must be \"tcp\"; did you mean "
-	    "\"tcp\"?" },
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or "
+	    "\"serial\", or what one of \"plugins\" serves, not \"tpc\"; "
+	    "did you mean \"tcp\"?" },
 	{ T("\"max_connections\": 0"),
 	    "2:77: \"max_connections\" is 0; it must be from 1 to 60000" },
 	{ T("\"workers\": 65"),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_PATHS_H
+#define SUPERVISOR_CONF_PATHS_H
+
+/*
+ * Lists of paths of the configuration, and the options of plugins.
+ */
+
+#include "supervisor/conf_read.h"
+
+conf_read_fn conf_paths_read, conf_options_read;
+conf_dump_fn conf_paths_dump, conf_options_dump;
+
+void conf_paths_free(struct conf_paths *);
+
+#endif
