@@ -5,17 +5,31 @@
  */
 #include <limits.h>
 #include <stdio.h>
+#include <sysexits.h>
 
 #include "supervisor/part.h"
 #include "supervisor/start.h"
 #include "workers/worker.h"
+
+/* The control process is a part: what libzmq weighs stays in it. */
+static int
+control(struct proc *p)
+{
+	const char *why;
+	proc_main_fn *entry;
+
+	*(void **)&entry = proc_part("control", "control_main", &why);
+	if (entry == NULL)
+		return proc_failed(p, EX_SOFTWARE, "%s", why);
+	return entry(p);
+}
 
 int
 main(int argc, char **argv)
 {
 	struct proc_roles roles = {
 		.worker = worker_main,
-		.control = part_control_main,
+		.control = control,
 	};
 	char path[PATH_MAX];
 

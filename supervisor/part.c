@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads the part of a role. part_path() runs anywhere, the rest only in the
- * child whose part it is.
+ * Finds and loads parts. part_path() runs anywhere, proc_part() only in the
+ * process whose part it is: a child of the daemon, or the command line.
  */
 #include "supervisor/part.h"
 
@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* Where parts may lie, from the folder of the program: as it was built, as it
@@ -52,16 +51,4 @@ proc_part(const char *part, const char *symbol, const char **why)
 	if (at == NULL)
 		*why = dlerror();
 	return at;
-}
-
-int
-part_control_main(struct proc *p)
-{
-	const char *why;
-	proc_main_fn *entry;
-
-	*(void **)&entry = proc_part("control", "control_main", &why);
-	if (entry == NULL)
-		return proc_failed(p, EX_SOFTWARE, "%s", why);
-	return entry(p);
 }

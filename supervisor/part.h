@@ -3,7 +3,7 @@
 #define SUPERVISOR_PART_H
 
 /*
- * Parts: shared objects that only one role loads, after its birth, so that
+ * Parts: shared objects that only one process loads, once it runs, so that
  * what they weigh and what they break stays in that process.
  */
 
@@ -16,8 +16,5 @@
  * beside the program's folder, or below the prefix. False if it is nowhere
  * (out: the last of them). */
 bool part_path(const char *name, char *out, size_t size);
-
-/* proc_main_fn of the control process: loads its part and goes there. */
-int part_control_main(struct proc *);
 
 #endif
