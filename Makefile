@@ -15,6 +15,8 @@ SRC_C	:= $(wildcard control/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone
 SRC_TLS	:= $(wildcard workers/tls/*.c)
+# and for the one command that makes certificates
+SRC_CERTS := $(wildcard control/cli/certs/*.c)
 PLUGINS	:= $(patsubst workers/plugins/%.c,$(O)/plugins/%.so,$(wildcard workers/plugins/*.c))
 MAINS	:= supervisor/main.c control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
@@ -45,7 +47,7 @@ LIBS_TLS = $(call pc,--libs,gnutls)
 LIBS_ZMQ = $(call pc,--libs,libzmq jansson)
 LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 
-PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so
+PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so $(O)/parts/certs.so
 PROGRAMS := $(O)/holdfastd $(PARTS) $(O)/holdfast $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
@@ -85,15 +87,20 @@ $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
 	@mkdir -p $(@D)
 	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
 
+$(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
+	@mkdir -p $(@D)
+	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
+
 # a plugin is somebody else's: it sees holdfast.h and nothing more
 $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h | bootstrap-build
 	@mkdir -p $(@D)
 	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
 $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
-	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ) $(LIBS_TLS)
+	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ) -ldl
 
-$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_TLS) $(SRC_CLI)))
+$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_TLS) \
+    $(SRC_CLI) $(SRC_CERTS)))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 

@@ -14,13 +14,17 @@ enum cli_exit {
 	CLI_OK = 0,
 	CLI_REFUSED = 1, /* by the daemon */
 	CLI_USAGE = 64,
+	CLI_NO_INPUT = 66,
 	CLI_UNREACHABLE = 69,
 	CLI_INTERNAL = 70,
+	CLI_CANNOT_CREATE = 73,
 	CLI_TIMEOUT = 75,
 };
 
 /* How results are shown. CLI_AUTO is a table on a terminal, else tabs. */
 enum cli_output { CLI_AUTO, CLI_TABLE, CLI_JSON, CLI_CSV, CLI_RAW };
+
+enum { CLI_OPTIONS_MAX = 32 };
 
 struct cli {
 	const char *endpoint; /* -s, or made of the run directory */
@@ -32,6 +36,12 @@ struct cli {
 	bool terminal; /* standard output is one */
 	bool colour;
 	struct client *client;
+	/* those of single commands, as they were given */
+	struct {
+		const char *name; /* without -- */
+		const char *value; /* "" if it takes none */
+	} option[CLI_OPTIONS_MAX];
+	int noptions;
 };
 
 struct cli_command {
@@ -49,6 +59,10 @@ struct cli_command {
 int cli_fail(enum cli_exit code, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));
 
+/* The value of the command's option of that name that was given i-th, from 0;
+ * NULL if it was not given so often. */
+const char *cli_option(const struct cli *, const char *name, int i);
+
 int cli_ping(struct cli *, int argc, char **argv);
 int cli_status(struct cli *, int argc, char **argv);
 int cli_stats(struct cli *, int argc, char **argv);
@@ -62,5 +76,6 @@ int cli_stop(struct cli *, int argc, char **argv);
 int cli_restart(struct cli *, int argc, char **argv);
 int cli_clients(struct cli *, int argc, char **argv);
 int cli_kick(struct cli *, int argc, char **argv);
+int cli_certs(struct cli *, int argc, char **argv);
 
 #endif

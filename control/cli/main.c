@@ -70,6 +70,18 @@ static const struct cli_command commands[] = {
 	    "PARAMS is JSON. The result is printed as JSON.\n"
 	    "  holdfast call registers.describe '{\"device\": \"plc1\"}'",
 	    1, 2, cli_call },
+	{ "certs", "demo|revoke|show ...", "certificates to try TLS with",
+	    "  holdfast certs demo DIR [--force] [--names NAME,...] [--days N] "
+	    "[--role ROLE]...\n"
+	    "writes into DIR an authority, a server, clients with and without "
+	    "roles, and a\nconfiguration that serves with them: for trying "
+	    "out, not for production.\n"
+	    "  holdfast certs revoke DIR NAME...\n"
+	    "puts clients of such a DIR on its list of revoked ones.\n"
+	    "  holdfast certs show FILE...\n"
+	    "tells what certificates say: whose they are, until when, with "
+	    "which role.",
+	    1, -1, cli_certs },
 	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
 	    0, cli_shutdown },
 	{ "help", "[COMMAND]", "this text, or more on a command", NULL, 0, 1,
@@ -183,7 +195,16 @@ cli_version(struct cli *cli, int argc, char **argv)
 
 /* ---- options ---- */
 
-enum { OPT_RUN_DIR = 256, OPT_KEY, OPT_SERVER_KEY };
+const char *
+cli_option(const struct cli *cli, const char *name, int i)
+{
+	for (int k = 0; k < cli->noptions; k++)
+		if (strcmp(cli->option[k].name, name) == 0 && i-- == 0)
+			return cli->option[k].value;
+	return NULL;
+}
+
+enum { OPT_RUN_DIR = 256, OPT_KEY, OPT_SERVER_KEY, OPT_COMMAND };
 
 static const struct option options[] = {
 	{ "endpoint", required_argument, NULL, 's' },
@@ -193,6 +214,11 @@ static const struct option options[] = {
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "server-key", required_argument, NULL, OPT_SERVER_KEY },
+	/* of single commands */
+	{ "force", no_argument, NULL, OPT_COMMAND },
+	{ "names", required_argument, NULL, OPT_COMMAND },
+	{ "days", required_argument, NULL, OPT_COMMAND },
+	{ "role", required_argument, NULL, OPT_COMMAND },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -228,6 +254,17 @@ set_seconds(double *out, int option, const char *word)
 		return cli_fail(CLI_USAGE,
 		    "-%c %s: a number of seconds above 0 is wanted", option,
 		    word);
+	return CLI_OK;
+}
+
+/* One that only some command takes; which, run() will know. */
+static int
+keep_option(struct cli *cli, const char *name)
+{
+	if (cli->noptions == CLI_OPTIONS_MAX)
+		return cli_fail(CLI_USAGE, "too many options");
+	cli->option[cli->noptions].name = name;
+	cli->option[cli->noptions++].value = optarg != NULL ? optarg : "";
 	return CLI_OK;
 }
 
@@ -285,14 +322,14 @@ static int
 parse_options(struct cli *cli, int argc, char **argv, const char **run_dir,
     char **words, int *nwords)
 {
-	int c, code;
+	int c, code, which;
 
 	for (;;) {
 		if (is_negative(argv[optind])) {
 			words[(*nwords)++] = argv[optind++];
 			continue;
 		}
-		c = getopt_long(argc, argv, "-s:o:t:w:hV", options, NULL);
+		c = getopt_long(argc, argv, "-s:o:t:w:hV", options, &which);
 		if (c == -1)
 			break;
 		if (c == 1) {
@@ -301,7 +338,10 @@ parse_options(struct cli *cli, int argc, char **argv, const char **run_dir,
 		}
 		if (c == 'h' && *nwords > 0)
 			return cli_help(cli, 1, words);
-		code = take_option(cli, c, run_dir);
+		code = c == OPT_COMMAND ? keep_option(cli, options[which].name)
+					: take_option(cli, c, run_dir);
+		if (code == CLI_OK && c == OPT_COMMAND)
+			continue;
 		if (code != -1)
 			return code;
 	}
@@ -333,10 +373,39 @@ choose_endpoint(const struct cli *cli, const char *run_dir)
 	return rc == -1 ? NULL : endpoint;
 }
 
+/* Whose an option is that not every command takes. */
+static const struct {
+	const char *option, *command;
+} owners[] = {
+	{ "force", "certs" },
+	{ "names", "certs" },
+	{ "days", "certs" },
+	{ "role", "certs" },
+};
+
+/* The first option that is not for the command, or NULL. */
+static const char *
+foreign_option(const struct cli *cli, const struct cli_command *command)
+{
+	size_t n = sizeof(owners) / sizeof(owners[0]), own;
+
+	for (int i = 0; i < cli->noptions; i++) {
+		for (own = 0; own < n; own++)
+			if (strcmp(owners[own].option, cli->option[i].name) ==
+				0 &&
+			    strcmp(owners[own].command, command->name) == 0)
+				break;
+		if (own == n)
+			return cli->option[i].name;
+	}
+	return NULL;
+}
+
 static int
 run(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_command *command = find_command(argv[0]);
+	const char *foreign;
 	int n = argc - 1;
 
 	if (command == NULL)
@@ -346,6 +415,10 @@ run(struct cli *cli, int argc, char **argv)
 		return cli_fail(CLI_USAGE, "usage: holdfast %s%s%s",
 		    command->name, command->args[0] != '\0' ? " " : "",
 		    command->args);
+	foreign = foreign_option(cli, command);
+	if (foreign != NULL)
+		return cli_fail(
+		    CLI_USAGE, "--%s is not for %s", foreign, command->name);
 	return command->run(cli, n, argv + 1);
 }
 
