@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One daemon with every kind of transport, a client at work on each, and one
+worker after the other killed: what the clients of the others notice of it,
+which must be nothing, and how soon the dead one's client is served again.
+
+    sys_isolation.py [WORD...] [--kills=N]	(each worker, 6)
+"""
+import multiprocessing
+import os
+import random
+import signal
+import struct
+import sys
+import time
+
+sys.dont_write_bytecode = True
+import bench_tools as bt  # noqa: E402
+import sysutil  # noqa: E402
+from everything import Everything  # noqa: E402
+from peers import Late, fc3, fc16  # noqa: E402
+
+KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
+              if a.startswith("--kills=")), 6)
+# what each transport speaks here
+PAIRS = [("tcp", "socket"), ("pipe", "rtu")]
+BLOCK = 60  # registers that one client always writes together
+PACE_S = 0.001  # between two steps of a client
+BOUND_MS = 250  # later than that no other client may be answered
+MEDIAN_MS, WORST_MS = 50, 500  # until the killed one serves again
+GIVE_UP_S = 5
+# after which time a request is sent again where nothing tells of its loss
+AGAIN_S = {"udp": 0.02, "line": 0.06}
+
+# restarts at once, for ever: the pace of the killing is the test's own
+AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
+
+
+def whole(block):
+    assert len(set(block)) == 1, "torn: %r" % (block,)
+    return block[0]
+
+
+def ahead(new, old):
+    """How far a counter of 16 bits has gone since, or that it went back."""
+    far = (new - old) & 0xffff
+    return far if far < 0x8000 else far - 0x10000
+
+
+class Lost(Exception):
+    """The connection broke, or no reply came."""
+
+
+class Client(multiprocessing.Process):
+    """Counts a block of registers up, reads it back, and looks at the blocks
+    of the others, until it is told that it is enough."""
+
+    def __init__(self, everything, at):
+        super().__init__()
+        self.e, self.at = everything, at
+        self.kind, self.framer = everything.pairs[at]
+        self.pipe, self.theirs = multiprocessing.Pipe()
+        self.start()
+        self.theirs.close()
+
+    def run(self):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        self.acked, self.last = 0, {}
+        self.times = []  # of each request: tried first, sent last, answered
+        self.lost = []  # when it was lost or had to be sent again
+        self.m = self.session = None
+        self.reused = []  # of each new TLS connection but the first
+        why = None
+        try:
+            while not self.theirs.poll():
+                self.step()
+                time.sleep(PACE_S)
+        except BaseException as e:
+            why = "%s over %s: %r" % (self.framer, self.kind, e)
+        self.theirs.send({"why": why, "acked": self.acked,
+                          "times": self.times, "lost": self.lost,
+                          "reused": self.reused})
+
+    def over(self):
+        """Ends it; what it has to say."""
+        if self.is_alive():
+            self.pipe.send("enough")
+        said = (self.pipe.recv() if self.pipe.poll(GIVE_UP_S + 10)
+                else {"why": self.kind + " does not end"})
+        self.join(1)
+        self.kill()
+        self.join()
+        self.pipe.close()
+        return said
+
+    def step(self):
+        value = self.acked + 1 & 0xffff
+        write = fc16(self.at * BLOCK, [value] * BLOCK)
+        self.tried = time.monotonic()
+        while True:
+            try:
+                got = self.once(write, self.tried)
+                break
+            except Lost:
+                gone = ahead(self.read(self.at), self.acked)
+                assert gone in (0, 1), "acknowledged was %d, %d since" % (
+                    self.acked, gone)
+        assert got == write[:5], got.hex()
+        self.acked = value
+        for at in range(len(self.e.pairs)):
+            got = self.read(at)
+            assert at != self.at or got == value, (
+                "acknowledged was %d, but there is %d" % (value, got))
+            assert ahead(got, self.last.get(at, got)) >= 0, (
+                "went back: %d after %d" % (got, self.last[at]))
+            self.last[at] = got
+
+    def read(self, at):
+        """The one value of a block. How much of it is read tells the replies
+        of different blocks apart, which RTU does not."""
+        n = BLOCK - at
+        tried = time.monotonic()
+        while True:
+            try:
+                got = self.once(fc3(at * BLOCK, n), tried)
+                return whole(struct.unpack(">%dH" % n, got[2:]))
+            except Lost:
+                assert time.monotonic() < tried + GIVE_UP_S, "no reply"
+
+    def once(self, pdu, tried):
+        sent = time.monotonic()
+        try:
+            if self.m is None:
+                self.connect()
+                sent = time.monotonic()
+            got = self.m.ask(1, pdu, AGAIN_S.get(self.kind, GIVE_UP_S))
+            while self.kind == "line" and not answers(got, pdu):
+                got = self.m.expect(1)  # what came to a request sent again
+        except (OSError, EOFError, Late) as e:
+            self.lost.append((time.monotonic(), repr(e)))
+            self.drop()
+            raise Lost from e
+        self.times.append((tried, sent, time.monotonic()))
+        return got
+
+    def connect(self):
+        self.m = self.e.open(self.kind, self.framer, self.session)
+        if self.session:
+            self.reused.append(self.m.channel.socket.session_reused)
+
+    def drop(self):
+        if self.m is None:
+            return
+        if self.kind == "tls":
+            self.session = self.m.channel.socket.session
+        self.m.close()
+        self.m = None
+
+
+def answers(reply, pdu):
+    if reply[0] != pdu[0]:
+        return False
+    return pdu[0] != 3 or reply[1] == 2 * pdu[4]
+
+
+def kill_each(d, names):
+    """Kills each transport's worker KILLS times: [(name, [when], over at)]"""
+    phases = []
+    for name in names:
+        kills = []
+        for _ in range(KILLS):
+            pid = sysutil.wait_for(lambda: bt.live_child(d, name), 10, name)
+            kills.append(time.monotonic())
+            os.kill(pid, signal.SIGKILL)
+            # the pace of this test: the next one comes when all is quiet
+            time.sleep(0.1 + random.random() * 0.1)
+        phases.append((name, kills, time.monotonic()))
+        time.sleep(0.1)
+    return phases
+
+
+def gaps_of(said, kills):
+    """Milliseconds from each kill to the first reply to a request that was
+    sent after it."""
+    return [(min(end for _, sent, end in said["times"] if sent > t) - t) * 1e3
+            for t in kills]
+
+
+def beside(said, own):
+    """What its requests took, (when, ms), outside its own phase."""
+    began, over = own[1][0], own[2]
+    return [(first, (end - first) * 1e3) for first, _, end in said["times"]
+            if end < began or first > over]
+
+
+def show(what, ms):
+    print("    %-12s %6d  p50 %7.2f  p99 %7.2f  max %7.2f ms" % (
+        what, len(ms), *(bt.percentile(ms, p) for p in (0.5, 0.99, 1))))
+
+
+def judge(name, said, phases, jitter):
+    assert said["why"] is None, said["why"]
+    own = next(p for p in phases if p[0] == name)
+    strange = [lost for lost in said["lost"]
+               if not own[1][0] <= lost[0] <= own[2]]
+    assert not strange, (name, strange)
+    took = beside(said, own)
+    show(name, [ms for _, ms in took])
+    late = [ms for at, ms in took if ms > BOUND_MS + jitter.during(at, ms)]
+    assert not late, (name, late)
+    for victim, kills, over in phases:
+        n = sum(kills[0] < at < over for at, _ in took)
+        assert victim == name or n > 10 * KILLS, (
+            "%s: %d requests while %s was killed" % (name, n, victim))
+    return gaps_of(said, own[1])
+
+
+def judge_gaps(name, gaps):
+    show(name, gaps)
+    assert bt.median(gaps) < MEDIAN_MS, (name, gaps)
+    assert max(gaps) < WORST_MS, (name, gaps)
+
+
+def test_each_worker_killed_in_turn():
+    """kill -9 of each worker in turn: clients of the others see no error, no
+    delay, no torn value; nothing acknowledged is lost; the dead one's client
+    is served again at once, over TLS by a resumed session"""
+    with Everything(pairs=PAIRS, restart=AT_ONCE) as e:
+        names = ["-".join(p) for p in PAIRS]
+        d = e.daemon
+        with bt.Jitter() as jitter:
+            clients = [Client(e, at) for at in range(len(PAIRS))]
+            try:
+                phases = kill_each(d, names)
+            finally:
+                said = [c.over() for c in clients]
+        print("    this machine's own lateness: p99 %.1f max %.1f ms" % (
+            jitter.ms(0.99), jitter.ms(1)))
+        print("    while others were killed, requests:")
+        gaps = [judge(n, s, phases, jitter) for n, s in zip(names, said)]
+        print("    from the kill to the next reply:")
+        for name, found in zip(names, gaps):
+            judge_gaps(name, found)
+        for at, s in enumerate(said):
+            there = d.rpc("registers.read", device="plc1", table="hr",
+                          addr=at * BLOCK, count=BLOCK)["values"]
+            assert whole(there) == s["acked"], (names[at], there)
+            assert all(s["reused"]), (names[at], s["reused"])
+        restarts = {t["name"]: t["restarts"] for t in
+                    d.rpc("transports.list")}
+        assert restarts == {n: KILLS for n in names}, restarts
+
+
+test_each_worker_killed_in_turn.seconds = 60 + 2 * KILLS
+
+
+if __name__ == "__main__":
+    sysutil.run()
