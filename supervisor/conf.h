@@ -29,6 +29,7 @@ struct conf_transport {
 		       * port is a socket; custom: anything, or NULL */
 	struct conf_tls tls;
 	struct conf_serial serial;
+	char *folder; /* of the file that it stands in */
 	struct conf_paths plugins;
 	struct conf_option *options; /* for the plugins */
 	size_t noptions;

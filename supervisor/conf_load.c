@@ -304,6 +304,7 @@ free_transport(struct conf_transport *t)
 	free(t->name);
 	free(t->type_name);
 	free(t->listen);
+	free(t->folder);
 	conf_paths_free(&t->tls.cert);
 	conf_paths_free(&t->tls.key);
 	conf_paths_free(&t->tls.ocsp);

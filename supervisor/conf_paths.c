@@ -6,42 +6,79 @@
 #include "supervisor/conf_paths.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "supervisor/conf_dump.h"
 #include "supervisor/mem.h"
+#include "supervisor/part.h"
+
+typedef char *resolve_fn(const struct jsonc_node *);
+
+static char *
+beside_file(const struct jsonc_node *node)
+{
+	return conf_absolute(node->doc, node->text);
+}
+
+/* Of a plugin that came with the daemon the name is enough. */
+static char *
+installed(const struct jsonc_node *node)
+{
+	char path[PATH_MAX];
+
+	if (strpbrk(node->text, "/.") == NULL &&
+	    part_find("plugins", node->text, path, sizeof(path)))
+		return mem_text(path);
+	return beside_file(node);
+}
 
 static void
 add_path(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, struct conf_paths *list)
+    const struct conf_key *key, resolve_fn *resolve, struct conf_paths *list)
 {
 	char *path;
 
 	if (!conf_want(ctx, node, JSONC_STRING, "a path"))
 		return;
-	path = conf_absolute(node->doc, node->text);
+	path = resolve(node);
 	conf_check_path(ctx, node, key, path);
 	list->at = mem_more(list->at, list->n, sizeof(char *));
 	list->at[list->n++] = path;
 }
 
-void
-conf_paths_read(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const struct conf_key *key, void *obj)
+static void
+read_list(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, resolve_fn *resolve, void *obj)
 {
 	struct conf_paths *list = (void *)((char *)obj + key->off);
 
 	if (node->type != JSONC_ARRAY) {
 		if (node->type == JSONC_STRING ||
 		    conf_want(ctx, node, JSONC_ARRAY, key->takes))
-			add_path(ctx, node, key, list);
+			add_path(ctx, node, key, resolve, list);
 		return;
 	}
 	if (node->in.n == 0 && key->flags & CONF_REQUIRED)
 		conf_fault(ctx, node, "\"%s\" lists no path", key->name);
 	for (const struct jsonc_node *n = node->in.first; n != NULL;
 	     n = n->next)
-		add_path(ctx, n, key, list);
+		add_path(ctx, n, key, resolve, list);
+}
+
+void
+conf_paths_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	read_list(ctx, node, key, beside_file, obj);
+}
+
+void
+conf_plugins_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	read_list(ctx, node, key, installed, obj);
 }
 
 void

@@ -8,7 +8,7 @@
 
 #include "supervisor/conf_read.h"
 
-conf_read_fn conf_paths_read, conf_options_read;
+conf_read_fn conf_paths_read, conf_plugins_read, conf_options_read;
 conf_dump_fn conf_paths_dump, conf_options_dump;
 
 void conf_paths_free(struct conf_paths *);

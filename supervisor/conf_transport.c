@@ -285,6 +285,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		    "\"_\" and \"-\", at most 40",
 		    node->key);
 	t.type = type_of(node);
+	t.folder = conf_absolute(node->doc, ".");
 	t.framer = mem_text(default_framer[t.type]);
 	t.silent_units = t.type == CONF_SERIAL;
 	t.serial.stopbits = 1;

@@ -12,9 +12,12 @@
 
 #include "supervisor/proc.h"
 
-/* Where a part lies: parts/NAME.so beside the program, or lib/holdfast/parts
- * beside the program's folder, or below the prefix. False if it is nowhere
- * (out: the last of them). */
+/* Where FOLDER/NAME.so lies: beside the program, or in lib/holdfast beside the
+ * program's folder, or below the prefix. False if it is nowhere (out: the last
+ * of them). */
+bool part_find(const char *folder, const char *name, char *out, size_t size);
+
+/* The same in the folder of parts. */
 bool part_path(const char *name, char *out, size_t size);
 
 #endif

@@ -271,7 +271,7 @@ static const struct {
 	    "\"port\"?" },
 	{ T(LINE ",\"workers\":2"),
 	    "2:41: \"workers\" does not apply to transport \"t\", which is "
-	    "serial: it is for tcp, tls, udp, a plugin's or serial on a "
+	    "serial: it is for tcp, tls, udp or serial on a "
 	    "socket" },
 	{ T("\"type\":\"serial\",\"port\":\"socket://127.0.0.1:0\","
 	    "\"baudrate\":9600"),

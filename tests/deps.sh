@@ -21,8 +21,10 @@ out=$(
 	check 'supervisor/*.[ch]' 'supervisor/|shm/'
 	for f in $(git ls-files -co --exclude-standard 'workers/*.[ch]'); do
 		case $f in workers/proto/* | workers/plugins/*) continue ;; esac
-		check "$f" 'workers/|shm/|supervisor/(conf|proc)\.h'
+		check "$f" 'workers/|shm/|supervisor/(conf|proc|near|holdfast)\.h'
 	done
+	# a plugin is somebody else's program
+	check 'workers/plugins/*.[ch]' 'holdfast\.h'
 	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|near|proc)\.h'
 )
 if [ -n "$out" ]; then

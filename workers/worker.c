@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "shm/notice.h"
+#include "workers/plugin.h"
 #include "workers/transport.h"
 
 enum {
@@ -175,6 +176,26 @@ loop(struct worker *w)
 	}
 }
 
+/* What the transport makes of it; the exit code. */
+static int
+serve(struct worker *w)
+{
+	int rc = 0;
+
+	worker_tick(w);
+	if (w->ops->start(w) == -1)
+		return proc_failed(
+		    w->proc, w->code, "%s", w->why != NULL ? w->why : "start");
+	if (plugins_options(w) == -1) {
+		rc = proc_failed(w->proc, w->code, "%s", w->why);
+	} else {
+		proc_ready(w->proc);
+		loop(w);
+	}
+	w->ops->stop(w);
+	return rc;
+}
+
 int
 worker_main(struct proc *p)
 {
@@ -184,29 +205,21 @@ worker_main(struct proc *p)
 		.beat_fd = -1,
 		.code = EX_SOFTWARE,
 	};
-	int rc = 0;
+	int rc;
 
 	w.shm = seg_worker(&p->worker_seg);
-	if ((w.ops = transport_find(&w)) == NULL)
-		return proc_failed(p, w.code, "%s", w.why);
-	if ((w.base = base_new()) == NULL)
-		return proc_failed(p, EX_SOFTWARE, "no event loop");
-	if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1) {
+	if (plugins_load(&w) == -1 || (w.ops = transport_find(&w)) == NULL)
+		rc = proc_failed(p, w.code, "%s", w.why);
+	else if ((w.base = base_new()) == NULL)
+		rc = proc_failed(p, EX_SOFTWARE, "no event loop");
+	else if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1)
 		rc = proc_failed(p, EX_SOFTWARE, "cannot make its events");
-		goto out;
-	}
-	worker_tick(&w);
-	if (w.ops->start(&w) == -1) {
-		rc = proc_failed(
-		    p, w.code, "%s", w.why != NULL ? w.why : "start");
-		goto out;
-	}
-	proc_ready(p);
-	loop(&w);
-	w.ops->stop(&w);
-out:
+	else
+		rc = serve(&w);
 	bind_fini(&w.bind);
-	event_base_free(w.base);
+	plugins_free(&w);
+	if (w.base != NULL)
+		event_base_free(w.base);
 	if (w.beat_fd != -1)
 		close(w.beat_fd);
 	return rc;

@@ -13,6 +13,7 @@
 #include "supervisor/proc.h"
 #include "workers/bind.h"
 
+struct plugins;
 struct transport_ops;
 
 struct worker {
@@ -22,6 +23,7 @@ struct worker {
 	struct event_base *base;
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
+	struct plugins *plugins; /* NULL without any */
 	uint64_t now_ns; /* monotonic; as of the last of the two calls below */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loads plugins and says exactly what is wrong with one. Runs in the workers,
+ * after the birth and before they serve: the supervisor never runs a plugin's
+ * code, and a crash in it is this worker's. What a plugin says of itself is
+ * checked before it is used; what it does cannot be.
+ */
+#include "workers/plugin.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "supervisor/near.h"
+
+enum {
+	TYPES_MAX = 16, /* that an error lists */
+	ASKED_MAX = 32, /* options that it suggests */
+	NAME_MAX_BYTES = 40,
+};
+
+struct plugins {
+	struct worker *worker;
+	struct plugin *at;
+	size_t n;
+	bool *asked; /* a byte for each option of the configuration */
+	char names[ASKED_MAX][NAME_MAX_BYTES]; /* that were asked for */
+	unsigned nnames;
+	char why[2 * PLUGIN_WORDS];
+};
+
+/* ---- what the host does for them ---- */
+
+static void
+note_name(struct plugins *ps, const char *name)
+{
+	for (unsigned i = 0; i < ps->nnames; i++)
+		if (strcmp(ps->names[i], name) == 0)
+			return;
+	if (ps->nnames < ASKED_MAX && strlen(name) < NAME_MAX_BYTES)
+		memcpy(ps->names[ps->nnames++], name, strlen(name) + 1);
+}
+
+static const char *
+host_option(const struct hf_host *host, const char *name)
+{
+	struct plugins *ps = ((struct plugin *)host->self)->all;
+	const struct conf_transport *t = ps->worker->conf;
+	const char *value = NULL;
+
+	note_name(ps, name);
+	for (size_t i = 0; i < t->noptions; i++)
+		if (strcmp(t->options[i].name, name) == 0) {
+			ps->asked[i] = true;
+			value = t->options[i].value;
+		}
+	return value;
+}
+
+static void LOG_FMT(3, 4) host_log(
+    const struct hf_host *host, enum hf_level level, const char *fmt, ...)
+{
+	const struct plugin *p = host->self;
+	const char *name = p->table.name != NULL ? p->table.name : "plugin";
+	char text[PLUGIN_WORDS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	switch (level) {
+	case HF_ERROR:
+		log_error("%s: %s", name, text);
+		return;
+	case HF_WARN:
+		log_warnx("%s: %s", name, text);
+		return;
+	case HF_INFO:
+		log_info("%s: %s", name, text);
+		return;
+	default:
+		log_debug("%s: %s", name, text);
+	}
+}
+
+static void LOG_FMT(2, 3)
+    host_fail(const struct hf_host *host, const char *fmt, ...)
+{
+	struct plugin *p = host->self;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->words, sizeof(p->words), fmt, ap);
+	va_end(ap);
+}
+
+static uint64_t
+host_now_ns(const struct hf_host *host)
+{
+	return ((struct plugin *)host->self)->all->worker->now_ns;
+}
+
+static void
+host_init(struct plugin *p, const struct conf_transport *t)
+{
+	p->host = (struct hf_host){
+		.abi = HF_PLUGIN_ABI,
+		.revision = HF_PLUGIN_REVISION,
+		.self = p,
+		.version = HOLDFAST_VERSION,
+		.transport = t->name,
+		.type = t->type_name,
+		.listen = t->listen,
+		.folder = t->folder,
+		.option = host_option,
+		.log = host_log,
+		.fail = host_fail,
+		.now_ns = host_now_ns,
+	};
+}
+
+void
+plugin_call(struct plugin *p)
+{
+	p->words[0] = '\0';
+	errno = 0;
+}
+
+const char *
+plugin_why(const struct plugin *p)
+{
+	if (p->words[0] != '\0')
+		return p->words;
+	return errno != 0 ? strerror(errno) : "its plugin does not say why";
+}
+
+/* ---- what is wrong with them ---- */
+
+/* Nothing that a second try would mend. Returns -1. */
+static int LOG_FMT(2, 3) refuse(struct plugins *ps, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ps->why, sizeof(ps->why), fmt, ap);
+	va_end(ap);
+	ps->worker->why = ps->why;
+	ps->worker->code = EX_CONFIG;
+	return -1;
+}
+
+/*
+ * Copies a struct that somebody else has compiled, whose size may be another.
+ * least: as the first version had it. False if it is shorter than that, or
+ * uses members that we do not know.
+ */
+static bool
+take(void *to, size_t room, size_t least, const void *from, size_t size)
+{
+	const unsigned char *tail = from;
+
+	if (size < least)
+		return false;
+	for (size_t i = room; i < size; i++)
+		if (tail[i] != 0)
+			return false;
+	memset(to, 0, room);
+	memcpy(to, from, size < room ? size : room);
+	return true;
+}
+
+#define UP_TO(type, member) \
+	(offsetof(type, member) + sizeof(((type *)0)->member))
+
+static int
+check_transport(struct plugins *ps, const struct plugin *p,
+    const struct hf_transport *theirs, struct hf_transport *t)
+{
+	const char *lacks;
+
+	if (!take(t, sizeof(*t), UP_TO(struct hf_transport, unlisten), theirs,
+		theirs->size))
+		return refuse(ps,
+		    "%s: a transport of it is %zu bytes and not the %zu that "
+		    "are known: it was built for another version of Holdfast",
+		    p->path, theirs->size, sizeof(*t));
+	lacks = t->name == NULL || t->name[0] == '\0' ? "name"
+	    : t->listen == NULL                       ? "listen"
+	    : t->accept == NULL                       ? "accept"
+	    : t->recv == NULL                         ? "recv"
+	    : t->send == NULL                         ? "send"
+						      : NULL;
+	if (lacks == NULL)
+		return 0;
+	return refuse(ps, "%s: a transport of it has no %s", p->path, lacks);
+}
+
+static int
+check_table(struct plugins *ps, struct plugin *p, const struct hf_plugin *t)
+{
+	struct hf_transport copy;
+
+	if (t->abi != HF_PLUGIN_ABI)
+		return refuse(ps,
+		    "%s: built for version %u of the plugin interface; this "
+		    "is version %d",
+		    p->path, t->abi, HF_PLUGIN_ABI);
+	if (!take(&p->table, sizeof(p->table),
+		UP_TO(struct hf_plugin, transports), t, t->size))
+		return refuse(ps,
+		    "%s: its table is %zu bytes and not the %zu that are "
+		    "known: it was built for another version of Holdfast",
+		    p->path, t->size, sizeof(p->table));
+	for (size_t i = 0;
+	     p->table.transports != NULL && p->table.transports[i] != NULL; i++)
+		if (check_transport(ps, p, p->table.transports[i], &copy) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+load(struct plugins *ps, struct plugin *p)
+{
+	const struct hf_plugin *(*entry)(const struct hf_host *);
+	const struct hf_plugin *table;
+
+	p->so = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+	if (p->so == NULL)
+		return refuse(ps, "%s", dlerror());
+	*(void **)&entry = dlsym(p->so, "holdfast_plugin");
+	if (entry == NULL)
+		return refuse(ps,
+		    "%s: no plugin: it has no function holdfast_plugin",
+		    p->path);
+	plugin_call(p);
+	table = entry(&p->host);
+	if (table == NULL)
+		return refuse(
+		    ps, "%s: does not serve: %s", p->path, plugin_why(p));
+	if (check_table(ps, p, table) == -1)
+		return -1;
+	log_debug("plugin loaded path=%s", p->path);
+	return 0;
+}
+
+int
+plugins_load(struct worker *w)
+{
+	const struct conf_transport *t = w->conf;
+	struct plugins *ps;
+
+	w->plugins = NULL;
+	if (t->plugins.n == 0 && t->type != CONF_CUSTOM)
+		return 0;
+	w->why = "not enough memory";
+	w->plugins = ps = calloc(1, sizeof(*ps));
+	if (ps == NULL)
+		return -1;
+	ps->worker = w;
+	ps->at = calloc(t->plugins.n + 1, sizeof(*ps->at));
+	ps->asked = calloc(t->noptions + 1, sizeof(*ps->asked));
+	if (ps->at == NULL || ps->asked == NULL)
+		return -1;
+	for (; ps->n < t->plugins.n; ps->n++) {
+		struct plugin *p = &ps->at[ps->n];
+
+		p->all = ps;
+		p->path = t->plugins.at[ps->n];
+		host_init(p, t);
+		if (load(ps, p) == -1)
+			return -1;
+	}
+	w->why = NULL;
+	return 0;
+}
+
+void
+plugins_free(struct worker *w)
+{
+	/* they stay mapped: what they have registered with the libraries that
+	 * they use would be called after them */
+	if (w->plugins == NULL)
+		return;
+	free(w->plugins->at);
+	free(w->plugins->asked);
+	free(w->plugins);
+	w->plugins = NULL;
+}
+
+/* ---- what they bring ---- */
+
+struct types {
+	const char *at[TYPES_MAX];
+	size_t n;
+	struct plugin *found, *again; /* those that bring the wanted one */
+	const struct hf_transport *ops;
+};
+
+static void
+list_types(const struct plugins *ps, const char *wanted, struct types *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < ps->n; i++) {
+		const struct hf_transport *const *t =
+		    ps->at[i].table.transports;
+
+		for (; t != NULL && *t != NULL; t++) {
+			if (out->n < TYPES_MAX)
+				out->at[out->n++] = (*t)->name;
+			if (strcmp((*t)->name, wanted) != 0)
+				continue;
+			if (out->found != NULL)
+				out->again = &ps->at[i];
+			out->found = &ps->at[i];
+			out->ops = *t;
+		}
+	}
+}
+
+static int
+refuse_type(struct plugins *ps, const char *wanted, const struct types *types)
+{
+	const char *near = near_name(wanted, types->at, types->n);
+	char list[PLUGIN_WORDS] = "nothing";
+	size_t len = 0;
+
+	for (size_t i = 0; i < types->n && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len,
+		    "%s\"%.40s\"", i > 0 ? ", " : "", types->at[i]);
+	return refuse(ps,
+	    "no plugin serves the type \"%.60s\"; they serve %s%s%.40s%s",
+	    wanted, list, near != NULL ? "; did you mean \"" : "",
+	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+struct plugin *
+plugins_transport(struct worker *w, struct hf_transport *ops)
+{
+	struct plugins *ps = w->plugins;
+	const char *wanted = w->conf->type_name;
+	struct types types;
+
+	list_types(ps, wanted, &types);
+	if (types.found == NULL) {
+		refuse_type(ps, wanted, &types);
+		return NULL;
+	}
+	if (types.again != NULL) {
+		refuse(ps, "the type \"%.60s\" is served twice, by %s and %s",
+		    wanted, types.found->path, types.again->path);
+		return NULL;
+	}
+	return check_transport(ps, types.found, types.ops, ops) == 0
+	    ? types.found
+	    : NULL;
+}
+
+int
+plugins_options(struct worker *w)
+{
+	struct plugins *ps = w->plugins;
+	const struct conf_transport *t = w->conf;
+	const char *names[ASKED_MAX], *near;
+
+	if (ps == NULL)
+		return 0;
+	for (unsigned i = 0; i < ps->nnames; i++)
+		names[i] = ps->names[i];
+	for (size_t i = 0; i < t->noptions; i++) {
+		if (ps->asked[i])
+			continue;
+		near = near_name(t->options[i].name, names, ps->nnames);
+		return refuse(ps, "no plugin knows the option \"%.60s\"%s%s%s",
+		    t->options[i].name, near != NULL ? "; did you mean \"" : "",
+		    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	}
+	return 0;
+}

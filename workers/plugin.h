@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_PLUGIN_H
+#define WORKERS_PLUGIN_H
+
+/*
+ * Plugins as their worker has them: shared objects that the configuration
+ * names for its transport, loaded after the birth, checked, and asked for what
+ * they bring. What they may do is in supervisor/holdfast.h.
+ */
+
+#include "supervisor/holdfast.h"
+#include "workers/worker.h"
+
+enum { PLUGIN_WORDS = 400 };
+
+struct plugin {
+	struct hf_host host; /* what it sees of us */
+	struct plugins *all;
+	const char *path;
+	void *so;
+	struct hf_plugin table; /* a copy, as long as ours */
+	char words[PLUGIN_WORDS]; /* of fail(), or "" */
+};
+
+struct plugins;
+
+/*
+ * Loads what the configuration names: worker->plugins, NULL without any. 0, or
+ * -1 after worker->why and code were set; what a second try will not mend has
+ * 78.
+ */
+int plugins_load(struct worker *);
+void plugins_free(struct worker *);
+
+/* The plugin that brings the transport's type; ops gets a copy of its row. NULL
+ * after worker->why and code were set. */
+struct plugin *plugins_transport(struct worker *, struct hf_transport *ops);
+
+/* 0 if somebody has asked for every option that there is, else -1 after
+ * worker->why and code were set. */
+int plugins_options(struct worker *);
+
+/*
+ * A plugin's words for what it was asked in vain, or errno's; valid until the
+ * next call of it. It is to have been called between the two.
+ */
+void plugin_call(struct plugin *);
+const char *plugin_why(const struct plugin *);
+
+#endif
