@@ -26,6 +26,7 @@ struct run {
 	uint64_t op; /* the last that was given out */
 	uint8_t delimiter;
 	bool trace;
+	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;
 	uint8_t last_fc; /* if there were any */
 };
@@ -173,7 +174,7 @@ serve(struct run *r, uint8_t *pdu)
 	if (d == NULL)
 		return serve_none(r, pdu);
 	if (w->conf->max_transactions != 0 &&
-	    r->requests >= w->conf->max_transactions)
+	    r->before + r->requests >= w->conf->max_transactions)
 		return refuse(r, MB_EX_BUSY, pdu);
 	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
 	    r->frame.pdu_len, pdu);
@@ -221,6 +222,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->link = l;
 	r->conn = c;
 	r->delimiter = '\n';
+	r->before = 0;
 	r->requests = 0;
 	r->last_fc = 0;
 	r->trace =
@@ -326,27 +328,41 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 
 /* ---- datagrams ---- */
 
-size_t
-link_datagram(struct link *l, struct link_peer *p, const uint8_t *in,
-    size_t len, uint8_t *out, const char **why)
+bool
+link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
 {
+	static struct shm_conn nobody; /* in the trace: connection 0 */
 	struct run r;
-	size_t n = 0;
+	bool good;
 
-	begin(&r, l, p->shm, p->author);
-	r.op = p->op;
-	*why = NULL;
-	if (l->framer->datagram(&l->fcs, r.delimiter, in, len, &r.frame) ==
-	    FRAME_OK) {
-		n = answer(&r, in, out);
-	} else {
+	begin(&r, l, &nobody, 0);
+	good =
+	    l->framer->datagram(&l->fcs, r.delimiter, in, len, f) == FRAME_OK &&
+	    (f->pdu[0] & 0x80) == 0;
+	if (!good) {
 		count_errors(l, 1);
-		*why = r.frame.why;
 		r.frame.unit = 0;
 		if (r.trace)
 			trace(&r, false, in, len);
 	}
-	p->op = r.op;
 	end(&r);
-	return n;
+	return good;
+}
+
+size_t
+link_answer(struct link *l, struct link_peer *p, const struct frame *f,
+    const uint8_t *in, uint8_t *out)
+{
+	struct run r;
+	size_t len;
+
+	begin(&r, l, p->shm, p->author);
+	r.frame = *f;
+	r.before = p->asked;
+	r.op = p->op;
+	len = answer(&r, in, out);
+	p->op = r.op;
+	p->asked++;
+	end(&r);
+	return len;
 }

@@ -44,15 +44,23 @@ enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
 struct link_peer {
 	struct shm_conn *shm;
 	unsigned author; /* in whose name it writes */
+	unsigned asked; /* its requests that came along and were served before
+			 * this one: max_transactions counts them */
 	uint64_t op; /* the last operation number that it was given */
 };
 
 /*
- * Serves one datagram: in is exactly one frame, or nothing. Returns the length
- * of the reply in out, which has room for the framer's adu_max; 0 for none:
- * *why then has words if the datagram was no frame. Counts p->op on.
+ * Looks at one datagram: true if it is exactly one request, which *f then
+ * tells; f may point into in. False if it is not one: counted and traced, to
+ * be left unanswered. An exception reply is no request: two servers would
+ * answer each other for ever.
  */
-size_t link_datagram(struct link *, struct link_peer *p, const uint8_t *in,
-    size_t len, uint8_t *out, const char **why);
+bool link_frame(struct link *, const uint8_t *in, size_t len, struct frame *f);
+
+/* Serves what link_frame() found in in, for p, and counts p->op and p->asked
+ * on. Returns the length of the reply in out, which has room for the framer's
+ * adu_max; 0 for none. */
+size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
+    const uint8_t *in, uint8_t *out);
 
 #endif
