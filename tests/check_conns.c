@@ -308,6 +308,39 @@ START_TEST(a_peer_without_an_address_is_told_in_words)
 }
 END_TEST
 
+START_TEST(one_is_found_by_its_address_and_port)
+{
+	struct conn *c[FX_CONNS];
+	struct conns found;
+
+	ck_assert_int_eq(conns_init(&found, &fx.worker), 0);
+	ck_assert_int_eq(conns_find_init(&found), 0);
+	for (unsigned i = 0; i < FX_CONNS; i++) {
+		/* two hosts, three ports */
+		struct acl_peer p = host(i % 2, 4000 + i / 2);
+
+		ck_assert_ptr_null(conns_find(&found, &p));
+		c[i] = conns_open(&found, -1, &p, false);
+		ck_assert_ptr_nonnull(c[i]);
+		ck_assert_int_eq(c[i]->rec.shm->fd, -1);
+	}
+	for (unsigned i = 0; i < FX_CONNS; i++) {
+		struct acl_peer p = host(i % 2, 4000 + i / 2);
+
+		ck_assert_ptr_eq(conns_find(&found, &p), c[i]);
+		p.port += 100;
+		ck_assert_ptr_null(conns_find(&found, &p));
+		p.port -= 100;
+		p.family = AF_INET6;
+		ck_assert_ptr_null(conns_find(&found, &p));
+		p.family = AF_INET;
+		conns_close(&found, c[i], "test", NULL);
+		ck_assert_ptr_null(conns_find(&found, &p));
+	}
+	conns_fini(&found);
+}
+END_TEST
+
 START_TEST(idle_connections_expire_by_their_last_request)
 {
 	struct conn *a = open_from(1, false), *b = open_from(2, true);
@@ -324,6 +357,22 @@ START_TEST(idle_connections_expire_by_their_last_request)
 	ck_assert_uint_eq(conns_next_ns(&cs), b->used_ns + 10 * SECOND);
 	fx.worker.now_ns = b->used_ns + 10 * SECOND;
 	ck_assert_ptr_eq(conns_expired(&cs, &idle), b);
+}
+END_TEST
+
+START_TEST(a_transport_may_have_an_idle_time_of_its_own)
+{
+	struct conn *c = open_from(1, false);
+	bool idle;
+
+	cs.idle_s = 3;
+	ck_assert_uint_eq(conns_next_ns(&cs), c->used_ns + 10 * SECOND);
+	fx.transport.idle_timeout_s = 0;
+	ck_assert_uint_eq(conns_next_ns(&cs), c->used_ns + 3 * SECOND);
+	fx.worker.now_ns = c->used_ns + 3 * SECOND - 1;
+	ck_assert_ptr_null(conns_expired(&cs, &idle));
+	fx.worker.now_ns++;
+	ck_assert_ptr_eq(conns_expired(&cs, &idle), c);
 }
 END_TEST
 
@@ -503,6 +552,8 @@ main(void)
 	tcase_add_test(tc, priority_connections_are_never_chosen);
 	tcase_add_test(
 	    tc, connections_of_a_peer_are_counted_whatever_their_port);
+	tcase_add_test(tc, one_is_found_by_its_address_and_port);
+	tcase_add_test(tc, a_transport_may_have_an_idle_time_of_its_own);
 	tcase_add_test(tc, idle_connections_expire_by_their_last_request);
 	tcase_add_test(tc, unfinished_requests_expire_in_order);
 	tcase_add_test(tc, nothing_expires_without_a_limit);
