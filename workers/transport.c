@@ -11,6 +11,7 @@ static const struct row {
 	[CONF_TCP] = { &transport_tcp },
 	[CONF_CUSTOM] = { &transport_plugin },
 	[CONF_TLS] = { .part = "tls", .symbol = "transport_tls" },
+	[CONF_UDP] = { &transport_udp },
 };
 
 const struct transport_ops *
