@@ -289,7 +289,7 @@ turn_pending(struct stream *st, struct conn *c)
 {
 	int fd = c->fd;
 
-	if (st->ops->pending == NULL)
+	if (st->ops->pending == NULL || fd == -1) /* it has just ended */
 		return;
 	while (c->fd == fd && c->held == NULL && st->ops->pending(c))
 		turn(st, c);
