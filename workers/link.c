@@ -366,3 +366,66 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	end(&r);
 	return len;
 }
+
+/* ---- buses ---- */
+
+uint8_t
+link_delimiter(const struct link *l)
+{
+	return delimiter(&l->worker->bind);
+}
+
+/* Bytes that nobody answers, into the trace if that is on. */
+static void
+note(struct link *l, const struct link_peer *p, uint8_t unit,
+    const uint8_t *bytes, size_t len)
+{
+	struct run r = { .link = l, .conn = p->shm, .frame.unit = unit };
+
+	if (len != 0 &&
+	    atomic_load_explicit(
+		&l->worker->shm->trace_on, memory_order_relaxed) != 0)
+		trace(&r, false, bytes, len);
+}
+
+void
+link_heard(struct link *l, const struct link_peer *p, uint8_t unit,
+    const uint8_t *adu, size_t len)
+{
+	count_bus(l, NULL);
+	note(l, p, unit, adu, len);
+}
+
+void
+link_noise(
+    struct link *l, const struct link_peer *p, const uint8_t *bytes, size_t len)
+{
+	count_errors(l, 1);
+	note(l, p, 0, bytes, len);
+}
+
+/* What happens to the line happens to every unit on it. */
+static void
+count_all(struct link *l, enum mb_counter c)
+{
+	struct bind *b = &l->worker->bind;
+
+	for (unsigned i = 0; i < b->ndevices; i++)
+		mb_diag_count(b->device[i].unit.diag, c);
+}
+
+void
+link_overrun(struct link *l)
+{
+	worker_count(&l->worker->shm->stats.frames_bad, 1);
+	count_all(l, MB_CPT_OVERRUNS);
+}
+
+void
+link_unsent(struct link *l, uint8_t unit)
+{
+	const struct bind_device *d = l->worker->bind.by_unit[unit];
+
+	if (d != NULL)
+		mb_diag_count(d->unit.diag, MB_CPT_NO_REPLY);
+}

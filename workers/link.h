@@ -63,4 +63,25 @@ bool link_frame(struct link *, const uint8_t *in, size_t len, struct frame *f);
 size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
     const uint8_t *in, uint8_t *out);
 
+/*
+ * For a line that other stations are on, too (SL 2.4).
+ *
+ * A good message that is for nobody here; unit is its address.
+ */
+void link_heard(struct link *, const struct link_peer *, uint8_t unit,
+    const uint8_t *adu, size_t len);
+
+/* Bytes that were no good message: one error of communication. */
+void link_noise(
+    struct link *, const struct link_peer *, const uint8_t *bytes, size_t len);
+
+/* More characters than could be taken. */
+void link_overrun(struct link *);
+
+/* The reply of a unit to what link_answer() has served stays unsent. */
+void link_unsent(struct link *, uint8_t unit);
+
+/* The last character of an ASCII frame now, see FC 8/3. */
+uint8_t link_delimiter(const struct link *);
+
 #endif
