@@ -34,6 +34,7 @@ static const struct {
 	COUNTER(conns_bad),
 	COUNTER(conns_kicked),
 	COUNTER(backpressured),
+	COUNTER(replies_lost),
 	COUNTER(busy),
 	COUNTER(batches),
 #undef COUNTER

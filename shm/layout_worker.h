@@ -37,6 +37,7 @@ struct shm_stats {
 	_Atomic uint64_t conns_bad; /* closed for hopeless bytes */
 	_Atomic uint64_t conns_kicked;
 	_Atomic uint64_t backpressured; /* times that a socket was full */
+	_Atomic uint64_t replies_lost; /* the system would not send them */
 	_Atomic uint64_t busy; /* requests answered 06 */
 	_Atomic uint64_t batches; /* reads that brought something */
 };

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures holdfastd against the least that a Modbus/TCP server can do.
+"""Measures holdfastd against the least that a Modbus server can do.
 
     bench.py --build DIR [--quick] [--rounds N] [--seconds S] [--json FILE]
+        [memory] [tcp] [udp] [tls] [rtu] [times] [store]
+
+Names pick parts; without any, all are measured.
 
 Every figure of throughput is a ratio: both servers take turns in the same
 run (A B, B A, ...), and the median of the rounds' own ratios counts, because
@@ -23,16 +26,19 @@ parser.add_argument("--rounds", type=int)
 parser.add_argument("--seconds", type=float, help="of one measurement")
 parser.add_argument("--kills", type=int)
 parser.add_argument("--json", metavar="FILE", help="figures as JSON; - stdout")
+parser.add_argument("part", nargs="*", help="what to measure; all of it")
 opts = parser.parse_args()
 if opts.build:
     os.environ["HOLDFAST_BUILD"] = opts.build
 sys.dont_write_bytecode = True
-import bench_tools as bt  # noqa: E402  (it reads the environment)
+import bench_servers as servers  # noqa: E402  (they read the environment)
+import bench_tools as bt  # noqa: E402
 
 ROUNDS = opts.rounds or (3 if opts.quick else 7)
 SECONDS = opts.seconds or (0.25 if opts.quick else 0.8)
 KILLS = opts.kills or (10 if opts.quick else 50)
 IDLE = (100, 1000) if opts.quick else (1000, 5000)
+IDLE_TLS = (20, 120) if opts.quick else (100, 600)  # handshakes take time
 CONNS = 6000  # the most that a measurement needs
 BUSY = 0.15  # CPUs that others may use in a round that counts
 
@@ -42,17 +48,44 @@ ONE = {"conns": 1}
 EIGHT = {"conns": 8}
 MANY = {"conns": 64}
 DEEP = {"conns": 8, "depth": 16}
+ALONE = {"conns": 1, "same_cpu": True}
+READ = {"count": 125}
+SHAKE = {"load": "bench_load_shake", "conns": 8}
 
-# name, options of the load, least ratio of the rates
-POINTS = [
-    ("FC3x125   1x1, one CPU", {**FC3, **ONE, "same_cpu": True}, 0.95),
-    ("FC3x125   8x1", {**FC3, **EIGHT}, 0.90),
-    ("FC3x125  64x1", {**FC3, **MANY}, 0.95),
-    ("FC3x125   8x16", {**FC3, **DEEP}, 0.85),
-    ("FC16x10   8x1", {**FC16, **EIGHT}, 0.85),
-    ("FC16x10   8x16", {**FC16, **DEEP}, 0.60),
-]
-CALLS = [("1x1", ONE, 3.1), ("8x1", EIGHT, 2.3), ("8x16", DEEP, 0.2)]
+# what is measured of a wire: name, options of the load, least ratio of the
+# rates, most of CPU time
+POINTS = {
+    "tcp": [
+        ("FC3x125   1x1, one CPU", {**FC3, **ALONE}, 0.95, None),
+        ("FC3x125   8x1", {**FC3, **EIGHT}, 0.90, 1.15),
+        ("FC3x125  64x1", {**FC3, **MANY}, 0.95, None),
+        ("FC3x125   8x16", {**FC3, **DEEP}, 0.85, None),
+        ("FC16x10   8x1", {**FC16, **EIGHT}, 0.85, None),
+        ("FC16x10   8x16", {**FC16, **DEEP}, 0.60, None),
+    ],
+    "udp": [
+        ("FC3x125   1x1, one CPU", {**READ, **ALONE}, 0.90, None),
+        ("FC3x125   8x1", {**READ, **EIGHT}, 0.90, None),
+        ("FC3x125  64x1", {**READ, **MANY}, 0.90, 1.15),
+        ("FC3x125   8x16", {**READ, **DEEP}, 0.90, None),
+    ],
+    "tls": [
+        ("FC3x125   8x1", {**FC3, **EIGHT}, 0.90, 1.15),
+        ("FC3x125   8x16", {**FC3, **DEEP}, 0.90, None),
+        ("full handshakes", SHAKE, None, 1.15),
+        ("resumed handshakes", {**SHAKE, "resume": True}, None, 1.15),
+    ],
+}
+FAIR = ("FC3x125  64x1", "FC3x125   8x16")
+BAUDS = (19200, 115200)
+ABOVE_T35_US = 300
+
+# options of the load, most system calls per request
+CALLS = {
+    "tcp": [("1x1", ONE, 3.1), ("8x1", EIGHT, 2.3), ("8x16", DEEP, 0.2)],
+    "udp": [("1x1", ONE, 3.1), ("8x1", EIGHT, 3.1), ("8x16", DEEP, 0.5)],
+    "tls": [("1x1", ONE, 3.1), ("8x1", EIGHT, 2.3), ("8x16", DEEP, 0.2)],
+}
 
 failures = []
 rows = []
@@ -94,23 +127,32 @@ def short(v):
     return "%.1fk" % (v / 1e3) if v >= 10000 else "%.4g" % v
 
 
-def pairs(ours, bare, options):
-    """Rounds of one point: [(ours, bare)], the busy ones left out."""
+def rounds(sides, options):
+    """Rounds of one point: [{name: figures}], the busy ones left out."""
     got = []
     for i in range(ROUNDS):
-        order = (ours, bare) if i % 2 == 0 else (bare, ours)
         one = {s.name: bt.measure(s, seconds=SECONDS, **options)
-               for s in order}
+               for s in (sides if i % 2 == 0 else sides[::-1])}
         for name, result in one.items():
             if result["errors"]:
                 failures.append("%s: %d errors" % (name, result["errors"]))
         # on a machine busy elsewhere a short round may pass without a reply
         if all(r["requests"] for r in one.values()):
-            got.append((one[ours.name], one[bare.name]))
+            got.append(one)
     if not got:
-        raise SystemExit("bench: no round in which both were served")
-    quiet = [p for p in got if max(p[0]["other"], p[1]["other"]) < BUSY]
+        raise SystemExit("bench: no round in which all were served")
+    quiet = [one for one in got
+             if max(r["other"] for r in one.values()) < BUSY]
     return quiet if len(quiet) >= 3 else got
+
+
+def pairs(ours, bares, options):
+    """The same as [(ours, bare)]. Of several bare servers the one that most
+    often serves most is the measure."""
+    got = rounds([ours, *bares], options)
+    best = max(bares, key=lambda b: bt.median([
+        one[b.name]["rps"] for one in got])).name
+    return [(one[ours.name], one[best]) for one in got]
 
 
 def ratio(got, key):
@@ -127,38 +169,38 @@ def compare(name, got, key, **goal):
     row(name, a, b, ratio(got, key), **goal)
 
 
-def throughput(ours, bare):
+def throughput(kind, ours, bares):
     results = {}
-    head("requests a second")
-    for name, options, least in POINTS:
-        got = results[name] = pairs(ours, bare, options)
+    head("%s: requests a second" % kind)
+    for name, options, least, _ in POINTS[kind]:
+        got = results[name] = pairs(ours, bares, options)
         compare(name, got, "rps", least=least)
-    head("server CPU per request, us")
-    for name, got in results.items():
-        compare(name, got, "c_us",
-                most=1.15 if "FC3" in name and "8x1 " in name + " " else None)
-    head("latency, us")
+    head("%s: server CPU per request, us" % kind)
+    for name, _, _, most in POINTS[kind]:
+        compare(name, results[name], "c_us", most=most)
+    head("%s: latency, us" % kind)
     for name, got in results.items():
         for key in ("p50", "p99", "p999"):
             compare(name.ljust(24) + key, got, key)
-    head("fairness: p99/p50")
-    for name, got in results.items():
-        if "64x1" in name or "FC3x125   8x16" in name:
-            a, b = (bt.median([x["p99"] / x["p50"] for x in side])
-                    for side in zip(*got))
-            row(name, a, b, most=3.5)
+    fair = [name for name in FAIR if name in results]
+    if fair:
+        head("%s: fairness: p99/p50" % kind)
+    for name in fair:
+        a, b = (bt.median([x["p99"] / x["p50"] for x in side])
+                for side in zip(*results[name]))
+        row(name, a, b, most=3.5)
 
 
 def open_loop(ours, bare):
-    head("20000 requests a second, never waiting")
-    got = pairs(ours, bare, {**FC3, **EIGHT, "rate": 20000})
+    head("tcp: 20000 requests a second, never waiting")
+    got = pairs(ours, [bare], {**FC3, **EIGHT, "rate": 20000})
     compare("p50, us", got, "p50", most=1.3)
     compare("p99, us", got, "p99")
 
 
 def beside_idle(ours):
     """Is the working of 8 connections any slower beside many idle ones?"""
-    head("beside idle connections")
+    head("tcp: beside idle connections")
     alone, beside = [], []
     for _ in range(ROUNDS):
         alone.append(bt.measure(ours, seconds=SECONDS, **FC3, **EIGHT))
@@ -170,23 +212,67 @@ def beside_idle(ours):
         least=0.95)
 
 
-def calls(ours, bare):
-    head("system calls per request")
-    for name, options, most in CALLS:
-        a, by_name = bt.syscalls(ours, seconds=1, **FC3, **options)
-        b, _ = bt.syscalls(bare, seconds=1, **FC3, **options)
+def calls(kind, ours, bares):
+    head("%s: system calls per request" % kind)
+    for name, options, most in CALLS[kind]:
+        load = {"seconds": 1, **READ, **options}
+        a, by_name = bt.syscalls(ours, **load)
+        b = min(bt.syscalls(bare, **load)[0] for bare in bares)
         row("FC3x125  " + name, a, b, most=most)
         rows[-1]["calls"] = by_name
 
 
-def memory(ours, bare):
+def tcp():
+    with servers.Ours(max_connections=CONNS) as ours, \
+            servers.Bare() as bare:
+        throughput("tcp", ours, [bare])
+        beside_idle(ours)
+        open_loop(ours, bare)
+        calls("tcp", ours, [bare])
+
+
+def udp():
+    with servers.Udp() as wire, servers.Ours(wire) as ours, \
+            servers.Bare(wire, "batch") as batch, \
+            servers.Bare(wire, "single") as single:
+        throughput("udp", ours, [batch, single])
+        calls("udp", ours, [batch, single])
+
+
+def tls():
+    with servers.Tls() as wire, servers.Ours(wire) as ours, \
+            servers.Bare(wire) as bare:
+        throughput("tls", ours, [bare])
+        calls("tls", ours, [bare])
+        row("an idle connection, bytes", bt.idle_bytes(ours, *IDLE_TLS),
+            bt.idle_bytes(bare, *IDLE_TLS), most=12288)
+
+
+def rtu():
+    """How long after the request the reply begins, the t3.5 that the line
+    must be silent left out."""
+    head("rtu: turnaround above t3.5, us")
+    for baud in BAUDS:
+        with servers.Line(baud) as a, servers.Line(baud) as b, \
+                servers.Ours(a) as ours, servers.Bare(b) as bare:
+            got = pairs(ours, [bare], {"count": 10})
+            row("%6d Bd  (t3.5 itself)" % baud, bt.t35_us(baud))
+            row("%6d Bd  p50" % baud, *both(got, "p50"),
+                most=ABOVE_T35_US)
+            compare("%6d Bd  p99" % baud, got, "p99")
+            compare("%6d Bd  server CPU per request" % baud, got, "c_us")
+
+
+def memory():
     head("memory, without register pages")
-    row("supervisor before clients, KiB",
-        bt.resident(ours.daemon.pid) / 1024, most=4096)
-    row("worker before clients, KiB", bt.resident(ours.pid) / 1024,
-        bt.resident(bare.pid) / 1024, most=6144)
-    row("an idle connection, bytes", bt.idle_bytes(ours, *IDLE),
-        bt.idle_bytes(bare, *IDLE), most=512)
+    with servers.Ours(max_connections=CONNS) as ours, \
+            servers.Bare() as bare:
+        row("supervisor before clients, KiB",
+            bt.resident(ours.daemon.pid) / 1024, most=4096)
+        row("worker before clients, KiB", bt.resident(ours.pid) / 1024,
+            bt.resident(bare.pid) / 1024, most=6144)
+        row("an idle connection, bytes", bt.idle_bytes(ours, *IDLE),
+            bt.idle_bytes(bare, *IDLE), most=512)
 
 
 def times():
@@ -216,18 +302,19 @@ def store():
     return done.stdout.splitlines()
 
 
+PARTS = {"memory": memory, "tcp": tcp, "udp": udp, "tls": tls, "rtu": rtu,
+         "times": times, "store": store}
+
+
 def main():
+    unknown = [p for p in opts.part if p not in PARTS]
+    if unknown:
+        parser.error("%s? There are: %s" % (unknown[0], " ".join(PARTS)))
     say("%s, %d CPUs, Linux %s; %d rounds of %g s" % (
         platform.machine(), len(bt.CPUS), platform.release(), ROUNDS,
         SECONDS))
-    with bt.Ours(conns=CONNS) as ours, bt.Bare() as bare:
-        memory(ours, bare)
-        throughput(ours, bare)
-        beside_idle(ours)
-        open_loop(ours, bare)
-        calls(ours, bare)
-    times()
-    figures = {"figures": rows, "store": store(), "failures": failures}
+    said = {name: PARTS[name]() for name in opts.part or PARTS}
+    figures = {"figures": rows, "store": said.get("store", []), "failures": failures}
     missed = ["%(section)s: %(name)s" % r for r in rows if r["met"] is False]
     say("\n%d goals met, %d missed%s" % (
         sum(r["met"] is True for r in rows), len(missed),

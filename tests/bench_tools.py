@@ -38,61 +38,28 @@ def pin(pid, cpu):
     os.sched_setaffinity(pid, {cpu})
 
 
-def bench_conf(conns=1024, **transport):
-    """One device of 65536 registers, as the bare server has them."""
-    tcp = {"type": "tcp", "listen": "127.0.0.1:0", "units": {"*": "plc1"},
-           "max_connections": conns}
-    tcp.update(transport)
+def bench_conf(**keys):
+    """One device of 65536 registers, as the bare servers have them, and one
+    transport; keys: of that. It is called tcp1 if it is a TCP one."""
+    transport = {"type": "tcp", "units": {"*": "plc1"}, **keys}
+    if transport["type"] == "tcp":
+        transport = {"listen": "127.0.0.1:0", "max_connections": 1024,
+                     **transport}
     return {
         "devices": {"plc1": {
             "holding_registers": [{"addr": 0, "count": 65536}]}},
-        "transports": {"tcp1": tcp},
+        "transports": {transport["type"] + "1": transport},
     }
 
 
-class Ours:
-    """holdfastd with one TCP worker."""
-
-    name = "holdfastd"
-
-    def __init__(self, **conf):
-        self.daemon = Daemon(bench_conf(**conf))
-        self.port = self.daemon.port("tcp1")
-
-    @property
-    def pid(self):
-        return self.daemon.child("tcp1")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        self.daemon.__exit__(*why)
-
-
-class Bare:
-    """bench_bare."""
-
-    name = "bare"
-
-    def __init__(self):
-        self.process = subprocess.Popen([tool("bench_bare"), "0"],
-                                        stdout=subprocess.PIPE)
-        self.port = int(self.process.stdout.readline())
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def load_argv(port, **options):
-    """A bench_load's command line: conns=8, open_idle=1000, verify=True..."""
-    argv = [tool("bench_load"), "--connect", "127.0.0.1:%d" % port]
+def load_argv(to, load=None, **options):
+    """A load generator's command line: conns=8, open_idle=1000, verify=True...
+    to: a port of Modbus/TCP, or a server of bench_servers, which knows its
+    generator; load: another generator."""
+    if isinstance(to, int):
+        argv = [tool("bench_load"), "--connect", "127.0.0.1:%d" % to]
+    else:
+        argv = to.load_argv(load)
     for key, value in options.items():
         if value is False or value is None:
             continue
@@ -102,15 +69,15 @@ def load_argv(port, **options):
     return argv
 
 
-def load(port, cpu=None, **options):
-    """Runs a bench_load and returns what it measured. Its exit status is
+def load(to, cpu=None, **options):
+    """Runs a load generator and returns what it measured. Its exit status is
     left to the caller: errors are in the result."""
-    argv = load_argv(port, **options)
+    argv = load_argv(to, **options)
     done = subprocess.run(
-        argv, stdout=subprocess.PIPE, check=False,
+        argv, stdout=subprocess.PIPE, check=False, close_fds=False,
         preexec_fn=(lambda: pin(0, cpu)) if cpu is not None else None)
     if done.returncode not in (0, 1) or not done.stdout:
-        raise AssertionError("bench_load failed: " + " ".join(argv))
+        raise AssertionError("the load failed: " + " ".join(argv))
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -154,7 +121,7 @@ def measure(server, same_cpu=False, **options):
     pid = server.pid
     pin(pid, SERVER_CPU)
     busy, began, used = machine_busy_s(), time.monotonic(), cpu_ns(pid)
-    got = load(server.port, SERVER_CPU if same_cpu else LOAD_CPU, **options)
+    got = load(server, SERVER_CPU if same_cpu else LOAD_CPU, **options)
     used = cpu_ns(pid) - used
     seconds = time.monotonic() - began
     busy = machine_busy_s() - busy - used / 1e9 - got["cpu_s"]
@@ -163,7 +130,7 @@ def measure(server, same_cpu=False, **options):
     return got
 
 
-def syscalls(server, **options):
+def syscalls(server, least=1000, **options):
     """System calls of the server per request, counted by strace; and which
     they were, {name: per request}."""
     out = os.path.join(BUILD, "tests", "strace.%d" % os.getpid())
@@ -175,7 +142,7 @@ def syscalls(server, **options):
         said = tracer.stderr.readline()
         if "attached" not in said:
             raise AssertionError("strace cannot attach: " + said)
-        got = load(server.port, warm=0, **options)
+        got = load(server, warm=0, **options)
     finally:
         tracer.send_signal(signal.SIGINT)
         tracer.wait()
@@ -190,7 +157,7 @@ def syscalls(server, **options):
                      row)
         if m and m.group(2) != "total":
             calls[m.group(2)] = int(m.group(1))
-    if got["errors"] or got["served"] < 1000:
+    if got["errors"] or got["served"] < least:
         raise AssertionError("counted run: %r" % got)
     n = got["served"]
     return sum(calls.values()) / n, {k: v / n for k, v in calls.items()}
@@ -215,7 +182,7 @@ def idle_bytes(server, first, last):
     at = []
     for n in (first, last):
         holder = subprocess.Popen(
-            load_argv(server.port, open_idle=n, hold=True, conns=1,
+            load_argv(server, open_idle=n, hold=True, conns=1,
                       seconds=0.01, warm=0),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         said = holder.stdout.readline()
@@ -314,6 +281,11 @@ for at, by in late:
         return max([by * 1e3 for at, by in self.late
                     if at + by >= began and at <= began + ms / 1e3],
                    default=0.0)
+
+
+def t35_us(baud):
+    """How long a serial line is silent between frames"""
+    return 1750 if baud > 19200 else 3.5e6 * 11 / baud
 
 
 def median(values):

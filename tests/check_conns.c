@@ -308,9 +308,42 @@ START_TEST(a_peer_without_an_address_is_told_in_words)
 }
 END_TEST
 
+START_TEST(one_is_found_by_its_address_and_port)
+{
+	struct conn *c[FX_CONNS];
+	struct conns found;
+
+	ck_assert_int_eq(conns_init(&found, &fx.worker), 0);
+	ck_assert_int_eq(conns_find_init(&found), 0);
+	for (unsigned i = 0; i < FX_CONNS; i++) {
+		/* two hosts, three ports */
+		struct acl_peer p = host(i % 2, 4000 + i / 2);
+
+		ck_assert_ptr_null(conns_find(&found, &p));
+		c[i] = conns_open(&found, -1, &p, false);
+		ck_assert_ptr_nonnull(c[i]);
+		ck_assert_int_eq(c[i]->rec.shm->fd, -1);
+	}
+	for (unsigned i = 0; i < FX_CONNS; i++) {
+		struct acl_peer p = host(i % 2, 4000 + i / 2);
+
+		ck_assert_ptr_eq(conns_find(&found, &p), c[i]);
+		p.port += 100;
+		ck_assert_ptr_null(conns_find(&found, &p));
+		p.port -= 100;
+		p.family = AF_INET6;
+		ck_assert_ptr_null(conns_find(&found, &p));
+		p.family = AF_INET;
+		conns_close(&found, c[i], "test", NULL);
+		ck_assert_ptr_null(conns_find(&found, &p));
+	}
+	conns_fini(&found);
+}
+END_TEST
+
 START_TEST(idle_connections_expire_by_their_last_request)
 {
-	struct conn *a = open_from(1, false), *b = open_from(2, false);
+	struct conn *a = open_from(1, false), *b = open_from(2, true);
 	bool idle;
 
 	ck_assert_uint_eq(conns_next_ns(&cs), a->used_ns + 10 * SECOND);
@@ -327,33 +360,19 @@ START_TEST(idle_connections_expire_by_their_last_request)
 }
 END_TEST
 
-START_TEST(priority_connections_may_be_idle_but_not_unfinished)
+START_TEST(a_transport_may_have_an_idle_time_of_its_own)
 {
-	struct conn *c = open_from(1, true);
+	struct conn *c = open_from(1, false);
 	bool idle;
 
-	ck_assert_uint_eq(conns_next_ns(&cs), 0);
-	fx.worker.now_ns += 1000000 * SECOND;
+	cs.idle_s = 3;
+	ck_assert_uint_eq(conns_next_ns(&cs), c->used_ns + 10 * SECOND);
+	fx.transport.idle_timeout_s = 0;
+	ck_assert_uint_eq(conns_next_ns(&cs), c->used_ns + 3 * SECOND);
+	fx.worker.now_ns = c->used_ns + 3 * SECOND - 1;
 	ck_assert_ptr_null(conns_expired(&cs, &idle));
-	conns_slow(&cs, c);
-	fx.worker.now_ns += 1000000 * SECOND;
+	fx.worker.now_ns++;
 	ck_assert_ptr_eq(conns_expired(&cs, &idle), c);
-	ck_assert(!idle);
-}
-END_TEST
-
-START_TEST(priority_connections_are_the_last_to_go_for_not_reading)
-{
-	struct conn *a = open_from(1, true), *b = open_from(2, false);
-
-	ck_assert_ptr_null(conns_deafest(&cs));
-	conns_park(&cs, a, seg_batch(fx.worker.shm, 0));
-	ck_assert_ptr_eq(conns_deafest(&cs), a);
-	conns_park(&cs, b, seg_batch(fx.worker.shm, 1));
-	ck_assert_ptr_eq(conns_deafest(&cs), b);
-	conns_unpark(&cs, b);
-	ck_assert_ptr_eq(conns_deafest(&cs), a);
-	conns_unpark(&cs, a);
 }
 END_TEST
 
@@ -533,10 +552,9 @@ main(void)
 	tcase_add_test(tc, priority_connections_are_never_chosen);
 	tcase_add_test(
 	    tc, connections_of_a_peer_are_counted_whatever_their_port);
+	tcase_add_test(tc, one_is_found_by_its_address_and_port);
+	tcase_add_test(tc, a_transport_may_have_an_idle_time_of_its_own);
 	tcase_add_test(tc, idle_connections_expire_by_their_last_request);
-	tcase_add_test(tc, priority_connections_may_be_idle_but_not_unfinished);
-	tcase_add_test(
-	    tc, priority_connections_are_the_last_to_go_for_not_reading);
 	tcase_add_test(tc, unfinished_requests_expire_in_order);
 	tcase_add_test(tc, nothing_expires_without_a_limit);
 	tcase_add_test(tc, output_that_waits_is_ordered_by_its_last_progress);

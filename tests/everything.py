@@ -9,6 +9,7 @@ Units 1 and 2 are the devices plc1 and plc2; the transport of a pair is
 called KIND-FRAMER.
 """
 import contextlib
+import os
 import shutil
 import tempfile
 
@@ -18,8 +19,8 @@ from sysutil import Daemon
 
 FRAMERS = ("socket", "tls", "rtu", "ascii")
 # line: a pty; pipe: a serial transport whose port is a socket
-KINDS = ("tcp", "pipe")
-STREAMS = ("tcp", "pipe")
+KINDS = ("tcp", "udp", "pipe", "unix")
+STREAMS = ("tcp", "tls", "pipe", "unix")
 
 
 class Everything:
@@ -68,6 +69,9 @@ class Everything:
             own["tls"] = {"type": "tls", "listen": "127.0.0.1:0",
                           "cert": self.cert.chain, "key": self.cert.key,
                           "ca": self.ca.path}
+        if kind == "unix":
+            own["unix"] = {"type": "unix", "plugins": ["unix"],
+                           "listen": os.path.join(self.dir, framer)}
         if kind == "line":
             own["line"] = {"type": "serial", "baudrate": 115200,
                            "port": self.lines[framer].path}
@@ -76,6 +80,8 @@ class Everything:
     def channel(self, kind, framer, session=None):
         if kind == "line":
             return Held(self.lines[framer])
+        if kind == "unix":
+            return Stream.unix(os.path.join(self.dir, framer))
         port = self.daemon.port(kind + "-" + framer)
         if kind == "tls":
             return Stream.tls(port, self.context, session)

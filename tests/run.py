@@ -5,10 +5,10 @@
     run.py --build DIR [--torture [--seconds N]] [--tests DIR] [--limit N]
         [NAME...]
 
-Without --torture: every suite check_*.c (two at a time), every system test
-sys_*.py and sys_*.c (one at a time), and the short torture selection. With
-it: the whole torture list, with what the harnesses say. NAME picks suites; it
-may be a pattern ('sys_*').
+Without --torture: every suite check_*.c and, in short, every fuzz target
+fuzz_*.c (two at a time), every system test sys_*.py and sys_*.c (one at a
+time), and the short torture selection. With it: the whole torture list, with
+what the harnesses say. NAME picks suites; it may be a pattern ('sys_*').
 
 A program must print, last, Check's summary or `N passed, N failed`. One that
 prints none, ran nothing, ends by a signal or with a status that its summary
@@ -162,6 +162,8 @@ def collect(build, opts):
         return [(1, list(torture_jobs(build, True, opts.seconds)))]
     here, limit_s = opts.tests, opts.limit
     suites = [built(build, s, limit_s) for s in sorted(here.glob("check_*.c"))]
+    suites += [Job(s.stem, [HERE / "fuzz.sh", build, 0, s.stem], limit_s)
+               for s in sorted(here.glob("fuzz_*.c"))]
     systems = [Job(s.stem, [sys.executable, s], limit_s)
                for s in sorted(here.glob("sys_*.py"))]
     systems += [built(build, s, limit_s)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+import bench_servers as servers  # noqa: E402
 import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 from sysutil import BUILD, Daemon, Modbus, Skip  # noqa: E402
@@ -57,7 +58,7 @@ def test_registers_of_other_transports_cost_nothing():
 def test_memory_of_an_idle_connection():
     "an idle connection costs a worker no more than 512 bytes"
     plain_build()
-    with bt.Ours(conns=6000) as ours:
+    with servers.Ours(max_connections=6000) as ours:
         each = bt.idle_bytes(ours, 500, 4500)
         print("    %.0f bytes" % each)
         assert each <= 512, each
@@ -66,13 +67,13 @@ def test_memory_of_an_idle_connection():
 def test_memory_does_not_grow_with_use():
     "a hundred thousand requests leave a worker as large as the first ones"
     plain_build()
-    with bt.Ours() as ours:
-        bt.load(ours.port, conns=64, depth=16, seconds=0.3, **FC3)
+    with servers.Ours() as ours:
+        bt.load(ours, conns=64, depth=16, seconds=0.3, **FC3)
         before = bt.resident(ours.pid)
-        got = bt.load(ours.port, conns=64, depth=16, seconds=1, **FC3)
+        got = bt.load(ours, conns=64, depth=16, seconds=1, **FC3)
         assert got["served"] > 100000 and not got["errors"], got
         for _ in range(200):
-            with Modbus(ours.port) as m:
+            with Modbus(ours.place) as m:
                 m.read_hr(0, 1)
         after = bt.resident(ours.pid)
         print("    KiB: %d, then %d" % (before / 1024, after / 1024))
@@ -162,7 +163,7 @@ def test_connections_allocate_nothing():
 def calls_per_request(most, **options):
     plain_build()
     assert shutil.which("strace"), "strace is not installed"
-    with bt.Ours() as ours:
+    with servers.Ours() as ours:
         calls, by_name = bt.syscalls(ours, seconds=1, **FC3, **options)
     print("    %.3f: %s" % (calls, ", ".join(
         "%s %.3f" % item for item in sorted(
@@ -188,7 +189,7 @@ def test_system_calls_of_eight_deep_clients():
 def test_system_calls_of_writing():
     "a write costs no more system calls than a read"
     plain_build()
-    with bt.Ours() as ours:
+    with servers.Ours() as ours:
         calls, by_name = bt.syscalls(ours, seconds=1, conns=8, depth=16,
                                      fc=16, count=10)
     assert calls <= 0.2, (calls, by_name)

@@ -249,13 +249,16 @@ class Daemon:
         return os.path.join(self.run_dir, "ready")
 
     def transports(self):
-        """The ready file: {name: (type, host, port)}"""
+        """The ready file: {name: (type, host, port)}; port is None where the
+        address is a path."""
         found = {}
         with open(self.ready_path) as f:
             for line in f:
                 name, kind, address = line.split()
                 host, _, port = address.rpartition(":")
-                found[name] = (kind, host.strip("[]"), int(port))
+                found[name] = ((kind, host.strip("[]"), int(port))
+                               if port.isdigit() and host[:1] != "/"
+                               else (kind, address, None))
         return found
 
     def port(self, name):

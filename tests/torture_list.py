@@ -45,6 +45,10 @@ def rows(build, here, full, seconds):
         ("torture_faults", [sys.executable, here / "sys_faults.py",
                             "kills_under", "kills_while",
                                  "--kills=10000"], 1200),
+        ("torture_storm_udp", [sys.executable, here / "sys_udp.py",
+                               "storm", "--storm=5000000"], 2400),
+        ("torture_kills_udp", [sys.executable, here / "sys_udp.py",
+                               "killed", "--kills=5000"], 1200),
     ]
     for compiler, opt in (("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-O0"),
                           ("clang", "-O2"), ("clang", "-O3")):

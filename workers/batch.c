@@ -102,3 +102,17 @@ batch_end(struct shm_batch *b, const struct batch_conn *c)
 	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
 	return next->left;
 }
+
+void
+batch_count(const struct batch_conn *c, uint64_t rx, uint64_t tx, uint64_t op)
+{
+	uint64_t seq = atomic_load_explicit(&c->shm->seq, memory_order_relaxed);
+	const struct shm_conn_half *h = &c->shm->half[seq & 1];
+	struct shm_conn_half *next = &c->shm->half[!(seq & 1)];
+
+	next->rx = h->rx + rx;
+	next->tx = h->tx + tx;
+	next->op = op;
+	next->left = 0;
+	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
+}

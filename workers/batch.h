@@ -89,4 +89,10 @@ void batch_flip(struct shm_batch *);
  * made sure are no more than CONN_LEFT_MAX. */
 unsigned batch_end(struct shm_batch *, const struct batch_conn *);
 
+/* For what comes as datagrams, which have no batch record: one has been served,
+ * rx bytes long, its reply tx; op is the last number that was given out. All
+ * of it is in force at once. */
+void batch_count(
+    const struct batch_conn *, uint64_t rx, uint64_t tx, uint64_t op);
+
 #endif

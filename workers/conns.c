@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,19 @@ bucket(const struct conns *cs, const struct acl_peer *p)
 	for (size_t i = 0; i < sizeof(p->addr); i++)
 		h = (h ^ p->addr[i]) * 16777619u;
 	return &cs->peers[(h ^ h >> 16) & (cs->npeers - 1)];
+}
+
+/* Of an address and port together. */
+static struct conn_ends *
+end_list(const struct conns *cs, const struct acl_peer *p)
+{
+	uint64_t word[2], h = cs->seed;
+
+	memcpy(word, p->addr, sizeof(word));
+	h = (h ^ word[0]) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 32 ^ word[1]) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 32 ^ p->port) * 0x9e3779b97f4a7c15ull;
+	return &cs->ends[h >> 40 & (cs->nends - 1)];
 }
 
 static uint64_t
@@ -180,12 +194,30 @@ conns_init(struct conns *cs, struct worker *w)
 	return 0;
 }
 
+int
+conns_find_init(struct conns *cs)
+{
+	cs->nends = PEERS_MIN;
+	while (cs->nends < cs->nconns)
+		cs->nends *= 2;
+	cs->ends = calloc(cs->nends, sizeof(*cs->ends));
+	if (cs->ends == NULL) {
+		cs->worker->why = "not enough memory";
+		return -1;
+	}
+	if (getrandom(&cs->seed, sizeof(cs->seed), GRND_NONBLOCK) !=
+	    sizeof(cs->seed))
+		cs->seed = unix_ms() * (uint64_t)getpid();
+	return 0;
+}
+
 void
 conns_fini(struct conns *cs)
 {
 	while (cs->nsiblings > 0)
 		seg_unmap(&cs->sibling[--cs->nsiblings]);
 	free(cs->sibling);
+	free(cs->ends);
 	free(cs->pool);
 	free(cs->peers);
 	memset(cs, 0, sizeof(*cs));
@@ -232,6 +264,20 @@ conns_oldest_of(const struct conns *cs, const struct acl_peer *p, unsigned *n)
 			oldest = c;
 	}
 	return oldest;
+}
+
+struct conn *
+conns_find(const struct conns *cs, const struct acl_peer *p)
+{
+	struct conn *c;
+	struct acl_peer other;
+
+	LIST_FOREACH (c, end_list(cs, p), by_end) {
+		conns_peer(c, &other);
+		if (other.port == p->port && acl_same_host(p, &other))
+			return c;
+	}
+	return NULL;
 }
 
 static struct conn *
@@ -328,6 +374,8 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
 	c->peers = bucket(cs, p);
 	TAILQ_INSERT_TAIL(c->peers, c, by_peer);
+	if (cs->ends != NULL)
+		LIST_INSERT_HEAD(end_list(cs, p), c, by_end);
 	set_open(cs, cs->open + 1);
 	worker_count(&shm->stats.conns_opened, 1);
 	acl_peer_text(p, text);
@@ -372,6 +420,8 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 	conns_not_slow(cs, c);
 	TAILQ_REMOVE(&cs->use[c->priority], c, by_use);
 	TAILQ_REMOVE(c->peers, c, by_peer);
+	if (cs->ends != NULL)
+		LIST_REMOVE(c, by_end);
 	TAILQ_INSERT_HEAD(&cs->free, c, by_peer);
 	set_open(cs, cs->open - 1);
 }
@@ -441,17 +491,6 @@ conns_park(struct conns *cs, struct conn *c, struct shm_batch *b)
 	TAILQ_INSERT_TAIL(&cs->parked, c, by_wait);
 }
 
-struct conn *
-conns_deafest(const struct conns *cs)
-{
-	struct conn *c;
-
-	TAILQ_FOREACH (c, &cs->parked, by_wait)
-		if (!c->priority)
-			return c;
-	return TAILQ_FIRST(&cs->parked);
-}
-
 void
 conns_unpark(struct conns *cs, struct conn *c)
 {
@@ -463,7 +502,9 @@ conns_unpark(struct conns *cs, struct conn *c)
 static uint64_t
 idle_ns(const struct conns *cs)
 {
-	return (uint64_t)cs->worker->conf->idle_timeout_s * 1000000000;
+	unsigned s = cs->worker->conf->idle_timeout_s;
+
+	return (uint64_t)(s != 0 ? s : cs->idle_s) * 1000000000;
 }
 
 static uint64_t
@@ -482,9 +523,11 @@ conns_expired(const struct conns *cs, bool *idle)
 	if (frame_ns(cs) != 0 && c != NULL && now >= c->since_ns + frame_ns(cs))
 		return c;
 	*idle = true;
-	c = conns_oldest(cs);
-	if (idle_ns(cs) != 0 && c != NULL && now >= c->used_ns + idle_ns(cs))
-		return c;
+	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
+		c = TAILQ_FIRST(&cs->use[i]);
+		if (c != NULL && now >= c->used_ns + idle_ns(cs))
+			return c;
+	}
 	return NULL;
 }
 
@@ -502,8 +545,10 @@ conns_next_ns(const struct conns *cs)
 
 	if (frame_ns(cs) != 0 && c != NULL)
 		next = c->since_ns + frame_ns(cs);
-	c = conns_oldest(cs);
-	if (idle_ns(cs) != 0 && c != NULL)
-		next = earlier(next, c->used_ns + idle_ns(cs));
+	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
+		c = TAILQ_FIRST(&cs->use[i]);
+		if (c != NULL)
+			next = earlier(next, c->used_ns + idle_ns(cs));
+	}
 	return next;
 }

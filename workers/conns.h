@@ -34,9 +34,11 @@ struct conn {
 	TAILQ_ENTRY(conn) by_wait; /* in slow, or in parked if held */
 	TAILQ_ENTRY(conn) by_peer; /* or in free */
 	struct conn_list *peers; /* the list that by_peer is in */
+	LIST_ENTRY(conn) by_end; /* if there are ends */
 };
 
 TAILQ_HEAD(conn_list, conn);
+LIST_HEAD(conn_ends, conn);
 
 enum { CONN_USUAL, CONN_PRIORITY, CONN_CLASSES };
 
@@ -53,6 +55,10 @@ struct conns {
 	struct conn_list parked; /* output waits, longest first */
 	struct conn_list *peers; /* by hash of the address */
 	unsigned npeers; /* a power of two */
+	struct conn_ends *ends; /* by hash of address and port, or NULL */
+	unsigned nends; /* a power of two */
+	uint64_t seed; /* of that hash: nobody can choose a list to crowd */
+	unsigned idle_s; /* idle_timeout_s where that says 0; 0 never */
 	unsigned open;
 	unsigned max; /* over all workers of the transport */
 	struct seg *sibling; /* the other workers' segments */
@@ -66,6 +72,13 @@ struct conns {
 int conns_init(struct conns *, struct worker *);
 void conns_fini(struct conns *);
 
+/* From now on those that are opened can be found by conns_find(). 0, or -1
+ * after worker->why was set. */
+int conns_find_init(struct conns *);
+
+/* The one with exactly that address and port, or NULL. */
+struct conn *conns_find(const struct conns *, const struct acl_peer *);
+
 /* True if no more may be opened before one has been closed. */
 bool conns_full(const struct conns *);
 
@@ -78,7 +91,8 @@ struct conn *conns_oldest_of(
     const struct conns *, const struct acl_peer *, unsigned *n);
 
 /* Takes a record for an accepted socket, fills it in, puts it in force and
- * tells of it. NULL if there is none. */
+ * tells of it. NULL if there is none. fd: -1 for one that has no socket of its
+ * own. */
 struct conn *conns_open(
     struct conns *, int fd, const struct acl_peer *, bool priority);
 
@@ -123,12 +137,7 @@ void conns_not_slow(struct conns *, struct conn *);
 void conns_park(struct conns *, struct conn *, struct shm_batch *);
 void conns_unpark(struct conns *, struct conn *);
 
-/* Whose output has waited longest, a priority connection only if there is no
- * other; or NULL. */
-struct conn *conns_deafest(const struct conns *);
-
-/* One that is idle or slow for too long, *idle says which; or NULL. Priority
- * connections may be idle for ever (Messaging guide V1.0b, 4.2.1.1). */
+/* One that is idle or slow for too long, *idle says which; or NULL. */
 struct conn *conns_expired(const struct conns *, bool *idle);
 
 /* When the next one will be, 0 never. */

@@ -24,9 +24,9 @@ struct run {
 	struct shm_conn *conn;
 	struct frame frame;
 	uint64_t op; /* the last that was given out */
-	uint64_t first; /* all up to it were answered earlier */
 	uint8_t delimiter;
 	bool trace;
+	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;
 	uint8_t last_fc; /* if there were any */
 };
@@ -157,16 +157,6 @@ serve_none(struct run *r, uint8_t *pdu)
 	return refuse(r, MB_EX_NO_REPLY, pdu);
 }
 
-/* Whether more is outstanding than the configuration allows: what came in one
- * read and was not answered when it came (Messaging guide V1.0b, 4.4.1). */
-static bool
-busy(const struct run *r)
-{
-	unsigned max = r->link->worker->conf->max_transactions;
-
-	return max != 0 && r->op - r->first > max;
-}
-
 /* The reply PDU to the frame in hand; its length, 0 for none. */
 static size_t
 serve(struct run *r, uint8_t *pdu)
@@ -183,9 +173,9 @@ serve(struct run *r, uint8_t *pdu)
 		return refuse(r, MB_EX_FUNCTION, pdu);
 	if (d == NULL)
 		return serve_none(r, pdu);
-	if (busy(r))
-		return mb_refuse(
-		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
+	if (w->conf->max_transactions != 0 &&
+	    r->before + r->requests >= w->conf->max_transactions)
+		return refuse(r, MB_EX_BUSY, pdu);
 	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
 	    r->frame.pdu_len, pdu);
 }
@@ -232,6 +222,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->link = l;
 	r->conn = c;
 	r->delimiter = '\n';
+	r->before = 0;
 	r->requests = 0;
 	r->last_fc = 0;
 	r->trace =
@@ -329,7 +320,7 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 	enum link_rc rc;
 
 	begin(&r, l, c, author);
-	r.op = r.first = batch_half(c)->op;
+	r.op = batch_half(c)->op;
 	rc = run(&r, b, why);
 	end(&r);
 	return rc;
@@ -337,27 +328,104 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 
 /* ---- datagrams ---- */
 
-size_t
-link_datagram(struct link *l, struct link_peer *p, const uint8_t *in,
-    size_t len, uint8_t *out, const char **why)
+bool
+link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
 {
+	static struct shm_conn nobody; /* in the trace: connection 0 */
 	struct run r;
-	size_t n = 0;
+	bool good;
 
-	begin(&r, l, p->shm, p->author);
-	r.op = r.first = p->op;
-	*why = NULL;
-	if (l->framer->datagram(&l->fcs, r.delimiter, in, len, &r.frame) ==
-	    FRAME_OK) {
-		n = answer(&r, in, out);
-	} else {
+	begin(&r, l, &nobody, 0);
+	good =
+	    l->framer->datagram(&l->fcs, r.delimiter, in, len, f) == FRAME_OK &&
+	    (f->pdu[0] & 0x80) == 0;
+	if (!good) {
 		count_errors(l, 1);
-		*why = r.frame.why;
 		r.frame.unit = 0;
 		if (r.trace)
 			trace(&r, false, in, len);
 	}
-	p->op = r.op;
 	end(&r);
-	return n;
+	return good;
+}
+
+size_t
+link_answer(struct link *l, struct link_peer *p, const struct frame *f,
+    const uint8_t *in, uint8_t *out)
+{
+	struct run r;
+	size_t len;
+
+	begin(&r, l, p->shm, p->author);
+	r.frame = *f;
+	r.before = p->asked;
+	r.op = p->op;
+	len = answer(&r, in, out);
+	p->op = r.op;
+	p->asked++;
+	end(&r);
+	return len;
+}
+
+/* ---- buses ---- */
+
+uint8_t
+link_delimiter(const struct link *l)
+{
+	return delimiter(&l->worker->bind);
+}
+
+/* Bytes that nobody answers, into the trace if that is on. */
+static void
+note(struct link *l, const struct link_peer *p, uint8_t unit,
+    const uint8_t *bytes, size_t len)
+{
+	struct run r = { .link = l, .conn = p->shm, .frame.unit = unit };
+
+	if (len != 0 &&
+	    atomic_load_explicit(
+		&l->worker->shm->trace_on, memory_order_relaxed) != 0)
+		trace(&r, false, bytes, len);
+}
+
+void
+link_heard(struct link *l, const struct link_peer *p, uint8_t unit,
+    const uint8_t *adu, size_t len)
+{
+	count_bus(l, NULL);
+	note(l, p, unit, adu, len);
+}
+
+void
+link_noise(
+    struct link *l, const struct link_peer *p, const uint8_t *bytes, size_t len)
+{
+	count_errors(l, 1);
+	note(l, p, 0, bytes, len);
+}
+
+/* What happens to the line happens to every unit on it. */
+static void
+count_all(struct link *l, enum mb_counter c)
+{
+	struct bind *b = &l->worker->bind;
+
+	for (unsigned i = 0; i < b->ndevices; i++)
+		mb_diag_count(b->device[i].unit.diag, c);
+}
+
+void
+link_overrun(struct link *l)
+{
+	worker_count(&l->worker->shm->stats.frames_bad, 1);
+	count_all(l, MB_CPT_OVERRUNS);
+}
+
+void
+link_unsent(struct link *l, uint8_t unit)
+{
+	const struct bind_device *d = l->worker->bind.by_unit[unit];
+
+	if (d != NULL)
+		mb_diag_count(d->unit.diag, MB_CPT_NO_REPLY);
 }

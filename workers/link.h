@@ -35,9 +35,7 @@ int link_init(struct link *, struct worker *);
  * prog store a request, until one of enum link_rc holds. The worker's clock
  * has been read for this batch. author: in whose
  * name it writes; the operation numbers go on from the half in force of c.
- * why: words for LINK_BAD. Of what came in one read the configuration's
- * max_transactions are served and the rest answered 06; there a broadcast
- * counts once for each device.
+ * why: words for LINK_BAD.
  */
 enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why);
@@ -46,15 +44,44 @@ enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
 struct link_peer {
 	struct shm_conn *shm;
 	unsigned author; /* in whose name it writes */
+	unsigned asked; /* its requests that came along and were served before
+			 * this one: max_transactions counts them */
 	uint64_t op; /* the last operation number that it was given */
 };
 
 /*
- * Serves one datagram: in is exactly one frame, or nothing. Returns the length
- * of the reply in out, which has room for the framer's adu_max; 0 for none:
- * *why then has words if the datagram was no frame. Counts p->op on.
+ * Looks at one datagram: true if it is exactly one request, which *f then
+ * tells; f may point into in. False if it is not one: counted and traced, to
+ * be left unanswered. An exception reply is no request: two servers would
+ * answer each other for ever.
  */
-size_t link_datagram(struct link *, struct link_peer *p, const uint8_t *in,
-    size_t len, uint8_t *out, const char **why);
+bool link_frame(struct link *, const uint8_t *in, size_t len, struct frame *f);
+
+/* Serves what link_frame() found in in, for p, and counts p->op and p->asked
+ * on. Returns the length of the reply in out, which has room for the framer's
+ * adu_max; 0 for none. */
+size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
+    const uint8_t *in, uint8_t *out);
+
+/*
+ * For a line that other stations are on, too (SL 2.4).
+ *
+ * A good message that is for nobody here; unit is its address.
+ */
+void link_heard(struct link *, const struct link_peer *, uint8_t unit,
+    const uint8_t *adu, size_t len);
+
+/* Bytes that were no good message: one error of communication. */
+void link_noise(
+    struct link *, const struct link_peer *, const uint8_t *bytes, size_t len);
+
+/* More characters than could be taken. */
+void link_overrun(struct link *);
+
+/* The reply of a unit to what link_answer() has served stays unsent. */
+void link_unsent(struct link *, uint8_t unit);
+
+/* The last character of an ASCII frame now, see FC 8/3. */
+uint8_t link_delimiter(const struct link *);
 
 #endif

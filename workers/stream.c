@@ -237,7 +237,7 @@ static struct shm_batch *
 batch_get(struct stream *st)
 {
 	if (st->nbatches == 0)
-		drop(st, conns_deafest(&st->conns), "does not read",
+		drop(st, TAILQ_FIRST(&st->conns.parked), "does not read",
 		    &stats(st)->conns_slow);
 	return st->batch[st->nbatches - 1];
 }
@@ -289,7 +289,7 @@ turn_pending(struct stream *st, struct conn *c)
 {
 	int fd = c->fd;
 
-	if (st->ops->pending == NULL)
+	if (st->ops->pending == NULL || fd == -1) /* it has just ended */
 		return;
 	while (c->fd == fd && c->held == NULL && st->ops->pending(c))
 		turn(st, c);

@@ -9,8 +9,10 @@ static const struct row {
 	const char *part, *symbol; /* where it lies, if not in the daemon */
 } rows[CONF_TYPES] = {
 	[CONF_TCP] = { &transport_tcp },
+	[CONF_SERIAL] = { &transport_serial },
 	[CONF_CUSTOM] = { &transport_plugin },
 	[CONF_TLS] = { .part = "tls", .symbol = "transport_tls" },
+	[CONF_UDP] = { &transport_udp },
 };
 
 const struct transport_ops *

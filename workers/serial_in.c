@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is heard on a serial line: echoes of what was said are taken out, the
+ * rest becomes requests, which are served at once. Runs in the workers of type
+ * serial. RTU messages end by silence (bus.c); the other framers have marks,
+ * and read a stream.
+ *
+ * What t15 can see. Pauses are measured between reads. A built-in port hands
+ * over characters as they come, give or take its FIFO, whose time on the wire
+ * is taken off. A USB adapter or a pseudo-terminal hands over lumps: within
+ * one no pause is seen, and between two of one frame a pause may be seen that
+ * was not on the wire. So "strict" is for built-in ports.
+ *
+ * Echoes that nobody has told of (local_echo). After a reply, whatever comes
+ * first is compared with it, until it is known whether this line echoes: the
+ * master would wait t3.5 before it speaks again, an echo comes as the reply is
+ * sent. It matters: the echo of a write is the same write again, and the answer
+ * to it would come back, too, for ever. A line of which it is known that it
+ * does not echo is not looked at again before it is opened anew; but a message
+ * to us that is, to the bit, what was said last, and no request, is an echo.
+ */
+#include <string.h>
+
+#include "workers/serial.h"
+
+static struct shm_stats *
+stats(const struct serial *s)
+{
+	return &s->worker->shm->stats;
+}
+
+/* ---- requests ---- */
+
+/*
+ * Serves a request. A worker that is killed in it has given out its operation
+ * numbers for good: its successor begins behind them.
+ */
+static void
+serve(struct serial *s, const struct frame *f, const uint8_t *adu, bool answer)
+{
+	unsigned n = s->worker->bind.ndevices;
+	size_t len;
+
+	batch_half(s->conn->rec.shm)->op = s->peer.op + n + 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	s->peer.asked = 0;
+	len = link_answer(&s->link, &s->peer, f, adu, s->reply);
+	conns_used(&s->conns, s->conn);
+	s->reply_len = len;
+	s->reply_unit = f->unit;
+	s->sent = 0;
+	if (!answer)
+		serial_unsay(s);
+}
+
+static bool
+is_mine(const struct serial *s, uint8_t unit)
+{
+	const struct worker *w = s->worker;
+
+	return w->bind.by_unit[unit] != NULL ||
+	    (unit == 0 && w->conf->broadcast) || !w->conf->silent_units;
+}
+
+static void
+log_echo(struct serial *s)
+{
+	if (!s->told_echo && !s->line.conf->local_echo)
+		log_warnx("what is sent comes back and is taken out: "
+			  "\"local_echo\": true would say so port=%s",
+		    s->line.conf->port);
+	s->told_echo = true;
+	s->echoes = ECHO_THERE;
+}
+
+/* What was said last, and nothing that anybody would ask. */
+static bool
+is_late_echo(struct serial *s, const struct bus_message *m)
+{
+	int n = mb_request_len(s->bus.fcs, m->frame->pdu, m->frame->pdu_len);
+
+	if (m->len != s->sent || (size_t)n == m->frame->pdu_len ||
+	    memcmp(m->adu, s->reply, m->len) != 0)
+		return false;
+	log_echo(s);
+	return true;
+}
+
+static void
+heard(void *arg, const struct bus_message *m)
+{
+	struct serial *s = arg;
+
+	switch (m->kind) {
+	case BUS_REQUEST:
+		if (!is_late_echo(s, m))
+			serve(s, m->frame, m->adu, m->answer);
+		break;
+	case BUS_OTHER:
+		link_heard(&s->link, &s->peer, m->adu[0], m->adu, m->len);
+		break;
+	case BUS_BAD:
+		link_noise(&s->link, &s->peer, m->adu, m->len);
+		break;
+	case BUS_OVERRUN:
+		link_overrun(&s->link);
+		break;
+	}
+}
+
+/* ---- silence ---- */
+
+/* SL 2.4: characters that the driver could not keep. */
+static void
+count_overruns(struct serial *s)
+{
+	for (unsigned n = line_overruns(&s->line); n > 0; n--)
+		link_overrun(&s->link);
+}
+
+void
+serial_silence(struct serial *s)
+{
+	bool unsure;
+
+	if (!s->rtu) {
+		serial_give_up(s);
+		return;
+	}
+	/* the last word on it: this process may have been away meanwhile */
+	if (serial_read(s) || s->state != SERIAL_HEARS)
+		return;
+	count_overruns(s);
+	if (s->interrupted)
+		link_noise(&s->link, &s->peer, NULL, 0);
+	s->interrupted = false;
+	unsure = bus_quiet(&s->bus);
+	if (s->reply_len == 0 && unsure)
+		serial_set_state(
+		    s, SERIAL_UNSURE, s->last_ns + SERIAL_WAIT_MS * 1000000ull);
+	else if (s->reply_len == 0 || serial_respond(s))
+		serial_listen(s);
+}
+
+void
+serial_give_up(struct serial *s)
+{
+	if (s->rtu)
+		bus_give_up(&s->bus);
+	else
+		link_noise(&s->link, &s->peer, s->in, s->in_len);
+	s->in_len = 0;
+	serial_listen(s);
+}
+
+/* ---- streams: ascii, socket, tls ---- */
+
+/* How long the rest of a frame may take from one character to the next. */
+static uint64_t
+patience_ns(const struct serial *s)
+{
+	unsigned ms = s->link.framer == &frame_ascii
+	    ? s->line.conf->ascii_timeout_ms
+	    : SERIAL_WAIT_MS;
+
+	return ms * 1000000ull;
+}
+
+/* A frame of the stream, which ends at `end` of in[]. */
+static void
+take_frame(struct serial *s, const struct frame *f)
+{
+	/* on a bus who asks again has given up waiting for the first */
+	bool answer = s->link.framer != &frame_ascii ||
+	    memchr(s->in + f->used, ':', s->in_len - f->used) == NULL;
+
+	if (is_mine(s, f->unit) && (f->pdu[0] & 0x80) == 0)
+		serve(s, f, s->in, answer);
+	else
+		link_heard(&s->link, &s->peer, f->unit, s->in, f->used);
+}
+
+/* Hopeless: the stream begins anew behind the next silence. */
+static void
+resync(struct serial *s)
+{
+	link_noise(&s->link, &s->peer, s->in, s->in_len);
+	s->in_len = 0;
+	serial_set_state(s, SERIAL_DEAF, s->last_ns + s->t35_ns);
+}
+
+/* Serves up to the next reply. False if the stream is broken. */
+static bool
+next_reply(struct serial *s)
+{
+	enum frame_rc rc = FRAME_OK;
+	struct frame f;
+
+	while (rc == FRAME_OK && s->in_len > 0 && s->reply_len == 0) {
+		rc = s->link.framer->stream(&s->link.fcs,
+		    link_delimiter(&s->link), s->in, s->in_len, &f);
+		if (rc == FRAME_BAD) {
+			resync(s);
+			return false;
+		}
+		for (unsigned i = 0; i < f.errors; i++)
+			link_noise(&s->link, &s->peer, s->in, f.used);
+		if (rc == FRAME_OK)
+			take_frame(s, &f);
+		s->in_len -= f.used;
+		memmove(s->in, s->in + f.used, s->in_len);
+	}
+	return true;
+}
+
+bool
+serial_go_on(struct serial *s)
+{
+	for (;;) {
+		if (!next_reply(s))
+			return false;
+		if (s->reply_len == 0)
+			break;
+		if (!serial_respond(s))
+			return false;
+	}
+	if (s->in_len > 0)
+		serial_set_state(s, SERIAL_HEARS, s->last_ns + patience_ns(s));
+	return s->in_len == 0;
+}
+
+static void
+put_stream(struct serial *s, const uint8_t *p, size_t n)
+{
+	if (n > sizeof(s->in) - s->in_len) {
+		link_overrun(&s->link);
+		s->in_len = 0;
+	}
+	memcpy(s->in + s->in_len, p, n);
+	s->in_len += n;
+	/* who asks again does not wait for the first reply any more */
+	if (s->state < SERIAL_TURNS && s->link.framer == &frame_ascii &&
+	    memchr(p, ':', n) != NULL)
+		serial_unsay(s);
+}
+
+/* ---- RTU ---- */
+
+/* Whether there was a pause on the wire before the n characters that have come
+ * now; without a wire they have come all at once. */
+static bool
+was_pause(const struct serial *s, size_t n)
+{
+	uint64_t gap = s->worker->now_ns - s->last_ns;
+	uint64_t took = s->line.wire ? n * s->char_ns : 0;
+
+	return gap > took + s->t15_ns;
+}
+
+static void
+put_rtu(struct serial *s, const uint8_t *p, size_t n)
+{
+	/* a reply that has not been begun has lost its turn */
+	if (s->state < SERIAL_TURNS)
+		serial_unsay(s);
+	if (s->line.conf->t15 != 0 && s->state == SERIAL_HEARS &&
+	    was_pause(s, n)) {
+		s->interrupted |= !s->bus.strict;
+		bus_paused(&s->bus);
+	}
+	bus_put(&s->bus, p, n);
+	s->last_ns = s->worker->now_ns;
+	if (s->state < SERIAL_TURNS)
+		serial_set_state(s, SERIAL_HEARS, s->last_ns + s->t35_ns);
+}
+
+/* ---- bytes ---- */
+
+static void
+put(struct serial *s, const uint8_t *p, size_t n)
+{
+	if (n == 0)
+		return;
+	if (s->rtu) {
+		put_rtu(s, p, n);
+		return;
+	}
+	s->last_ns = s->worker->now_ns;
+	put_stream(s, p, n);
+}
+
+static void
+damaged(struct serial *s)
+{
+	echo_forget(&s->echo);
+	if (s->rtu) {
+		bus_damaged(&s->bus);
+		s->last_ns = s->worker->now_ns;
+		if (s->state < SERIAL_TURNS)
+			serial_set_state(
+			    s, SERIAL_HEARS, s->last_ns + s->t35_ns);
+		return;
+	}
+	link_noise(&s->link, &s->peer, s->in, s->in_len);
+	s->in_len = 0;
+}
+
+/* What has come instead of an echo, or too late for one. */
+static void
+no_echo(struct serial *s)
+{
+	bool told = s->line.conf->local_echo;
+
+	if (told && !s->told_echo)
+		log_warnx("what is sent does not come back: \"local_echo\" "
+			  "promises it port=%s",
+		    s->line.conf->port);
+	s->told_echo |= told;
+	s->echoes =
+	    s->echoes == ECHO_THERE || told ? ECHO_UNKNOWN : ECHO_ABSENT;
+}
+
+/* Takes the echo out of n bytes; what is left is input. */
+static void
+sift(struct serial *s, const uint8_t *p, size_t n)
+{
+	struct echo *e = &s->echo;
+	size_t taken;
+
+	if (e->len != 0 && s->worker->now_ns > e->until_ns) {
+		no_echo(s);
+		echo_forget(e);
+	}
+	switch (echo_match(e, p, n, &taken)) {
+	case ECHO_ALL:
+		log_echo(s);
+		break;
+	case ECHO_OTHER:
+		no_echo(s);
+		put(s, e->sent, e->at);
+		break;
+	default:
+		break;
+	}
+	put(s, p + taken, n - taken);
+}
+
+/* While the line is driven by hand its receiver hears at most ourselves. */
+static bool
+deaf(const struct serial *s)
+{
+	return s->line.rts && s->state >= SERIAL_TURNS &&
+	    !s->line.conf->rs485.rx_during_tx;
+}
+
+bool
+serial_read(struct serial *s)
+{
+	uint8_t buf[BUS_READ_MAX];
+	struct line_got got;
+	int rc = line_read(&s->line, buf, sizeof(buf), &got);
+
+	if (rc == -1)
+		serial_lose(s);
+	if (rc != 1)
+		return false;
+	worker_tick(s->worker);
+	worker_count(&stats(s)->bytes_in, got.n);
+	worker_count(&stats(s)->batches, 1);
+	s->backoff_ms = 0;
+	if (s->state == SERIAL_DEAF) {
+		s->last_ns = s->worker->now_ns;
+		serial_set_state(s, SERIAL_DEAF, s->last_ns + s->t35_ns);
+	} else if (!deaf(s)) {
+		if (got.bad)
+			damaged(s);
+		sift(s, buf, got.n);
+	}
+	return true;
+}
+
+void
+serial_take(struct serial *s)
+{
+	bool waits;
+
+	if (!serial_read(s) || s->rtu)
+		return;
+	waits = s->state == SERIAL_IDLE || s->state == SERIAL_HEARS ||
+	    s->state == SERIAL_PAUSES;
+	if (waits && s->reply_len == 0)
+		serial_listen(s);
+}
+
+/* ---- its life ---- */
+
+void
+serial_in_reset(struct serial *s)
+{
+	bus_reset(&s->bus);
+	s->in_len = 0;
+	s->interrupted = false;
+	s->reply_len = 0;
+	s->sent = 0;
+	echo_forget(&s->echo);
+	s->echoes = ECHO_UNKNOWN;
+}
+
+int
+serial_in_init(struct serial *s)
+{
+	struct worker *w = s->worker;
+
+	if (link_init(&s->link, w) == -1)
+		return -1;
+	s->rtu = s->link.framer == &frame_rtu;
+	s->bus.fcs = &s->link.fcs;
+	s->bus.strict = w->conf->serial.t15 == 2;
+	s->bus.heard = heard;
+	s->bus.arg = s;
+	for (unsigned u = 0; u < CONF_UNITS; u++)
+		s->bus.mine[u] = is_mine(s, (uint8_t)u);
+	serial_in_reset(s);
+	return 0;
+}

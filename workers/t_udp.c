@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Modbus over UDP: a datagram is one frame or nothing. Runs in the workers of
+ * type udp; several share one socket. A round takes what has come, serves it
+ * and sends all replies, with two system calls, no allocation and no lock.
+ *
+ * Datagrams that are no frame, or of nobody who may ask, are counted and
+ * forgotten. Whoever has sent a frame is a peer and has a record among the
+ * connections: it is listed, numbers what it writes, and is forgotten when it
+ * asks nothing for long or when others need the room. Being forgotten costs a
+ * peer nothing, its next request is answered like the first.
+ *
+ * A worker that dies takes at most the round in hand with it. What comes while
+ * it is replaced waits in the socket, which is the parent's.
+ *
+ * Replies that do not fit into the socket wait for room, and so do the requests
+ * behind them: room depends on the network card alone, not on any peer.
+ *
+ * Operation numbers: last_op() (conns.c) begins a successor's BATCH_OPS_MAX
+ * behind those in the half of the record that is in force. The half is moved
+ * on after each datagram, so a worker that dies anywhere has given out no more
+ * numbers behind it than one datagram takes: one, or one for each device when it
+ * is a broadcast. So none is given out twice.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workers/conns.h"
+#include "workers/dgram.h"
+#include "workers/link.h"
+#include "workers/transport.h"
+
+_Static_assert((int)CONF_UNITS <= (int)BATCH_OPS_MAX,
+    "a successor begins behind the numbers of one datagram");
+
+enum {
+	ROUNDS = 8, /* in one turn of the loop */
+	/* when draining: more than a socket's buffer holds */
+	DRAIN_ROUNDS = 512,
+	PAUSE_MS = 50, /* after nothing but errors */
+	PEER_IDLE_S = 300, /* where idle_timeout_s is 0 */
+};
+
+#define TELL_AGAIN_NS 60000000000ull /* between two lines of a kind */
+
+/* What becomes of somebody's requests for long, told now and then. */
+enum { DENIED, REFUSED, FAILED, TOLD_KINDS };
+
+/* What a peer has asked in a round. */
+struct asked {
+	uint64_t round;
+	unsigned n;
+};
+
+struct udp {
+	struct worker *worker;
+	struct link link;
+	struct conns conns;
+	struct dgrams *dgrams;
+	struct asked *asked; /* by index of the connection */
+	uint64_t round;
+	struct frame frame;
+	struct event readable, writable, pause, sweep;
+	uint64_t sweep_ns; /* when the sweep is due, 0 never */
+	uint64_t told_ns[TOLD_KINDS]; /* 0: never */
+	unsigned drained; /* rounds, while draining */
+};
+
+/* What a round has come to. */
+enum round {
+	ROUND_FULL, /* there may be more */
+	ROUND_LAST, /* there is no more */
+	ROUND_WAITS, /* replies wait for room */
+	ROUND_FAILED, /* nothing but an error */
+};
+
+static struct shm_stats *
+stats(const struct udp *u)
+{
+	return &u->worker->shm->stats;
+}
+
+/* True, once a minute, if there should be a line of that kind. */
+static bool
+may_tell(struct udp *u, int kind)
+{
+	uint64_t now = u->worker->now_ns;
+
+	if (u->told_ns[kind] != 0 && now - u->told_ns[kind] < TELL_AGAIN_NS)
+		return false;
+	u->told_ns[kind] = now;
+	return true;
+}
+
+static void
+tell_peer(struct udp *u, int kind, const char *what, const struct acl_peer *p)
+{
+	char text[ACL_TEXT_MAX];
+
+	if (may_tell(u, kind))
+		log_info("datagrams %s peer=%s", what, acl_peer_text(p, text));
+}
+
+/* ---- peers ---- */
+
+/* Peers come and go without a line: nobody has hung up on anybody. */
+static void
+forget(
+    struct udp *u, struct conn *c, const char *why, _Atomic uint64_t *counter)
+{
+	worker_count(counter, 1);
+	conns_close(&u->conns, c, why, NULL);
+}
+
+/* A record for a peer that has none, as with connections (door.c): one over the
+ * limit of its own address takes the place of the longest unused from there,
+ * one over the transport's that of the longest unused. NULL if all who are
+ * there have priority. */
+static struct conn *
+admit(struct udp *u, const struct acl_peer *p)
+{
+	const struct conf_transport *conf = u->worker->conf;
+	struct shm_stats *s = stats(u);
+	struct conns *cs = &u->conns;
+	struct conn *c = NULL;
+	unsigned n = 0;
+	bool full;
+
+	if (conf->max_connections_per_peer != 0)
+		c = conns_oldest_of(cs, p, &n);
+	if (c != NULL && n >= conf->max_connections_per_peer)
+		forget(u, c, "replaced by a newer one of its peer",
+		    &s->conns_evicted);
+	full = conns_full(cs);
+	if (full && (c = conns_oldest(cs)) != NULL)
+		forget(u, c, "evicted for a newer one", &s->conns_evicted);
+	else if (full && cs->open != 0)
+		return NULL;
+	/* a worker that has no peers yet takes one, however many the others
+	 * have: a datagram cannot be left to them as a connection can */
+	return conns_open(cs, -1, p, acl_match(&conf->priority, p));
+}
+
+/* Arms the one timer for the peer that will be due first. */
+static void
+sweep_arm(struct udp *u)
+{
+	uint64_t next = conns_next_ns(&u->conns), now = u->worker->now_ns, ms;
+	struct timeval tv;
+
+	if (next == 0 || u->sweep_ns != 0)
+		return;
+	u->sweep_ns = next;
+	ms = next > now ? (next - now) / 1000000 + 1 : 1;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	event_add(&u->sweep, &tv);
+}
+
+static void
+sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+	struct conn *c;
+	bool idle;
+
+	(void)fd;
+	(void)what;
+	worker_turn(u->worker);
+	u->sweep_ns = 0;
+	while ((c = conns_expired(&u->conns, &idle)) != NULL)
+		forget(u, c, "idle", &stats(u)->conns_idle);
+	sweep_arm(u);
+}
+
+/* ---- one datagram ---- */
+
+/* The record of somebody who has sent a frame, or NULL: there is no room. */
+static struct conn *
+peer(struct udp *u, const struct acl_peer *p)
+{
+	struct conn *c = conns_find(&u->conns, p);
+
+	if (c != NULL)
+		return c;
+	c = admit(u, p);
+	if (c == NULL) {
+		worker_count(&stats(u)->conns_refused, 1);
+		tell_peer(u, REFUSED, "refused why=full", p);
+		return NULL;
+	}
+	u->asked[c->rec.index].round = 0;
+	sweep_arm(u);
+	return c;
+}
+
+/* Serves a frame of a peer: the length of the reply. */
+static size_t
+answer(struct udp *u, struct conn *c, struct dgram *d)
+{
+	struct asked *asked = &u->asked[c->rec.index];
+	struct link_peer p = { .shm = c->rec.shm,
+		.author = c->author,
+		.op = batch_half(c->rec.shm)->op };
+	size_t len;
+
+	if (asked->round == u->round)
+		p.asked = asked->n;
+	len = link_answer(&u->link, &p, &u->frame, d->in, d->out);
+	batch_count(&c->rec, d->len, len, p.op);
+	asked->round = u->round;
+	asked->n = p.asked;
+	conns_used(&u->conns, c);
+	return len;
+}
+
+static void
+serve(struct udp *u, unsigned i)
+{
+	struct dgram *d = &u->dgrams->at[i];
+	struct acl_peer from;
+	struct conn *c;
+	size_t len;
+
+	acl_peer_set(&from, &d->from);
+	if (!acl_allows(u->worker->conf, &from)) {
+		worker_count(&stats(u)->conns_denied, 1);
+		tell_peer(u, DENIED, "denied", &from);
+		return;
+	}
+	/* each may wait for a device, and is judged by when it began */
+	worker_tick(u->worker);
+	if (!link_frame(&u->link, d->in, d->len, &u->frame))
+		return;
+	if (dgrams_own(u->dgrams, i)) {
+		worker_count(&stats(u)->frames_bad, 1);
+		return;
+	}
+	c = peer(u, &from);
+	if (c == NULL)
+		return;
+	len = answer(u, c, d);
+	if (len != 0)
+		dgrams_reply(u->dgrams, i, len);
+}
+
+/* ---- rounds ---- */
+
+/* Sends what there is to send. False if some of it waits for room. */
+static bool
+flush(struct udp *u)
+{
+	uint64_t bytes = 0, lost = 0;
+	bool all = dgrams_send(u->dgrams, &bytes, &lost);
+
+	worker_count(&stats(u)->bytes_out, bytes);
+	if (lost != 0) {
+		worker_count(&stats(u)->replies_lost, lost);
+		if (may_tell(u, FAILED))
+			log_warn("cannot send");
+	}
+	return all;
+}
+
+static enum round
+take_round(struct udp *u)
+{
+	uint64_t bytes;
+	int n = dgrams_take(u->dgrams, &bytes);
+
+	if (n == 0)
+		return ROUND_LAST;
+	/* such as what a router said of an earlier reply: told once, and then
+	 * the socket is as good as before */
+	if (n == -1)
+		return ROUND_FAILED;
+	worker_count(&stats(u)->bytes_in, bytes);
+	worker_count(&stats(u)->batches, 1);
+	worker_tick(u->worker);
+	u->round++;
+	for (unsigned i = 0; i < u->dgrams->n; i++)
+		serve(u, i);
+	if (!flush(u))
+		return ROUND_WAITS;
+	return n == DGRAM_BATCH ? ROUND_FULL : ROUND_LAST;
+}
+
+static void
+wait_for_room(struct udp *u)
+{
+	worker_count(&stats(u)->backpressured, 1);
+	event_del(&u->readable);
+	event_add(&u->writable, NULL);
+}
+
+static void
+readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+	struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
+	unsigned failed = 0;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < ROUNDS; i++) {
+		switch (take_round(u)) {
+		case ROUND_LAST:
+			return;
+		case ROUND_WAITS:
+			wait_for_room(u);
+			return;
+		case ROUND_FAILED:
+			failed++;
+			break;
+		case ROUND_FULL:
+			break;
+		}
+	}
+	if (failed < ROUNDS)
+		return;
+	worker_turn(u->worker);
+	if (may_tell(u, FAILED))
+		log_warn("cannot receive");
+	event_del(&u->readable);
+	event_add(&u->pause, &tv);
+}
+
+static void
+resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+
+	(void)fd;
+	(void)what;
+	worker_turn(u->worker);
+	event_add(&u->readable, NULL);
+}
+
+/* Answers what has come before the order, then ends: more than that is the
+ * successor's, or nobody's. */
+static void
+finish(struct udp *u)
+{
+	while (u->drained++ < DRAIN_ROUNDS) {
+		switch (take_round(u)) {
+		case ROUND_LAST:
+			worker_done(u->worker);
+			return;
+		case ROUND_WAITS:
+			wait_for_room(u);
+			return;
+		default:
+			break;
+		}
+	}
+	worker_done(u->worker);
+}
+
+static void
+writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+
+	(void)fd;
+	(void)what;
+	worker_turn(u->worker);
+	if (!flush(u))
+		return;
+	event_del(&u->writable);
+	if (u->worker->draining)
+		finish(u);
+	else
+		event_add(&u->readable, NULL);
+}
+
+/* ---- the transport ---- */
+
+static int
+start(struct worker *w)
+{
+	struct udp *u = calloc(1, sizeof(*u));
+	int fd = w->proc->listen_fd;
+
+	w->why = "not enough memory";
+	if (u == NULL)
+		return -1;
+	w->state = u;
+	u->worker = w;
+	if (link_init(&u->link, w) == -1 || conns_init(&u->conns, w) == -1 ||
+	    conns_find_init(&u->conns) == -1)
+		return -1;
+	u->conns.idle_s = PEER_IDLE_S;
+	u->dgrams = dgrams_new(fd);
+	u->asked = calloc(u->conns.nconns, sizeof(*u->asked));
+	if (u->dgrams == NULL || u->asked == NULL)
+		return -1;
+	event_assign(
+	    &u->readable, w->base, fd, EV_READ | EV_PERSIST, readable, u);
+	event_assign(
+	    &u->writable, w->base, fd, EV_WRITE | EV_PERSIST, writable, u);
+	event_assign(&u->pause, w->base, -1, 0, resume, u);
+	event_assign(&u->sweep, w->base, -1, 0, sweep, u);
+	if (event_add(&u->readable, NULL) == 0)
+		return 0;
+	w->why = "cannot watch the socket";
+	return -1;
+}
+
+static void
+drain(struct worker *w)
+{
+	struct udp *u = w->state;
+	bool waits = event_pending(&u->writable, EV_WRITE, NULL) != 0;
+
+	event_del(&u->readable);
+	event_del(&u->pause);
+	if (!waits)
+		finish(u);
+}
+
+static bool
+kick(struct worker *w, uint64_t serial)
+{
+	struct udp *u = w->state;
+	struct conn *c = conns_by_serial(&u->conns, serial);
+
+	if (c == NULL)
+		return false;
+	conns_close(
+	    &u->conns, c, "closed by an operator", &w->shm->stats.conns_kicked);
+	return true;
+}
+
+static void
+stop(struct worker *w)
+{
+	struct udp *u = w->state;
+	struct conn *c;
+
+	event_del(&u->readable);
+	event_del(&u->writable);
+	event_del(&u->pause);
+	event_del(&u->sweep);
+	for (int i = 0; i < CONN_CLASSES; i++)
+		while ((c = TAILQ_FIRST(&u->conns.use[i])) != NULL)
+			conns_close(&u->conns, c, "stopped", NULL);
+	conns_fini(&u->conns);
+	dgrams_free(u->dgrams);
+	free(u->asked);
+	free(u);
+}
+
+const struct transport_ops transport_udp = {
+	.name = "udp",
+	.start = start,
+	.drain = drain,
+	.kick = kick,
+	.stop = stop,
+};
