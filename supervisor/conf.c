@@ -343,7 +343,7 @@ static const struct conf_key transport_keys[] = {
 	{ "ciphers", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.ciphers),
 	    .max = 1024, .help = "a GnuTLS priority string" },
 	{ "roles", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.roles.path),
-	    .takes = "a path", .read = conf_roles_read, .dump = conf_text_dump,
+	    .takes = "a path", .read = conf_roles_read, .dump = conf_roles_dump,
 	    .help = "what the roles of certificates may do" },
 	{ "port", CONF_OWN, CONF_REQUIRED | CONF_SERIAL_ONLY,
 	    IN_TRANSPORT(serial.port), .instead = "listen",
@@ -396,6 +396,22 @@ static const struct conf_key rs485_keys[] = {
 	{ NULL },
 };
 
+static const struct conf_key rule_keys[] = {
+	{ "fc", CONF_OWN, .takes = "a list of function codes", .text = "all",
+	    .read = conf_rule_fcs_read, .dump = conf_dump_nothing,
+	    .help = "the function codes that are allowed" },
+	{ "devices", CONF_OWN, .takes = "a list of names of devices",
+	    .text = "all", .read = conf_rule_devices_read,
+	    .dump = conf_dump_nothing, .help = "on which devices" },
+	{ "tables", CONF_OWN, .takes = "a list of names of tables",
+	    .text = "all", .read = conf_rule_tables_read,
+	    .dump = conf_dump_nothing, .help = "in which tables" },
+	{ "addr", CONF_OWN, .takes = "a list of the first and last address",
+	    .text = "all", .read = conf_rule_addr_read,
+	    .dump = conf_dump_nothing, .help = "at which addresses" },
+	{ NULL },
+};
+
 static const struct conf_key restart_keys[] = {
 	{ "min_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.min_backoff_ms),
 	    .max = MS_MAX, .def = 10,
@@ -430,11 +446,12 @@ const struct conf_section conf_transport = { "transports.NAME", "a transport",
 	transport_keys, transport_kinds };
 SECTION(restart, "transports.NAME.restart", "\"restart\"");
 SECTION(rs485, "transports.NAME.rs485", "\"rs485\"");
+SECTION(rule, "ROLE[]", "a rule of a role");
 
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
 	&conf_transport, &conf_restart, &conf_rs485, &conf_control, &conf_curve,
-	NULL };
+	&conf_rule, &conf_rule, NULL };
 
 const char *
 conf_where(const struct conf_transport *t)

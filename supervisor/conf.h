@@ -84,7 +84,8 @@ struct conf *conf_load(const char *path, FILE *err);
 /* Prints the configuration in force, defaults included, as JSON; but for
  * passwords, which are for nobody's eyes. */
 void conf_dump(const struct conf *, FILE *out);
-/* The same with passwords: to compare two, never to be shown. */
+/* The same with passwords and with what files of roles say: to compare two,
+ * never to be shown. conf_load() does not take the roles back. */
 void conf_dump_secret(const struct conf *, FILE *out);
 
 void conf_free(struct conf *);

@@ -270,3 +270,27 @@ conf_devices_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf->devices[conf->ndevices++] = in.d;
 	}
 }
+
+int
+conf_device_want(struct conf_ctx *ctx, const struct jsonc_node *node)
+{
+	const struct conf *conf = ctx->conf;
+	const char **names;
+	char hint[CONF_HINT];
+	int device;
+
+	if (!conf_want(ctx, node, JSONC_STRING, "the name of a device"))
+		return CONF_NO_DEVICE;
+	device = conf_device_find(conf, node->text);
+	/* no devices at all has been told, or is for another file to mend */
+	if (device != CONF_NO_DEVICE || conf->ndevices == 0 || ctx->partial)
+		return device;
+	names = mem_zero(conf->ndevices, sizeof(*names));
+	for (size_t i = 0; i < conf->ndevices; i++)
+		names[i] = conf->devices[i].name;
+	conf_hint(hint, node->text, names, conf->ndevices);
+	conf_fault(
+	    ctx, node, "no device is called \"%.60s\"%s", node->text, hint);
+	free(names);
+	return CONF_NO_DEVICE;
+}

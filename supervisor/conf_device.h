@@ -34,4 +34,8 @@ conf_read_fn conf_devices_read, conf_table_read, conf_files_read,
 /* The device of that name, or CONF_NO_DEVICE. */
 int conf_device_find(const struct conf *, const char *name);
 
+/* The device that a node names, or CONF_NO_DEVICE after noting a mistake; the
+ * devices have been read. */
+int conf_device_want(struct conf_ctx *, const struct jsonc_node *);
+
 #endif

@@ -13,7 +13,8 @@ struct conf_out {
 	FILE *f;
 	unsigned depth;
 	bool begun; /* the open bracket has a member */
-	bool secret; /* passwords, too */
+	bool secret; /* passwords and the rules of roles, too */
+	const struct conf *conf; /* the whole of it */
 };
 
 /* A member begins: comma, line, key (NULL in lists). */

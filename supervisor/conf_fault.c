@@ -35,6 +35,8 @@ note(struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
 {
 	struct conf_fault *f;
 
+	if (ctx->quiet)
+		return;
 	if (ctx->nfaults >= CONF_FAULTS_MAX) {
 		ctx->dropped++;
 		return;

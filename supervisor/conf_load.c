@@ -12,13 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/conf_tree.h"
 #include "supervisor/conf_net.h"
 #include "supervisor/conf_paths.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/conf_roles.h"
 #include "supervisor/mem.h"
-
-enum { FILE_BYTES_MAX = 64 << 20, READ_BYTES = 65536 };
 
 struct file_id {
 	dev_t dev;
@@ -33,39 +32,6 @@ struct load {
 };
 
 /* ---- one file ---- */
-
-/* The whole of a file with a NUL behind it. NULL with errno. */
-static char *
-slurp(int fd, size_t *len)
-{
-	char *text = NULL;
-	size_t size = 0, n = 0;
-	ssize_t got;
-
-	for (;;) {
-		if (size - n <= READ_BYTES) {
-			size = 2 * size + 2 * READ_BYTES;
-			text = mem_resize(text, size);
-		}
-		got = read(fd, text + n, READ_BYTES);
-		if (got == -1 && errno == EINTR)
-			continue;
-		if (got > 0 && n > FILE_BYTES_MAX) {
-			errno = EFBIG;
-			got = -1;
-		}
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	if (got == -1) {
-		free(text);
-		return NULL;
-	}
-	text[n] = '\0';
-	*len = n;
-	return text;
-}
 
 /* True if the file was read before; notes it if not. */
 static bool
@@ -89,10 +55,7 @@ seen_before(struct load *l, int fd)
 static int
 read_file(struct load *l, const char *path, struct jsonc_doc **doc)
 {
-	struct conf_ctx *ctx = &l->ctx;
-	size_t len = 0;
-	char *text;
-	int fd, saved;
+	int fd;
 
 	*doc = NULL;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -102,17 +65,8 @@ read_file(struct load *l, const char *path, struct jsonc_doc **doc)
 		close(fd);
 		return 0;
 	}
-	text = slurp(fd, &len);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	if (text == NULL)
-		return -1;
-	*doc = jsonc_parse(path, text, len, conf_fault_at, ctx);
-	free(text);
-	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
-	ctx->docs[ctx->ndocs++] = *doc;
-	return 1;
+	*doc = conf_tree_read(&l->ctx, fd, path);
+	return *doc != NULL ? 1 : -1;
 }
 
 /* ---- several files as one ---- */
@@ -273,6 +227,7 @@ conf_load(const char *path, FILE *err)
 	for (size_t i = 0; i < l.ctx.ndocs; i++)
 		jsonc_free(l.ctx.docs[i]);
 	free(l.ctx.docs);
+	free(l.ctx.roles);
 	free(l.ctx.transport_at);
 	free(l.seen);
 	if (failed != 0) {

@@ -69,10 +69,14 @@ struct conf_paths {
 	size_t n;
 };
 
+enum { CONF_ROLE_MAX = 64, CONF_ADDR_MAX = 65535 };
+
 /* What one rule of a role allows: a request that is within all of it. */
 struct conf_rule {
-	uint64_t fcs[2]; /* a bit for each function code */
-	uint8_t *devices; /* a byte for each device, not 0: is allowed */
+	bool every_fc; /* the rule names no function codes */
+	uint64_t fcs[2]; /* else a bit for each */
+	uint8_t *devices; /* a byte for each device, not 0: is allowed; or
+			   * NULL: every device */
 	unsigned tables; /* a bit for each store_table */
 	uint32_t first, last; /* addresses of those tables */
 };

@@ -45,10 +45,9 @@ conf_want(struct conf_ctx *ctx, const struct jsonc_node *node,
 	return false;
 }
 
-/* A whole number within min..max, or a mistake. */
-static bool
-want_uint(struct conf_ctx *ctx, const struct jsonc_node *node, uint32_t min,
-    uint32_t max, uint32_t *out)
+bool
+conf_want_uint(struct conf_ctx *ctx, const struct jsonc_node *node,
+    uint32_t min, uint32_t max, uint32_t *out)
 {
 	char called[80], wanted[80];
 
@@ -206,7 +205,7 @@ read_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 			*AT(obj, key, bool) = node->yes;
 		break;
 	case CONF_UINT:
-		want_uint(
+		conf_want_uint(
 		    ctx, node, key->min, key->max, AT(obj, key, uint32_t));
 		break;
 	case CONF_NUMBER:

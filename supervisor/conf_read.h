@@ -26,6 +26,9 @@ struct conf_ctx {
 	struct conf_fault *faults;
 	size_t nfaults;
 	size_t dropped; /* faults beyond CONF_FAULTS_MAX */
+	const struct jsonc_doc **roles; /* those of docs that are of roles */
+	size_t nroles;
+	bool quiet; /* what is found now has been told before */
 	bool partial; /* a file could not be read: what is missing may be
 		       * there */
 };
@@ -75,6 +78,10 @@ char *conf_resolve(const struct jsonc_doc *, const char *path);
 /* The same from the root on: what the configuration keeps must not depend on
  * where we are. */
 char *conf_absolute(const struct jsonc_doc *, const char *path);
+
+/* Reads a whole number from min to max. False after noting a mistake. */
+bool conf_want_uint(struct conf_ctx *, const struct jsonc_node *, uint32_t min,
+    uint32_t max, uint32_t *);
 
 /* True if the node is a string of at most max bytes without control
  * characters; notes a mistake about what is called name. */

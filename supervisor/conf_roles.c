@@ -1,24 +1,369 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the file of roles. Runs before the first fork.
+ * Reads the file of roles, an object of lists of rules. It is JSON as the
+ * configuration is, and its mistakes are told like those. Runs before the
+ * first fork.
  */
 #include "supervisor/conf_roles.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/conf_device.h"
+#include "supervisor/conf_dump.h"
+#include "supervisor/conf_tree.h"
+#include "supervisor/mem.h"
+
+enum { EVERY_TABLE = (1u << SHM_TABLES) - 1, FC_MAX = 127, PATH_TEXT = 4096 };
+
+static const struct {
+	const char *name;
+	enum store_table table;
+} tables[] = {
+	{ "coils", STORE_CO },
+	{ "discrete_inputs", STORE_DI },
+	{ "holding_registers", STORE_HR },
+	{ "input_registers", STORE_IR },
+	{ "files", STORE_FILE },
+	{ "fifos", STORE_FIFO },
+	{ "co", STORE_CO },
+	{ "di", STORE_DI },
+	{ "hr", STORE_HR },
+	{ "ir", STORE_IR },
+};
+
+enum { TABLE_NAMES = sizeof(tables) / sizeof(tables[0]) };
+
+/* ---- one rule ---- */
+
+/* A list that names something: an empty one would be a rule for nothing. */
+static bool
+want_list(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key)
+{
+	if (!conf_want(ctx, node, JSONC_ARRAY, key->takes))
+		return false;
+	if (node->in.n > 0)
+		return true;
+	conf_fault(ctx, node,
+	    "\"%s\" is empty, so the rule allows nothing; leave it out to "
+	    "allow all",
+	    key->name);
+	return false;
+}
+
+void
+conf_rule_fcs_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_rule *r = obj;
+	uint32_t fc;
+
+	r->every_fc = false;
+	if (!want_list(ctx, node, key))
+		return;
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next)
+		if (conf_want_uint(ctx, n, 1, FC_MAX, &fc))
+			r->fcs[fc / 64] |= (uint64_t)1 << fc % 64;
+}
+
+void
+conf_rule_devices_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_rule *r = obj;
+	int device;
+
+	r->devices = mem_zero(ctx->conf->ndevices + 1, 1);
+	if (!want_list(ctx, node, key))
+		return;
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next) {
+		device = conf_device_want(ctx, n);
+		if (device != CONF_NO_DEVICE)
+			r->devices[device] = 1;
+	}
+}
+
+static void
+add_table(
+    struct conf_ctx *ctx, const struct jsonc_node *node, struct conf_rule *r)
+{
+	const char *names[TABLE_NAMES];
+	char hint[CONF_HINT];
+
+	if (!conf_want(ctx, node, JSONC_STRING, "the name of a table"))
+		return;
+	for (size_t i = 0; i < TABLE_NAMES; i++) {
+		if (strcmp(tables[i].name, node->text) == 0) {
+			r->tables |= 1u << tables[i].table;
+			return;
+		}
+		names[i] = tables[i].name;
+	}
+	conf_hint(hint, node->text, names, TABLE_NAMES);
+	conf_fault(
+	    ctx, node, "no table is called \"%.60s\"%s", node->text, hint);
+}
+
+void
+conf_rule_tables_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_rule *r = obj;
+
+	r->tables = 0;
+	if (!want_list(ctx, node, key))
+		return;
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next)
+		add_table(ctx, n, r);
+}
+
+void
+conf_rule_addr_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_rule *r = obj;
+	const struct jsonc_node *first;
+
+	if (!conf_want(ctx, node, JSONC_ARRAY, key->takes))
+		return;
+	if (node->in.n != 2) {
+		conf_fault(ctx, node,
+		    "\"addr\" must be two addresses, [FIRST, LAST], not %zu",
+		    node->in.n);
+		return;
+	}
+	first = node->in.first;
+	if (!conf_want_uint(ctx, first, 0, CONF_ADDR_MAX, &r->first) ||
+	    !conf_want_uint(ctx, first->next, 0, CONF_ADDR_MAX, &r->last))
+		return;
+	if (r->first > r->last)
+		conf_fault(ctx, node,
+		    "\"addr\": %u is behind %u; the first "
+		    "address comes first",
+		    r->first, r->last);
+}
+
+/* ---- roles ---- */
+
+static void
+read_rule(
+    struct conf_ctx *ctx, const struct jsonc_node *node, struct conf_role *role)
+{
+	struct conf_rule *r;
+	char what[100];
+
+	role->rules = mem_more(role->rules, role->nrules, sizeof(*r));
+	r = &role->rules[role->nrules++];
+	r->every_fc = true;
+	r->tables = EVERY_TABLE;
+	r->last = CONF_ADDR_MAX;
+	snprintf(what, sizeof(what), "a rule of role \"%.64s\"", role->name);
+	conf_read_section(ctx, node, &conf_rule, what, 0, r);
+}
+
+static bool
+name_ok(struct conf_ctx *ctx, const struct jsonc_node *node)
+{
+	if (strlen(node->key) > CONF_ROLE_MAX) {
+		conf_fault_key(ctx, node,
+		    "the name of a role is %zu bytes long; %d is the most",
+		    strlen(node->key), CONF_ROLE_MAX);
+		return false;
+	}
+	for (const char *p = node->key; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f) {
+			conf_fault_key(ctx, node,
+			    "the name of a role holds a control character");
+			return false;
+		}
+	return true;
+}
+
+static void
+read_role(struct conf_ctx *ctx, const struct jsonc_node *node,
+    struct conf_roles *roles)
+{
+	struct conf_role *role;
+
+	if (!name_ok(ctx, node) ||
+	    !conf_want(ctx, node, JSONC_ARRAY, "a list of rules"))
+		return;
+	roles->at = mem_more(roles->at, roles->n, sizeof(*role));
+	role = &roles->at[roles->n++];
+	role->name = mem_text(node->key);
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next)
+		read_rule(ctx, n, role);
+}
+
+static void
+read_roles(
+    struct conf_ctx *ctx, const struct jsonc_doc *doc, struct conf_roles *roles)
+{
+	const struct jsonc_node *root = doc->root;
+
+	if (root == NULL)
+		return;
+	if (root->type != JSONC_OBJECT) {
+		conf_fault(ctx, root,
+		    "a file of roles must be an object, not "
+		    "%s",
+		    jsonc_type_words(root->type));
+		return;
+	}
+	if (root->in.n == 0)
+		conf_fault(ctx, root,
+		    "the file names no role, so nobody may do anything");
+	for (const struct jsonc_node *n = root->in.first; n != NULL;
+	     n = n->next)
+		read_role(ctx, n, roles);
+}
+
+/* ---- the file ---- */
+
+/* Opens what must be a plain file: others may never end. -1 with errno. */
+static int
+open_plain(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd == -1 || fstat(fd, &st) == -1 || S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	return -1;
+}
+
+/* The tree of a file of roles, read once. NULL with errno. */
+static const struct jsonc_doc *
+tree_of(struct conf_ctx *ctx, const char *path, bool *again)
+{
+	const struct jsonc_doc *doc;
+	int fd;
+
+	*again = true;
+	for (size_t i = 0; i < ctx->nroles; i++)
+		if (strcmp(ctx->roles[i]->path, path) == 0)
+			return ctx->roles[i];
+	*again = false;
+	fd = open_plain(path);
+	doc = fd != -1 ? conf_tree_read(ctx, fd, path) : NULL;
+	if (doc != NULL) {
+		ctx->roles =
+		    mem_more(ctx->roles, ctx->nroles, sizeof(*ctx->roles));
+		ctx->roles[ctx->nroles++] = doc;
+	}
+	return doc;
+}
 
 void
 conf_roles_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
-	struct conf_transport *t = obj;
+	struct conf_roles *roles = &((struct conf_transport *)obj)->tls.roles;
+	const struct jsonc_doc *doc;
+	char *path;
+	bool again;
 
-	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
+	if (!conf_want(ctx, node, JSONC_STRING, key->takes) ||
+	    !conf_text_ok(ctx, node, key->name, PATH_TEXT))
 		return;
-	t->tls.roles.path = conf_absolute(node->doc, node->text);
+	roles->path = conf_absolute(node->doc, node->text);
+	path = conf_resolve(node->doc, node->text);
+	doc = tree_of(ctx, path, &again);
+	if (doc == NULL)
+		conf_fault(ctx, node, "cannot read %.300s: %s", path,
+		    errno == EINVAL ? "it is no plain file" : strerror(errno));
+	/* a mistake is told once, however many transports share the file */
+	ctx->quiet = again;
+	if (doc != NULL)
+		read_roles(ctx, doc, roles);
+	ctx->quiet = false;
+	free(path);
+}
+
+/* ---- the dump ---- */
+
+static void
+out_uint(struct conf_out *o, uint32_t n)
+{
+	conf_out_key(o, NULL);
+	fprintf(o->f, "%u", n);
+}
+
+static void
+out_rule(struct conf_out *o, const struct conf_rule *r)
+{
+	conf_out_open(o, NULL, '{');
+	if (!r->every_fc) {
+		conf_out_open(o, "fc", '[');
+		for (uint32_t fc = 1; fc <= FC_MAX; fc++)
+			if (r->fcs[fc / 64] >> fc % 64 & 1)
+				out_uint(o, fc);
+		conf_out_close(o, ']');
+	}
+	if (r->devices != NULL) {
+		conf_out_open(o, "devices", '[');
+		for (size_t i = 0; i < o->conf->ndevices; i++)
+			if (r->devices[i])
+				conf_out_text(
+				    o, NULL, o->conf->devices[i].name);
+		conf_out_close(o, ']');
+	}
+	conf_out_open(o, "tables", '[');
+	for (unsigned t = 0; t < SHM_TABLES; t++)
+		if (r->tables >> t & 1)
+			conf_out_text(
+			    o, NULL, conf_table_name((enum store_table)t));
+	conf_out_close(o, ']');
+	conf_out_open(o, "addr", '[');
+	out_uint(o, r->first);
+	out_uint(o, r->last);
+	conf_out_close(o, ']');
+	conf_out_close(o, '}');
+}
+
+void
+conf_roles_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_roles *roles =
+	    &((const struct conf_transport *)obj)->tls.roles;
+
+	if (roles->path == NULL || !o->secret) {
+		conf_out_text(o, key->name, roles->path);
+		return;
+	}
+	conf_out_open(o, key->name, '{');
+	conf_out_text(o, "path", roles->path);
+	conf_out_open(o, "roles", '{');
+	for (size_t i = 0; i < roles->n; i++) {
+		conf_out_open(o, roles->at[i].name, '[');
+		for (size_t j = 0; j < roles->at[i].nrules; j++)
+			out_rule(o, &roles->at[i].rules[j]);
+		conf_out_close(o, ']');
+	}
+	conf_out_close(o, '}');
+	conf_out_close(o, '}');
 }
 
 void
 conf_roles_free(struct conf_roles *roles)
 {
+	for (size_t i = 0; i < roles->n; i++) {
+		for (size_t j = 0; j < roles->at[i].nrules; j++)
+			free(roles->at[i].rules[j].devices);
+		free(roles->at[i].rules);
+		free(roles->at[i].name);
+	}
+	free(roles->at);
 	free(roles->path);
 }

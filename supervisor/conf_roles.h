@@ -9,7 +9,10 @@
 
 #include "supervisor/conf_read.h"
 
-conf_read_fn conf_roles_read;
+conf_read_fn conf_roles_read, conf_rule_fcs_read, conf_rule_devices_read,
+    conf_rule_tables_read, conf_rule_addr_read;
+/* The path; where passwords are printed, with what the file says. */
+conf_dump_fn conf_roles_dump;
 
 void conf_roles_free(struct conf_roles *);
 

@@ -36,31 +36,6 @@ unit_of(const char *key)
 	return unit < CONF_UNITS ? unit : -1;
 }
 
-/* The device that a unit is given to, or CONF_NO_DEVICE after a mistake. */
-static int
-unit_device(struct conf_ctx *ctx, const struct jsonc_node *node)
-{
-	const struct conf *conf = ctx->conf;
-	const char **names;
-	char hint[CONF_HINT];
-	int device;
-
-	if (!conf_want(ctx, node, JSONC_STRING, "the name of a device"))
-		return CONF_NO_DEVICE;
-	device = conf_device_find(conf, node->text);
-	/* no devices at all has been told, or is for another file to mend */
-	if (device != CONF_NO_DEVICE || conf->ndevices == 0 || ctx->partial)
-		return device;
-	names = mem_zero(conf->ndevices, sizeof(*names));
-	for (size_t i = 0; i < conf->ndevices; i++)
-		names[i] = conf->devices[i].name;
-	conf_hint(hint, node->text, names, conf->ndevices);
-	conf_fault(
-	    ctx, node, "no device is called \"%.60s\"%s", node->text, hint);
-	free(names);
-	return CONF_NO_DEVICE;
-}
-
 void
 conf_units_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
@@ -78,9 +53,9 @@ conf_units_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	     n = n->next) {
 		unit = unit_of(n->key);
 		if (strcmp(n->key, "*") == 0)
-			every = unit_device(ctx, n);
+			every = conf_device_want(ctx, n);
 		else if (unit >= 0)
-			t->units[unit] = unit_device(ctx, n);
+			t->units[unit] = conf_device_want(ctx, n);
 		else
 			conf_fault_key(ctx, n,
 			    "\"%.40s\" is no unit: it must be \"0\" to "
