@@ -43,13 +43,13 @@ list_one(struct control *c, const struct view *v, const struct view_conn *conn,
 	view_format_id(
 	    c, v->transport, v->worker, conn->serial, id, sizeof(id));
 	json_array_append_new(out,
-	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:n}", "id", id,
+	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", id,
 		"transport", c->proc->conf->transports[v->transport].name,
 		"peer", jtext_bytes(conn->peer, strlen(conn->peer)), "since",
 		jtext_float64((double)conn->since_ms / 1e3), "requests",
 		jtext_uint(conn->requests), "last_fc",
 		conn->last_fc != 0 ? json_integer(conn->last_fc) : json_null(),
-		"role"));
+		"role", view_role(conn->role, conn->role_len)));
 }
 
 void

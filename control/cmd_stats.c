@@ -24,6 +24,7 @@ static const struct {
 	COUNTER(frames_bad),
 	COUNTER(unknown_units),
 	COUNTER(broadcasts),
+	COUNTER(refused),
 	COUNTER(conns_opened),
 	COUNTER(conns_open),
 	COUNTER(conns_denied),

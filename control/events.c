@@ -282,6 +282,29 @@ publish_connection(
 }
 
 static void
+publish_refused(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
+{
+	struct topic *t = &ev->topics[ev->first_connections + n->transport];
+	int role = NOTICE_REFUSED_LEN(n->b);
+	size_t skip = role > 0 ? (size_t)role : 0;
+	char id[SHM_NAME_MAX + 32];
+
+	(void)slot;
+	(void)text; /* holds the role, too */
+	if (skip > n->len)
+		return;
+	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
+	    CONN_ID_SERIAL(n->a), id, sizeof(id));
+	publish(ev, t,
+	    json_pack("{s:s, s:s, s:o, s:o, s:i, s:i, s:o}", "event", "refused",
+		"id", id, "peer", jtext_bytes(n->text + skip, n->len - skip),
+		"role", view_role(n->text, role), "unit",
+		(int)NOTICE_REFUSED_UNIT(n->b), "fc",
+		(int)NOTICE_REFUSED_FC(n->b), "at", unix_time(n->unix_ms)));
+}
+
+static void
 publish_log(
     struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
@@ -304,6 +327,7 @@ static const struct {
 	[NOTICE_TRANSPORT] = { publish_transport, true, false },
 	[NOTICE_CONN_OPEN] = { publish_connection, true, true },
 	[NOTICE_CONN_CLOSE] = { publish_connection, true, true },
+	[NOTICE_REFUSED] = { publish_refused, true, true },
 };
 
 static void

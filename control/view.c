@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/jtext.h"
 #include "shm/log.h"
 #include "shm/notice.h"
 
@@ -86,10 +87,21 @@ format_peer(const struct shm_conn *conn, const struct shm_conn_cold *cold,
 		snprintf(text, size, "%.*s", CONN_PEER_MAX, cold->peer);
 }
 
+/* The length is the worker's word: it is not believed. */
+static void
+copy_role(struct view_conn *out, const struct shm_conn_cold *cold)
+{
+	int len = atomic_load_explicit(&cold->role_len, memory_order_acquire);
+
+	out->role_len = len <= CONN_ROLE_MAX + 1 ? len - 1 : -1;
+	memcpy(out->role, cold->role, sizeof(out->role));
+}
+
 bool
 view_conn(const struct view *v, unsigned i, struct view_conn *out)
 {
 	const struct shm_conn *conn = seg_conn(seg_worker(&v->seg), i);
+	const struct shm_conn_cold *cold = seg_cold(seg_worker(&v->seg), i);
 
 	if (atomic_load_explicit(&conn->used, memory_order_acquire) !=
 	    CONN_USED)
@@ -103,13 +115,19 @@ view_conn(const struct view *v, unsigned i, struct view_conn *out)
 	    atomic_load_explicit(&conn->since_ms, memory_order_relaxed);
 	out->last_fc =
 	    atomic_load_explicit(&conn->last_fc, memory_order_relaxed) & 0xff;
-	format_peer(conn, seg_cold(seg_worker(&v->seg), i), out->peer,
-	    sizeof(out->peer));
+	format_peer(conn, cold, out->peer, sizeof(out->peer));
+	copy_role(out, cold);
 	/* it may have been closed and given to another one meanwhile */
 	return atomic_load_explicit(&conn->used, memory_order_acquire) ==
 	    CONN_USED &&
 	    (atomic_load_explicit(&conn->serial, memory_order_relaxed) &
 		0xffffffffffffull) == out->serial;
+}
+
+json_t *
+view_role(const char *role, int len)
+{
+	return len < 0 ? json_null() : jtext_bytes(role, (size_t)len);
 }
 
 unsigned

@@ -24,6 +24,8 @@ struct view_conn {
 	unsigned last_fc; /* 0: none yet */
 	char peer[CONN_PEER_MAX]; /* "10.0.0.7:4021", "[::1]:4021", or what a
 				   * worker has written, whatever that is */
+	char role[CONN_ROLE_MAX];
+	int role_len; /* 0: the NULL role; -1: there is no telling */
 };
 
 /* Makes c->views, one per configured worker; maps nothing yet. 0, or -1 with
@@ -39,6 +41,9 @@ unsigned view_conns(const struct view *);
 
 /* Connection i of an attached view; false if it is not in use. */
 bool view_conn(const struct view *, unsigned i, struct view_conn *);
+
+/* A role of so many bytes as JSON: null if there is no telling. */
+json_t *view_role(const char *role, int len);
 
 /* The counters of an attached view: relaxed loads only. */
 const struct shm_stats *view_stats(const struct view *);

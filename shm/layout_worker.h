@@ -27,6 +27,7 @@ struct shm_stats {
 	_Atomic uint64_t frames_bad; /* CRC, LRC, header */
 	_Atomic uint64_t unknown_units; /* requests to units not served */
 	_Atomic uint64_t broadcasts;
+	_Atomic uint64_t refused; /* requests that a role does not allow */
 	_Atomic uint64_t conns_opened;
 	_Atomic uint64_t conns_open; /* now */
 	_Atomic uint64_t conns_denied; /* by allow and deny */

@@ -14,7 +14,17 @@ enum notice_kind {
 	NOTICE_TRANSPORT, /* a = old state, b = new state; text = why */
 	NOTICE_CONN_OPEN, /* a = connection id, b = 0; text = peer */
 	NOTICE_CONN_CLOSE, /* a = connection id, b = requests; text = why */
+	NOTICE_REFUSED, /* a = connection id, b = NOTICE_REFUSED_B; text = its
+			 * role and then its peer */
 };
+
+/* What was refused, and to a role of how many bytes, -1 if there is no telling
+ * whose the connection is. */
+#define NOTICE_REFUSED_B(unit, fc, len) \
+	((uint64_t)((len) + 1) << 16 | (uint64_t)(unit) << 8 | (uint64_t)(fc))
+#define NOTICE_REFUSED_UNIT(b) ((unsigned)((b) >> 8 & 0xff))
+#define NOTICE_REFUSED_FC(b) ((unsigned)((b)&0xff))
+#define NOTICE_REFUSED_LEN(b) ((int)((b) >> 16 & 0xff) - 1)
 
 enum { NOTICE_TEXT_MAX = 512 };
 

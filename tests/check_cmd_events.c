@@ -305,6 +305,23 @@ static const struct {
 	    "idle", "connections.tcp1",
 	    "{\"event\":\"close\",\"id\":\"tcp1.0.17\",\"why\":\"idle\","
 	    "\"requests\":5" },
+	{ "a request is refused", NOTICE_REFUSED, 0, CONN_ID(0, 0, 17),
+	    NOTICE_REFUSED_B(255, 16, 6), "viewer10.0.0.7:4021",
+	    "connections.tcp1",
+	    "{\"event\":\"refused\",\"id\":\"tcp1.0.17\",\"peer\":\"10.0.0.7:"
+	    "4021\",\"role\":\"viewer\",\"unit\":255,\"fc\":16" },
+	{ "a request of the NULL role is refused", NOTICE_REFUSED, 0,
+	    CONN_ID(0, 0, 17), NOTICE_REFUSED_B(0, 3, 0), "10.0.0.7:4021",
+	    "connections.tcp1",
+	    "{\"event\":\"refused\",\"id\":\"tcp1.0.17\",\"peer\":\"10.0.0.7:"
+	    "4021\",\"role\":\"\",\"unit\":0,\"fc\":3" },
+	{ "a request of nobody knows whom is refused", NOTICE_REFUSED, 0,
+	    CONN_ID(0, 0, 17), NOTICE_REFUSED_B(1, 3, -1), "?",
+	    "connections.tcp1",
+	    "{\"event\":\"refused\",\"id\":\"tcp1.0.17\",\"peer\":\"?\","
+	    "\"role\":null,\"unit\":1,\"fc\":3" },
+	{ "a role longer than its notice", NOTICE_REFUSED, 0, CONN_ID(0, 0, 17),
+	    NOTICE_REFUSED_B(1, 3, 9), "viewer??", NULL, NULL },
 	{ "a line of the log", NOTICE_LOG, 0, LOG_WARN, 0, "a \"quoted\" line",
 	    "log",
 	    "{\"level\":\"warn\",\"who\":\"tcp1\",\"line\":\"a "

@@ -256,7 +256,7 @@ def test_clients_and_kick():
         m.read_hr(0)
         row = d.cli("clients", "tcp1").stdout.rstrip("\n").split("\t")
         assert row[2] == "%s:%d" % m.socket.getsockname() and row[4] == "1"
-        assert row[5] == "3"
+        assert row[5] == "3" and row[6] == "-"
         assert d.cli("-o", "raw", "clients").stdout == row[0] + "\n"
         d.cli("kick", row[0])
         assert m.closed()

@@ -17,7 +17,6 @@
 enum {
 	PEERS_MIN = 16,
 	PEERS_MAX = 4096,
-	LINES_A_SECOND = 20, /* about connections; more are only counted */
 };
 
 static struct conn_list *
@@ -55,16 +54,7 @@ unix_ms(void)
 bool
 conns_may_log(struct conns *cs)
 {
-	uint64_t now = cs->worker->now_ns;
-
-	if (now - cs->lines_ns >= 1000000000) {
-		if (cs->lines > LINES_A_SECOND)
-			log_info("lines about connections left out n=%u",
-			    cs->lines - LINES_A_SECOND);
-		cs->lines_ns = now;
-		cs->lines = 0;
-	}
-	return ++cs->lines <= LINES_A_SECOND;
+	return worker_may_log(cs->worker);
 }
 
 static void

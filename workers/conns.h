@@ -63,8 +63,6 @@ struct conns {
 	unsigned max; /* over all workers of the transport */
 	struct seg *sibling; /* the other workers' segments */
 	unsigned nsiblings;
-	uint64_t lines_ns; /* when the lines below began to be counted */
-	unsigned lines; /* logged about connections within a second */
 };
 
 /* Makes the pool; wipes what a dead predecessor has left in the records. 0,
@@ -105,8 +103,7 @@ struct conn *conns_open(
 void conns_close(
     struct conns *, struct conn *, const char *why, _Atomic uint64_t *counter);
 
-/* False while there have been too many lines about connections: a flood of
- * the ones must not become a flood of the others. */
+/* worker_may_log(). */
 bool conns_may_log(struct conns *);
 
 /* Shows the role of a connection, "" for the NULL role; cuts it at a whole

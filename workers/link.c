@@ -12,6 +12,7 @@
 #include "shm/trace.h"
 #include "workers/batch.h"
 #include "workers/proto/fc.h"
+#include "workers/refusal.h"
 #include "workers/rights.h"
 
 enum {
@@ -114,27 +115,31 @@ refuse(const struct run *r, enum mb_ex ex, uint8_t *pdu)
 }
 
 /* Whether the peer's role lets it ask that of a device, NULL for a unit that
- * is not served. Who may not is told 01, whatever else is wrong (MODBUS/TCP
- * Security v3.6, R-31). */
+ * is not served. */
 static bool
 allowed(const struct run *r, const struct bind_device *d)
 {
-	struct link *l = r->link;
+	const struct conf_role *rights = r->link->rights;
 
-	if (l->rights == NULL ||
-	    rights_allow(l->rights, d != NULL ? (int)d->index : CONF_NO_DEVICE,
-		r->frame.pdu, r->frame.pdu_len))
-		return true;
-	rights_refused(l->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
-	return false;
+	return rights == NULL ||
+	    rights_allow(rights, d != NULL ? (int)d->index : CONF_NO_DEVICE,
+		r->frame.pdu, r->frame.pdu_len);
 }
 
-/* Unit 0 where broadcasts are on: carried out by every device, unanswered.
- * Each device's write has an operation number of its own. */
+static void
+tell_refused(const struct run *r)
+{
+	refusal_tell(r->link->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
+}
+
+/* Unit 0 where broadcasts are on: carried out by every device that the peer's
+ * role lets it ask that of, unanswered. Each device's write has an operation
+ * number of its own. */
 static size_t
 serve_all(struct run *r, uint8_t *pdu)
 {
 	struct bind *b = &r->link->worker->bind;
+	bool refused = false;
 
 	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
 	for (unsigned i = 0; i < b->ndevices; i++) {
@@ -142,7 +147,11 @@ serve_all(struct run *r, uint8_t *pdu)
 		if (allowed(r, &b->device[i]))
 			mb_serve(&r->link->fcs, &b->device[i].unit, true,
 			    r->frame.pdu, r->frame.pdu_len, pdu);
+		else
+			refused = true;
 	}
+	if (refused)
+		tell_refused(r);
 	return 0;
 }
 
@@ -169,8 +178,11 @@ serve(struct run *r, uint8_t *pdu)
 	w->bind.who.op = ++r->op;
 	if (r->link->bus)
 		count_bus(r->link, d);
-	if (!allowed(r, d))
+	/* before whatever else is wrong (MODBUS/TCP Security v3.6, R-31) */
+	if (!allowed(r, d)) {
+		tell_refused(r);
 		return refuse(r, MB_EX_FUNCTION, pdu);
+	}
 	if (d == NULL)
 		return serve_none(r, pdu);
 	if (w->conf->max_transactions != 0 &&

@@ -4,10 +4,11 @@
 
 /*
  * Whether a role may ask for something (MODBUS/TCP Security v3.6, R-16 to
- * R-31): its rules are held against the request before anything else is.
+ * R-31): its rules are held against the request before anything else is. What
+ * the rules mean: holdfast.json(5), ROLES.
  */
 
-#include "workers/worker.h"
+#include "supervisor/conf.h"
 
 /*
  * The rights of who names this role, "" for who names none: the transport's
@@ -16,14 +17,16 @@
  */
 const struct conf_role *rights_of(const struct conf_transport *, const char *);
 
-/* True if one of the role's rules allows the request PDU to a device, which is
- * CONF_NO_DEVICE for a unit that is not served. A request too short to show
- * what it asks for is allowed only by rules that would allow anything. */
+/* The same for who cannot be told: no rights at all, not even those of "". */
+const struct conf_role *rights_none(const struct conf_transport *);
+
+/*
+ * True if the role's rules allow the request PDU to a device; to a unit that is
+ * not served, CONF_NO_DEVICE, if there is any rule at all. Each range of
+ * addresses that the request touches must lie within one rule; a request too
+ * short or too long to show which is held to touch the whole table.
+ */
 bool rights_allow(
     const struct conf_role *, int device, const uint8_t *pdu, size_t len);
-
-/* Counts a refusal and tells of it. */
-void rights_refused(
-    struct worker *, const struct shm_conn *, uint8_t unit, uint8_t fc);
 
 #endif

@@ -18,6 +18,7 @@
 
 enum {
 	ORPHAN_DRAIN_MS = 1000, /* for a worker whose parent has gone */
+	LINES_A_SECOND = 20, /* about connections; more are only counted */
 };
 
 void
@@ -38,6 +39,19 @@ worker_done(struct worker *w)
 {
 	w->done = true;
 	event_base_loopbreak(w->base);
+}
+
+bool
+worker_may_log(struct worker *w)
+{
+	if (w->now_ns - w->lines_ns >= 1000000000) {
+		if (w->lines > LINES_A_SECOND)
+			log_info("lines about connections left out n=%u",
+			    w->lines - LINES_A_SECOND);
+		w->lines_ns = w->now_ns;
+		w->lines = 0;
+	}
+	return ++w->lines <= LINES_A_SECOND;
 }
 
 static struct timeval

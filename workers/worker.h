@@ -32,6 +32,8 @@ struct worker {
 	const char *why; /* what went wrong in start */
 	int code; /* the exit code for that; 78: it will not go better a second
 		   * time. 70 where nothing else is set */
+	uint64_t lines_ns; /* when the lines below began to be counted */
+	unsigned lines; /* logged about peers within a second */
 	int beat_fd;
 	struct event orders, beat, deadline;
 };
@@ -41,6 +43,10 @@ int worker_main(struct proc *);
 
 /* The transport has nothing left to do: the loop ends, the exit code is 0. */
 void worker_done(struct worker *);
+
+/* False while there have been too many lines about connections and their
+ * requests: a flood of the ones must not become a flood of the others. */
+bool worker_may_log(struct worker *);
 
 /* Reads the clock and notes a beat. A transport calls it whenever it has read
  * something, before it serves that: a turn of many batches may take long, a

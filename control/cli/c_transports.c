@@ -64,12 +64,21 @@ cli_restart(struct cli *cli, int argc, char **argv)
 
 /* ---- connections ---- */
 
+/* The NULL role must be told from there being no roles at all. */
+static const char *
+role_text(const json_t *role)
+{
+	const char *text = json_string_value(role);
+
+	return text != NULL && text[0] == '\0' ? "\"\"" : print_text(role);
+}
+
 int
 cli_clients(struct cli *cli, int argc, char **argv)
 {
 	static const char *const columns[] = { "ID", "TRANSPORT", "PEER", "AGE",
-		"REQUESTS", "LAST FC" };
-	const char *cells[6];
+		"REQUESTS", "LAST FC", "ROLE" };
+	const char *cells[7];
 	double now = (double)time(NULL), since;
 	struct print p;
 	json_t *list, *conn;
@@ -85,7 +94,7 @@ cli_clients(struct cli *cli, int argc, char **argv)
 		json_decref(list);
 		return CLI_OK;
 	}
-	print_init(&p, cli, columns, 6, 0);
+	print_init(&p, cli, columns, 7, 0);
 	json_array_foreach (list, i, conn) {
 		since = json_number_value(json_object_get(conn, "since"));
 		cells[0] = print_text(json_object_get(conn, "id"));
@@ -94,6 +103,7 @@ cli_clients(struct cli *cli, int argc, char **argv)
 		cells[3] = print_span(now > since ? now - since : 0);
 		cells[4] = print_text(json_object_get(conn, "requests"));
 		cells[5] = print_text(json_object_get(conn, "last_fc"));
+		cells[6] = role_text(json_object_get(conn, "role"));
 		print_row(&p, cells);
 	}
 	print_flush(&p);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tells of refused requests. Runs in the workers of transports whose clients
+ * have certificates. Allocates nothing; a flood of refusals does not become a
+ * flood of lines.
+ */
+#include "workers/refusal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/log.h"
+#include "shm/notice.h"
+#include "workers/acl.h"
+
+/* The cold part of a connection's record, NULL if it is none of the pool. */
+static const struct shm_conn_cold *
+cold_of(struct shm_worker *shm, const struct shm_conn *c)
+{
+	const struct shm_conn *pool = seg_conn(shm, 0);
+	size_t i = pool != NULL && c >= pool ? (size_t)(c - pool) : SIZE_MAX;
+
+	return i < seg_conns(shm) ? seg_cold(shm, (unsigned)i) : NULL;
+}
+
+/* Its role as it is shown; the length, -1 if there is no telling. */
+static int
+role_of(const struct shm_conn_cold *cold, char role[CONN_ROLE_MAX])
+{
+	int len = cold != NULL
+	    ? atomic_load_explicit(&cold->role_len, memory_order_acquire)
+	    : 0;
+
+	if (len > CONN_ROLE_MAX + 1)
+		len = 0;
+	if (len > 1)
+		memcpy(role, cold->role, (size_t)len - 1);
+	return len - 1;
+}
+
+static void
+peer_of(const struct shm_conn *c, const struct shm_conn_cold *cold,
+    char text[ACL_TEXT_MAX])
+{
+	struct acl_peer p = { .family = c->family, .port = c->port };
+
+	memcpy(p.addr, c->addr, sizeof(p.addr));
+	p.text = cold != NULL ? cold->peer : NULL;
+	acl_peer_text(&p, text);
+}
+
+void
+refusal_tell(
+    struct worker *w, const struct shm_conn *c, uint8_t unit, uint8_t fc)
+{
+	const struct proc *p = w->proc;
+	const struct shm_conn_cold *cold = cold_of(w->shm, c);
+	char peer[ACL_TEXT_MAX], role[CONN_ROLE_MAX];
+	char text[CONN_ROLE_MAX + ACL_TEXT_MAX];
+	int len = role_of(cold, role), shown = len > 0 ? len : 0;
+
+	worker_count(&w->shm->stats.refused, 1);
+	peer_of(c, cold, peer);
+	snprintf(text, sizeof(text), "%.*s%s", shown, role, peer);
+	notice_post(&p->env, NOTICE_REFUSED, p->transport_index,
+	    CONN_ID(p->transport_index, p->worker,
+		atomic_load_explicit(&c->serial, memory_order_relaxed)),
+	    NOTICE_REFUSED_B(unit, fc, len), text);
+	if (worker_may_log(w))
+		log_info("request refused peer=%s role=\"%.*s\" unit=%u fc=%u",
+		    peer, shown, role, unit, fc);
+}
