@@ -61,15 +61,17 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	char listen[SHM_NAME_MAX];
 	struct view_sums sums;
 
-	/* the real port stands in the segment once it is known */
+	/* the real port stands in the segment once it is known; what a plugin
+	 * listens on may be longer than there is room there */
 	memcpy(listen, t->listen, sizeof(listen));
 	listen[sizeof(listen) - 1] = '\0';
 	view_sum(c, i, &sums);
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o, "
 			 "s:o, s:o, s:i}",
 	    "name", conf->name, "type", conf->type_name, "listen",
-	    listen[0] != '\0' ? jtext_bytes(listen, strlen(listen))
-			      : json_string(conf_where(conf)),
+	    listen[0] != '\0' && conf->type != CONF_CUSTOM
+		? jtext_bytes(listen, strlen(listen))
+		: json_string(conf_where(conf)),
 	    "state", shm_state_name(state), "pid",
 	    pid != 0 && state != SHM_STOPPED ? json_integer(pid) : json_null(),
 	    "restarts", (int)atomic_load(&t->restarts), "uptime_s",

@@ -81,7 +81,7 @@ text_of(const struct super *s)
 
 		if (should_serve(s, sv)) {
 			fprintf(f, "%s %s %s\n", sv->conf->name,
-			    sv->conf->type_name, sv->listen);
+			    sv->conf->type_name, service_where(sv));
 		}
 	}
 	fclose(f);

@@ -59,6 +59,13 @@ service_open(struct service *sv)
 	return 0;
 }
 
+const char *
+service_where(const struct service *sv)
+{
+	return sv->conf->type == CONF_CUSTOM ? conf_where(sv->conf)
+					     : sv->listen;
+}
+
 /* Workers that drain have the listener too, and closing one descriptor of
  * several ends nothing: clients would go on being let in and never served. */
 static void
@@ -136,7 +143,7 @@ announce(struct service *sv, enum shm_state was, const char *why)
 
 	if (sv->state == SHM_UP) {
 		log_info("transport %s up listen=%s pid=%u", sv->conf->name,
-		    sv->listen, atomic_load(&sv->shm->pid));
+		    service_where(sv), atomic_load(&sv->shm->pid));
 	} else if (sv->state == SHM_FAILED) {
 		log_error(
 		    "transport %s failed why=\"%s\"", sv->conf->name, why);

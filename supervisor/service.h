@@ -48,6 +48,10 @@ void service_event(
  * the world, closes the listener if it is of no use any more. */
 void service_settle(struct service *, const char *why);
 
+/* Where it is to be found, in full: what is no address may be longer than
+ * listen[]. */
+const char *service_where(const struct service *);
+
 /* True if every worker is in that state. */
 bool service_all(const struct service *, enum life state);
 

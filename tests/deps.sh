@@ -25,6 +25,7 @@ out=$(
 	done
 	# a plugin is somebody else's program
 	check 'workers/plugins/*.[ch]' 'holdfast\.h'
+	check 'tests/plugins/*.[ch]' 'holdfast\.h'
 	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|near|proc)\.h'
 )
 if [ -n "$out" ]; then
