@@ -166,6 +166,17 @@ serve_none(struct run *r, uint8_t *pdu)
 	return refuse(r, MB_EX_NO_REPLY, pdu);
 }
 
+/* Whether more is outstanding than the configuration allows: what came along
+ * with this request and was not answered by then (Messaging on TCP/IP Guide
+ * V1.0b, 4.4.1). */
+static bool
+busy(const struct run *r)
+{
+	unsigned max = r->link->worker->conf->max_transactions;
+
+	return max != 0 && r->before + r->requests >= max;
+}
+
 /* The reply PDU to the frame in hand; its length, 0 for none. */
 static size_t
 serve(struct run *r, uint8_t *pdu)
@@ -185,9 +196,9 @@ serve(struct run *r, uint8_t *pdu)
 	}
 	if (d == NULL)
 		return serve_none(r, pdu);
-	if (w->conf->max_transactions != 0 &&
-	    r->before + r->requests >= w->conf->max_transactions)
-		return refuse(r, MB_EX_BUSY, pdu);
+	if (busy(r))
+		return mb_refuse(
+		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
 	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
 	    r->frame.pdu_len, pdu);
 }
@@ -297,6 +308,7 @@ run(struct run *r, struct shm_batch *b, const char **why)
 	uint64_t before = r->op;
 
 	r->op += prog.ops;
+	r->before = prog.ops; /* in earlier rounds of the same input */
 	while (prog.done < len) {
 		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,
 		    b->in + prog.done, len - prog.done, &r->frame);

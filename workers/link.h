@@ -35,7 +35,8 @@ int link_init(struct link *, struct worker *);
  * prog store a request, until one of enum link_rc holds. The worker's clock
  * has been read for this batch. author: in whose
  * name it writes; the operation numbers go on from the half in force of c.
- * why: words for LINK_BAD.
+ * why: words for LINK_BAD. Of what came in one read the configuration's
+ * max_transactions are served and the rest answered 06.
  */
 enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why);

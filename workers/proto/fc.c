@@ -185,27 +185,46 @@ ignore(struct mb_call *call)
 	return 0;
 }
 
+/* A request has come: counts it and gets ready for the reply. */
+static void
+begin(struct mb_call *call, struct mb_unit *unit, bool broadcast,
+    const uint8_t *pdu, size_t len, uint8_t out[MB_PDU_MAX])
+{
+	bool listening = mb_diag_listening(unit->diag);
+
+	call->unit = unit;
+	call->broadcast = broadcast;
+	call->silent = listening;
+	rbuf_init(&call->in, pdu, len);
+	call->fc = rbuf_u8(&call->in);
+	wbuf_init(&call->out, out, MB_PDU_MAX);
+	wbuf_u8(&call->out, call->fc);
+	call->event = (int)mb_diag_received(
+	    unit->diag, broadcast, listening, unit->alone);
+}
+
 size_t
 mb_serve(const struct mb_fcs *fcs, struct mb_unit *unit, bool broadcast,
     const uint8_t *pdu, size_t len, uint8_t out[MB_PDU_MAX])
 {
-	bool listening = mb_diag_listening(unit->diag);
 	struct mb_call call;
 	const struct mb_fc *row;
 
-	call.unit = unit;
-	call.broadcast = broadcast;
-	call.silent = listening;
-	rbuf_init(&call.in, pdu, len);
-	call.fc = rbuf_u8(&call.in);
+	begin(&call, unit, broadcast, pdu, len, out);
 	row = find(fcs, call.fc);
-	wbuf_init(&call.out, out, MB_PDU_MAX);
-	wbuf_u8(&call.out, call.fc);
-	call.event = (int)mb_diag_received(
-	    unit->diag, broadcast, listening, unit->alone);
-	if (listening && (row == NULL || (row->flags & FC_LISTEN) == 0))
+	if (call.silent && (row == NULL || (row->flags & FC_LISTEN) == 0))
 		return ignore(&call);
 	return finish(&call, row, run(&call, row, len));
+}
+
+size_t
+mb_refuse(struct mb_unit *unit, enum mb_ex ex, const uint8_t *pdu, size_t len,
+    uint8_t out[MB_PDU_MAX])
+{
+	struct mb_call call;
+
+	begin(&call, unit, false, pdu, len, out);
+	return call.silent ? ignore(&call) : finish(&call, NULL, ex);
 }
 
 /* As mb_request_len(), for one row's rule. */

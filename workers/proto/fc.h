@@ -78,4 +78,9 @@ bool mb_fc_plausible(const struct mb_fc *, const uint8_t *pdu, size_t len);
 /* Takes out every function code whose row has the flag: answered 01 then. */
 void mb_fcs_drop(struct mb_fcs *, unsigned flag);
 
+/* Answers a request with an exception, whatever it asks for, and counts it as
+ * mb_serve() would. Returns the reply's length, 0 in listen-only mode. */
+size_t mb_refuse(struct mb_unit *, enum mb_ex, const uint8_t *pdu, size_t len,
+    uint8_t out[MB_PDU_MAX]);
+
 #endif
