@@ -343,7 +343,7 @@ END_TEST
 
 START_TEST(idle_connections_expire_by_their_last_request)
 {
-	struct conn *a = open_from(1, false), *b = open_from(2, true);
+	struct conn *a = open_from(1, false), *b = open_from(2, false);
 	bool idle;
 
 	ck_assert_uint_eq(conns_next_ns(&cs), a->used_ns + 10 * SECOND);
@@ -373,6 +373,46 @@ START_TEST(a_transport_may_have_an_idle_time_of_its_own)
 	ck_assert_ptr_null(conns_expired(&cs, &idle));
 	fx.worker.now_ns++;
 	ck_assert_ptr_eq(conns_expired(&cs, &idle), c);
+	/* what it has are no connections: they end, whosever they are */
+	cs.idle_s = 0;
+	fx.transport.idle_timeout_s = 10;
+	conns_close(&cs, c, "test", NULL);
+	c = open_from(1, true);
+	fx.worker.now_ns = c->used_ns + 10 * SECOND;
+	ck_assert_ptr_null(conns_expired(&cs, &idle));
+	cs.idle_s = 3;
+	ck_assert_ptr_eq(conns_expired(&cs, &idle), c);
+	ck_assert_uint_eq(conns_next_ns(&cs), c->used_ns + 10 * SECOND);
+}
+END_TEST
+
+START_TEST(priority_connections_may_be_idle_but_not_unfinished)
+{
+	struct conn *c = open_from(1, true);
+	bool idle;
+
+	ck_assert_uint_eq(conns_next_ns(&cs), 0);
+	fx.worker.now_ns += 1000000 * SECOND;
+	ck_assert_ptr_null(conns_expired(&cs, &idle));
+	conns_slow(&cs, c);
+	fx.worker.now_ns += 1000000 * SECOND;
+	ck_assert_ptr_eq(conns_expired(&cs, &idle), c);
+	ck_assert(!idle);
+}
+END_TEST
+
+START_TEST(priority_connections_are_the_last_to_go_for_not_reading)
+{
+	struct conn *a = open_from(1, true), *b = open_from(2, false);
+
+	ck_assert_ptr_null(conns_deafest(&cs));
+	conns_park(&cs, a, seg_batch(fx.worker.shm, 0));
+	ck_assert_ptr_eq(conns_deafest(&cs), a);
+	conns_park(&cs, b, seg_batch(fx.worker.shm, 1));
+	ck_assert_ptr_eq(conns_deafest(&cs), b);
+	conns_unpark(&cs, b);
+	ck_assert_ptr_eq(conns_deafest(&cs), a);
+	conns_unpark(&cs, a);
 }
 END_TEST
 
@@ -555,6 +595,9 @@ main(void)
 	tcase_add_test(tc, one_is_found_by_its_address_and_port);
 	tcase_add_test(tc, a_transport_may_have_an_idle_time_of_its_own);
 	tcase_add_test(tc, idle_connections_expire_by_their_last_request);
+	tcase_add_test(tc, priority_connections_may_be_idle_but_not_unfinished);
+	tcase_add_test(
+	    tc, priority_connections_are_the_last_to_go_for_not_reading);
 	tcase_add_test(tc, unfinished_requests_expire_in_order);
 	tcase_add_test(tc, nothing_expires_without_a_limit);
 	tcase_add_test(tc, output_that_waits_is_ordered_by_its_last_progress);

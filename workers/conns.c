@@ -481,6 +481,17 @@ conns_park(struct conns *cs, struct conn *c, struct shm_batch *b)
 	TAILQ_INSERT_TAIL(&cs->parked, c, by_wait);
 }
 
+struct conn *
+conns_deafest(const struct conns *cs)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, &cs->parked, by_wait)
+		if (!c->priority)
+			return c;
+	return TAILQ_FIRST(&cs->parked);
+}
+
 void
 conns_unpark(struct conns *cs, struct conn *c)
 {
@@ -503,6 +514,17 @@ frame_ns(const struct conns *cs)
 	return (uint64_t)cs->worker->conf->frame_timeout_ms * 1000000;
 }
 
+/* The one of a class that is idle for longest, if such may be closed for that:
+ * priority connections are not, but what a transport with an idle time of its
+ * own has are no connections. */
+static struct conn *
+idlest(const struct conns *cs, int class)
+{
+	if (idle_ns(cs) == 0 || (class == CONN_PRIORITY && cs->idle_s == 0))
+		return NULL;
+	return TAILQ_FIRST(&cs->use[class]);
+}
+
 struct conn *
 conns_expired(const struct conns *cs, bool *idle)
 {
@@ -513,8 +535,8 @@ conns_expired(const struct conns *cs, bool *idle)
 	if (frame_ns(cs) != 0 && c != NULL && now >= c->since_ns + frame_ns(cs))
 		return c;
 	*idle = true;
-	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
-		c = TAILQ_FIRST(&cs->use[i]);
+	for (int i = 0; i < CONN_CLASSES; i++) {
+		c = idlest(cs, i);
 		if (c != NULL && now >= c->used_ns + idle_ns(cs))
 			return c;
 	}
@@ -535,8 +557,8 @@ conns_next_ns(const struct conns *cs)
 
 	if (frame_ns(cs) != 0 && c != NULL)
 		next = c->since_ns + frame_ns(cs);
-	for (int i = 0; idle_ns(cs) != 0 && i < CONN_CLASSES; i++) {
-		c = TAILQ_FIRST(&cs->use[i]);
+	for (int i = 0; i < CONN_CLASSES; i++) {
+		c = idlest(cs, i);
 		if (c != NULL)
 			next = earlier(next, c->used_ns + idle_ns(cs));
 	}

@@ -134,7 +134,13 @@ void conns_not_slow(struct conns *, struct conn *);
 void conns_park(struct conns *, struct conn *, struct shm_batch *);
 void conns_unpark(struct conns *, struct conn *);
 
-/* One that is idle or slow for too long, *idle says which; or NULL. */
+/* Whose output has waited longest, a priority connection only if there is no
+ * other; or NULL. */
+struct conn *conns_deafest(const struct conns *);
+
+/* One that is idle or slow for too long, *idle says which; or NULL. Priority
+ * connections may be idle for ever (Messaging on TCP/IP
+ * Guide V1.0b, 4.2.1.1). */
 struct conn *conns_expired(const struct conns *, bool *idle);
 
 /* When the next one will be, 0 never. */

@@ -237,7 +237,7 @@ static struct shm_batch *
 batch_get(struct stream *st)
 {
 	if (st->nbatches == 0)
-		drop(st, TAILQ_FIRST(&st->conns.parked), "does not read",
+		drop(st, conns_deafest(&st->conns), "does not read",
 		    &stats(st)->conns_slow);
 	return st->batch[st->nbatches - 1];
 }
