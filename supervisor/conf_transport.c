@@ -84,6 +84,40 @@ default_units(struct conf_ctx *ctx, const struct jsonc_node *node,
 		    node->key, ctx->conf->ndevices);
 }
 
+/* The one device that a transport serves, or CONF_NO_DEVICE if it has several
+ * or none. */
+static int
+only_device(const struct conf_transport *t)
+{
+	int device = CONF_NO_DEVICE;
+
+	for (int unit = 0; unit < CONF_UNITS; unit++) {
+		if (t->units[unit] == CONF_NO_DEVICE)
+			continue;
+		if (device != CONF_NO_DEVICE && device != t->units[unit])
+			return CONF_NO_DEVICE;
+		device = t->units[unit];
+	}
+	return device;
+}
+
+/* With the MBAP header it is the network address that finds a server; units 255
+ * and 0 are then the server itself (Messaging on TCP/IP Guide V1.0b, 4.4.2.1).
+ * That is the device, if there is one; one of several has to be named. */
+static void
+address_server(struct conf_transport *t)
+{
+	int device = only_device(t);
+
+	if (t->type == CONF_SERIAL ||
+	    (strcmp(t->framer, "socket") != 0 && strcmp(t->framer, "tls") != 0))
+		return;
+	if (t->units[255] == CONF_NO_DEVICE)
+		t->units[255] = device;
+	if (t->units[0] == CONF_NO_DEVICE && !t->broadcast)
+		t->units[0] = device;
+}
+
 /* ---- types ---- */
 
 static const char *const default_framer[] = {
@@ -275,6 +309,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		conf_tls_check(ctx, node, &t);
 	if (t.type == CONF_SERIAL)
 		conf_serial_check(ctx, node, &t);
+	address_server(&t);
 	conf->transports = mem_more(
 	    conf->transports, conf->ntransports, sizeof(*conf->transports));
 	ctx->transport_at = mem_more(

@@ -287,8 +287,48 @@ START_TEST(units_name_devices_and_a_star_is_every_other)
 	for (int i = 0; i < CONF_UNITS; i++) {
 		ck_assert_int_eq(
 		    t[i], i == 0 || i == 255 ? 2 : (i == 1 ? 1 : 0));
-		ck_assert_int_eq(u[i], i == 17 ? 2 : CONF_NO_DEVICE);
+		ck_assert_int_eq(
+		    u[i], i == 17 || i == 0 || i == 255 ? 2 : CONF_NO_DEVICE);
 	}
+	conf_free(c);
+}
+END_TEST
+
+static const struct {
+	const char *transport;
+	int u255, u0;
+} direct[] = {
+	{ TCP ",\"units\":{\"17\":\"b\"}", 1, 1 },
+	{ TCP ",\"units\":{\"17\":\"b\",\"18\":\"b\"}", 1, 1 },
+	{ TCP ",\"framer\":\"tls\",\"units\":{\"17\":\"b\"}", 1, 1 },
+	/* 0 is for all devices then */
+	{ TCP ",\"broadcast\":true,\"units\":{\"17\":\"b\"}", 1,
+	    CONF_NO_DEVICE },
+	/* several: which of them would it be? */
+	{ TCP ",\"units\":{\"17\":\"b\",\"1\":\"a\"}", CONF_NO_DEVICE,
+	    CONF_NO_DEVICE },
+	{ TCP ",\"units\":{\"17\":\"b\",\"255\":\"a\"}", 0, CONF_NO_DEVICE },
+	/* no header that the guide speaks of */
+	{ TCP ",\"framer\":\"rtu\",\"units\":{\"17\":\"b\"}", CONF_NO_DEVICE,
+	    CONF_NO_DEVICE },
+	{ "\"type\":\"serial\",\"port\":\"/dev/null\","
+	  "\"units\":{\"17\":\"b\"}",
+	    CONF_NO_DEVICE, CONF_NO_DEVICE },
+};
+
+START_TEST(units_255_and_0_are_the_server_itself)
+{
+	char text[600];
+	struct conf *c;
+
+	snprintf(text, sizeof(text),
+	    "{\"devices\":{\"a\":{},\"b\":{}},\"transports\":{\"t\":{%s}}}",
+	    direct[_i].transport);
+	c = case_right(text);
+	ck_assert_int_eq(c->transports[0].units[255], direct[_i].u255);
+	ck_assert_int_eq(c->transports[0].units[0], direct[_i].u0);
+	ck_assert_int_eq(c->transports[0].units[17], 1);
+	ck_assert_int_eq(c->transports[0].units[254], CONF_NO_DEVICE);
 	conf_free(c);
 }
 END_TEST
@@ -780,6 +820,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, nan_is_a_value_of_floats);
 	tcase_add_test(tc, ranges_that_touch_do_not_overlap);
 	tcase_add_test(tc, units_name_devices_and_a_star_is_every_other);
+	tcase_add_loop_test(tc, units_255_and_0_are_the_server_itself, 0,
+	    sizeof(direct) / sizeof(direct[0]));
 	tcase_add_loop_test(tc, an_address_to_listen_on_is_kept_in_one_spelling,
 	    0, sizeof(addresses) / sizeof(addresses[0]));
 	tcase_add_test(tc, networks_of_both_families_are_read);

@@ -513,7 +513,7 @@ def test_missing_unit_silent():
     "a unit that is not served may be met with silence"
     quiet = conf(missing_unit="silent", units={"1": "plc1"})
     with Daemon(quiet) as d, Beside(d), Client(d) as c:
-        c.send(c.adu(READ_1, unit=9) + c.adu(READ_1, unit=0))
+        c.send(c.adu(READ_1, unit=9) + c.adu(READ_1, unit=254))
         assert c.alive()
 
 
