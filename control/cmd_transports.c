@@ -67,7 +67,7 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	listen[sizeof(listen) - 1] = '\0';
 	view_sum(c, i, &sums);
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o, s:i}",
+			 "s:o, s:o, s:i, s:i, s:i, s:i}",
 	    "name", conf->name, "type", conf->type_name, "listen",
 	    listen[0] != '\0' && conf->type != CONF_CUSTOM
 		? jtext_bytes(listen, strlen(listen))
@@ -79,7 +79,9 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	    "requests", jtext_uint(sums.requests), "exceptions",
 	    jtext_uint(sums.exceptions), "errors", jtext_uint(sums.errors),
 	    "last_exit", last_exit(atomic_load(&t->last_exit)), "workers",
-	    (int)conf->workers);
+	    (int)conf->workers, "max_connections", (int)conf->max_connections,
+	    "max_connections_per_peer", (int)conf->max_connections_per_peer,
+	    "max_transactions", (int)conf->max_transactions);
 }
 
 void
