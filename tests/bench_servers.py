@@ -2,7 +2,7 @@
 """What is measured: holdfastd and the bare servers, one kind for each type of
 transport, and how each is reached.
 
-    with wires.Udp() as wire, Ours(wire) as ours, Bare(wire, "batch") as bare:
+    with Udp() as wire, Ours(wire) as ours, Bare(wire, "batch") as bare:
         bench_tools.measure(ours, conns=8)
 
 A wire says how holdfastd is to be configured, how a bare server is started,
@@ -86,26 +86,32 @@ class Line(Tcp):
 
     def __init__(self, baud):
         self.baud = baud
-        self.far, self.near = os.openpty()
-        os.set_inheritable(self.far, True)
+        self.ends = list(os.openpty())
+        os.set_inheritable(self.ends[0], True)
+        self.path = os.ttyname(self.ends[1])
 
     def conf(self):
-        return {"type": "serial", "port": os.ttyname(self.near),
+        return {"type": "serial", "port": self.path,
                 "baudrate": self.baud, "parity": "E", "framer": "rtu"}
 
     def bare_argv(self):
-        return [tool(self.bare), os.ttyname(self.near), str(self.baud)]
+        return [tool(self.bare), self.path, str(self.baud)]
 
     def load_argv(self, _place, load=None):
-        return [tool(load or self.load), "--fd", str(self.far), "--baud",
+        return [tool(load or self.load), "--fd", str(self.ends[0]), "--baud",
                 str(self.baud)]
 
     def place(self, daemon):
         return 0
 
+    def unplug(self):
+        """The adapter is pulled out."""
+        for fd in self.ends:
+            os.close(fd)
+        self.ends = []
+
     def __exit__(self, *_):
-        os.close(self.far)
-        os.close(self.near)
+        self.unplug()
 
 
 class Ours:

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holdfastd may cost: time to start, memory, system calls. These figures
 depend little on the machine, so they are demanded and not only reported."""
+import contextlib
 import os
 import shutil
+import socket
 import struct
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 import bench_servers as servers  # noqa: E402
@@ -87,10 +90,12 @@ class Counts:
     PIDS = 65536
     EACH = struct.Struct("QQ")
 
-    def __init__(self):
+    def __init__(self, **transport):
         self.file = tempfile.NamedTemporaryFile()
         self.file.truncate(self.PIDS * self.EACH.size)
-        self.daemon = Daemon(sysutil.demo_conf(), env={
+        conf = sysutil.demo_conf()
+        conf["transports"]["tcp1"].update(transport)
+        self.daemon = Daemon(conf, env={
             "LD_PRELOAD": os.path.join(BUILD, "tests", "preload", "count.so"),
             "HOLDFAST_COUNTS": self.file.name})
         self.worker = self.daemon.child("tcp1")
@@ -115,34 +120,80 @@ class Counts:
         return tuple(b - a for a, b in zip(before, self.now(self.worker)))
 
 
+class Datagrams(Modbus):
+    """The same client over UDP."""
+
+    def __init__(self, port):
+        self.unit, self.tid = 1, 0
+        self.socket = socket.socket(type=socket.SOCK_DGRAM)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", port))
+
+    def receive(self):
+        adu = self.socket.recv(1000)
+        tid, _, length, unit = struct.unpack(">HHHB", adu[:7])
+        assert length + 6 == len(adu), adu
+        return tid, unit, adu[7:]
+
+
+READS = [struct.pack(">BHH", fc, 0, n) for fc, n in (
+    (1, 2000), (2, 64), (3, 125), (4, 8))]
+
+
+def reading_costs_nothing(counts, m, send_many):
+    """Reads through a client, one after the other and many at once, and
+    writes: only a write may take a lock, and nothing may allocate."""
+    def read():
+        for _ in range(500):
+            for pdu in READS:
+                assert m.request(pdu)[0] == pdu[0]
+
+    def read_many_at_once():
+        for _ in range(50):
+            send_many([m.adu(pdu) for pdu in READS * 10])
+            for _ in range(40):
+                m.receive()
+
+    def write():
+        for i in range(500):
+            m.write_hr(0, [i] * 100)
+
+    assert counts.now(counts.daemon.pid)[0] > 100, "the counting does not work"
+    m.read_hr(0, 1)
+    assert counts.of(read) == (0, 0), counts.of(read)
+    assert counts.of(read_many_at_once) == (0, 0), counts.of(
+        read_many_at_once)
+    allocations, locks = counts.of(write)
+    assert allocations == 0 and locks >= 500, (allocations, locks)
+
+
 def test_reading_allocates_and_locks_nothing():
     "a request that reads allocates nothing and takes no lock; a write locks"
     plain_build()
     with Counts() as c, Modbus(c.daemon.port("tcp1")) as m:
-        assert c.now(c.daemon.pid)[0] > 100, "the counting does not work"
-        reads = [struct.pack(">BHH", fc, 0, n) for fc, n in (
-            (1, 2000), (2, 64), (3, 125), (4, 8))]
+        reading_costs_nothing(c, m, lambda adus: m.send(b"".join(adus)))
 
-        def read():
-            for _ in range(500):
-                for pdu in reads:
-                    assert m.request(pdu)[0] == pdu[0]
 
-        def read_many_at_once():
-            for _ in range(50):
-                m.send(b"".join(m.adu(pdu) for pdu in reads * 10))
-                for _ in range(40):
-                    m.receive()
+def test_reading_by_datagram_allocates_and_locks_nothing():
+    "a datagram that reads allocates nothing and takes no lock either"
+    plain_build()
+    with Counts(type="udp") as c, Datagrams(c.daemon.port("tcp1")) as m:
+        reading_costs_nothing(
+            c, m, lambda adus: [m.send(adu) for adu in adus])
 
-        def write():
-            for i in range(500):
-                m.write_hr(0, [i] * 100)
 
-        m.read_hr(0, 1)
-        assert c.of(read) == (0, 0), c.of(read)
-        assert c.of(read_many_at_once) == (0, 0), c.of(read_many_at_once)
-        allocations, locks = c.of(write)
-        assert allocations == 0 and locks >= 500, (allocations, locks)
+def test_new_peers_allocate_nothing():
+    "nor does one from somebody who has not asked before"
+    plain_build()
+    with Counts(type="udp") as c:
+        def use():
+            for _ in range(400):  # more than have a record
+                with Datagrams(c.daemon.port("tcp1")) as m:
+                    m.read_hr(0, 1)
+
+        use()
+        allocations, _ = c.of(use)
+        assert allocations == 0, allocations
 
 
 def test_connections_allocate_nothing():
@@ -160,15 +211,18 @@ def test_connections_allocate_nothing():
         assert allocations == 0, allocations
 
 
-def calls_per_request(most, **options):
+def calls_per_request(most, wire=servers.Tcp, **options):
+    """Demands it, and returns the calls by name."""
     plain_build()
     assert shutil.which("strace"), "strace is not installed"
-    with servers.Ours() as ours:
-        calls, by_name = bt.syscalls(ours, seconds=1, **FC3, **options)
+    with wire() as w, servers.Ours(w) as ours:
+        calls, by_name = bt.syscalls(ours, **{
+            "seconds": 1, "count": 125, **options})
     print("    %.3f: %s" % (calls, ", ".join(
         "%s %.3f" % item for item in sorted(
             by_name.items(), key=lambda i: -i[1])[:6])))
     assert calls <= most, (calls, by_name)
+    return by_name
 
 
 def test_system_calls_of_one_client():
@@ -184,6 +238,51 @@ def test_system_calls_of_eight_clients():
 def test_system_calls_of_eight_deep_clients():
     "eight clients with sixteen outstanding: at most 0.2 system calls each"
     calls_per_request(0.2, conns=8, depth=16)
+
+
+def test_system_calls_of_a_datagram():
+    "one client over UDP: at most 3.1 system calls per request"
+    calls_per_request(3.1, servers.Udp, conns=1, seconds=0.5)
+
+
+def test_system_calls_of_many_datagrams():
+    """many datagrams at once: one system call takes them, one answers them
+    all"""
+    calls = calls_per_request(0.25, servers.Udp, conns=8, depth=16,
+                              seconds=0.5)
+    assert set(calls) <= {"recvmmsg", "sendmmsg", "epoll_wait", "read"}, calls
+    # a batch is taken by one call, and answered by one
+    assert calls["sendmmsg"] <= calls["recvmmsg"] <= 0.125, calls
+
+
+def test_system_calls_on_a_line():
+    """a request on a serial line: at most 10 system calls, for it is also
+    waited for"""
+    calls_per_request(10, lambda: servers.Line(115200), seconds=0.5, count=10,
+                      least=50)
+
+
+def idle_ms(pid):
+    """CPU time that a process takes in a second without requests."""
+    used = bt.cpu_ns(pid)
+    time.sleep(1)
+    return (bt.cpu_ns(pid) - used) / 1e6
+
+
+def test_an_idle_line_costs_nothing():
+    "who waits at a serial line does nothing meanwhile, nor if it is lost"
+    plain_build()
+    with contextlib.ExitStack() as stack:
+        line = stack.enter_context(servers.Line(19200))
+        ours = stack.enter_context(servers.Ours(line))
+        got = bt.load(ours, seconds=0.1, count=10)
+        assert got["served"] and not got["errors"], got
+        idle = idle_ms(ours.pid)
+        line.unplug()
+        ours.daemon.wait_stderr("line lost")
+        lost = idle_ms(ours.pid)
+    print("    ms in a second: %.2f, lost %.2f" % (idle, lost))
+    assert idle < 3 and lost < 10, (idle, lost)
 
 
 def test_system_calls_of_writing():
