@@ -161,15 +161,18 @@ deps: bootstrap-tests
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts \
+	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins $(DESTDIR)$(PREFIX)/include \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
 	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(O)/parts/*.so $(DESTDIR)$(PREFIX)/lib/holdfast/parts
+	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/holdfast/plugins
+	install -m 644 supervisor/holdfast.h $(DESTDIR)$(PREFIX)/include
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json) $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install -m 644 $(wildcard conf/*.json workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples
 
 clean:
 	rm -rf $(O)

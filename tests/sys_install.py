@@ -5,6 +5,7 @@ said before anything is served."""
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -51,15 +52,45 @@ def test_installed_tree_has_the_manuals_and_samples():
     with tempfile.TemporaryDirectory(prefix="hf-") as where:
         top = install(where)
         for name in ("man1/holdfast.1", "man5/holdfast.json.5",
-                     "man7/holdfast-control.7", "man8/holdfastd.8"):
+                     "man7/holdfast-control.7", "man7/holdfast-plugin.7",
+                     "man8/holdfastd.8"):
             path = os.path.join(top, "share/man", name)
             assert os.path.getsize(path) > 1000, path
         samples = os.path.join(top, "share/holdfast/examples")
         for name in os.listdir(samples):
+            if not name.endswith(".json"):
+                continue
             done = subprocess.run(
                 [os.path.join(top, "sbin/holdfastd"), "-t", "-c",
                  os.path.join(samples, name)], capture_output=True)
             assert done.returncode == 0, done.stderr
+
+
+def test_installed_plugins_are_found_by_name():
+    """the unix plugin serves by its name, and its source compiles with what
+    was installed"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        own = os.path.join(where, "own.so")
+        subprocess.run(
+            ["cc", "-D_GNU_SOURCE", "-I" + os.path.join(top, "include"),
+             "-shared", "-fPIC", "-o", own,
+             os.path.join(top, "share/holdfast/examples/unix.c")],
+            check=True, timeout=60)
+        for plugin in "unix", own:
+            conf = demo_conf()
+            conf["transports"]["u1"] = {
+                "type": "unix", "plugins": [plugin], "units": {"1": "plc1"},
+                "listen": os.path.join(where, "u1.sock")}
+            with Daemon(conf, program=os.path.join(top, "sbin/holdfastd")) as d:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(os.path.join(where, "u1.sock"))
+                    s.sendall(bytes.fromhex("0001000000060103000a0001"))
+                    assert s.recv(64)[7:] == bytes.fromhex("03020000")
+                with open(f"/proc/{d.worker_pid('u1')}/maps") as f:
+                    lib = own if plugin == own else os.path.join(
+                        top, "lib/holdfast/plugins/unix.so")
+                    assert lib in f.read()
 
 
 def test_a_missing_part_is_refused():
