@@ -54,11 +54,15 @@ drop(void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
 		worker_done(st->worker);
 }
 
-/* The same for one whose descriptor failed. */
+/* The same for one whose descriptor failed, or whose transport has a reason of
+ * its own. */
 static void
 drop_failed(struct stream *st, struct conn *c)
 {
-	drop(st, c, c->why != NULL ? c->why : strerror(errno), NULL);
+	if (c->why != NULL)
+		drop(st, c, c->why, &stats(st)->conns_bad);
+	else
+		drop(st, c, strerror(errno), NULL);
 }
 
 /* Arms the one timer for the connection that will be due first. */
