@@ -19,6 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "supervisor/secret.h"
 #include "supervisor/title.h"
 
 enum { SPARE_FILES = 64, CONTROL_FILES = 4096 };
@@ -169,6 +170,12 @@ step_limits(struct birth *b)
 }
 
 static int
+step_secrets(struct birth *b)
+{
+	return secret_share(b->proc, b->tickets);
+}
+
+static int
 step_user(struct birth *b)
 {
 	uid_t r, e, s;
@@ -217,6 +224,7 @@ static const struct step {
 	{ "lock the slot", step_lock, EX_SOFTWARE },
 	{ "open the devices", step_stores, EX_SOFTWARE },
 	{ "set limits", step_limits, EX_SOFTWARE },
+	{ "read its keys", step_secrets, EX_SOFTWARE },
 	{ "become the configured user", step_user, EX_CONFIG },
 	{ "give up privileges", step_privileges, EX_SOFTWARE },
 	{ "set the mask", step_umask, EX_SOFTWARE },

@@ -18,6 +18,7 @@ struct birth {
 	struct seg *device_segs; /* one per configured device */
 	struct seg *worker_segs; /* of all workers */
 	size_t nworkers;
+	uint8_t *tickets; /* of all transports, see secret.h */
 	const char *user; /* or NULL */
 	uid_t uid;
 	gid_t gid;

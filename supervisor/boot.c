@@ -16,6 +16,7 @@
 
 #include "shm/log.h"
 #include "supervisor/ready.h"
+#include "supervisor/secret.h"
 #include "supervisor/segs.h"
 #include "supervisor/super.h"
 
@@ -209,6 +210,16 @@ make_processes(struct super *s)
 	return 0;
 }
 
+static int
+make_secrets(struct super *s)
+{
+	s->tickets = secret_tickets(s->conf->ntransports);
+	if (s->tickets != NULL)
+		return 0;
+	log_error("no random keys: %s", strerror(errno));
+	return EX_SOFTWARE;
+}
+
 int
 boot_code(int err)
 {
@@ -220,7 +231,7 @@ boot(struct super *s)
 {
 	static int (*const steps[])(struct super *) = { make_services,
 		claim_both, clear_remains, open_listeners, segs_control,
-		segs_rest, make_processes };
+		segs_rest, make_processes, make_secrets };
 	size_t i;
 	int code = 0;
 
@@ -249,6 +260,8 @@ unboot(struct super *s)
 	segs_free(s);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
+	secret_forget(s->tickets, s->conf->ntransports);
+	free(s->tickets);
 	free(s->processes);
 	free(s->services);
 	free(s->ready_text);

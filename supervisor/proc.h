@@ -17,6 +17,16 @@
 #include "supervisor/conf.h"
 #include "supervisor/ipc.h"
 
+enum { PROC_TICKET_BYTES = 64 };
+
+/* A file that the worker's own user may not be able to read. */
+struct proc_file {
+	const char *path;
+	uint8_t *data; /* len bytes; may be NULL if err is set */
+	size_t len;
+	int err;
+};
+
 struct proc {
 	const struct conf *conf;
 	const struct conf_transport *transport; /* workers; else NULL */
@@ -31,6 +41,11 @@ struct proc {
 	int listen_fd; /* workers; -1 for those without */
 	int wake_fd; /* eventfd: register changes are there; workers
 				 * write it, control reads it */
+	struct proc_file *files; /* tls: private keys and their password */
+	size_t nfiles;
+	/* tls: tickets are sealed with it; the same in every worker of the
+	 * transport, also in the successors of those that died */
+	uint8_t ticket_key[PROC_TICKET_BYTES];
 };
 
 /* What becomes of a child after its birth; never returns but by exit code. */
@@ -68,6 +83,14 @@ uint64_t proc_beat_ms(const struct proc *);
  * stays in the process that loads them.
  */
 void *proc_part(const char *part, const char *symbol, const char **why);
+
+/* What stands in a private key's or password's file, as it was read before the
+ * child became its user. Stays until proc_files_wipe(). NULL with errno:
+ * ENOENT if it was not read at all. */
+const uint8_t *proc_file(const struct proc *, const char *path, size_t *len);
+
+/* Overwrites and gives back all of those. */
+void proc_files_wipe(struct proc *);
 
 /* Wakes the control process if it waits for changes; costs a system call only
  * then. Call it after a committed write, owning nothing. */

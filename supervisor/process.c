@@ -52,6 +52,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.device_segs = s->device_segs,
 		.worker_segs = s->worker_segs,
 		.nworkers = s->nprocesses - 1,
+		.tickets = s->tickets,
 		.main = sv != NULL ? s->roles->worker : s->roles->control,
 	};
 

@@ -50,6 +50,7 @@ struct super {
 	struct store *stores; /* conf->ndevices */
 	struct seg *worker_segs; /* nprocesses - 1 */
 	int wake_fd;
+	uint8_t *tickets; /* keys, one for each transport: secret.h */
 
 	struct service *services; /* conf->ntransports */
 	struct process *processes; /* 0 is control, then the workers */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which child knows which secret. Private keys are files that often only the
+ * parent's user may read, so a child reads its own before it becomes another
+ * one; what is not its own it forgets. The parent itself never reads a key.
+ */
+#include "supervisor/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1 << 20 }; /* no key is longer */
+
+uint8_t *
+secret_tickets(size_t ntransports)
+{
+	size_t len = ntransports * PROC_TICKET_BYTES, got = 0;
+	uint8_t *keys = calloc(ntransports + 1, PROC_TICKET_BYTES);
+	ssize_t n;
+
+	while (keys != NULL && got < len) {
+		n = getrandom(keys + got, len - got, 0);
+		if (n < 0 && errno != EINTR) {
+			free(keys);
+			return NULL;
+		}
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return keys;
+}
+
+static void
+read_into(struct proc_file *f, int fd)
+{
+	ssize_t n;
+
+	f->data = malloc(FILE_MAX);
+	while (f->data != NULL && f->len < FILE_MAX) {
+		n = read(fd, f->data + f->len, FILE_MAX - f->len);
+		if (n == 0)
+			return;
+		if (n < 0 && errno != EINTR)
+			break;
+		f->len += n > 0 ? (size_t)n : 0;
+	}
+	f->err = f->len == FILE_MAX ? EFBIG : errno;
+}
+
+static void
+add(struct proc *p, const char *path)
+{
+	struct proc_file *f = &p->files[p->nfiles++];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	f->path = path;
+	if (fd < 0) {
+		f->err = errno;
+		return;
+	}
+	read_into(f, fd);
+	close(fd);
+}
+
+/* What cannot be read is noted; the worker says so in its own words. */
+static int
+read_own(struct proc *p)
+{
+	const struct conf_tls *tls = &p->transport->tls;
+	size_t i;
+
+	p->files = calloc(tls->key.n + 1, sizeof(*p->files));
+	if (p->files == NULL)
+		return -1;
+	for (i = 0; i < tls->key.n; i++)
+		add(p, tls->key.at[i]);
+	if (tls->password_file != NULL)
+		add(p, tls->password_file);
+	return 0;
+}
+
+static void
+forget(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+}
+
+void
+secret_forget(uint8_t *tickets, size_t ntransports)
+{
+	if (tickets != NULL)
+		explicit_bzero(tickets, ntransports * PROC_TICKET_BYTES);
+}
+
+int
+secret_share(struct proc *p, uint8_t *tickets)
+{
+	const struct conf *conf = p->conf;
+	bool tls = p->transport != NULL && p->transport->type == CONF_TLS;
+	size_t i;
+
+	for (i = 0; i < conf->ntransports; i++)
+		if (p->transport != &conf->transports[i])
+			forget(conf->transports[i].tls.password);
+	if (tls && tickets != NULL)
+		memcpy(p->ticket_key,
+		    tickets + p->transport_index * PROC_TICKET_BYTES,
+		    PROC_TICKET_BYTES);
+	secret_forget(tickets, conf->ntransports);
+	return tls ? read_own(p) : 0;
+}
+
+const uint8_t *
+proc_file(const struct proc *p, const char *path, size_t *len)
+{
+	size_t i;
+
+	for (i = 0; i < p->nfiles; i++) {
+		if (strcmp(p->files[i].path, path) != 0)
+			continue;
+		*len = p->files[i].len;
+		errno = p->files[i].err;
+		return errno == 0 ? p->files[i].data : NULL;
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
+void
+proc_files_wipe(struct proc *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nfiles; i++) {
+		if (p->files[i].data != NULL)
+			explicit_bzero(p->files[i].data, p->files[i].len);
+		free(p->files[i].data);
+	}
+	free(p->files);
+	p->files = NULL;
+	p->nfiles = 0;
+}
