@@ -25,6 +25,8 @@ enum ipc_kind {
 	IPC_DONE, /* rc = 0 or an errno; arg = the state; text = why */
 	/* parent to worker */
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
+	/* parent to worker: files that it has read may have changed */
+	IPC_REFRESH,
 	/* parent to control: the last one to go */
 	IPC_EXIT,
 	/* parent to all: the log was opened anew, its descriptor comes along;

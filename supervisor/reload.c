@@ -17,6 +17,7 @@
 
 #include "shm/log.h"
 #include "supervisor/differ.h"
+#include "supervisor/secret.h"
 #include "supervisor/super.h"
 
 static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
@@ -25,6 +26,7 @@ static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
 	sigset_t none;
 	int code;
 
+	secret_forget(s->tickets, s->conf->ntransports);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -62,6 +64,26 @@ say(char *line, bool bad)
 		log_error("%s", line);
 	else
 		log_info("configuration: %s", line);
+}
+
+/* Certificates and revocations are files of their own, which their workers
+ * read again. */
+static void
+refresh(struct super *s)
+{
+	struct ipc_msg m = { .kind = IPC_REFRESH };
+	unsigned n = 0;
+
+	for (size_t i = 1; i < s->nprocesses; i++) {
+		struct process *p = &s->processes[i];
+
+		if (p->service->conf->type != CONF_TLS || p->chan < 0)
+			continue;
+		process_send(p, &m, -1);
+		n++;
+	}
+	if (n > 0)
+		log_info("certificates are read again workers=%u", n);
 }
 
 static void
@@ -108,6 +130,8 @@ finish(struct super *s)
 		log_error("the new configuration is not used; the former one "
 			  "stays in force");
 	}
+	if (code == 0 || code == DIFFER_CHANGED)
+		refresh(s);
 	answer(s, &r, code, lines, first);
 	forget(&s->reload);
 }

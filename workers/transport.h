@@ -19,6 +19,10 @@ struct transport_ops {
 	void (*drain)(struct worker *);
 	/* Ends the connection of that serial; false if there is none. */
 	bool (*kick)(struct worker *, uint64_t serial);
+	/* Files that the configuration names may have changed: reads them
+	 * again, and goes on with what it had if they are wrong. NULL: it has
+	 * none. */
+	void (*refresh)(struct worker *);
 	/* Gives everything back. */
 	void (*stop)(struct worker *);
 };

@@ -107,6 +107,10 @@ obey(struct worker *w, const struct ipc_msg *m)
 			log_debug("no connection to close serial=%llu",
 			    (unsigned long long)CONN_ID_SERIAL(m->arg));
 		return;
+	case IPC_REFRESH:
+		if (w->ops->refresh != NULL)
+			w->ops->refresh(w);
+		return;
 	default:
 		log_warnx("order not understood kind=%u", m->kind);
 	}
