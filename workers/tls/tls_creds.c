@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files of certificates, keys, authorities, revocations and OCSP answers into
+ * what GnuTLS works with. Runs in the workers of type tls, when they start and
+ * when the operator says that files have changed. Whatever is wrong is said
+ * with the file's name, and nothing half-read comes into force.
+ */
+#include "workers/tls/tls_creds.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct load {
+	const struct proc *proc;
+	const struct conf_tls *conf;
+	struct tls_keys *keys;
+	struct tls_creds *creds;
+	bool first;
+	char *why;
+	size_t size;
+};
+
+static int LOG_FMT(2, 3) fail(struct load *l, const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(l->why, l->size, fmt, ap);
+	va_end(ap);
+	errno = err;
+	return -1;
+}
+
+/* In GnuTLS's memory: gnutls_free(). */
+static int
+read_file(struct load *l, const char *path, gnutls_datum_t *d)
+{
+	errno = 0;
+	if (gnutls_load_file(path, d) == 0)
+		return 0;
+	return fail(
+	    l, "%s: %s", path, errno != 0 ? strerror(errno) : "cannot be read");
+}
+
+/* A secret file, from wherever it is to be had: memory of our own. */
+static int
+read_secret(struct load *l, const char *path, gnutls_datum_t *d)
+{
+	gnutls_datum_t file;
+	const uint8_t *at;
+	size_t len = 0;
+
+	if (!l->first) {
+		errno = 0;
+		if (gnutls_load_file(path, &file) != 0)
+			return fail(l, "%s: %s", path, strerror(errno));
+		*d = file;
+		return 0;
+	}
+	at = proc_file(l->proc, path, &len);
+	if (at == NULL)
+		return fail(l, "%s: %s", path, strerror(errno));
+	d->data = gnutls_malloc(len + 1);
+	if (d->data == NULL)
+		return fail(l, "not enough memory");
+	memcpy(d->data, at, len);
+	d->data[len] = '\0';
+	d->size = (unsigned)len;
+	return 0;
+}
+
+static void
+wipe(gnutls_datum_t *d)
+{
+	if (d->data != NULL)
+		explicit_bzero(d->data, d->size);
+	gnutls_free(d->data);
+}
+
+/* The keys' password in text, which holds it all; NULL if there is none. */
+static int
+read_password(struct load *l, gnutls_datum_t *text, const char **password)
+{
+	*password = l->conf->password;
+	if (l->conf->password_file == NULL)
+		return 0;
+	if (read_secret(l, l->conf->password_file, text) == -1)
+		return -1;
+	text->data[strcspn((char *)text->data, "\r\n")] = '\0';
+	*password = (char *)text->data;
+	return 0;
+}
+
+static int
+key_failed(struct load *l, const char *path, const char *password, int rc)
+{
+	if (rc == GNUTLS_E_DECRYPTION_FAILED && password == NULL)
+		return fail(l,
+		    "%s: the key is encrypted, and neither \"password\" nor "
+		    "\"password_file\" is given",
+		    path);
+	if (rc == GNUTLS_E_DECRYPTION_FAILED)
+		return fail(l, "%s: the password is not that of the key", path);
+	return fail(l, "%s: no private key: %s", path, gnutls_strerror(rc));
+}
+
+/* Key i into its place, if it can be read and is one. */
+static int
+load_key(struct load *l, size_t i)
+{
+	const char *path = l->conf->key.at[i], *password;
+	gnutls_datum_t data = { NULL, 0 }, text = { NULL, 0 };
+	gnutls_x509_privkey_t key = NULL;
+	int rc = -1;
+
+	if (read_secret(l, path, &data) == -1 ||
+	    read_password(l, &text, &password) == -1) {
+		/* the user of the worker may not be allowed to */
+		if (!l->first && (errno == EACCES || errno == EPERM))
+			rc = 0;
+		goto out;
+	}
+	if (gnutls_x509_privkey_init(&key) < 0) {
+		fail(l, "not enough memory");
+		goto out;
+	}
+	rc = gnutls_x509_privkey_import2(
+	    key, &data, GNUTLS_X509_FMT_PEM, password, 0);
+	if (rc < 0) {
+		rc = key_failed(l, path, password, rc);
+		gnutls_x509_privkey_deinit(key);
+		goto out;
+	}
+	if (l->keys->at[i] != NULL)
+		gnutls_x509_privkey_deinit(l->keys->at[i]);
+	l->keys->at[i] = key;
+	rc = 0;
+out:
+	wipe(&data);
+	wipe(&text);
+	return rc;
+}
+
+static void
+free_list(gnutls_x509_crt_t *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		gnutls_x509_crt_deinit(list[i]);
+	gnutls_free(list);
+}
+
+/* A chain as it stands in its file, all of which is sent. */
+static int
+load_pair(struct load *l, size_t i)
+{
+	const char *path = l->conf->cert.at[i];
+	gnutls_x509_crt_t *list = NULL;
+	gnutls_datum_t data;
+	unsigned n = 0;
+	int rc;
+
+	if (load_key(l, i) == -1 || read_file(l, path, &data) == -1)
+		return -1;
+	rc = gnutls_x509_crt_list_import2(
+	    &list, &n, &data, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_SORT);
+	gnutls_free(data.data);
+	if (rc < 0)
+		return fail(
+		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
+	rc = gnutls_certificate_set_x509_key(
+	    l->creds->cred, list, (int)n, l->keys->at[i]);
+	free_list(list, n);
+	if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+		return fail(l, "%s: this key is not that of %s",
+		    l->conf->key.at[i], path);
+	if (rc < 0)
+		return fail(l, "%s: %s", path, gnutls_strerror(rc));
+	return 0;
+}
+
+static int
+load_ca(struct load *l, gnutls_x509_trust_list_t trust)
+{
+	const char *path = l->conf->ca;
+	gnutls_x509_crt_t *list = NULL;
+	gnutls_datum_t data;
+	unsigned n = 0;
+	int rc;
+
+	if (read_file(l, path, &data) == -1)
+		return -1;
+	rc = gnutls_x509_crt_list_import2(
+	    &list, &n, &data, GNUTLS_X509_FMT_PEM, 0);
+	gnutls_free(data.data);
+	if (rc < 0)
+		return fail(
+		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
+	/* the certificates become the list's */
+	rc = gnutls_x509_trust_list_add_cas(
+	    trust, list, n, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES);
+	gnutls_free(list);
+	return rc > 0 ? 0 : fail(l, "%s: no certificate", path);
+}
+
+/* One that is out of date still tells what was revoked by then, and a plant
+ * does not stop because nobody has made a new one. */
+static void
+warn_if_old(const char *path, gnutls_x509_crl_t crl)
+{
+	time_t next = gnutls_x509_crl_get_next_update(crl);
+
+	if (next != (time_t)-1 && next < time(NULL))
+		log_warnx("%s: a newer list of revocations is overdue; this "
+			  "one stays in force",
+		    path);
+}
+
+static int
+load_crl(struct load *l, gnutls_x509_trust_list_t trust)
+{
+	const char *path = l->conf->crl;
+	struct tls_creds *c = l->creds;
+	gnutls_datum_t data;
+	int rc;
+
+	if (read_file(l, path, &data) == -1)
+		return -1;
+	rc = gnutls_x509_crl_list_import2(
+	    &c->crls, &c->ncrls, &data, GNUTLS_X509_FMT_PEM, 0);
+	gnutls_free(data.data);
+	if (rc < 0) {
+		c->ncrls = 0;
+		return fail(l, "%s: no list of revocations: %s", path,
+		    gnutls_strerror(rc));
+	}
+	for (unsigned i = 0; i < c->ncrls; i++)
+		warn_if_old(path, c->crls[i]);
+	rc = gnutls_x509_trust_list_add_crls(trust, c->crls, c->ncrls, 0, 0);
+	if (rc < (int)c->ncrls)
+		return fail(l, "%s: %s", path,
+		    rc < 0 ? gnutls_strerror(rc) : "not all of it is of use");
+	return 0;
+}
+
+static int
+load_trust(struct load *l)
+{
+	gnutls_x509_trust_list_t trust;
+
+	if (l->conf->ca == NULL)
+		return 0;
+	if (gnutls_x509_trust_list_init(&trust, 0) < 0)
+		return fail(l, "not enough memory");
+	/* goes with it, whatever comes */
+	gnutls_certificate_set_trust_list(l->creds->cred, trust, 0);
+	if (load_ca(l, trust) == -1)
+		return -1;
+	return l->conf->crl != NULL ? load_crl(l, trust) : 0;
+}
+
+static int
+load_ocsp(struct load *l, size_t i)
+{
+	const char *path = l->conf->ocsp.at[i];
+	gnutls_datum_t data;
+	bool pem;
+	int rc;
+
+	if (read_file(l, path, &data) == -1)
+		return -1;
+	pem = data.size > 4 && memcmp(data.data, "----", 4) == 0;
+	rc = gnutls_certificate_set_ocsp_status_request_mem(l->creds->cred,
+	    &data, (unsigned)i,
+	    pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER);
+	gnutls_free(data.data);
+	if (rc < 0)
+		return fail(l, "%s: no OCSP answer for %s: %s", path,
+		    i < l->conf->cert.n ? l->conf->cert.at[i] : "anything",
+		    gnutls_strerror(rc));
+	return 0;
+}
+
+static int
+load_all(struct load *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->conf->cert.n; i++)
+		if (load_pair(l, i) == -1)
+			return -1;
+	if (load_trust(l) == -1)
+		return -1;
+	for (i = 0; i < l->conf->ocsp.n; i++)
+		if (load_ocsp(l, i) == -1)
+			return -1;
+	return 0;
+}
+
+static struct tls_creds *
+creds_new(void)
+{
+	struct tls_creds *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->refs = 1;
+	if (gnutls_certificate_allocate_credentials(&c->cred) == 0)
+		return c;
+	free(c);
+	return NULL;
+}
+
+struct tls_creds *
+tls_creds_load(const struct proc *p, struct tls_keys *keys, bool first,
+    char *why, size_t size)
+{
+	struct load l = {
+		.proc = p,
+		.conf = &p->transport->tls,
+		.keys = keys,
+		.creds = creds_new(),
+		.first = first,
+		.why = why,
+		.size = size,
+	};
+
+	if (keys->at == NULL) {
+		keys->n = l.conf->key.n;
+		keys->at = calloc(keys->n + 1, sizeof(*keys->at));
+	}
+	if (l.creds == NULL || keys->at == NULL)
+		fail(&l, "not enough memory");
+	else if (load_all(&l) == 0)
+		return l.creds;
+	tls_creds_unref(l.creds);
+	return NULL;
+}
+
+struct tls_creds *
+tls_creds_ref(struct tls_creds *c)
+{
+	c->refs++;
+	return c;
+}
+
+void
+tls_creds_unref(struct tls_creds *c)
+{
+	if (c == NULL || --c->refs > 0)
+		return;
+	gnutls_certificate_free_credentials(c->cred);
+	gnutls_free(c->crls);
+	free(c);
+}
+
+void
+tls_keys_free(struct tls_keys *k)
+{
+	for (size_t i = 0; k->at != NULL && i < k->n; i++)
+		if (k->at[i] != NULL)
+			gnutls_x509_privkey_deinit(k->at[i]);
+	free(k->at);
+}
