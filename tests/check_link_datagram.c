@@ -30,8 +30,11 @@ begin(const char *framer, enum conf_type type)
 	ck_assert_int_eq(link_init(&link_, &fx.worker), 0);
 	conn = conns_open(&cs, -1, &at, false);
 	ck_assert_ptr_nonnull(conn);
-	peer = (struct link_peer){ conn->rec.shm, conn->author,
-		batch_half(conn->rec.shm)->op };
+	peer = (struct link_peer){
+		.shm = conn->rec.shm,
+		.author = conn->author,
+		.op = batch_half(conn->rec.shm)->op,
+	};
 }
 
 static void
@@ -47,7 +50,14 @@ teardown(void)
 static size_t
 give(const void *p, size_t len)
 {
-	return link_datagram(&link_, &peer, p, len, out, &why);
+	struct frame f = { 0 };
+
+	why = NULL;
+	peer.asked = 0; /* came alone */
+	if (link_frame(&link_, p, len, &f))
+		return link_answer(&link_, &peer, &f, p, out);
+	why = f.why != NULL ? f.why : "no request";
+	return 0;
 }
 
 /* unit, PDU and CRC */
@@ -191,6 +201,23 @@ START_TEST(a_broadcast_reaches_every_device_and_is_not_answered)
 }
 END_TEST
 
+START_TEST(datagrams_of_one_sender_that_came_together_count_together)
+{
+	struct frame f;
+
+	begin("socket", CONF_UDP);
+	fx.transport.max_transactions = 2;
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert(link_frame(&link_, read_one, sizeof(read_one), &f));
+		link_answer(&link_, &peer, &f, read_one, out);
+		ck_assert_uint_eq(out[7], i < 2 ? 3 : 0x83);
+	}
+	ck_assert_uint_eq(out[8], MB_EX_BUSY);
+	give(read_one, sizeof(read_one));
+	ck_assert_uint_eq(out[7], 3);
+}
+END_TEST
+
 /* TG-07: none free is answered 06; what has been sent makes room. */
 START_TEST(more_transactions_than_may_wait_are_told_that_it_is_busy)
 {
@@ -237,6 +264,8 @@ main(void)
 	    tc, others_messages_are_no_bus_messages_where_there_is_no_bus);
 	tcase_add_test(
 	    tc, a_broadcast_reaches_every_device_and_is_not_answered);
+	tcase_add_test(
+	    tc, datagrams_of_one_sender_that_came_together_count_together);
 	tcase_add_test(
 	    tc, more_transactions_than_may_wait_are_told_that_it_is_busy);
 	suite_add_tcase(s, tc);
