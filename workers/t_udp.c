@@ -44,8 +44,8 @@ enum {
 
 #define TELL_AGAIN_NS 60000000000ull /* between two lines of a kind */
 
-/* What becomes of somebody's requests for long, told now and then. */
-enum { DENIED, REFUSED, FAILED, TOLD_KINDS };
+/* What may go on for long, and is told now and then. */
+enum { DENIED, FAILED, TOLD_KINDS };
 
 /* What a peer has asked in a round. */
 struct asked {
@@ -93,15 +93,6 @@ may_tell(struct udp *u, int kind)
 	return true;
 }
 
-static void
-tell_peer(struct udp *u, int kind, const char *what, const struct acl_peer *p)
-{
-	char text[ACL_TEXT_MAX];
-
-	if (may_tell(u, kind))
-		log_info("datagrams %s peer=%s", what, acl_peer_text(p, text));
-}
-
 /* ---- peers ---- */
 
 /* Peers come and go without a line: nobody has hung up on anybody. */
@@ -113,10 +104,25 @@ forget(
 	conns_close(&u->conns, c, why, NULL);
 }
 
-/* A record for a peer that has none, as with connections (door.c): one over the
- * limit of its own address takes the place of the longest unused from there,
- * one over the transport's that of the longest unused. NULL if all who are
- * there have priority. */
+/* Who is forgotten first: the longest unused, of those with priority only
+ * when nobody else is left. NULL if this worker has no peers. */
+static struct conn *
+oldest(const struct conns *cs)
+{
+	struct conn *c = NULL;
+
+	for (int i = 0; c == NULL && i < CONN_CLASSES; i++)
+		c = TAILQ_FIRST(&cs->use[i]);
+	return c;
+}
+
+/*
+ * A record for a peer that has none. One over the limit of its own address takes
+ * the place of the longest unused from there, one over the transport's that of
+ * the longest unused. Nobody is turned away: unlike a connection, a peer that
+ * is forgotten can ask as before. So a worker without peers may have one, too,
+ * however many the others have: a datagram cannot be left to them.
+ */
 static struct conn *
 admit(struct udp *u, const struct acl_peer *p)
 {
@@ -125,20 +131,14 @@ admit(struct udp *u, const struct acl_peer *p)
 	struct conns *cs = &u->conns;
 	struct conn *c = NULL;
 	unsigned n = 0;
-	bool full;
 
 	if (conf->max_connections_per_peer != 0)
 		c = conns_oldest_of(cs, p, &n);
 	if (c != NULL && n >= conf->max_connections_per_peer)
 		forget(u, c, "replaced by a newer one of its peer",
 		    &s->conns_evicted);
-	full = conns_full(cs);
-	if (full && (c = conns_oldest(cs)) != NULL)
+	if (conns_full(cs) && (c = oldest(cs)) != NULL)
 		forget(u, c, "evicted for a newer one", &s->conns_evicted);
-	else if (full && cs->open != 0)
-		return NULL;
-	/* a worker that has no peers yet takes one, however many the others
-	 * have: a datagram cannot be left to them as a connection can */
 	return conns_open(cs, -1, p, acl_match(&conf->priority, p));
 }
 
@@ -176,7 +176,7 @@ sweep(evutil_socket_t fd, short what, void *arg)
 
 /* ---- one datagram ---- */
 
-/* The record of somebody who has sent a frame, or NULL: there is no room. */
+/* The record of somebody who has sent a frame. */
 static struct conn *
 peer(struct udp *u, const struct acl_peer *p)
 {
@@ -185,11 +185,8 @@ peer(struct udp *u, const struct acl_peer *p)
 	if (c != NULL)
 		return c;
 	c = admit(u, p);
-	if (c == NULL) {
-		worker_count(&stats(u)->conns_refused, 1);
-		tell_peer(u, REFUSED, "refused why=full", p);
-		return NULL;
-	}
+	if (c == NULL) /* somebody is always there to be forgotten */
+		fatal(70, "no record for a peer");
 	u->asked[c->rec.index].round = 0;
 	sweep_arm(u);
 	return c;
@@ -220,13 +217,15 @@ serve(struct udp *u, unsigned i)
 {
 	struct dgram *d = &u->dgrams->at[i];
 	struct acl_peer from;
-	struct conn *c;
+	char text[ACL_TEXT_MAX];
 	size_t len;
 
 	acl_peer_set(&from, &d->from);
 	if (!acl_allows(u->worker->conf, &from)) {
 		worker_count(&stats(u)->conns_denied, 1);
-		tell_peer(u, DENIED, "denied", &from);
+		if (may_tell(u, DENIED))
+			log_info("datagrams denied peer=%s",
+			    acl_peer_text(&from, text));
 		return;
 	}
 	/* each may wait for a device, and is judged by when it began */
@@ -237,10 +236,7 @@ serve(struct udp *u, unsigned i)
 		worker_count(&stats(u)->frames_bad, 1);
 		return;
 	}
-	c = peer(u, &from);
-	if (c == NULL)
-		return;
-	len = answer(u, c, d);
+	len = answer(u, peer(u, &from), d);
 	if (len != 0)
 		dgrams_reply(u->dgrams, i, len);
 }
