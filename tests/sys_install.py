@@ -58,7 +58,7 @@ def test_installed_tree_has_the_manuals_and_samples():
             assert os.path.getsize(path) > 1000, path
         samples = os.path.join(top, "share/holdfast/examples")
         for name in os.listdir(samples):
-            if not name.endswith(".json"):
+            if not name.endswith(".json") or name == "roles.json":
                 continue
             done = subprocess.run(
                 [os.path.join(top, "sbin/holdfastd"), "-t", "-c",
