@@ -6,12 +6,14 @@ certificates, and it spoils nothing that is there."""
 import json
 import os
 import socket
+import ssl
 import stat
+import struct
 import subprocess
 import tempfile
 
 import sysutil
-from sysutil import BUILD
+from sysutil import BUILD, Daemon, wait_for
 
 HOLDFAST = os.path.join(BUILD, "holdfast")
 CLIENTS = ["operator", "viewer", "norole"]
@@ -70,7 +72,6 @@ class Demo:
 
 def der(path, number=0):
     """A certificate of a file as DER."""
-    import ssl
     with open(path) as f:
         blocks = f.read().split("-----END CERTIFICATE-----")
     return ssl.PEM_cert_to_DER_cert(
@@ -353,6 +354,118 @@ def test_the_configuration_is_right():
         text = d.read("roles.json").decode()
         assert '"service"' in text and "not for production" in (
             d.read("README").decode().lower())
+
+
+# ---- served ----
+
+class Served:
+    """A demonstration that a daemon serves with its own configuration, but
+    for the port and the name of the store."""
+
+    def __init__(self, *args):
+        self.demo = Demo(*args)
+        self.port = sysutil.free_port()
+        self.store = sysutil.unique_store()
+        path = self.demo.path("holdfast.json")
+        text = self.demo.read("holdfast.json").decode()
+        assert text.count("127.0.0.1:8802") == 1
+        assert text.count('"certs-demo"') == 1
+        with open(path, "w") as f:
+            f.write(text.replace("8802", str(self.port))
+                    .replace("certs-demo", self.store))
+        self.daemon = Daemon(path)
+        self.daemon.store = self.store
+
+    def sh(self, command):
+        """Runs a command of the README as it stands there."""
+        command = command.replace("8802", str(self.port)).replace(
+            "$(pgrep -o holdfastd)", str(self.daemon.pid))
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=self.demo.dir, capture_output=True,
+            text=True, timeout=30, env=dict(
+                os.environ, PORT=str(self.port),
+                PATH=f"{BUILD}:/usr/bin:/bin:{os.environ['PATH']}"))
+        return done.returncode, done.stdout + done.stderr
+
+    def connect(self, who):
+        context = ssl.create_default_context(cafile=self.demo.path("ca.pem"))
+        context.load_cert_chain(self.demo.path(who + ".pem"),
+                                self.demo.path(who + ".key"))
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        return context.wrap_socket(plain, server_hostname="localhost")
+
+    def __enter__(self):
+        self.daemon.__enter__()
+        return self
+
+    def __exit__(self, *why):
+        try:
+            self.daemon.__exit__(*why)
+        finally:
+            self.demo.__exit__()
+
+
+def ask(s, pdu):
+    s.sendall(struct.pack(">HHHB", 1, 0, len(pdu) + 1, 1) + pdu)
+    reply = s.recv(260)
+    assert len(reply) == 6 + struct.unpack(">H", reply[4:6])[0], reply
+    return reply[7:]
+
+
+READS = [struct.pack(">BHH", fc, 0, 1) for fc in (1, 2, 3, 4)] + [
+    bytes.fromhex("2b0e0100")]
+WRITES = [struct.pack(">BHH", 5, 0, 0xff00), struct.pack(">BHH", 6, 0, 7),
+          bytes.fromhex("0f00000001 01 01"), bytes.fromhex("1000000001 02 0007"),
+          struct.pack(">BHHH", 22, 0, 0xffff, 0),
+          bytes.fromhex("1700000001 00000001 02 0007")]
+
+
+def test_roles_have_the_rights_that_they_are_given():
+    """operator may do all, viewer may read, who has no role may do nothing"""
+    with Served("--role", "service") as d:
+        with d.connect("operator") as s:
+            for pdu in READS + WRITES:
+                assert ask(s, pdu)[0] == pdu[0], pdu
+        with d.connect("viewer") as s:
+            for pdu in READS:
+                assert ask(s, pdu)[0] == pdu[0], pdu
+            for pdu in WRITES:
+                assert ask(s, pdu) == bytes([pdu[0] | 0x80, 1]), pdu
+        with d.connect("norole") as s:
+            for pdu in READS + WRITES:
+                assert ask(s, pdu) == bytes([pdu[0] | 0x80, 1]), pdu
+        with d.connect("service") as s:
+            assert [ask(s, pdu)[0] for pdu in READS] == [
+                0x81, 0x82, 3, 4, 0xab]
+
+
+def commands(readme):
+    return [line.strip() for line in readme.splitlines()
+            if line.startswith("    ")]
+
+
+def test_the_readme_is_true():
+    """each command of the README does what it says there"""
+    with Served() as d:
+        did = commands(d.demo.read("README").decode())
+        serve, gnutls, openssl, *tries, revoke, hup, last = did
+        assert serve.startswith("holdfastd -c holdfast.json"), serve
+        code, said = d.sh(gnutls)
+        assert code == 0 and "certificate is trusted" in said, said
+        assert "Handshake was completed" in said, said
+        code, said = d.sh(openssl)
+        assert code == 0, said
+        assert "00 01 00 00 00 07 01 03 04 00 00 00 00" in said, said
+        assert [d.sh(t) for t in tries] == [
+            (0, "written\n"), (0, "42 0\n"), (1, "exception 01\n"),
+            (1, "exception 01\n")], tries
+        assert d.sh(last) == (0, "42 0\n")
+        assert d.sh(revoke) == (0, "")
+        assert d.sh(hup) == (0, "")
+        wait_for(lambda: "revoked" in d.sh(last)[1], 10, "the new list")
+        code, said = d.sh(last)
+        assert code == 1 and "no connection:" in said, said
+        assert d.sh(tries[1]) == (0, "42 0\n")
 
 
 if __name__ == "__main__":
