@@ -837,62 +837,6 @@ START_TEST(a_framer_that_does_not_exist_is_refused)
 }
 END_TEST
 
-/* ---- datagrams ---- */
-
-static struct frame found;
-
-/* The first len bytes of the input as a datagram: whether it is a frame, and
- * the reply to it. */
-static bool
-datagram(struct link_peer *p, size_t len)
-{
-	if (!link_frame(&link_, in.p, len, &found))
-		return false;
-	out.len = link_answer(&link_, p, &found, in.p, out.p);
-	return true;
-}
-
-START_TEST(a_datagram_counts_its_peers_numbers_on)
-{
-	struct link_peer p = {
-		.shm = conn->rec.shm, .author = conn->author, .op = before
-	};
-
-	ask_write(1, 3, 33);
-	ck_assert(datagram(&p, in.len));
-	ck_assert_uint_eq(out.len, in.len);
-	ck_assert_mem_eq(out.p, in.p, in.len);
-	ck_assert_uint_eq(p.op, before + 1);
-	ck_assert_uint_eq(p.asked, 1);
-	ck_assert_uint_eq(atomic_load(&p.shm->requests), 1);
-	ck_assert_uint_eq(atomic_load(&p.shm->last_fc), 6);
-	/* a broadcast takes a number for each device */
-	fx.transport.broadcast = true;
-	in.len = 0;
-	ask_write(0, 3, 44);
-	ck_assert(datagram(&p, in.len));
-	ck_assert_uint_eq(out.len, 0);
-	ck_assert_uint_eq(p.op, before + 3);
-}
-END_TEST
-
-START_TEST(what_is_no_request_is_no_frame)
-{
-	const _Atomic uint64_t *bad = &fx.worker.shm->stats.frames_bad;
-	struct link_peer p = { .shm = conn->rec.shm, .op = before };
-
-	ask_read(0, 1);
-	for (size_t len = 0; len < in.len; len++)
-		ck_assert(!datagram(&p, len));
-	ck_assert(!datagram(&p, in.len + 1));
-	ck_assert_uint_eq(atomic_load(bad), in.len + 1);
-	in.p[7] |= 0x80; /* an exception reply */
-	ck_assert(!datagram(&p, in.len));
-	ck_assert_uint_eq(p.op, before);
-	ck_assert_uint_eq(atomic_load(&p.shm->requests), 0);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -943,7 +887,5 @@ main(void)
 	tcase_add_loop_test(tc, any_framer_serves_a_stream, 0,
 	    sizeof(framers) / sizeof(framers[0]));
 	tcase_add_test(tc, a_framer_that_does_not_exist_is_refused);
-	tcase_add_test(tc, a_datagram_counts_its_peers_numbers_on);
-	tcase_add_test(tc, what_is_no_request_is_no_frame);
 	return fx_report(s);
 }
