@@ -6,6 +6,7 @@ one that does everything wrong, while TCP beside it is served."""
 import binascii
 import os
 import select
+import shutil
 import socket
 import stat
 import struct
@@ -531,7 +532,11 @@ def test_drain_ends_in_order():
     with In(odd_conf) as d:
         m = d.client()
         m.read_hr(0)
+        asks = [m.adu(bytes([3, 3, 232, 0, 1]), tid=i) for i in range(50)]
+        m.send(b"".join(asks))
         d.rpc("transports.stop", name="u1")
+        for i in range(50):
+            assert m.receive()[::2] == (i, bytes.fromhex("0302beef"))
         assert m.closed()
         m.close()
         assert refuse_to_connect(d.path)
@@ -544,6 +549,31 @@ def test_drain_ends_in_order():
         assert d.worker_pid("u1") != old
         with d.client() as m:
             m.read_hr(0)
+
+
+def test_a_new_version_is_in_force_after_a_restart():
+    """a file that was renamed over a plugin is what the next worker loads"""
+    with tempfile.TemporaryDirectory() as place:
+        mine = os.path.join(place, "mine.so")
+        shutil.copy(compiled(), mine)
+        with In(kind="odd", plugins=[mine]) as d, d.client() as m:
+            m.read_hr(0)
+            shutil.copy(compiled(ODD, "ODD_ABI=7"), mine + ".new")
+            os.rename(mine + ".new", mine)
+            m.read_hr(0)
+            with Beside(d.tcp):
+                try:
+                    d.rpc("transports.restart", name="u1")
+                except sysutil.RpcError as e:
+                    assert "version 7" in e.message, e.message
+                else:
+                    raise AssertionError("version 7 serves")
+                assert d.wait_state("failed")["last_exit"] == "exit 78"
+                shutil.copy(compiled(), mine + ".new")
+                os.rename(mine + ".new", mine)
+                d.rpc("transports.start", name="u1")
+                with d.client() as again:
+                    again.read_hr(0)
 
 
 # ---- one that does not ----
@@ -648,7 +678,8 @@ def test_writes_before_a_crash_stay():
 
 def test_hangs_are_ended():
     """a plugin that does not come back is killed, sleeping or spinning"""
-    for how, call in ("hang", "recv"), ("spin", "accept"):
+    for how, call in (("hang", "recv"), ("spin", "accept"),
+                      ("lie", "pending")):
         with crash_case(how, call, after=1, hang_timeout_ms=300) as d:
             with Beside(d.tcp):
                 d.wait_state("up")

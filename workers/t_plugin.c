@@ -24,6 +24,7 @@ struct custom {
 	struct hf_listener listener;
 	struct hf_conn *conns; /* one for each record */
 	struct hf_peer peer; /* of who was accepted last */
+	char why[PLUGIN_WORDS]; /* the last connection failed */
 };
 
 static struct custom *
@@ -34,20 +35,24 @@ custom_of(const struct conn *c)
 
 /* ---- a connection ---- */
 
-/* Its words, if it has any, outlive the call. */
+/* Its words, if it has any, outlive the calls that end the connection. */
 static enum io
 result(struct conn *c, const char *call, enum hf_io io)
 {
-	struct plugin *p = custom_of(c)->plugin;
+	struct custom *cu = custom_of(c);
+	struct plugin *p = cu->plugin;
 
+	c->why = NULL;
 	if ((unsigned)io > HF_IO_FAIL) {
 		snprintf(p->words, sizeof(p->words),
 		    "%s() of its plugin came to %d, which is no result", call,
 		    (int)io);
 		io = HF_IO_FAIL;
 	}
-	if (io == HF_IO_FAIL)
-		c->why = plugin_why(p);
+	if (io == HF_IO_FAIL && (p->words[0] != '\0' || errno == 0)) {
+		snprintf(cu->why, sizeof(cu->why), "%s", plugin_why(p));
+		c->why = cu->why;
+	}
 	return (enum io)io;
 }
 

@@ -99,7 +99,7 @@ odd_accept(struct hf_listener *l, struct hf_peer *peer)
 		return -1;
 	}
 	fd = accept(l->fd, NULL, NULL);
-	snprintf(peer->text, sizeof(peer->text), "odd\n\xff%d", fd);
+	snprintf(peer->text, sizeof(peer->text), ODD_NAME "\n\xff%d", fd);
 	return fd;
 }
 
@@ -161,6 +161,8 @@ odd_pending(const struct hf_conn *c)
 {
 	const struct session *s = c->session;
 
+	if (goes_wrong("pending"))
+		return 1;
 	return s->at < s->len;
 }
 
