@@ -11,6 +11,8 @@ import re
 import struct
 import sys
 
+CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conf")
+
 REQUESTS = [
     "01 0000 0008", "02 0000 0008", "03 0000 0001", "03 0000 007d",
     "04 0000 0002", "05 0001 ff00", "05 0001 0000", "06 0000 1234", "07",
@@ -113,13 +115,45 @@ def client():
                 yield bytes([len(pdu)]) + pdu + rsp
 
 
+TLS = (b'"type":"tls","listen":"127.0.0.1:0","cert":["/dev/null"],'
+       b'"key":"/dev/null","ca":"/dev/null"')
+TRANSPORTS = (
+    b'"type":"udp","listen":"[::1]:0","max_transactions":16',
+    TLS + b',"client_cert":"request","password":"x","ocsp":[],"crl":'
+          b'"/dev/null","ciphers":"NORMAL"',
+    TLS + b',"client_cert":"none","password_file":"/dev/null"',
+    b'"type":"serial","port":"/dev/null","baudrate":9600,"parity":"N",'
+    b'"rs485":{"mode":"rts","rts_on_send":"low","delay_before_us":1,'
+    b'"rx_during_tx":true},"local_echo":true,"t15":"count",'
+    b'"turnaround_ms":1,"broadcast":true',
+    b'"type":"serial","port":"/dev/null","framer":"ascii","bytesize":7,'
+    b'"ascii_timeout_ms":50',
+    b'"type":"serial","port":"socket://localhost:0","workers":2',
+    b'"type":"x","plugins":"/dev/null","options":{"a":1,"b":0.5,"c":true}',
+)
+
+
+def roles():
+    """Files of roles, a NUL, and a request."""
+    sample = open(os.path.join(CONF, "roles.json"), "rb").read()
+    texts = (re.sub(rb"(?m)^\s*//.*\n", b"", sample), b'{"r":[{}]}',
+             b'{"r":[{"fc":[3,4],"devices":["plc1"],"tables":["hr","co"],'
+             b'"addr":[0,9]}]}', b'{"r":[{"addr":[5,99]},{"fc":[43]}],"":[]}')
+    pdus = (b"\3\0\0\0\5", b"\6\0\x64\0\1", b"\x2b\x0e\1\0", b"\x16\0\5\0\0\0\0",
+            b"\x17\0\1\0\1\0\2\0\1\2\0\0", b"\x14\7\6\0\1\0\0\0\2",
+            b"\x15\x0b\6\0\1\0\0\0\2\0\1\0\2", b"\x18\7\xd0", b"\x10\0\x64\0\1\2\0\1")
+    for text in texts:
+        for pdu in pdus:
+            yield text + b"\0" + pdu
+
+
 def conf():
-    """The samples, without what would open other files."""
-    where = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
-                         "conf")
-    for name in sorted(os.listdir(where)):
+    """The samples, without what would open other files, and every type."""
+    for text in TRANSPORTS:
+        yield (b'{"devices":{"d":{}},"transports":{"t":{%s}}}' % text)
+    for name in sorted(os.listdir(CONF)):
         if name.endswith(".json"):
-            with open(os.path.join(where, name), "rb") as f:
+            with open(os.path.join(CONF, name), "rb") as f:
                 text = f.read()
             yield re.sub(rb'"include": \[.*?\],', b"", text, flags=re.S)
             # without comments more of it fits
@@ -168,6 +202,7 @@ def address():
 SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
+    "fuzz_roles": roles,
     "fuzz_frame_mbap": lambda: frames(mbap),
     "fuzz_frame_rtu": lambda: frames(rtu),
     "fuzz_frame_ascii": lambda: frames(ascii_),
