@@ -319,7 +319,9 @@ static const struct {
 	    "2:79: this value must be a path, not a whole number" },
 	{ T(TCP ",\"options\":{\"a\":1}"),
 	    "2:45: \"options\" are for \"plugins\", and there are none" },
-	{ T(PLUGIN ",\"workers\":2"), "2:41: x" },
+	{ T(PLUGIN ",\"workers\":2"),
+	    "2:44: \"workers\" does not apply to transport \"t\", which is a "
+	    "plugin's: it is for tcp, tls, udp or serial on a socket" },
 	{ T(PLUGIN ",\"options\":{\"a\":null,\"b\":[]}"),
 	    "2:59: \"a\" must be a string, a number, true or false, not null\n"
 	    "2:68: \"b\" must be a string, a number, true or false, not a "
