@@ -23,7 +23,15 @@ while [ ! -e "$dir/ready" ]; do
 	sleep 0.02
 done
 
-port=$(sed -n 's/^[^ ]* tcp .*:\([0-9]*\)$/\1/p' "$dir/ready" | head -n 1)
+# the port of the first transport of a type, nothing if there is none
+port() {
+	sed -n "s/^[^ ]* $1 .*:\([0-9]*\)\$/\1/p" "$dir/ready" | head -n 1
+}
+tcp=$(port tcp)
+udp=$(port udp)
+tls=$(port tls)
+first=$(sed -n '1s/ .*//p' "$dir/ready")
+
 cat <<END
 
 Serving $conf:
@@ -31,17 +39,34 @@ $(sed 's/^/    /' "$dir/ready")
 
 Try, in another terminal and in this directory:
 
-    mbpoll -m tcp -p $port -0 -1 -t 4 -r 0 -c 5 127.0.0.1     # read five registers
-    mbpoll -m tcp -p $port -0 -1 -t 4 -r 0 127.0.0.1 42       # write one
+END
+[ -z "$tcp" ] || cat <<END
+    mbpoll -m tcp -p $tcp -0 -1 -t 4 -r 0 -c 5 127.0.0.1     # read five registers
+    mbpoll -m tcp -p $tcp -0 -1 -t 4 -r 0 127.0.0.1 42       # write one
 
+END
+[ -z "$udp" ] || cat <<END
+    # the same five over UDP: a datagram out, a datagram in
+    python3 -c 'import socket; s = socket.socket(type=2); s.settimeout(2); s.sendto(bytes.fromhex("0001 0000 0006 01 03 0000 0005"), ("127.0.0.1", $udp)); print(s.recv(260).hex(" "))'
+
+END
+[ -z "$tls" ] || cat <<END
+    PORT=$tls python3 conf/certs/try.py viewer read 0 5    # over TLS, as who may read
+
+END
+cat <<END
     export HOLDFAST_CONTROL=ipc://$dir/control.sock
     $build/holdfast get hr:0+5           # the same ones, from the other side
     $build/holdfast set hr:1 7
+END
+[ "$conf" != conf/demo.json ] || cat <<END
     $build/holdfast get hr:100 ir:0      # a set point and a flow, as declared
+END
+cat <<END
     $build/holdfast watch registers      # every change, as it happens
     $build/holdfast status               # transports, their workers, their clients
-    kill -9 \$(pgrep -P $pid -f 'holdfastd: tcp1')   # a worker dies; ask again at once
-    $build/holdfast restart tcp1
+    kill -9 \$(pgrep -P $pid -f 'holdfastd: $first\$')   # a worker dies; ask again at once
+    $build/holdfast restart $first
 
 Ctrl-C stops it.
 

@@ -57,6 +57,9 @@ def test_installed_tree_has_the_manuals_and_samples():
             path = os.path.join(top, "share/man", name)
             assert os.path.getsize(path) > 1000, path
         samples = os.path.join(top, "share/holdfast/examples")
+        # some of them want certificates beside them
+        subprocess.run([os.path.join(top, "bin/holdfast"), "certs", "demo",
+                        os.path.join(samples, "certs")], check=True)
         for name in os.listdir(samples):
             if not name.endswith(".json") or name == "roles.json":
                 continue

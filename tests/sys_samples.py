@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The samples in conf/ are right and serve, and what the README says of them
+is true, to the letter but for ports and paths."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+import sysutil
+from sysutil import BUILD, ROOT, Daemon, Modbus, Watch, wait_for
+
+CONF = os.path.join(ROOT, "conf")
+PORTS = ("5020", "5021", "5022", "5555", "8802")
+
+
+class Samples:
+    """A copy of conf/ with certificates, on free ports, with stores and
+    lines of its own; text() makes the same of the README's commands."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="hf-samples-")
+        self.port = {p: str(sysutil.free_port()) for p in PORTS}
+        self.conf = os.path.join(self.dir, "conf")
+        self.store = sysutil.unique_store()
+        os.mkdir(self.conf)
+        for name in sorted(os.listdir(CONF)):
+            if name.endswith(".json"):
+                with open(os.path.join(CONF, name)) as f:
+                    text = self.text(f.read())
+                text = re.sub(r'("store":\s*{ *"name": )"[^"]*"',
+                              rf'\1"{self.store}"', text)
+                if '"store"' not in text and name != "roles.json":
+                    text = text.replace(
+                        "{", '{ "store": { "name": "%s" },' % self.store, 1)
+                with open(os.path.join(self.conf, name), "w") as f:
+                    f.write(text)
+        subprocess.run([os.path.join(BUILD, "holdfast"), "certs", "demo",
+                        os.path.join(self.conf, "certs")], check=True)
+
+    def text(self, text):
+        for old, new in self.port.items():
+            text = re.sub(rf"\b{old}\b", new, text)
+        return text.replace("/tmp/holdfast-", self.dir + "/line-")
+
+    def path(self, name):
+        return os.path.join(self.conf, name)
+
+    def daemon(self, name, **more):
+        d = Daemon(self.path(name), **more)
+        d.store = self.store
+        return d
+
+    def sh(self, command, env=None):
+        """Runs a command as the README has it; what it says."""
+        os.makedirs(os.path.join(self.dir, "bin"), exist_ok=True)
+        link = os.path.join(self.dir, "build")
+        if not os.path.islink(link):
+            os.symlink(BUILD, link)
+        done = subprocess.run(
+            ["sh", "-c", self.text(command)], cwd=self.dir,
+            capture_output=True, text=True, timeout=30, env=dict(
+                env or os.environ, PORT=self.port["8802"],
+                PATH="/usr/bin:/bin:" + os.environ["PATH"]))
+        return done.returncode, done.stdout + done.stderr
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir)
+
+
+class Line:
+    """The pair of terminals that the samples speak of."""
+
+    def __init__(self, samples):
+        ends = [os.path.join(samples.dir, "line-" + e) for e in "ab"]
+        watch = Watch(samples.dir)
+        self.process = subprocess.Popen(
+            ["socat", *(f"pty,link={e},raw,echo=0" for e in ends)])
+        try:
+            assert watch.until(lambda: all(map(os.path.exists, ends)), 10)
+        finally:
+            watch.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def commands(section, text=None):
+    """The README's commands between **section and the next such."""
+    if text is None:
+        with open(os.path.join(ROOT, "README.md")) as f:
+            text = f.read()
+    part = text.split("\n**" + section, 1)[1]
+    part = re.split(r"\n\*\*[A-Z]|\nAny framing", part)[0]
+    return [x.strip() for x in part.splitlines() if x.startswith("    ")]
+
+
+def test_every_sample_is_right():
+    """holdfastd -t says OK to every sample"""
+    with Samples() as s:
+        names = sorted(n for n in os.listdir(s.conf)
+                       if n.endswith(".json") and n != "roles.json")
+        assert {"demo.json", "tls.json", "serial.json", "multi.json",
+                "unix.json", "example.json"} <= set(names), names
+        for name in names:
+            done = subprocess.run(
+                [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],
+                capture_output=True, text=True, timeout=20)
+            assert (done.returncode, done.stderr) == (0, ""), done
+            assert done.stdout == f"{s.path(name)}: OK\n", done.stdout
+
+
+def test_the_samples_name_every_key():
+    """every key of a transport stands in a sample, if only in a comment"""
+    text = ""
+    for name in os.listdir(CONF):
+        if name.endswith(".json"):
+            with open(os.path.join(CONF, name)) as f:
+                text += f.read()
+    with open(os.path.join(ROOT, "supervisor/holdfast.json.5")) as f:
+        manual = f.read()
+    part = manual[manual.index(".Sh TRANSPORTS"):manual.index(".Sh ROLES")]
+    keys = re.findall(r"^\.It Cm (\w+)$", part, re.M)
+    assert len(keys) > 40, keys
+    missing = [k for k in keys if f'"{k}"' not in text]
+    assert not missing, missing
+
+
+def test_what_make_run_says_is_true():
+    """conf/try.sh serves TCP and UDP, and what it says to try works"""
+    with Samples() as s:
+        said = os.path.join(s.dir, "said")
+        with open(said, "wb") as out:
+            process = subprocess.Popen(
+                [os.path.join(CONF, "try.sh"), BUILD, s.path("demo.json")],
+                stdout=out, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL)
+
+        def text():
+            with open(said) as f:
+                return f.read()
+
+        try:
+            wait_for(lambda: "Ctrl-C stops it." in text(), 20, "its words")
+            lines = [x.strip() for x in text().splitlines()
+                     if x.startswith("    ")]
+            assert f"udp1 udp 127.0.0.1:{s.port['5020']}" in lines, lines
+            mbpoll, write, _, udp = lines[2:6]
+            endpoint = lines[6].partition("=")[2]
+            assert endpoint.startswith("ipc://"), lines
+            code, out = s.sh(mbpoll)
+            assert code == 0 and "[4]:" in out, out
+            assert s.sh(write)[0] == 0
+            code, out = s.sh(udp)
+            assert code == 0 and out.split()[-10:] == [
+                "00", "2a"] + ["00"] * 8, out
+            env = dict(os.environ, HOLDFAST_CONTROL=endpoint)
+            for line in lines[7:9]:
+                code, out = s.sh(line, env)
+                assert code == 0, (line, out)
+            kill = [x for x in lines if x.startswith("kill -9")]
+            assert s.sh(kill[0])[0] == 0, kill
+            with Modbus(int(s.port["5020"])) as m:
+                assert m.read_hr(0, 2) == [42, 7]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(20)
+        assert code == 0, code
+
+
+def test_readme_tcp_and_udp():
+    """the README's commands for TCP and UDP read five registers"""
+    with Samples() as s, s.daemon("demo.json"):
+        mbpoll, pymodbus = commands("TCP")
+        code, said = s.sh(mbpoll)
+        assert code == 0 and "[4]:" in said, said
+        assert s.sh(pymodbus) == (0, "[0, 0, 0, 0, 0]\n")
+
+
+def test_readme_tls():
+    """the README's commands for TLS do what it says"""
+    with Samples() as s, s.daemon("tls.json"):
+        write, read, refused, gnutls, show = commands("TLS")
+        assert s.sh(write) == (0, "written\n")
+        assert s.sh(read) == (0, "42 0\n")
+        assert s.sh(refused) == (1, "exception 01\n")
+        code, said = s.sh(gnutls)
+        assert code == 0 and "Handshake was completed" in said, said
+        code, said = s.sh(show)
+        assert code == 0 and "\trole\tviewer\n" in said, said
+
+
+def test_readme_serial():
+    """the README's commands for a serial line read five registers"""
+    with Samples() as s:
+        socat, mbpoll = commands("Serial")
+        assert socat.startswith("socat pty,link=/tmp/holdfast-a,raw,echo=0 ")
+        with Line(s), s.daemon("serial.json"):
+            code, said = s.sh(mbpoll)
+            assert code == 0 and "[4]:" in said, said
+
+
+def test_readme_unix():
+    """the README's command for the Unix-domain socket reads five registers"""
+    with Samples() as s, s.daemon("unix.json"):
+        one, = commands("A Unix")
+        code, said = s.sh(one)
+        assert code == 0 and len(said.split()) == 19, said
+
+
+def rtu(unit, pdu):
+    crc = 0xffff
+    for b in bytes([unit]) + pdu:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xa001 if crc & 1 else 0)
+    return bytes([unit]) + pdu + struct.pack("<H", crc)
+
+
+def test_all_transports_at_once():
+    """what is written over one transport is read over all others"""
+    with Samples() as s, Line(s), s.daemon("multi.json") as d:
+        assert set(d.transports()) == {"tcp1", "udp1", "tls1", "line1", "rtu1",
+                                       "view1", "local1"}, d.transports()
+        tcp, udp = d.port("tcp1"), d.port("udp1")
+        read = struct.pack(">BHH", 3, 5, 1)
+        with Modbus(tcp) as m:
+            m.write_hr(5, [4711])
+        answer = bytes.fromhex("03021267")
+        with Modbus(d.port("view1")) as m:
+            assert m.request(read) == answer
+            assert m.request(struct.pack(">BHH", 6, 5, 1)) == b"\x86\x01"
+        with socket.socket(type=socket.SOCK_DGRAM) as u:
+            u.settimeout(10)
+            u.sendto(struct.pack(">HHHB", 1, 0, 6, 1) + read,
+                     ("127.0.0.1", udp))
+            assert u.recv(260)[7:] == answer
+        with socket.create_connection(("127.0.0.1", d.port("rtu1")), 10) as r:
+            r.sendall(rtu(1, read))
+            assert r.recv(260) == rtu(1, answer)
+        with socket.socket(socket.AF_UNIX) as u:
+            u.settimeout(10)
+            u.connect(s.path("holdfast.sock"))
+            u.sendall(struct.pack(">HHHB", 1, 0, 6, 1) + read)
+            assert u.recv(260)[7:] == answer
+        assert s.sh("python3 conf/certs/try.py viewer read 5 1") == (
+            0, "4711\n")
+        code, said = s.sh("mbpoll -m rtu -b 19200 -P even -a 17 -0 -1 -t 4 "
+                          "-r 5 -c 1 /tmp/holdfast-b")
+        assert code == 0 and re.search(r"\[5\]:\s+4711", said), said
+
+
+if __name__ == "__main__":
+    sysutil.run()
