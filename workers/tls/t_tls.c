@@ -131,6 +131,14 @@ demand(struct tls_session *ts, enum conf_client_cert how)
 	gnutls_certificate_server_set_request(ts->tls, words[how]);
 }
 
+static ssize_t
+pull(gnutls_transport_ptr_t arg, void *to, size_t room)
+{
+	const struct conn *c = arg;
+
+	return tls_ahead_recv(&tls_of(c)->ahead, c->rec.index, c->fd, to, room);
+}
+
 static int
 begin(struct conn *c)
 {
@@ -148,6 +156,9 @@ begin(struct conn *c)
 	ts->creds = tls_creds_ref(t->creds);
 	gnutls_session_set_ptr(ts->tls, ts);
 	gnutls_transport_set_int(ts->tls, c->fd);
+	gnutls_transport_set_ptr2(
+	    ts->tls, c, (gnutls_transport_ptr_t)(intptr_t)c->fd);
+	gnutls_transport_set_pull_function(ts->tls, pull);
 	demand(ts, t->worker->conf->tls.client_cert);
 	gnutls_db_set_cache_expiration(ts->tls, TICKET_S);
 	gnutls_handshake_set_hook_function(
@@ -172,6 +183,17 @@ static bool
 waits(int rc)
 {
 	return rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED;
+}
+
+/* The same, although what comes next has been read: GnuTLS says so after each
+ * piece of a message that has come in several. */
+static bool
+goes_on(const struct conn *c, int rc)
+{
+	const struct tls_session *ts = c->session;
+
+	return waits(rc) && wanted(ts) == IO_WANT_READ &&
+	    tls_ahead_has(&ts->owner->ahead, c->rec.index);
 }
 
 static void
@@ -255,7 +277,10 @@ tls_open(struct conn *c)
 	if (c->session == NULL && begin(c) == -1)
 		return IO_FAIL;
 	for (n = 0; n < STEPS; n++) {
-		rc = gnutls_handshake(((struct tls_session *)c->session)->tls);
+		do
+			rc = gnutls_handshake(
+			    ((struct tls_session *)c->session)->tls);
+		while (goes_on(c, rc));
 		if (rc == 0)
 			return admit(c);
 		if (waits(rc))
@@ -294,7 +319,9 @@ tls_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 	if (ts->creds != ts->owner->creds && !look_again(c))
 		return IO_FAIL;
 	for (k = 0; k < STEPS; k++) {
-		rc = gnutls_record_recv(ts->tls, buf, room);
+		do
+			rc = gnutls_record_recv(ts->tls, buf, room);
+		while (goes_on(c, (int)rc));
 		if (rc > 0) {
 			*n = (size_t)rc;
 			return IO_DONE;
@@ -340,7 +367,8 @@ tls_pending(const struct conn *c)
 {
 	const struct tls_session *ts = c->session;
 
-	return gnutls_record_check_pending(ts->tls) > 0;
+	return gnutls_record_check_pending(ts->tls) > 0 ||
+	    tls_ahead_has(&ts->owner->ahead, c->rec.index);
 }
 
 static void
@@ -355,6 +383,7 @@ tls_close(struct conn *c)
 	/* what is left unread would have the kernel take our last words back */
 	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
 	gnutls_deinit(ts->tls);
+	tls_ahead_drop(&ts->owner->ahead, c->rec.index);
 	tls_creds_unref(ts->creds);
 	memset(ts, 0, sizeof(*ts));
 	c->session = NULL;
@@ -422,6 +451,7 @@ tls_free(struct tls *t)
 	tls_keys_free(&t->keys);
 	if (t->priority != NULL)
 		gnutls_priority_deinit(t->priority);
+	tls_ahead_fini(&t->ahead);
 	free(t->sessions);
 	free(t);
 }
@@ -434,7 +464,8 @@ prepare(struct tls *t)
 	t->ticket.data = w->proc->ticket_key;
 	t->ticket.size = PROC_TICKET_BYTES;
 	t->sessions = calloc(w->shm->nconns, sizeof(*t->sessions));
-	if (t->sessions == NULL)
+	if (t->sessions == NULL ||
+	    tls_ahead_init(&t->ahead, w->shm->nconns) == -1)
 		return -1;
 	if (choose(t) == -1)
 		return -1;

@@ -10,6 +10,7 @@
 #include <gnutls/gnutls.h>
 
 #include "workers/stream.h"
+#include "workers/tls/tls_ahead.h"
 #include "workers/tls/tls_creds.h"
 
 enum { TLS_WHY = 256 };
@@ -21,6 +22,7 @@ struct tls {
 	struct tls_keys keys;
 	struct tls_creds *creds; /* in force; sessions may have older ones */
 	struct tls_session *sessions; /* by the connection's index */
+	struct tls_ahead ahead; /* by the same */
 	char why[TLS_WHY]; /* of the failure that is being handled */
 };
 
