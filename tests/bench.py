@@ -215,7 +215,7 @@ def beside_idle(ours):
 def calls(kind, ours, bares):
     head("%s: system calls per request" % kind)
     for name, options, most in CALLS[kind]:
-        load = {"seconds": 1, **READ, **options}
+        load = {"seconds": 1, "least": 200, **READ, **options}
         a, by_name = bt.syscalls(ours, **load)
         b = min(bt.syscalls(bare, **load)[0] for bare in bares)
         row("FC3x125  " + name, a, b, most=most)

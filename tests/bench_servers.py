@@ -62,7 +62,7 @@ class Tls(Tcp):
         ca.issue("client")
 
     def conf(self):
-        return {**super().conf(), "ca": self.dir + "/ca.pem",
+        return {**super().conf(), "max_connections": 1024, "ca": self.dir + "/ca.pem",
                 "cert": self.dir + "/server.pem",
                 "key": self.dir + "/server.key"}
 
