@@ -11,6 +11,7 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -293,23 +294,67 @@ def test_limits_apply():
             c.close()
 
 
+def test_users_are_peers_apart():
+    """connections of another user are another peer's"""
+    if os.getuid() != 0:
+        raise Skip("only root may become somebody else")
+    name = "@holdfast-" + sysutil.unique_store()
+    script = ("import os, socket, sys; os.setgid(65534); os.setuid(65534); "
+              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+              "s.sendall(bytes.fromhex('000100000006010300000001')); "
+              "print(len(s.recv(64)), flush=True); sys.stdin.read()")
+    with In(listen=name, max_connections_per_peer=1) as d:
+        with UnixModbus("\0" + name[1:]) as m:
+            m.read_hr(0)
+            other = subprocess.Popen(
+                [sys.executable, "-c", script.replace(
+                    "sys.argv[1]", repr("\0" + name[1:]))],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                assert other.stdout.readline().strip() == b"11"
+                m.read_hr(0)
+                peers = {c["peer"] for c in d.rpc("connections.list")}
+                assert f"uid:65534/pid:{other.pid}" in peers, peers
+            finally:
+                other.communicate()
+
+
+def fill(deaf):
+    """Asks for more than there is room for replies; how many requests."""
+    deaf.socket.setblocking(False)
+    ask = deaf.adu(bytes.fromhex("030000007d")) * 64
+    sent = 0
+    try:
+        while sent < 4 << 20:
+            sent += deaf.socket.send(ask)
+    except BlockingIOError:
+        pass
+    return sent // 12
+
+
+def test_who_is_late_is_told_so():
+    """while a transport drains, nobody is left waiting at its socket"""
+    with In(odd_conf) as d, d.client() as deaf:
+        fill(deaf)
+        stop = threading.Thread(
+            target=lambda: d.cli("stop", "u1", ok=False, timeout=30))
+        stop.start()
+        d.wait_stderr("odd: unlisten")
+        assert "close session" not in d.stderr_text()
+        assert refuse_to_connect(d.path)
+        stop.join()
+        d.wait_state("stopped")
+
+
 def test_who_does_not_read_is_alone():
     """one that never reads its replies holds up nobody else"""
     with In() as d, d.client() as deaf:
-        deaf.socket.setblocking(False)
-        ask = deaf.adu(bytes.fromhex("030000007d")) * 64
-        sent = 0
-        try:
-            while sent < 4 << 20:
-                sent += deaf.socket.send(ask)
-        except BlockingIOError:
-            pass
+        whole = fill(deaf)
         with d.client() as m:
             for _ in range(200):
                 m.read_hr(0, 10)
         deaf.socket.setblocking(True)
         deaf.socket.settimeout(10)
-        whole = sent // 12
         got = 0
         while got < whole * 259:
             got += len(deaf.socket.recv(65536))
