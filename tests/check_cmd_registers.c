@@ -787,7 +787,7 @@ START_TEST(a_transport_is_described)
 	    "\"127.0.0.1:1502\",\"state\":\"backoff\",\"pid\":null,"
 	    "\"restarts\":3,\"uptime_s\":0.0,\"connections\":0,\"requests\":"
 	    "0,\"exceptions\":0,\"errors\":0,\"last_exit\":\"signal 9 "
-	    "(KILL)\",\"workers\":1},"));
+	    "(KILL)\",\"workers\":1,\"max_connections\":"));
 }
 END_TEST
 

@@ -113,6 +113,7 @@ cf_configure(void)
 	for (int i = 0; i < 2; i++) {
 		cf.transport[i] = (struct conf_transport){
 			.name = (char *)(uintptr_t)names[i],
+			.type_name = (char *)"tcp",
 			.listen = (char *)"127.0.0.1:502",
 			.workers = 1,
 			.max_connections = 4,
