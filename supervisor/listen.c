@@ -17,6 +17,8 @@
 
 enum { BACKLOG = 1024, UDP_BUFFER_BYTES = 1 << 20 };
 
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
 /* A dead peer is noticed after about two minutes: 60 + 6 * 10 s. */
 static const struct option {
 	int type, family; /* 0, AF_UNSPEC: any */
@@ -30,12 +32,16 @@ static const struct option {
 	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_KEEPINTVL, 10 },
 	{ SOCK_STREAM, AF_UNSPEC, IPPROTO_TCP, TCP_KEEPCNT, 6 },
 	{ 0, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, 1 },
-	/* the address that was asked: the answer leaves from there */
-	{ SOCK_DGRAM, AF_INET, IPPROTO_IP, IP_PKTINFO, 1 },
-	{ SOCK_DGRAM, AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
 	/* what comes while a worker is replaced waits here */
 	{ SOCK_DGRAM, AF_UNSPEC, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES },
 	{ SOCK_DGRAM, AF_UNSPEC, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES },
+};
+
+/* The same for those that listen on every address: which one was asked is told
+ * with each datagram, so that the answer can leave from there. */
+static const struct option options_every[] = {
+	{ SOCK_DGRAM, AF_INET, IPPROTO_IP, IP_PKTINFO, 1 },
+	{ SOCK_DGRAM, AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
 };
 
 /* Cuts "[::1]:502" into its parts. 0, or -1. */
@@ -83,14 +89,24 @@ resolve(const char *text)
 	return ai;
 }
 
-static int
-set_options(int fd, int type, int family)
+static bool
+every_address(const struct addrinfo *ai)
 {
-	size_t i;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 
-	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		const struct option *o = &options[i];
+	if (ai->ai_family == AF_INET) {
+		memcpy(&in, ai->ai_addr, sizeof(in));
+		return in.sin_addr.s_addr == htonl(INADDR_ANY);
+	}
+	memcpy(&in6, ai->ai_addr, sizeof(in6));
+	return IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
+}
 
+static int
+set_options(int fd, int type, int family, const struct option *o, size_t n)
+{
+	for (; n > 0; n--, o++) {
 		if ((o->type != 0 && o->type != type) ||
 		    (o->family != AF_UNSPEC && o->family != family))
 			continue;
@@ -99,6 +115,23 @@ set_options(int fd, int type, int family)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+set_all_options(int fd, int type, const struct addrinfo *ai)
+{
+	/* beyond the system's limit, if we may */
+	static const int buffer = UDP_BUFFER_BYTES;
+
+	if (set_options(fd, type, ai->ai_family, options, N(options)) < 0)
+		return -1;
+	if (type == SOCK_DGRAM)
+		setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	if (!every_address(ai))
+		return 0;
+	return set_options(
+	    fd, type, ai->ai_family, options_every, N(options_every));
 }
 
 static int
@@ -132,7 +165,7 @@ listen_open(const char *text, bool udp, char *real, size_t size)
 		return -1;
 	}
 	fd = socket(ai->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || set_options(fd, type, ai->ai_family) < 0 ||
+	if (fd < 0 || set_all_options(fd, type, ai) < 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
 	    (!udp && listen(fd, BACKLOG) < 0) ||
 	    real_name(fd, real, size) < 0) {

@@ -137,6 +137,50 @@ START_TEST(connections_inherit_what_they_need)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int level, name, value;
+} datagrams[] = {
+	{ "0.0.0.0:0", IPPROTO_IP, IP_PKTINFO, 1 },
+	{ "127.0.0.1:0", IPPROTO_IP, IP_PKTINFO, 0 },
+	{ "[::]:0", IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
+	{ "[::1]:0", IPPROTO_IPV6, IPV6_RECVPKTINFO, 0 },
+};
+
+/* Whether this user may have larger buffers than others. */
+static bool
+may_force(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = 1 << 20;
+	bool may = setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+		       sizeof(bytes)) == 0;
+
+	close(fd);
+	return may;
+}
+
+START_TEST(which_address_was_asked_is_told_where_there_are_several)
+{
+	char real[LISTEN_ADDR_MAX];
+	int fd = listen_open(datagrams[_i].text, true, real, sizeof(real));
+	int on = -1, bytes = 0;
+	socklen_t len = sizeof(on);
+
+	if (fd < 0 && errno == EADDRNOTAVAIL)
+		return; /* a machine without IPv6 */
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(
+	    getsockopt(fd, datagrams[_i].level, datagrams[_i].name, &on, &len),
+	    0);
+	ck_assert_int_eq(on, datagrams[_i].value);
+	/* and room for what comes while nobody reads */
+	ck_assert_int_eq(
+	    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
+	ck_assert_int_ge(bytes, may_force() ? 1 << 20 : 1 << 16);
+	close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -149,6 +193,9 @@ main(void)
 	    sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_loop_test(t, port_0_becomes_a_real_one_that_is_said, 0,
 	    sizeof(right) / sizeof(right[0]));
+	tcase_add_loop_test(t,
+	    which_address_was_asked_is_told_where_there_are_several, 0,
+	    sizeof(datagrams) / sizeof(datagrams[0]));
 	tcase_add_test(t, no_host_means_every_ipv4_address);
 	tcase_add_test(t, a_port_in_use_is_told_and_leaks_no_descriptor);
 	tcase_add_test(t, a_port_that_was_just_closed_can_be_had_again);

@@ -13,19 +13,16 @@
 struct dgrams *
 dgrams_new(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct dgrams *d;
+	struct dgrams *d = calloc(1, sizeof(*d));
+	socklen_t len = sizeof(d->own);
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
-		return NULL;
-	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
+	if (getsockname(fd, (struct sockaddr *)&d->own, &len) == -1) {
+		free(d);
+		return NULL;
+	}
 	d->fd = fd;
-	d->port = ss.ss_family == AF_INET6
-	    ? ((struct sockaddr_in6 *)&ss)->sin6_port
-	    : ((struct sockaddr_in *)&ss)->sin_port;
 	d->n = DGRAM_BATCH;
 	for (unsigned i = 0; i < DGRAM_BATCH; i++) {
 		d->in[i].iov_base = d->at[i].in;
@@ -89,28 +86,33 @@ bool
 dgrams_own(const struct dgrams *d, unsigned i)
 {
 	const struct sockaddr_storage *from = &d->at[i].from;
-	const struct sockaddr_in *in = (const void *)from;
-	const struct sockaddr_in6 *in6 = (const void *)from;
+	const struct sockaddr_in *in = (const void *)from,
+				 *own = (const void *)&d->own;
+	const struct sockaddr_in6 *in6 = (const void *)from,
+				  *own6 = (const void *)&d->own;
 	const struct msghdr *m = &d->msg[i].msg_hdr;
 	struct cmsghdr *c;
 	struct in_pktinfo pi;
 	struct in6_pktinfo pi6;
 
-	if (from->ss_family == AF_INET && in->sin_port == d->port &&
-	    (c = told(m, IPPROTO_IP, IP_PKTINFO)) != NULL) {
-		memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+	if (from->ss_family == AF_INET && in->sin_port == own->sin_port) {
+		pi.ipi_addr = own->sin_addr;
+		if ((c = told(m, IPPROTO_IP, IP_PKTINFO)) != NULL)
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
 		return pi.ipi_addr.s_addr == in->sin_addr.s_addr;
 	}
-	if (from->ss_family == AF_INET6 && in6->sin6_port == d->port &&
-	    (c = told(m, IPPROTO_IPV6, IPV6_PKTINFO)) != NULL) {
-		memcpy(&pi6, CMSG_DATA(c), sizeof(pi6));
+	if (from->ss_family == AF_INET6 && in6->sin6_port == own6->sin6_port) {
+		pi6.ipi6_addr = own6->sin6_addr;
+		if ((c = told(m, IPPROTO_IPV6, IPV6_PKTINFO)) != NULL)
+			memcpy(&pi6, CMSG_DATA(c), sizeof(pi6));
 		return IN6_ARE_ADDR_EQUAL(&pi6.ipi6_addr, &in6->sin6_addr);
 	}
 	return false;
 }
 
 /*
- * Makes of what was told with a datagram what is to be told with its reply.
+ * Makes of what was told with a datagram what is to be told with its reply:
+ * nothing, if the socket is bound to one address, which replies leave from.
  * Routes are the system's to choose, so the interface is left out unless the
  * address means nothing without it. Nothing may leave from a broadcast or
  * multicast address. For IPv4 the system tells, as ipi_spec_dst, the address of

@@ -35,7 +35,7 @@ struct dgram {
 
 struct dgrams {
 	int fd; /* the caller's, non-blocking */
-	uint16_t port; /* its own */
+	struct sockaddr_storage own; /* where it is bound */
 	unsigned n; /* datagrams taken and in hand */
 	unsigned nreplies, sent;
 	struct mmsghdr msg[DGRAM_BATCH], reply[DGRAM_BATCH];
@@ -44,7 +44,7 @@ struct dgrams {
 };
 
 /* Made once for a bound UDP socket, which has IP_PKTINFO or IPV6_RECVPKTINFO
- * set; NULL with errno. */
+ * set if it is bound to every address; NULL with errno. */
 struct dgrams *dgrams_new(int fd);
 void dgrams_free(struct dgrams *);
 

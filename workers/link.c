@@ -381,7 +381,12 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	size_t len;
 
 	begin(&r, l, p->shm, p->author);
-	r.frame = *f;
+	/* without the scratch, into which pdu may point */
+	r.frame.unit = f->unit;
+	r.frame.tid = f->tid;
+	r.frame.pdu = f->pdu;
+	r.frame.pdu_len = f->pdu_len;
+	r.frame.used = f->used;
 	r.before = p->asked;
 	r.op = p->op;
 	len = answer(&r, in, out);

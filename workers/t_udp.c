@@ -228,8 +228,6 @@ serve(struct udp *u, unsigned i)
 			    acl_peer_text(&from, text));
 		return;
 	}
-	/* each may wait for a device, and is judged by when it began */
-	worker_tick(u->worker);
 	if (!link_frame(&u->link, d->in, d->len, &u->frame))
 		return;
 	if (dgrams_own(u->dgrams, i)) {
@@ -273,10 +271,12 @@ take_round(struct udp *u)
 		return ROUND_FAILED;
 	worker_count(&stats(u)->bytes_in, bytes);
 	worker_count(&stats(u)->batches, 1);
-	worker_tick(u->worker);
 	u->round++;
-	for (unsigned i = 0; i < u->dgrams->n; i++)
+	for (unsigned i = 0; i < u->dgrams->n; i++) {
+		/* each may wait for a device, and is judged by when it began */
+		worker_tick(u->worker);
 		serve(u, i);
+	}
 	if (!flush(u))
 		return ROUND_WAITS;
 	return n == DGRAM_BATCH ? ROUND_FULL : ROUND_LAST;
