@@ -97,6 +97,10 @@ shake(struct conn *c)
 			errx(1, "handshake: the server says nothing");
 		tls_fill(c->fd);
 	}
+	/* a ticket may have come along */
+	while (tls_in.off < tls_in.len)
+		if (gnutls_record_recv(c->tls, c->in, 1) != GNUTLS_E_AGAIN)
+			errx(1, "handshake: more than that");
 }
 
 /* Reads what has come: how many bytes, 0 at the end of the connection, -1 with

@@ -67,6 +67,15 @@ def test_memory_of_an_idle_connection():
         assert each <= 512, each
 
 
+def test_memory_of_an_idle_tls_connection():
+    "an idle TLS connection costs a worker no more than 12 KiB"
+    plain_build()
+    with servers.Tls() as wire, servers.Ours(wire) as ours:
+        each = bt.idle_bytes(ours, 50, 450)
+        print("    %.0f bytes" % each)
+        assert each <= 12 * 1024, each
+
+
 def test_memory_does_not_grow_with_use():
     "a hundred thousand requests leave a worker as large as the first ones"
     plain_build()
@@ -81,6 +90,28 @@ def test_memory_does_not_grow_with_use():
         after = bt.resident(ours.pid)
         print("    KiB: %d, then %d" % (before / 1024, after / 1024))
         assert after - before < 64 * 1024, (before, after)
+
+
+def test_memory_does_not_grow_with_handshakes():
+    "hundreds of TLS sessions, new and resumed, leave nothing behind"
+    plain_build()
+    with servers.Tls() as wire, servers.Ours(wire) as ours:
+        def use(seconds):
+            n = 0
+            for resume in (False, True):
+                got = bt.load(ours, load="bench_load_shake", resume=resume,
+                              seconds=seconds)
+                assert not got["errors"], got
+                n += got["served"]
+            return n
+
+        use(0.2)
+        before = bt.resident(ours.pid)
+        n = use(0.7)
+        after = bt.resident(ours.pid)
+        print("    %d sessions, KiB: %d, then %d" % (
+            n, before / 1024, after / 1024))
+        assert n > 200 and after - before < 200 * n, (n, before, after)
 
 
 class Counts:
@@ -253,6 +284,17 @@ def test_system_calls_of_many_datagrams():
     assert set(calls) <= {"recvmmsg", "sendmmsg", "epoll_wait", "read"}, calls
     # a batch is taken by one call, and answered by one
     assert calls["sendmmsg"] <= calls["recvmmsg"] <= 0.125, calls
+
+
+def test_system_calls_of_a_tls_client():
+    "one client over TLS: no more system calls per request than without"
+    calls_per_request(3.1, servers.Tls, conns=1, seconds=0.5, least=200)
+
+
+def test_system_calls_of_eight_deep_tls_clients():
+    """eight clients over TLS with sixteen outstanding: no more system calls
+    than without"""
+    calls_per_request(0.2, servers.Tls, conns=8, depth=16, seconds=0.5)
 
 
 def test_system_calls_on_a_line():
