@@ -193,11 +193,33 @@ class Udp(Channel):
     close = Stream.close
 
 
-class Line(Channel):
+class Device(Channel):
+    """A serial device, opened as a master's."""
+
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        tty.setraw(self.fd)
+
+    def send(self, data):
+        while data:
+            select.select([], [self.fd], [])
+            data = data[os.write(self.fd, data):]
+
+    def recv(self, timeout):
+        if not select.select([self.fd], [], [], max(timeout, 0))[0]:
+            return None
+        return os.read(self.fd, 65536)
+
+    def pause(self):
+        time.sleep(0.01)  # t3.5 at 9600 baud, and then some
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Line(Device):
     """One end of a serial line: the test holds this one, whoever opens path
     the other. The path stays when the line is lost and laid anew."""
-
-    pause_s = 0.01  # three times t3.5 at 9600 baud
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="hf-line-")
@@ -221,19 +243,6 @@ class Line(Channel):
         os.close(self.slave)
         os.close(self.fd)
         self.fd = None
-
-    def send(self, data):
-        while data:
-            select.select([], [self.fd], [])
-            data = data[os.write(self.fd, data):]
-
-    def recv(self, timeout):
-        if not select.select([self.fd], [], [], max(timeout, 0))[0]:
-            return None
-        return os.read(self.fd, 65536)
-
-    def pause(self):
-        time.sleep(self.pause_s)
 
     def settings(self):
         """What the other end has set, as termios has it."""

@@ -65,10 +65,13 @@ def mbpoll(port, *args, values=()):
          *map(str, args), "127.0.0.1", *(["--"] if values else []),
          *map(str, values)],
         capture_output=True, text=True, timeout=20)
-    said = done.stdout + done.stderr
-    got = {int(a): v.strip() for a, v in re.findall(
-        r"^\[(\d+)\]:\s*(\S+)", done.stdout, re.M)}
-    return done.returncode, got, said
+    return (done.returncode, readings(done.stdout),
+            done.stdout + done.stderr)
+
+
+def readings(said):
+    return {int(a): v.strip() for a, v in re.findall(
+        r"^\[(\d+)\]:\s*(\S+)", said, re.M)}
 
 
 def mbpoll_reads(port, *args):

@@ -5,6 +5,7 @@
  * Prints one line for each requirement; the sum is left to sys_clients.py.
  *
  *	lm PORT
+ *	lm DEVICE BAUDRATE PARITY STOPBITS
  */
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 enum { UNIT = 1, OTHER_UNIT = 2, MISSING_UNIT = 9, HEAD = 7 };
 
 static modbus_t *mb;
+static bool serial; /* RTU on a device, and not TCP */
 static int failed;
 
 static void
@@ -115,9 +117,36 @@ units(void)
 	check(modbus_read_registers(mb, 7, 1, &other) == 1 && other == 222,
 	    "and leaves the other unit alone");
 	modbus_set_slave(mb, MISSING_UNIT);
-	check(modbus_read_registers(mb, 7, 1, &one) == -1 && errno == EMBXGTAR,
-	    "a unit that is not there is answered 0B");
+	if (serial) {
+		modbus_set_response_timeout(mb, 0, 200000);
+		check(modbus_read_registers(mb, 7, 1, &one) == -1 &&
+			errno == ETIMEDOUT,
+		    "a unit that is not there is met with silence");
+		modbus_set_response_timeout(mb, 5, 0);
+	} else {
+		check(modbus_read_registers(mb, 7, 1, &one) == -1 &&
+			errno == EMBXGTAR,
+		    "a unit that is not there is answered 0B");
+	}
 	modbus_set_slave(mb, UNIT);
+}
+
+/* libmodbus waits for the reply to a broadcast, which must not come. */
+static void
+broadcast(void)
+{
+	uint16_t one = 0, other = 0;
+
+	modbus_set_response_timeout(mb, 0, 200000);
+	modbus_set_slave(mb, MODBUS_BROADCAST_ADDRESS);
+	check(modbus_write_register(mb, 8, 333) == -1 && errno == ETIMEDOUT,
+	    "a broadcast is not answered");
+	modbus_set_response_timeout(mb, 5, 0);
+	modbus_set_slave(mb, OTHER_UNIT);
+	modbus_read_registers(mb, 8, 1, &other);
+	modbus_set_slave(mb, UNIT);
+	modbus_read_registers(mb, 8, 1, &one);
+	check(one == 333 && other == 333, "but every unit has carried it out");
 }
 
 static void
@@ -236,11 +265,16 @@ raw_requests(void)
 int
 main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: lm PORT\n");
+	if (argc != 2 && argc != 5) {
+		fprintf(stderr, "usage: lm PORT | DEVICE BAUD PARITY STOP\n");
 		return 64;
 	}
-	mb = modbus_new_tcp("127.0.0.1", atoi(argv[1]));
+	serial = argc == 5;
+	if (serial)
+		mb = modbus_new_rtu(
+		    argv[1], atoi(argv[2]), argv[3][0], 8, atoi(argv[4]));
+	else
+		mb = modbus_new_tcp("127.0.0.1", atoi(argv[1]));
 	if (!mb || modbus_connect(mb) < 0) {
 		fprintf(stderr, "connect: %s\n", modbus_strerror(errno));
 		return 1;
@@ -251,7 +285,10 @@ main(int argc, char **argv)
 	registers();
 	units();
 	identity();
-	raw_requests();
+	if (serial)
+		broadcast();
+	else
+		raw_requests();
 	modbus_close(mb);
 	modbus_free(mb);
 	return failed ? 1 : 0;
