@@ -23,15 +23,15 @@ from peers import Late, fc3, fc16  # noqa: E402
 KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
               if a.startswith("--kills=")), 6)
 # what each transport speaks here
-PAIRS = [("tcp", "socket"), ("udp", "socket"), ("pipe", "rtu"),
-         ("unix", "socket")]
+PAIRS = [("tcp", "socket"), ("udp", "socket"), ("line", "rtu"),
+         ("pipe", "ascii"), ("unix", "socket")]
 BLOCK = 60  # registers that one client always writes together
 PACE_S = 0.001  # between two steps of a client
 BOUND_MS = 250  # later than that no other client may be answered
 MEDIAN_MS, WORST_MS = 50, 500  # until the killed one serves again
 GIVE_UP_S = 5
 # after which time a request is sent again where nothing tells of its loss
-AGAIN_S = {"udp": 0.02, "line": 0.06}
+AGAIN_S = {"udp": 0.02, "line": 0.02}
 
 # restarts at once, for ever: the pace of the killing is the test's own
 AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
@@ -68,7 +68,7 @@ class Client(multiprocessing.Process):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         self.acked, self.last = 0, {}
         self.times = []  # of each request: tried first, sent last, answered
-        self.lost = []  # when it was lost or had to be sent again
+        self.lost = []  # when its connection was, and how
         self.m = self.session = None
         self.reused = []  # of each new TLS connection but the first
         why = None
@@ -138,7 +138,8 @@ class Client(multiprocessing.Process):
             while self.kind == "line" and not answers(got, pdu):
                 got = self.m.expect(1)  # what came to a request sent again
         except (OSError, EOFError, Late) as e:
-            self.lost.append((time.monotonic(), repr(e)))
+            if self.kind not in AGAIN_S:
+                self.lost.append((time.monotonic(), repr(e)))
             self.drop()
             raise Lost from e
         self.times.append((tried, sent, time.monotonic()))
