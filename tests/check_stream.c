@@ -305,6 +305,20 @@ START_TEST(a_drain_does_not_wait_for_a_beginning)
 }
 END_TEST
 
+START_TEST(a_drain_serves_what_has_come_in_pieces)
+{
+	int fd = client();
+
+	script.hidden = 3;
+	fx.worker.draining = true;
+	stream_drain(&fx.worker);
+	ck_assert_uint_eq(replies(fd), 3);
+	ck_assert(ended(fd));
+	ck_assert(fx.worker.done);
+	close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -320,6 +334,7 @@ main(void)
 	tcase_add_test(tc, reading_that_must_write_first_goes_on_when_it_can);
 	tcase_add_test(tc, what_was_begun_is_ended_once);
 	tcase_add_test(tc, a_drain_does_not_wait_for_a_beginning);
+	tcase_add_test(tc, a_drain_serves_what_has_come_in_pieces);
 	suite_add_tcase(s, tc);
 	return fx_report(s);
 }

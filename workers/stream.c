@@ -265,7 +265,8 @@ nothing(struct stream *st, struct conn *c, enum io io)
 	}
 }
 
-/* Reads once and serves all that has come. True if there may be more. */
+/* Reads once and serves all that has come. True if there may be more: where
+ * bytes come in records, a short read says nothing about the next one. */
 static bool
 turn(struct stream *st, struct conn *c)
 {
@@ -284,7 +285,7 @@ turn(struct stream *st, struct conn *c)
 	    &b->in_len, pre + (uint32_t)n, memory_order_relaxed);
 	worker_count(&stats(st)->bytes_in, n);
 	worker_count(&stats(st)->batches, 1);
-	return serve(st, c, b, 0) && n == room;
+	return serve(st, c, b, 0) && (n == room || st->ops->pending != NULL);
 }
 
 /* Bytes that the descriptor does not announce are read at once. */
