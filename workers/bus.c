@@ -24,7 +24,9 @@
  *     message. The longest first, which may have had false silences in it; of
  *     those the function code must call for just that length. (Two messages
  *     together never have a good CRC: that of the first leaves 0 in the
- *     register, the second was made to begin with FFFF.)
+ *     register, the second was made to begin with FFFF.) What false silences
+ *     set apart on both sides within another's message is not to be told from
+ *     a request that follows a message cut short; that one must be answered.
  *  2. Else, from a silence on, whole good messages that follow each other are
  *     messages: frame_rtu.c reads them, in step, so that nothing inside one is
  *     looked at. Of those to us only the last is answered, and only if no more
@@ -174,6 +176,22 @@ may_grow(const struct bus *b, const uint8_t *in, size_t len)
 
 /* ---- what has been heard ---- */
 
+static bool
+good(struct bus *b, const uint8_t *in, size_t len)
+{
+	return frame_rtu.datagram(b->fcs, 0, in, len, &b->frame) == FRAME_OK;
+}
+
+/* A CRC stays good when zeros follow it, as a driver that turns may add. */
+static bool
+has_tail(struct bus *b, const uint8_t *in, size_t len)
+{
+	int n = mb_request_len(b->fcs, in + 1, len - 1);
+
+	return in[len - 1] == 0 && n > 0 && (size_t)n + AROUND < len &&
+	    good(b, in, (size_t)n + AROUND);
+}
+
 /* A good message from `from` to the end, see 1. */
 static bool
 exact(struct bus *b, unsigned from, bool lumps)
@@ -186,7 +204,7 @@ exact(struct bus *b, unsigned from, bool lumps)
 	if (lumps && !is_request(b, in, len) &&
 	    (b->mine[in[0]] || !is_reply(b, in, len)))
 		return false;
-	return frame_rtu.datagram(b->fcs, 0, in, len, &b->frame) == FRAME_OK;
+	return (b->strict || !has_tail(b, in, len)) && good(b, in, len);
 }
 
 /* What was overrun has lost its beginning. */
@@ -263,7 +281,7 @@ find_several(struct bus *b)
 		end = walk(b, from = last, &held);
 	if (end == from)
 		return false;
-	stray = (held && b->len - end <= STRAY_MAX) ||
+	stray = (held && b->mine[b->frame.unit] && b->len - end <= STRAY_MAX) ||
 	    !may_grow(b, b->in + end, b->len - end);
 	if (held)
 		tell_frame(b, end, stray);
@@ -287,8 +305,7 @@ find_last(struct bus *b)
 
 		if (!b->mine[in[0]] || !is_request(b, in, len) ||
 		    !mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 3) ||
-		    frame_rtu.datagram(b->fcs, 0, in, len, &b->frame) !=
-			FRAME_OK)
+		    !good(b, in, len))
 			continue;
 		tell_bad(b, from);
 		tell_frame(b, b->len, true);

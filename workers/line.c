@@ -181,7 +181,7 @@ set_up(struct line *l)
 	struct termios2 t;
 
 	if (ioctl(l->fd, TCGETS2, &t) == -1)
-		return fail(l, "no serial device");
+		return fail(l, "cannot be read");
 	wish(l, &t);
 	if (ioctl(l->fd, TCSETS2, &t) == -1)
 		return fail(l, "cannot be set");
@@ -290,14 +290,13 @@ line_sent(const struct line *l)
 static int
 take(struct line *l)
 {
+	struct termios2 t;
 	struct stat st;
 
+	if (ioctl(l->fd, TCGETS2, &t) == -1)
+		return fail(l, "no serial device");
 	if (fstat(l->fd, &st) == -1)
 		return fail(l, "cannot be looked at");
-	if (!S_ISCHR(st.st_mode)) {
-		errno = ENOTTY;
-		return fail(l, "no serial device");
-	}
 	l->wire = major(st.st_rdev) < PTY_FIRST || major(st.st_rdev) > PTY_LAST;
 	if (flock(l->fd, LOCK_EX | LOCK_NB) == -1) {
 		if (errno == EWOULDBLOCK)

@@ -136,8 +136,8 @@ serial_silence(struct serial *s)
 	s->interrupted = false;
 	unsure = bus_quiet(&s->bus);
 	if (s->reply_len == 0 && unsure)
-		serial_set_state(
-		    s, SERIAL_UNSURE, s->last_ns + SERIAL_WAIT_MS * 1000000ull);
+		serial_set_state(s, SERIAL_UNSURE,
+		    s->last_ns + s->t35_ns + SERIAL_WAIT_MS * 1000000ull);
 	else if (s->reply_len == 0 || serial_respond(s))
 		serial_listen(s);
 }

@@ -10,6 +10,7 @@
 enum {
 	STUCK_MS = 500, /* a reply may take twice its time and this */
 	LATE_MS = 20, /* an adapter hands over what it has so often */
+	ECHO_MS = 1000, /* one that is sure to come may be read so late */
 	LOOK_NS = 100000, /* how often a device is asked if all has gone */
 };
 
@@ -38,7 +39,7 @@ await_echo(struct serial *s)
 	if (s->line.conf->rs485.rx_during_tx && s->line.rts)
 		known = true;
 	if (known)
-		until += SERIAL_WAIT_MS * 1000000ull;
+		until += ECHO_MS * 1000000ull;
 	else if (s->echoes == ECHO_ABSENT)
 		return;
 	else

@@ -23,6 +23,7 @@
  * Times are measured with a timer of their own. The loop's have milliseconds,
  * and t3.5 has two.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -36,6 +37,7 @@
 enum {
 	BACKOFF_MIN_MS = 10,
 	BACKOFF_MAX_MS = 2000, /* restart.max_backoff_ms, if that is less */
+	SETTLE_MS = 200, /* a start waits so much longer than t3.5 for it */
 };
 
 /* ---- states ---- */
@@ -287,6 +289,28 @@ init(struct serial *s, struct worker *w)
 	return 0;
 }
 
+/* A worker that is ready answers the first request: so the silence after the
+ * opening is waited for before, unless the line is never silent. */
+static void
+settle(struct serial *s)
+{
+	uint64_t end = s->worker->now_ns + s->t35_ns + SETTLE_MS * 1000000ull;
+
+	while (s->state == SERIAL_DEAF && s->worker->now_ns < end) {
+		struct pollfd p[2] = {
+			{ .fd = s->timer_fd, .events = POLLIN },
+			{ .fd = s->line.fd, .events = POLLIN },
+		};
+
+		poll(p, 2, SETTLE_MS);
+		worker_tick(s->worker);
+		if (p[1].revents != 0)
+			serial_take(s);
+		else if (p[0].revents != 0)
+			timed_out(s->timer_fd, EV_READ, s);
+	}
+}
+
 static int
 start(struct worker *w)
 {
@@ -299,6 +323,7 @@ start(struct worker *w)
 	if (init(s, w) == -1)
 		return -1;
 	try_open(s);
+	settle(s);
 	return 0;
 }
 
