@@ -220,6 +220,15 @@ START_TEST(a_mistake_in_a_file_of_two_transports_is_told_once)
 	ck_assert_ptr_null(case_roles_with("{\"r\":[{\"fc\":[0]}]}", more));
 	ck_assert_str_eq(
 	    case_told, "ROLES:1:14: this value is 0; it must be from 1 to 127");
+	/* but what comes behind it is told, too */
+	ck_assert_ptr_null(case_roles_with("{\"r\":[{\"fc\":[0]}]}",
+	    strcat(more,
+		",\n\"v\":{" TCP ",\"xyz\":1,"
+		"\"units\":{\"1\":\"plc1\"}}")));
+	ck_assert_str_eq(case_told,
+	    "4:45: unknown key \"xyz\" in transport \"v\"\n"
+	    "ROLES:1:14: this value is 0; it must be from 1 to 127");
+	*strstr(more, ",\n\"v\"") = '\0';
 	c = case_roles_with("{\"r\":[{\"fc\":[7]}]}", more);
 	ck_assert_msg(c != NULL, "%s", case_told);
 	for (int i = 0; i < 2; i++)

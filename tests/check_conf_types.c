@@ -483,6 +483,9 @@ static const char *const rounds[] = {
 	T(LINE ",\"framer\":\"socket\",\"units\":{\"1\":\"d\"},"
 	       "\"broadcast\":true"),
 	T(LINE ",\"broadcast\":true"),
+	T(LINE ",\"rs485\":{\"mode\":\"ioctl\",\"rx_during_tx\":true},"
+	       "\"local_echo\":true"),
+	T(TCP ",\"broadcast\":true,\"units\":{\"1\":\"d\"}"),
 	T("\"type\":\"serial\",\"port\":\"socket://[::1]:0\","
 	  "\"max_connections\":3,\"framer\":\"ascii\""),
 	T(PLUGIN),
@@ -514,6 +517,31 @@ START_TEST(the_dump_of_any_type_loads_and_dumps_alike)
 	free(shown);
 	free(all);
 	conf_free(c);
+}
+END_TEST
+
+/* "*" is for unit 0, too, but that must not be spelt out: it is an error. */
+START_TEST(the_dump_gives_no_device_to_broadcasts)
+{
+	char text[8000], *at = text;
+	struct conf *c, *again;
+	char *shown;
+
+	at += sprintf(at,
+	    "{\"devices\":{\"a\":{},\"b\":{}},\"transports\":{"
+	    "\"t\":{" TCP ",\"broadcast\":true,\"units\":{");
+	for (int unit = 1; unit < 200; unit++)
+		at += sprintf(at, "\"%d\":\"b\",", unit);
+	sprintf(at, "\"*\":\"a\"}}}}");
+	c = case_right(text);
+	shown = dump(c, conf_dump);
+	again = case_right(shown);
+	ck_assert_mem_eq(&again->transports[0].units[1],
+	    &c->transports[0].units[1],
+	    (CONF_UNITS - 1) * sizeof(c->transports[0].units[0]));
+	free(shown);
+	conf_free(c);
+	conf_free(again);
 }
 END_TEST
 
@@ -688,6 +716,7 @@ main(void)
 	    tc, types_may_share_an_address_where_the_kernel_lets_them);
 	ADD(tc, what_a_type_does_not_have_or_need_is_told, bad);
 	ADD(tc, the_dump_of_any_type_loads_and_dumps_alike, rounds);
+	tcase_add_test(tc, the_dump_gives_no_device_to_broadcasts);
 	tcase_add_test(tc, only_the_comparing_dump_has_the_password);
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(files, make_dir, remove_dir);

@@ -173,6 +173,7 @@ static const struct asked nonsense[] = {
 	/* a count of 0 is held to mean the first address */
 	{ HR_10_19, A, "03 000a 0000", true },
 	{ HR_10_19, A, "03 0009 0000", false },
+	{ HR_10_19, A, "03 0014 0000", false },
 	/* what is behind the last address is nobody's: 02, not 01 */
 	{ "{\"tables\":[\"hr\"]}", A, "03 fff0 ffff", true },
 	{ "{\"tables\":[\"hr\"],\"addr\":[100,65535]}", A, "03 ffff 0002",
