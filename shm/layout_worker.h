@@ -37,6 +37,9 @@ struct shm_stats {
 	_Atomic uint64_t conns_slow; /* closed by frame_timeout_ms */
 	_Atomic uint64_t conns_bad; /* closed for hopeless bytes */
 	_Atomic uint64_t conns_kicked;
+	_Atomic uint64_t handshakes; /* of TLS that were finished */
+	_Atomic uint64_t handshakes_resumed; /* those of them */
+	_Atomic uint64_t handshakes_failed;
 	_Atomic uint64_t backpressured; /* times that a socket was full */
 	_Atomic uint64_t replies_lost; /* the system would not send them */
 	_Atomic uint64_t busy; /* requests answered 06 */
