@@ -131,7 +131,8 @@ turns(void)
 {
 	for (int i = 0; i < 20; i++) {
 		fx.worker.turned = false;
-		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK);
+		fx.worker.turn++;
+		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	}
 }
 

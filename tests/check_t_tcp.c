@@ -86,7 +86,8 @@ turns(void)
 {
 	for (int i = 0; i < 50; i++) {
 		fx.worker.turned = false;
-		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK);
+		fx.worker.turn++;
+		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	}
 }
 

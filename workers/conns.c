@@ -17,6 +17,7 @@
 enum {
 	PEERS_MIN = 16,
 	PEERS_MAX = 4096,
+	UNREADY_SHARE = 4, /* 1 / 4 of the connections */
 };
 
 static struct conn_list *
@@ -235,6 +236,12 @@ conns_full(const struct conns *cs)
 struct conn *
 conns_oldest(const struct conns *cs)
 {
+	struct conn *c;
+
+	if (cs->unready >= cs->max / UNREADY_SHARE)
+		TAILQ_FOREACH (c, &cs->slow, by_wait)
+			if (!c->ready && !c->priority)
+				return c;
 	return TAILQ_FIRST(&cs->use[CONN_USUAL]);
 }
 

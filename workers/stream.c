@@ -15,6 +15,7 @@
 enum {
 	DRAIN_READS = 16, /* of one connection, when the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
+	OPENS_A_TURN = 1, /* steps of beginnings, which may be long */
 	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
 	UNREAD_LOOK_MS = 100,
 };
@@ -47,6 +48,8 @@ drop(void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
 		unhold(st, c);
 	}
 	event_del(&c->ev);
+	if (!c->ready)
+		st->conns.unready--;
 	if (st->ops->close != NULL)
 		st->ops->close(c);
 	conns_close(&st->conns, c, why, counter);
@@ -363,6 +366,7 @@ open_step(struct stream *st, struct conn *c)
 	switch (st->ops->open(c)) {
 	case IO_DONE:
 		c->ready = true;
+		st->conns.unready--;
 		conns_not_slow(&st->conns, c);
 		await(st, c, EV_READ, readable);
 		turn_pending(st, c);
@@ -383,15 +387,31 @@ open_step(struct stream *st, struct conn *c)
 	}
 }
 
+/* A handshake takes as long as hundreds of requests. So that who is being
+ * served does not wait for a crowd of newcomers, few of these get on in a turn
+ * of the loop; the others' events are there again in the next one. */
+static bool
+may_open(struct stream *st)
+{
+	if (st->turn != st->worker->turn) {
+		st->turn = st->worker->turn;
+		st->opens = 0;
+	}
+	return st->opens++ < OPENS_A_TURN;
+}
+
 static void
 opening(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
+	struct stream *st = c->owner;
 
 	(void)fd;
 	(void)what;
-	worker_tick(((struct stream *)c->owner)->worker);
-	open_step(c->owner, c);
+	if (!may_open(st))
+		return;
+	worker_tick(st->worker);
+	open_step(st, c);
 }
 
 static bool
@@ -406,8 +426,12 @@ enter(void *arg, struct conn *c)
 	if (event_add(&c->ev, NULL) == -1)
 		return false;
 	if (!c->ready) {
+		st->conns.unready++;
 		conns_slow(&st->conns, c);
-		open_step(st, c);
+		if (may_open(st))
+			open_step(st, c);
+		else /* whatever it is that it begins with */
+			await(st, c, EV_READ | EV_WRITE, opening);
 	}
 	sweep_arm(st);
 	return true;

@@ -55,6 +55,7 @@ struct stream {
 	unsigned nbatches;
 	struct event sweep;
 	uint64_t sweep_ns; /* when the sweep is due, 0 never */
+	unsigned turn, opens; /* beginnings in this turn of the loop */
 	struct event unread; /* while draining: who does not read */
 };
 

@@ -189,6 +189,7 @@ loop(struct worker *w)
 {
 	while (!w->done) {
 		w->turned = false;
+		w->turn++;
 		if (event_base_loop(w->base, EVLOOP_ONCE) == -1)
 			fatal(EX_SOFTWARE, "event loop failed");
 	}

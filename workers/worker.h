@@ -25,6 +25,7 @@ struct worker {
 	struct bind bind; /* units to devices */
 	struct plugins *plugins; /* NULL without any */
 	uint64_t now_ns; /* monotonic; as of the last of the two calls below */
+	unsigned turn; /* of the loop; goes round */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;
 	bool done; /* the loop is to end */
