@@ -82,13 +82,6 @@ read_own(struct proc *p)
 	return 0;
 }
 
-static void
-forget(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-}
-
 void
 secret_forget(uint8_t *tickets, size_t ntransports)
 {
@@ -99,18 +92,13 @@ secret_forget(uint8_t *tickets, size_t ntransports)
 int
 secret_share(struct proc *p, uint8_t *tickets)
 {
-	const struct conf *conf = p->conf;
 	bool tls = p->transport != NULL && p->transport->type == CONF_TLS;
-	size_t i;
 
-	for (i = 0; i < conf->ntransports; i++)
-		if (p->transport != &conf->transports[i])
-			forget(conf->transports[i].tls.password);
 	if (tls && tickets != NULL)
 		memcpy(p->ticket_key,
 		    tickets + p->transport_index * PROC_TICKET_BYTES,
 		    PROC_TICKET_BYTES);
-	secret_forget(tickets, conf->ntransports);
+	secret_forget(tickets, p->conf->ntransports);
 	return tls ? read_own(p) : 0;
 }
 

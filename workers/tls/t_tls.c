@@ -262,33 +262,49 @@ admit(struct conn *c)
 {
 	struct tls_session *ts = c->session;
 
+	struct shm_stats *s = &ts->owner->worker->shm->stats;
+
 	ts->up = true;
 	if (tls_peer_admit(c) == -1)
 		return failed(c, GNUTLS_E_CERTIFICATE_ERROR);
+	worker_count(&s->handshakes, 1);
+	if (gnutls_session_is_resumed(ts->tls))
+		worker_count(&s->handshakes_resumed, 1);
 	return IO_DONE;
+}
+
+static enum io
+handshake(struct conn *c)
+{
+	struct tls_session *ts = c->session;
+	int rc, n;
+
+	for (n = 0; n < STEPS; n++) {
+		do
+			rc = gnutls_handshake(ts->tls);
+		while (goes_on(c, rc));
+		if (rc == 0)
+			return admit(c);
+		if (waits(rc))
+			return wanted(ts);
+		if (gnutls_error_is_fatal(rc))
+			return failed(c, rc);
+	}
+	return failed(c, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
 }
 
 static enum io
 tls_open(struct conn *c)
 {
-	int rc, n;
+	struct shm_stats *s = &tls_of(c)->worker->shm->stats;
+	enum io io = IO_FAIL;
 
 	c->why = NULL;
-	if (c->session == NULL && begin(c) == -1)
-		return IO_FAIL;
-	for (n = 0; n < STEPS; n++) {
-		do
-			rc = gnutls_handshake(
-			    ((struct tls_session *)c->session)->tls);
-		while (goes_on(c, rc));
-		if (rc == 0)
-			return admit(c);
-		if (waits(rc))
-			return wanted(c->session);
-		if (gnutls_error_is_fatal(rc))
-			return failed(c, rc);
-	}
-	return failed(c, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
+	if (c->session != NULL || begin(c) == 0)
+		io = handshake(c);
+	if (io == IO_FAIL)
+		worker_count(&s->handshakes_failed, 1);
+	return io;
 }
 
 /* Credentials have changed since this session last looked. */

@@ -1,0 +1,448 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions that are resumed, also by another worker than they began with, and
+files that change while a TLS transport serves: lists of revocations,
+certificates, keys. The numbers are those of the MODBUS/TCP Security
+specification, v3.6."""
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+import certs  # noqa: E402
+import sysutil  # noqa: E402
+import tls_case  # noqa: E402
+from sysutil import Skip, wait_for  # noqa: E402
+from tls_case import V12, V13, Client, daemon, pki, unharmed  # noqa: E402
+
+
+def begin(d, cert, version):
+    """A session to resume: its context and itself."""
+    context = certs.client_context(pki.ca, cert, version)
+    with Client(d, context=context) as m:
+        assert not m.resumed
+        assert m.read_hr(1000) == [48879]  # by now TLS 1.3 has its tickets
+        return context, m.socket.session
+
+
+def resumes(d, context, session):
+    with Client(d, context=context, session=session) as m:
+        assert m.read_hr(1000) == [48879]
+        return m.resumed
+
+
+def kill_worker(d):
+    pid = d.worker_pid("tls1")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: d.worker_pid("tls1") not in (0, None, pid) and
+             d.rpc("transports.list")[0]["state"] == "up", what="another one")
+
+
+def test_resumption():
+    """R-42, R-43: sessions are resumed by ticket, in the worker that they began
+    with, in its successor after a kill, and after a restart"""
+    with daemon() as d:
+        had = {v: begin(d, pki.client, v) for v in (V12, V13)}
+        for change in (lambda: None, lambda: kill_worker(d),
+                       lambda: d.rpc("transports.restart", name="tls1")):
+            change()
+            for version, (context, session) in had.items():
+                assert resumes(d, context, session), version
+        assert tls_case.stats(d)["handshakes_resumed"] == 6
+
+
+def test_resumption_by_gnutls_cli():
+    "gnutls-cli resumes"
+    with daemon() as d:
+        for version in ("1.2", "1.3"):
+            done = subprocess.run(
+                ["gnutls-cli", "-r", "--priority",
+                 "NORMAL:-VERS-ALL:+VERS-TLS" + version, "--x509cafile",
+                 pki.ca.path, "--x509certfile", pki.client.chain,
+                 "--x509keyfile", pki.client.key, "-p", str(d.port("tls1")),
+                 "127.0.0.1"], input=b"", capture_output=True, timeout=20)
+            said = (done.stdout + done.stderr).decode()
+            assert "This is a resumed session" in said, said
+
+
+def test_resumption_by_openssl():
+    "openssl s_client resumes with a session from a file, after a kill too"
+    with daemon() as d:
+        for version in ("-tls1_2", "-tls1_3"):
+            path = os.path.join(pki.dir, "sess")
+            p = tls_case.start_s_client(d, version, "-sess_out", path,
+                                        "-quiet")
+            try:
+                p.stdin.write(bytes.fromhex("000100000006010303e80001"))
+                p.stdin.flush()
+                assert len(p.stdout.read(11)) == 11
+                wait_for(lambda: os.path.exists(path) and
+                         os.path.getsize(path) > 100)
+            finally:
+                tls_case.end(p)
+            kill_worker(d)
+            said = tls_case.s_client(d, version, "-sess_in", path)
+            assert "\nReused, " in said, said
+            os.unlink(path)
+
+
+def test_resumption_across_workers():
+    "a session that one worker began is resumed by the others"
+    with daemon(workers=3) as d:
+        for version in (V12, V13):
+            context, session = begin(d, pki.client, version)
+            for _ in range(12):
+                assert resumes(d, context, session)
+
+
+def test_another_daemon_knows_no_ticket():
+    "keys of tickets end with the daemon; a full handshake follows"
+    port = sysutil.free_port()
+    had = []
+    for _ in range(2):
+        with daemon(listen=f"127.0.0.1:{port}") as d:
+            for context, session in had:
+                assert not resumes(d, context, session)
+            had = [begin(d, pki.client, v) for v in (V12, V13)]
+
+
+def test_role_follows_the_session():
+    "R-42: a resumed session has the role of its certificate"
+    with daemon(roles=tls_case.ROLES) as d:
+        for version in (V12, V13):
+            for cert, role in ((pki.client, "operator"), (pki.plain, "")):
+                context = certs.client_context(pki.ca, cert, version)
+                with Client(d, context=context) as m:
+                    m.request(b"\3\3\xe8\0\1")
+                    session = m.socket.session
+                for _ in range(2):
+                    with Client(d, context=context, session=session) as m:
+                        reply = m.request(b"\6\0\1\0\1")
+                        assert m.resumed
+                        assert (reply == b"\x86\1") == (role == ""), reply
+                        assert tls_case.connections(d, 1)[0]["role"] == role
+            kill_worker(d)
+
+
+def refused_when(d, had, words):
+    for version, (context, session) in had.items():
+        try:
+            resumes(d, context, session)
+            raise AssertionError("was let in by ticket")
+        except ssl.SSLError as why:
+            assert words in why.reason, (version, why.reason)
+
+
+def test_time_runs_out_for_sessions_too():
+    "R-42: a certificate that has expired does not come back by ticket"
+    end = time.time() + 2
+    brief = pki.ca.issue("brief", end_s=2)
+    with daemon() as d:
+        had = {v: begin(d, brief, v) for v in (V12, V13)}
+        wait_for(lambda: time.time() > end + 1)
+        refused_when(d, had, "CERTIFICATE_EXPIRED")
+        d.wait_stderr("certificate has expired, subject CN=brief")
+        unharmed(d)
+
+
+# ---- files that change ----
+
+class Own:
+    """A directory of files that a transport names and a test changes."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="hf-own-")
+        self.ca = certs.Authority(self.dir)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir)
+
+    def file(self, name, source):
+        """A copy of a file, which then is there in one step."""
+        path = os.path.join(self.dir, name)
+        shutil.copy(source, path + ".new")
+        os.rename(path + ".new", path)
+        return path
+
+
+def client(d, own, cert, version=None, session=None, context=None):
+    return Client(d, context=context or certs.client_context(
+        own.ca, cert, version), session=session)
+
+
+def let_in(d, own, cert, version=None):
+    try:
+        with client(d, own, cert, version) as m:
+            return m.read_hr(1000) == [48879]
+    except ssl.SSLError as why:
+        return why.reason
+
+
+def again(d):
+    """Has the files read again, and waits until that is done."""
+    words = "certificates have been read again"
+    stay = "certificates stay what they were"
+    before = [d.stderr_text().count(w) for w in (words, stay)]
+    d.rpc("system.reload")
+    wait_for(lambda: [d.stderr_text().count(w)
+                      for w in (words, stay)] != before)
+
+
+def test_revocation():
+    """a list of revocations is in force after a reload: for handshakes, for
+    sessions that would be resumed, and for connections that are there"""
+    with Own() as own:
+        server = own.ca.issue("server", server=True)
+        bad, good = own.ca.issue("bad"), own.ca.issue("good")
+        crl = own.file("list.crl", own.ca.crl())
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl) as d:
+            contexts = {v: certs.client_context(own.ca, bad, v)
+                        for v in (V12, V13)}
+            had = {}
+            for v, c in contexts.items():
+                with client(d, own, bad, context=c) as m:
+                    assert m.read_hr(1000) == [48879]
+                    had[v] = (c, m.socket.session)
+            with client(d, own, bad) as m, client(d, own, good) as other:
+                assert m.read_hr(1000) == other.read_hr(1000) == [48879]
+                own.ca.revoke(bad)
+                own.file("list.crl", own.ca.crl())
+                assert let_in(d, own, bad) is True  # nobody has said so yet
+                again(d)
+                assert other.read_hr(1000) == [48879]
+                m.send(m.adu(b"\3\3\xe8\0\1"))
+                try:
+                    got = m.socket.recv(1)
+                    raise AssertionError(f"was answered: {got}")
+                except ssl.SSLError as why:
+                    assert "CERTIFICATE_REVOKED" in why.reason, why
+                assert other.read_hr(1000) == [48879]
+            for v in (V12, V13):
+                assert "CERTIFICATE_REVOKED" in let_in(d, own, bad, v)
+                assert let_in(d, own, good, v) is True
+            refused_when(d, had, "CERTIFICATE_REVOKED")
+            d.wait_stderr("certificate has been revoked, subject CN=bad")
+            assert tls_case.stats(d)["restarts"] == 0
+
+
+def test_old_lists_stay_in_force():
+    "a list whose time is over still tells what was revoked; the log warns"
+    with Own() as own:
+        server, bad = own.ca.issue("server", server=True), own.ca.issue("bad")
+        own.ca.revoke(bad)
+        crl = os.path.join(own.dir, "old.crl")
+        certs.openssl("ca", "-config", own.ca._conf("x", []), "-gencrl",
+                      "-crl_lastupdate", certs.stamp(-7200),
+                      "-crl_nextupdate", certs.stamp(-60), "-out", crl)
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl) as d:
+            d.wait_stderr("a newer list of revocations is overdue")
+            assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
+
+
+def test_wrong_files_change_nothing():
+    "files that are wrong at a reload leave the former ones in force"
+    with Own() as own:
+        server = own.ca.issue("server", server=True)
+        bad, good = own.ca.issue("bad"), own.ca.issue("good")
+        own.ca.revoke(bad)
+        crl = own.file("list.crl", own.ca.crl())
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl) as d:
+            for damage in (lambda: open(crl, "w").write("no list"),
+                           lambda: os.truncate(crl, 0)):
+                damage()
+                again(d)
+                assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
+                assert let_in(d, own, good) is True
+            said = d.stderr_text()
+            assert "certificates stay what they were: " + crl in said, said
+            own.file("list.crl", own.ca.crl())
+            again(d)
+            assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
+            assert "have been read again" in d.stderr_text()
+            assert tls_case.stats(d)["restarts"] == 0
+
+
+def serial_of(m):
+    return m.socket.getpeercert()["serialNumber"]
+
+
+def test_fresh_certificate():
+    "a fresh certificate and key serve newcomers; who is there stays"
+    with Own() as own:
+        pairs = [own.ca.issue("server%d" % i, server=True) for i in (1, 2)]
+        mine = own.ca.issue("mine")
+        cert = own.file("s.pem", pairs[0].chain)
+        key = own.file("s.key", pairs[0].key)
+        with daemon(cert=cert, key=key, ca=own.ca.path) as d, \
+                client(d, own, mine) as m:
+            assert m.read_hr(1000) == [48879]
+            before = serial_of(m)
+            own.file("s.pem", pairs[1].chain)
+            again(d)
+            with client(d, own, mine) as n:
+                assert serial_of(n) == before  # its key is not there yet
+            assert "this key is not that of" in d.stderr_text()
+            own.file("s.key", pairs[1].key)
+            again(d)
+            with client(d, own, mine) as n:
+                assert serial_of(n) != before
+                assert n.read_hr(1000) == m.read_hr(1000) == [48879]
+            assert tls_case.stats(d)["restarts"] == 0
+
+
+def test_reload_by_signal():
+    "SIGHUP has the files read again, too"
+    with Own() as own:
+        server, bad = own.ca.issue("server", server=True), own.ca.issue("bad")
+        crl = own.file("list.crl", own.ca.crl())
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl, workers=2) as d:
+            assert let_in(d, own, bad) is True
+            own.ca.revoke(bad)
+            own.file("list.crl", own.ca.crl())
+            d.signal(signal.SIGHUP)
+            wait_for(lambda: d.stderr_text().count("have been read again")
+                     == 2)
+            assert "are read again workers=2" in d.stderr_text()
+            for _ in range(6):
+                assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
+
+
+def ocsp_answer(own, cert, name):
+    """An OCSP answer for a certificate, made by its authority."""
+    path = os.path.join(own.dir, name)
+    request = path + ".req"
+    certs.openssl("ocsp", "-issuer", own.ca.path, "-cert", cert.path,
+                  "-reqout", request)
+    certs.openssl("ocsp", "-index", own.ca._file(".index"), "-CA",
+                  own.ca.path, "-rsigner", own.ca.path, "-rkey", own.ca.key,
+                  "-reqin", request, "-respout", path, "-ndays", "1")
+    return path
+
+
+def test_ocsp():
+    "an OCSP answer is stapled, and read again on reload"
+    with Own() as own:
+        server = own.ca.issue("server", server=True)
+        mine = own.ca.issue("mine")
+        other = own.ca.issue("other", server=True)
+        answer = own.file("s.ocsp", ocsp_answer(own, server, "a.ocsp"))
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    ocsp=answer) as d:
+            def stapled():
+                return re.search(r"OCSP Response Status: (\w+)|"
+                                 r"OCSP response: (no response)",
+                                 status(d, own, mine)).group(0)
+            assert "successful" in stapled()
+            for wrong in (ocsp_answer(own, other, "b.ocsp"), server.path):
+                own.file("s.ocsp", wrong)
+                again(d)
+                assert "successful" in stapled()
+            assert "s.ocsp: no OCSP answer for" in d.stderr_text()
+
+
+def status(d, own, cert):
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", "127.0.0.1:%d" % d.port("tls1"),
+         "-CAfile", own.ca.path, "-cert", cert.path, "-key", cert.key,
+         "-status"], input=b"", capture_output=True, timeout=10)
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+# ---- secrets ----
+
+def test_keys_of_another_user():
+    """a key that only root may read is read for a worker that is somebody
+    else; on reload that one keeps it"""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    with Own() as own:
+        os.chmod(own.dir, 0o755)
+        pair = own.ca.issue("server", server=True)
+        mine = own.ca.issue("mine")
+        key = os.path.join(own.dir, "locked.key")
+        certs.openssl("pkcs8", "-topk8", "-in", pair.key, "-out", key,
+                      "-passout", "pass:sesame")
+        word = os.path.join(own.dir, "word")
+        with open(word, "w") as f:
+            f.write("sesame\n")
+        for path in (key, word):
+            os.chmod(path, 0o600)
+        with daemon(cert=pair.chain, key=key, password_file=word,
+                    ca=own.ca.path, user="nobody") as d:
+            with open(f"/proc/{d.worker_pid('tls1')}/status") as f:
+                assert re.search(r"^Uid:\t(?!0)", f.read(), re.M)
+            assert let_in(d, own, mine) is True
+            again(d)
+            assert "have been read again" in d.stderr_text()
+            assert let_in(d, own, mine) is True
+            kill_worker(d)
+            assert let_in(d, own, mine) is True
+
+
+def memory_of(pid):
+    """What lies in the writable memory of a process."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, access = line.split()[:2]
+            if not access.startswith("rw") or "/dev/shm" in line:
+                continue
+            start, end = (int(n, 16) for n in span.split("-"))
+            try:
+                mem.seek(start)
+                found.append(mem.read(end - start))
+            except OSError:
+                pass
+    return b"".join(found)
+
+
+def test_secrets_stay_where_they_belong():
+    """a key's password is wiped, and its key in nobody's memory but the
+    worker's"""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    password = "0penSesame-Qjx71"
+    with Own() as own:
+        pair, open_one = (own.ca.issue(n, server=True) for n in ("s", "o"))
+        key = os.path.join(own.dir, "locked.key")
+        certs.openssl("pkcs8", "-topk8", "-in", pair.key, "-out", key,
+                      "-passout", "pass:" + password)
+        word = os.path.join(own.dir, "word")
+        with open(word, "w") as f:
+            f.write(password + "\n")
+        conf = tls_case.conf(cert=pair.chain, key=key, ca=own.ca.path,
+                             password_file=word)
+        tls = conf["transports"]
+        tls["tls2"] = dict(tls["tls1"], cert=open_one.chain, key=open_one.key)
+        del tls["tls2"]["password_file"]
+        tls["tcp1"] = {"type": "tcp", "listen": "127.0.0.1:0",
+                       "units": {"*": "plc1"}}
+        text = certs.read(open_one.key).split("\n")[1][20:60].encode()
+        with sysutil.Daemon(conf) as d:
+            for name in ("tls1", "tls2", "tcp1", "control"):
+                memory = memory_of(d.child(name))
+                assert b"holdfast" in memory  # it is the right one
+                assert password.encode() not in memory, name
+                if name != "tls2":
+                    assert text not in memory, name
+            for memory in (memory_of(d.pid),):
+                assert password.encode() not in memory
+                assert text not in memory
+
+
+if __name__ == "__main__":
+    sysutil.run()
