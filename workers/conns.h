@@ -59,8 +59,7 @@ struct conns {
 	unsigned nends; /* a power of two */
 	uint64_t seed; /* of that hash: nobody can choose a list to crowd */
 	unsigned idle_s; /* idle_timeout_s where that says 0; 0 never */
-	unsigned open;
-	unsigned unready; /* of those: their transport has not begun them */
+	unsigned open, unready; /* of those; see conn.ready */
 	unsigned max; /* over all workers of the transport */
 	struct seg *sibling; /* the other workers' segments */
 	unsigned nsiblings;
@@ -81,9 +80,8 @@ struct conn *conns_find(const struct conns *, const struct acl_peer *);
 /* True if no more may be opened before one has been closed. */
 bool conns_full(const struct conns *);
 
-/* The longest unused one that may be evicted, or NULL. Of those that are not
- * ready, the first, once they are a quarter of all: a storm of newcomers may
- * not drive out who is being served. */
+/* The longest unused one that may be evicted, or NULL. Once a quarter of all is
+ * not ready, one of these: newcomers may not drive out who is served. */
 struct conn *conns_oldest(const struct conns *);
 
 /* The same among those of a peer; n gets how many the peer has. Priority
