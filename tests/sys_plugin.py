@@ -536,6 +536,23 @@ def test_plugins_of_another_transport_are_loaded():
 
 # ---- one that behaves, in every way that it may ----
 
+def test_what_the_host_tells():
+    """a plugin is told who it is to be, where paths begin, and the time"""
+    before = time.monotonic_ns()
+    with In(odd_conf) as d:
+        (line,) = [s for s in d.stderr_text().splitlines()
+                   if "odd: host" in s]
+        told = dict(w.split("=") for w in line.split("host ")[1].split())
+        assert before < int(told.pop("now_ns")) < time.monotonic_ns()
+        version = subprocess.run(
+            [d.program, "-V"], capture_output=True, text=True).stdout.split()
+        assert told.pop("version") in version, version
+        assert os.path.samefile(told.pop("folder"), d.dir)
+        assert told == {"abi": "1", "revision": "1", "transport": "u1",
+                        "type": "odd"}, told
+
+
+
 def test_a_handshake_of_its_own():
     """nothing is served before a plugin has begun a connection; who does not
     finish that is closed in time"""
@@ -750,14 +767,18 @@ def test_hang_at_load():
 
 def test_wrong_results():
     """results that cannot be end the connection; an overrun the worker"""
-    for how, words in (("none", "recv() of its plugin was done with no byte"),
-                       ("nonsense", "recv() of its plugin came to 17"),
-                       ("fail", "its plugin does not say why")):
-        with crash_case(how, "recv", args=["--log", "debug"]) as d:
+    cases = (("recv", "none", "recv() of its plugin was done with no byte"),
+             ("recv", "nonsense", "recv() of its plugin came to 17"),
+             ("recv", "fail", "its plugin does not say why"),
+             ("send", "fail", "its plugin does not say why"),
+             ("send", "eof", "Connection reset by peer"),
+             ("send", "wantread", "send() of its plugin wants to read"))
+    for call, how, words in cases:
+        with crash_case(how, call, args=["--log", "debug"]) as d:
             d.wait_state("up")
             pid = d.worker_pid("u1")
             with d.client() as m:
-                m.send(b"x")
+                m.send(m.adu(bytes.fromhex("0300000001")))
                 assert m.closed(), how
             assert d.worker_pid("u1") == pid
             assert f'why="{words}' in d.stderr_text(), d.stderr_text()

@@ -186,7 +186,7 @@ check_transport(struct plugins *ps, const struct plugin *p,
 		return refuse(ps,
 		    "%s: a transport of it is %zu bytes and not the %zu that "
 		    "are known: it was built for another version of Holdfast",
-		    p->path, theirs->size, sizeof(*t));
+		    p->file, theirs->size, sizeof(*t));
 	lacks = t->name == NULL || t->name[0] == '\0' ? "name"
 	    : t->listen == NULL                       ? "listen"
 	    : t->accept == NULL                       ? "accept"
@@ -195,7 +195,7 @@ check_transport(struct plugins *ps, const struct plugin *p,
 						      : NULL;
 	if (lacks == NULL)
 		return 0;
-	return refuse(ps, "%s: a transport of it has no %s", p->path, lacks);
+	return refuse(ps, "%s: a transport of it has no %s", p->file, lacks);
 }
 
 static int
@@ -207,18 +207,29 @@ check_table(struct plugins *ps, struct plugin *p, const struct hf_plugin *t)
 		return refuse(ps,
 		    "%s: built for version %u of the plugin interface; this "
 		    "is version %d",
-		    p->path, t->abi, HF_PLUGIN_ABI);
+		    p->file, t->abi, HF_PLUGIN_ABI);
 	if (!take(&p->table, sizeof(p->table),
 		UP_TO(struct hf_plugin, transports), t, t->size))
 		return refuse(ps,
 		    "%s: its table is %zu bytes and not the %zu that are "
 		    "known: it was built for another version of Holdfast",
-		    p->path, t->size, sizeof(p->table));
+		    p->file, t->size, sizeof(p->table));
 	for (size_t i = 0;
 	     p->table.transports != NULL && p->table.transports[i] != NULL; i++)
 		if (check_transport(ps, p, p->table.transports[i], &copy) == -1)
 			return -1;
 	return 0;
+}
+
+/* The linker's words begin with the whole path. */
+static int
+refuse_object(struct plugins *ps, const struct plugin *p, const char *words)
+{
+	size_t folder = (size_t)(p->file - p->path);
+
+	if (strncmp(words, p->path, folder) == 0)
+		words += folder;
+	return refuse(ps, "%s", words);
 }
 
 static int
@@ -229,17 +240,17 @@ load(struct plugins *ps, struct plugin *p)
 
 	p->so = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
 	if (p->so == NULL)
-		return refuse(ps, "%s", dlerror());
+		return refuse_object(ps, p, dlerror());
 	*(void **)&entry = dlsym(p->so, "holdfast_plugin");
 	if (entry == NULL)
 		return refuse(ps,
 		    "%s: no plugin: it has no function holdfast_plugin",
-		    p->path);
+		    p->file);
 	plugin_call(p);
 	table = entry(&p->host);
 	if (table == NULL)
 		return refuse(
-		    ps, "%s: does not serve: %s", p->path, plugin_why(p));
+		    ps, "%s: does not serve: %s", p->file, plugin_why(p));
 	if (check_table(ps, p, table) == -1)
 		return -1;
 	log_debug("plugin loaded path=%s", p->path);
@@ -269,6 +280,8 @@ plugins_load(struct worker *w)
 
 		p->all = ps;
 		p->path = t->plugins.at[ps->n];
+		p->file = strrchr(p->path, '/');
+		p->file = p->file != NULL ? p->file + 1 : p->path;
 		host_init(p, t);
 		if (load(ps, p) == -1)
 			return -1;
@@ -350,7 +363,7 @@ plugins_transport(struct worker *w, struct hf_transport *ops)
 	}
 	if (types.again != NULL) {
 		refuse(ps, "the type \"%.60s\" is served twice, by %s and %s",
-		    wanted, types.found->path, types.again->path);
+		    wanted, types.found->file, types.again->file);
 		return NULL;
 	}
 	return check_transport(ps, types.found, types.ops, ops) == 0

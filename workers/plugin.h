@@ -16,7 +16,7 @@ enum { PLUGIN_WORDS = 400 };
 struct plugin {
 	struct hf_host host; /* what it sees of us */
 	struct plugins *all;
-	const char *path;
+	const char *path, *file; /* the last part of it, for words */
 	void *so;
 	struct hf_plugin table; /* a copy, as long as ours */
 	char words[PLUGIN_WORDS]; /* of fail(), or "" */

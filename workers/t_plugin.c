@@ -115,6 +115,14 @@ custom_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
 	*n = 0;
 	plugin_call(cu->plugin);
 	io = cu->ops.send(c->session, buf, len, n);
+	if (io == HF_IO_EOF) {
+		errno = ECONNRESET;
+		io = HF_IO_FAIL;
+	} else if (io == HF_IO_WANT_READ) { /* there is no waiting for that */
+		snprintf(cu->plugin->words, sizeof(cu->plugin->words),
+		    "send() of its plugin wants to read");
+		io = HF_IO_FAIL;
+	}
 	return moved(c, "send", io, *n, len);
 }
 

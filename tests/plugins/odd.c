@@ -71,6 +71,12 @@ odd_listen(struct hf_listener *l)
 		l->fd = 4000;
 		return 0;
 	}
+	l->host->log(l->host, HF_INFO,
+	    "host abi=%u revision=%u version=%s transport=%s type=%s "
+	    "folder=%s now_ns=%llu",
+	    l->host->abi, l->host->revision, l->host->version,
+	    l->host->transport, l->host->type, l->host->folder,
+	    (unsigned long long)l->host->now_ns(l->host));
 	snprintf(path, sizeof(path), "%s", l->host->listen);
 	memcpy(at.sun_path, path, sizeof(path));
 	unlink(path);
@@ -173,7 +179,9 @@ odd_send(struct hf_conn *c, const uint8_t *buf, size_t len, size_t *n)
 	ssize_t gone;
 
 	if (goes_wrong("send"))
-		return HF_IO_FAIL;
+		return strcmp(how, "eof") == 0     ? HF_IO_EOF
+		    : strcmp(how, "wantread") == 0 ? HF_IO_WANT_READ
+						   : HF_IO_FAIL;
 	if (by_bytes && turn++ % 3 == 0)
 		return HF_IO_WANT_WRITE;
 	gone = send(c->fd, buf, by_bytes ? 1 : len, MSG_NOSIGNAL);

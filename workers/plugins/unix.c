@@ -124,12 +124,22 @@ is_stale(void)
 	return stale;
 }
 
+/* Makes the file with its mode: to change that afterwards would be to trust
+ * that it is still the same file. */
+static int
+bind_once(int fd)
+{
+	mode_t was = umask(MODE_MAX & ~unix_.mode);
+	int rc = bind(fd, (struct sockaddr *)&unix_.at, unix_.at_len);
+
+	umask(was);
+	return rc;
+}
+
 static int
 bind_it(int fd)
 {
-	struct sockaddr *at = (struct sockaddr *)&unix_.at;
-
-	if (bind(fd, at, unix_.at_len) == 0)
+	if (bind_once(fd) == 0)
 		return 0;
 	if (errno != EADDRINUSE || is_abstract())
 		return -1;
@@ -139,20 +149,21 @@ bind_it(int fd)
 	}
 	return unlink(unix_.at.sun_path) == -1 && errno != ENOENT
 	    ? -1
-	    : bind(fd, at, unix_.at_len);
+	    : bind_once(fd);
 }
 
-/* Nobody can connect before listen(), so nobody slips in before this. */
+/* Gives the file to the group and remembers it. Nobody can connect before
+ * listen(), so nobody slips in before this. */
 static int
-restrict_file(void)
+own_file(void)
 {
 	const char *path = unix_.at.sun_path;
 	struct stat st;
 
 	if (is_abstract())
 		return 0;
-	if (chown(path, (uid_t)-1, unix_.group) == -1 ||
-	    chmod(path, unix_.mode) == -1 || lstat(path, &st) == -1)
+	if (lchown(path, (uid_t)-1, unix_.group) == -1 ||
+	    lstat(path, &st) == -1)
 		return -1;
 	unix_.dev = st.st_dev;
 	unix_.ino = st.st_ino;
@@ -169,7 +180,7 @@ unix_listen(struct hf_listener *l)
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd != -1 && bind_it(fd) == 0) {
-		if (restrict_file() == 0 && listen(fd, BACKLOG) == 0) {
+		if (own_file() == 0 && listen(fd, BACKLOG) == 0) {
 			l->fd = fd;
 			return 0;
 		}
