@@ -19,7 +19,7 @@ from sysutil import Daemon
 
 FRAMERS = ("socket", "tls", "rtu", "ascii")
 # line: a pty; pipe: a serial transport whose port is a socket
-KINDS = ("tcp", "udp", "line", "pipe", "unix")
+KINDS = ("tcp", "tls", "udp", "line", "pipe", "unix")
 STREAMS = ("tcp", "tls", "pipe", "unix")
 
 

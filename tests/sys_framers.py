@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any framer on any transport: one daemon serves every pair at once, from
 the same registers, and each of them is asked the same things."""
+import asyncio
 import struct
 import sys
 import time
@@ -222,11 +223,42 @@ def pymodbus_client(e, kind, framer):
                                       ModbusSocketFramer)
     framers = {"socket": ModbusSocketFramer, "tls": ModbusSocketFramer,
                "rtu": ModbusRtuFramer, "ascii": ModbusAsciiFramer}
+    to = {"host": "127.0.0.1", "port": e.daemon.port(kind + "-" + framer),
+          "framer": framers[framer], "timeout": 5}
+    if kind == "tls":
+        # its other one waits for the socket while TLS has the bytes already
+        return InTurn(lambda: client.AsyncModbusTlsClient(
+            **to, sslctx=e.context, server_hostname="127.0.0.1"))
     make = {"tcp": client.ModbusTcpClient, "pipe": client.ModbusTcpClient,
-            "tls": client.ModbusTlsClient, "udp": client.ModbusUdpClient}
-    more = {"sslctx": e.context} if kind == "tls" else {}
-    return make[kind]("127.0.0.1", port=e.daemon.port(kind + "-" + framer),
-                      framer=framers[framer], timeout=5, **more)
+            "udp": client.ModbusUdpClient}
+    return make[kind](**to)
+
+
+class InTurn:
+    """An asynchronous client whose calls are waited for."""
+
+    def __init__(self, make):
+        self.loop = asyncio.new_event_loop()
+        self.client = self.wait(self.made(make))
+
+    @staticmethod
+    async def made(make):
+        return make()
+
+    def wait(self, what):
+        return self.loop.run_until_complete(asyncio.wait_for(what, 10))
+
+    def connect(self):
+        self.wait(self.client.connect())
+        return self.client.connected
+
+    def close(self):
+        self.wait(self.client.close())
+        self.loop.close()
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: self.wait(
+            getattr(self.client, name)(*args, **kwargs))
 
 
 def pymodbus_asks(c, at):

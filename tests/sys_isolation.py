@@ -23,7 +23,7 @@ from peers import Late, fc3, fc16  # noqa: E402
 KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
               if a.startswith("--kills=")), 6)
 # what each transport speaks here
-PAIRS = [("tcp", "socket"), ("udp", "socket"), ("line", "rtu"),
+PAIRS = [("tcp", "socket"), ("tls", "tls"), ("udp", "socket"), ("line", "rtu"),
          ("pipe", "ascii"), ("unix", "socket")]
 BLOCK = 60  # registers that one client always writes together
 PACE_S = 0.001  # between two steps of a client
