@@ -58,6 +58,18 @@ unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 	    ctx, node, "unknown key \"%s\" in %s%s", node->key, what, hint);
 }
 
+/* True if a kind that comes before this one includes it: "serial" is also
+ * "serial on a socket". */
+static bool
+included(const char *const *kinds, unsigned flags, unsigned kind)
+{
+	for (unsigned i = 0; i < kind; i++)
+		if (!(flags & (unsigned)CONF_NOT_TCP << i) &&
+		    same_start(kinds[i], kinds[kind]))
+			return true;
+	return false;
+}
+
 /* Which kinds a key is for, "tls", "tcp, tls or udp". Lies in buf. */
 static const char *
 kinds_of(
@@ -66,7 +78,10 @@ kinds_of(
 	size_t left = 0, len = 0;
 
 	for (unsigned i = 0; section->kinds[i] != NULL; i++)
-		left += !(flags & (unsigned)CONF_NOT_TCP << i);
+		if (included(section->kinds, flags, i))
+			flags |= (unsigned)CONF_NOT_TCP << i;
+		else
+			left += !(flags & (unsigned)CONF_NOT_TCP << i);
 	buf[0] = '\0';
 	for (unsigned i = 0; section->kinds[i] != NULL; i++) {
 		if (flags & (unsigned)CONF_NOT_TCP << i)

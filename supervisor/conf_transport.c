@@ -161,6 +161,13 @@ has_plugins(const struct jsonc_node *node)
 	return list != NULL && (list->type != JSONC_ARRAY || list->in.n > 0);
 }
 
+/* True for those framers that people take for types. */
+static bool
+means_line(const char *type)
+{
+	return strcmp(type, "rtu") == 0 || strcmp(type, "ascii") == 0;
+}
+
 /* What a transport whose type is missing or unknown was probably meant to be,
  * so that its other keys are not told to be wrong as well. */
 static enum conf_type
@@ -169,8 +176,11 @@ guess_type(const struct jsonc_node *node, const struct jsonc_node *type)
 	const char *const *words = type_key()->words;
 	const char *near = NULL;
 
-	if (type != NULL && type->type == JSONC_STRING)
+	if (type != NULL && type->type == JSONC_STRING) {
+		if (means_line(type->text))
+			return CONF_SERIAL;
 		near = near_name(type->text, words, CONF_CUSTOM);
+	}
 	for (int i = 0; near != NULL && words[i] != NULL; i++)
 		if (words[i] == near)
 			return (enum conf_type)i;
@@ -219,7 +229,12 @@ conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	for (int i = 0; i < CONF_CUSTOM; i++)
 		names[i] = key->words[i];
-	conf_hint(hint, node->text, names, CONF_CUSTOM);
+	if (means_line(node->text))
+		snprintf(hint, sizeof(hint),
+		    "; did you mean \"serial\" with \"framer\": \"%s\"?",
+		    node->text);
+	else
+		conf_hint(hint, node->text, names, CONF_CUSTOM);
 	conf_fault(ctx, node,
 	    "\"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", or what "
 	    "one of \"plugins\" serves, not \"%.60s\"%s",

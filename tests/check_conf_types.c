@@ -263,8 +263,7 @@ static const struct {
 	    "is for tls" },
 	{ T(TCP ",\"port\":502"),
 	    "2:45: \"port\" does not apply to transport \"t\", which is tcp: "
-	    "it is for serial or serial on a socket; did you mean "
-	    "\"listen\"?" },
+	    "it is for serial; did you mean \"listen\"?" },
 	{ T(LINE ",\"listen\":\"127.0.0.1:502\""),
 	    "2:41: \"listen\" does not apply to transport \"t\", which is "
 	    "serial: it is for tcp, tls, udp or a plugin's; did you mean "
@@ -300,6 +299,15 @@ static const struct {
 	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
 	    "or what one of \"plugins\" serves, not \"seral\"; did you mean "
 	    "\"serial\"?" },
+	{ T("\"type\":\"rtu\",\"port\":\"/dev/null\",\"baudrate\":300"),
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "or what one of \"plugins\" serves, not \"rtu\"; did you mean "
+	    "\"serial\" with \"framer\": \"rtu\"?" },
+	{ T("\"type\":\"ascii\""),
+	    "2:5: \"port\" is missing in transport \"t\"\n"
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "or what one of \"plugins\" serves, not \"ascii\"; did you mean "
+	    "\"serial\" with \"framer\": \"ascii\"?" },
 	{ T("\"type\":\"unix\",\"plugins\":[],\"listen\":\"127.0.0.1:0\""),
 	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
 	    "or what one of \"plugins\" serves, not \"unix\"" },
