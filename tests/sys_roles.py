@@ -4,6 +4,7 @@
 against the rules, and every refusal is answered, counted, logged and told."""
 import json
 import os
+import select
 import subprocess
 import sys
 
@@ -194,6 +195,40 @@ def test_clients_show_their_roles():
         rows = [line.split("\t")
                 for line in d.cli("clients").stdout.splitlines()]
         assert sorted(row[6] for row in rows) == ['""', VIEWER], rows
+
+
+def watched(d, form):
+    """What holdfast watch says of a refusal; it is started first, and takes
+    its time."""
+    process = subprocess.Popen(
+        [os.path.join(sysutil.BUILD, "holdfast"), "-o", form, "watch",
+         "connections"], env=d.env, stdout=subprocess.PIPE, text=True)
+    try:
+        found = []
+
+        def told():
+            with Client(d, pki.issue("rude", roles=["a\x1b[2Jb"])) as m:
+                m.request(b"\x06\x00\x00\x00\x01", unit=2)
+            while select.select([process.stdout], [], [], 0.1)[0]:
+                found.append(process.stdout.readline())
+                if "refused" in found[-1]:
+                    return True
+            return False
+        wait_for(told, what="a line about the refusal")
+        return found[-1].rstrip("\n")
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def test_watch_shows_refusals_and_no_role_can_move_the_cursor():
+    with sysutil.Daemon(two_devices()) as d:
+        for form in ("table", "csv"):
+            line = watched(d, form)
+            assert line.endswith(" role=a?[2Jb unit=2 fc=6"), repr(line)
+        d.wait_stderr('role="a')
+        assert "\x1b" not in d.stderr_text()
 
 
 def test_a_flood_of_refusals_is_counted_but_not_logged():

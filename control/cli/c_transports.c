@@ -64,15 +64,6 @@ cli_restart(struct cli *cli, int argc, char **argv)
 
 /* ---- connections ---- */
 
-/* The NULL role must be told from there being no roles at all. */
-static const char *
-role_text(const json_t *role)
-{
-	const char *text = json_string_value(role);
-
-	return text != NULL && text[0] == '\0' ? "\"\"" : print_text(role);
-}
-
 int
 cli_clients(struct cli *cli, int argc, char **argv)
 {
@@ -103,7 +94,7 @@ cli_clients(struct cli *cli, int argc, char **argv)
 		cells[3] = print_span(now > since ? now - since : 0);
 		cells[4] = print_text(json_object_get(conn, "requests"));
 		cells[5] = print_text(json_object_get(conn, "last_fc"));
-		cells[6] = role_text(json_object_get(conn, "role"));
+		cells[6] = print_role(json_object_get(conn, "role"));
 		print_row(&p, cells);
 	}
 	print_flush(&p);

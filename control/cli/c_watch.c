@@ -88,8 +88,13 @@ print_line(const struct watch *w, const json_t *event, const char *what,
 	format_time(event, at, sizeof(at));
 	columns[0] = at;
 	if (print_is_table(w->cli)) {
+		/* peers and roles are as others have called themselves */
+		char *plain = print_harmless(who);
+
 		printf("%s  %-20s  %s%s%s  %s\n", at, what, from,
-		    from[0] != '\0' ? " -> " : "", to, who);
+		    from[0] != '\0' ? " -> " : "", to,
+		    plain != NULL ? plain : "?");
+		free(plain);
 	} else {
 		/* rows without their heading */
 		print_init(&p, w->cli, heading, raw ? 2 : HEADINGS, -1);
@@ -183,13 +188,31 @@ show_change(struct watch *w, const char *topic, uint64_t seq,
 
 /* ---- the others ---- */
 
+/* What is worth telling of a connection's event, in text. */
+static void
+about_connection(const json_t *event, char *text, size_t size)
+{
+	const json_t *peer = json_object_get(event, "peer");
+	const json_t *fc = json_object_get(event, "fc");
+
+	if (fc == NULL)
+		snprintf(text, size, "%s",
+		    print_text(
+			peer != NULL ? peer : json_object_get(event, "why")));
+	else
+		snprintf(text, size, "%s role=%s unit=%s fc=%s",
+		    print_text(peer),
+		    print_role(json_object_get(event, "role")),
+		    print_text(json_object_get(event, "unit")), print_text(fc));
+}
+
 static void
 show_notice(
     struct watch *w, const char *topic, uint64_t seq, const json_t *event)
 {
 	const json_t *was = json_object_get(event, "was");
 	const json_t *what = json_object_get(event, "event");
-	const json_t *peer = json_object_get(event, "peer");
+	char about[256];
 
 	if (print_is_json(w->cli))
 		print_event(topic, seq, event);
@@ -197,12 +220,11 @@ show_notice(
 		print_line(w, event, topic, print_text(was),
 		    print_text(json_object_get(event, "state")),
 		    print_text(json_object_get(event, "why")));
-	else if (what != NULL)
+	else if (what != NULL) {
+		about_connection(event, about, sizeof(about));
 		print_line(w, event, print_text(json_object_get(event, "id")),
-		    "", print_text(what),
-		    print_text(
-			peer != NULL ? peer : json_object_get(event, "why")));
-	else
+		    "", print_text(what), about);
+	} else
 		print_line(w, event, topic, "",
 		    print_text(json_object_get(event, "level")),
 		    print_text(json_object_get(event, "line")));

@@ -50,6 +50,14 @@ print_text(const json_t *json)
 }
 
 const char *
+print_role(const json_t *role)
+{
+	const char *text = json_string_value(role);
+
+	return text != NULL && text[0] == '\0' ? "\"\"" : print_text(role);
+}
+
+const char *
 print_span(double s)
 {
 	char *text = next_text();
@@ -119,9 +127,8 @@ print_init(struct print *p, struct cli *cli, const char *const *columns,
 	};
 }
 
-/* A copy in which no byte can move a cursor or change a colour. */
-static char *
-harmless(const char *cell)
+char *
+print_harmless(const char *cell)
 {
 	char *copy = strdup(cell);
 
@@ -141,7 +148,7 @@ print_row(struct print *p, const char *const *cells)
 		return;
 	p->cells = all;
 	for (size_t i = 0; i < n; i++)
-		all[p->ncells++] = harmless(cells[i]);
+		all[p->ncells++] = print_harmless(cells[i]);
 }
 
 /* How many columns of a terminal a text takes: bytes that begin characters. */

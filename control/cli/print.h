@@ -53,4 +53,11 @@ const char *print_text(const json_t *);
 /* Seconds as "3d 4h", "12m 5s", "0.4s"; good as print_text() is. */
 const char *print_span(double s);
 
+/* A connection's role: the NULL role is not as if there were no roles. */
+const char *print_role(const json_t *);
+
+/* A copy in which no byte can move a cursor or change a colour; free() it. NULL
+ * if there is no memory. */
+char *print_harmless(const char *);
+
 #endif
