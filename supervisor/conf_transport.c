@@ -295,6 +295,17 @@ conf_transport_skip(const struct conf_transport *t)
 	return (unsigned)CONF_NOT_TCP << t->type;
 }
 
+/* What relative paths of a file begin with. */
+static char *
+folder_of(const struct jsonc_doc *doc)
+{
+	char *path = conf_absolute(doc, ".");
+	size_t len = strlen(path) - 1; /* without the dot */
+
+	path[len > 1 ? len - 1 : len] = '\0';
+	return path;
+}
+
 static void
 read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 {
@@ -309,7 +320,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		    "\"_\" and \"-\", at most 40",
 		    node->key);
 	t.type = type_of(node);
-	t.folder = conf_absolute(node->doc, ".");
+	t.folder = folder_of(node->doc);
 	t.framer = mem_text(default_framer[t.type]);
 	t.silent_units = t.type == CONF_SERIAL;
 	t.serial.stopbits = 1;

@@ -14,10 +14,10 @@
  *
  * How this grows. HF_PLUGIN_ABI changes when what is here changes its place or
  * meaning; a plugin of another number is refused. Else structs only get new
- * members behind the old ones. Those that a plugin gives begin with their
- * size: what it has not filled in is NULL, so an older plugin goes on working,
- * and a newer one that uses what the host does not know is refused. What those
- * that the host gives have gained, host->revision counts.
+ * members behind the old ones. Those that a plugin gives say their size: what
+ * it has not filled in is NULL, so an older plugin goes on working, and a newer
+ * one that uses what the host does not know is refused. What those that the
+ * host gives have gained, host->revision counts.
  */
 
 #include <stddef.h>
@@ -43,8 +43,7 @@ struct hf_host {
 	const char *transport; /* its name in the configuration */
 	const char *type; /* what the configuration calls its type */
 	const char *listen; /* as it stands there; NULL without */
-	const char
-	    *folder; /* where relative paths begin: the configuration's */
+	const char *folder; /* where relative paths begin */
 	/* The value that "options" has for a name, NULL without. Numbers and
 	 * true and false come as text. An option that nobody has asked for
 	 * once the transport listens is a mistake of the configuration. */
