@@ -651,6 +651,8 @@ START_TEST(paths_are_relative_to_the_file_that_names_them)
 	check_path(c->transports[0].tls.password_file, "s.key");
 	check_path(c->transports[0].plugins.at[0], "x.so");
 	check_path(c->transports[1].serial.port, "tty");
+	*strrchr(port, '/') = '\0';
+	ck_assert_str_eq(c->transports[0].folder, port);
 	conf_free(c);
 }
 END_TEST
