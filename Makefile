@@ -87,7 +87,7 @@ $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
 	@mkdir -p $(@D)
 	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
 
-$(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
+$(O)/parts/certs.so: $(call obj,$(SRC_CERTS) workers/proto/role.c)
 	@mkdir -p $(@D)
 	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
 

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 
+import certs as authority
 import sysutil
 from sysutil import BUILD, Daemon, wait_for
 
@@ -319,15 +320,23 @@ def test_show_tells_what_is_wrong():
         path = other_certificate(d, "printable",
                                  OID + "=ASN1:PRINTABLESTRING:viewer\n")
         got = fields(path)
-        assert got[1, "note"] == ["a role that is no UTF8String"], got
+        assert got[1, "note"] == ["its role is no UTF8String"], got
         assert (1, "role") not in got
-        path = other_certificate(d, "long", OID + "=ASN1:UTF8String:"
-                                 + "r" * 200 + "\n")
-        assert fields(path)[1, "role"] == ["r" * 200]
-        path = other_certificate(d, "trailing", OID + "=DER:0c0176ff\n")
-        assert "UTF8String" in fields(path)[1, "note"][0]
-        path = other_certificate(d, "empty", OID + "=DER:0c\n")
-        assert "UTF8String" in fields(path)[1, "note"][0]
+        for name, value, words in [
+                ("long", "ASN1:UTF8String:" + "r" * 65, "too long"),
+                ("trailing", "DER:0c0176ff", "not one UTF8String"),
+                ("cut", "DER:0c", "cut off"),
+                ("empty", "DER:0c00", "empty"),
+                ("latin1", "DER:0c02e4f6", "no UTF-8")]:
+            got = fields(other_certificate(d, name, f"{OID}={value}\n"))
+            assert got[1, "note"] == ["its role is " + words], got
+            assert (1, "role") not in got
+        ca = authority.Authority(d.dir, "other")
+        two = ca.issue("two", roles=("viewer", "operator"))
+        said = certs("show", two.path, code=66).stderr
+        assert "Duplicate extension" in said, said
+        got = fields(ca.issue("early", start_s=3600).path)
+        assert got[1, "note"] == ["not valid yet", "no role"], got
         path = other_certificate(d, "old", OID + "=ASN1:UTF8String:viewer\n",
                                  "-days", "-1")
         got = fields(path)

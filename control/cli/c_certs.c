@@ -12,6 +12,7 @@
 
 #include "control/cli/certs/certs.h"
 #include "control/cli/print.h"
+#include "control/jtext.h"
 #include "supervisor/near.h"
 #include "supervisor/proc.h"
 
@@ -112,9 +113,7 @@ take_line(void *arg, unsigned n, const char *field, const char *value)
 		values = json_array();
 		json_object_set_new(crt, field, values);
 	}
-	/* what is no UTF-8 cannot be JSON either */
-	json_array_append_new(
-	    values, json_string(value) != NULL ? json_string(value) : NULL);
+	json_array_append_new(values, jtext_bytes(value, strlen(value)));
 }
 
 static int

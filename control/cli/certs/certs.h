@@ -15,15 +15,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "workers/proto/role.h"
+
 enum {
 	CERTS_WHY = 400, /* of a sentence that says what went wrong */
-	CERTS_NAME_MAX = 64, /* of a client, and so of its role */
+	CERTS_NAME_MAX = MB_ROLE_MAX, /* of a client, and so of its role */
 	CERTS_DAYS = 365, /* for which they are good, if nobody says */
 	CERTS_DAYS_MAX = 36500,
 };
-
-/* The role is in this extension, as an ASN.1 UTF8String. */
-#define CERTS_ROLE_OID "1.3.6.1.4.1.50316.802.1"
 
 /* How it went; the values are exit codes of the command line. */
 enum certs_rc {

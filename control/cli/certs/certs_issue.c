@@ -176,7 +176,7 @@ set_role(gnutls_x509_crt_t crt, const char *role)
 	der[1] = (unsigned char)len;
 	memcpy(der + 2, role, len);
 	return gnutls_x509_crt_set_extension_by_oid(
-	    crt, CERTS_ROLE_OID, der, 2 + len, 0);
+	    crt, MB_ROLE_OID, der, 2 + len, 0);
 }
 
 /* What distinguishes one that is no authority. */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TEXT_MAX = 1024, ROLE_MAX = 256, DER_UTF8STRING = 0x0c };
+enum { TEXT_MAX = 1024 };
 
 /* Where lines about one certificate go. */
 struct show {
@@ -103,32 +103,6 @@ show_dates(const struct show *s)
 		line(s, "note", "expired");
 }
 
-/* Copies a DER UTF8String; false if the extension is anything else. */
-static bool
-read_role(const gnutls_datum_t *der, char role[ROLE_MAX])
-{
-	const unsigned char *p = der->data;
-	size_t head = 2, len;
-
-	if (der->size < 2 || p[0] != DER_UTF8STRING)
-		return false;
-	len = p[1];
-	if (len == 0x81 && der->size > 2) {
-		head = 3;
-		len = p[2];
-		if (len < 0x80) /* DER has one way to say it */
-			return false;
-	} else if (len > 0x7f) {
-		return false;
-	}
-	if (der->size != head + len || len >= ROLE_MAX ||
-	    memchr(p + head, '\0', len) != NULL)
-		return false;
-	memcpy(role, p + head, len);
-	role[len] = '\0';
-	return true;
-}
-
 /* The extension with that number, if it holds a role. */
 static bool
 is_role(gnutls_x509_crt_t crt, unsigned i, bool *more)
@@ -140,14 +114,15 @@ is_role(gnutls_x509_crt_t crt, unsigned i, bool *more)
 	    gnutls_x509_crt_get_extension_info(crt, i, oid, &len, &critical);
 
 	*more = rc != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
-	return rc >= 0 && strcmp(oid, CERTS_ROLE_OID) == 0;
+	return rc >= 0 && strcmp(oid, MB_ROLE_OID) == 0;
 }
 
 static void
 show_role(const struct show *s)
 {
 	gnutls_datum_t der = { 0 };
-	char role[ROLE_MAX];
+	char role[MB_ROLE_MAX + 1];
+	const char *bad;
 	unsigned found = 0;
 	bool more = true;
 
@@ -157,15 +132,14 @@ show_role(const struct show *s)
 		found++;
 		if (gnutls_x509_crt_get_extension_data2(s->crt, i, &der) < 0)
 			continue;
-		if (read_role(&der, role))
-			line(s, "role", role);
-		else
-			line(s, "note", "a role that is no UTF8String");
+		bad = mb_role_parse(der.data, der.size, role);
+		line(
+		    s, bad == NULL ? "role" : "note", bad == NULL ? role : bad);
 		gnutls_free(der.data);
 		der.data = NULL;
 	}
 	if (found > 1)
-		line(s, "note", "more than one role");
+		line(s, "note", "it names more than one role");
 	if (found == 0 && !s->roleless)
 		line(s, "note", "no role");
 }
@@ -210,25 +184,45 @@ show_key(const struct show *s)
 	line(s, "key", text);
 }
 
-enum certs_rc
-certs_show(const char *path, certs_line_fn *fn, void *arg, char why[CERTS_WHY])
+/* All of a file: PEM, or one certificate in DER. */
+static enum certs_rc
+load(const char *path, gnutls_x509_crt_t **crt, unsigned *n, char *why)
 {
-	struct show s = { .line = fn, .arg = arg };
 	gnutls_datum_t data = { 0 };
-	gnutls_x509_crt_t *crt = NULL;
-	unsigned n = 0;
+	int rc;
 
 	if (gnutls_load_file(path, &data) < 0) {
 		snprintf(why, CERTS_WHY, "cannot read %s: %s", path,
 		    strerror(errno));
 		return CERTS_NO_INPUT;
 	}
-	if (gnutls_x509_crt_list_import2(
-		&crt, &n, &data, GNUTLS_X509_FMT_PEM, 0) < 0 &&
-	    gnutls_x509_crt_list_import2(
-		&crt, &n, &data, GNUTLS_X509_FMT_DER, 0) < 0)
-		n = 0;
+	rc =
+	    gnutls_x509_crt_list_import2(crt, n, &data, GNUTLS_X509_FMT_PEM, 0);
+	if (rc == GNUTLS_E_NO_CERTIFICATE_FOUND) {
+		rc = gnutls_x509_crt_list_import2(
+		    crt, n, &data, GNUTLS_X509_FMT_DER, 0);
+		if (rc < 0)
+			rc = GNUTLS_E_NO_CERTIFICATE_FOUND;
+	}
 	gnutls_free(data.data);
+	if (rc >= 0 && *n > 0)
+		return CERTS_OK;
+	/* such as an extension that is there twice: two roles */
+	snprintf(why, CERTS_WHY, "%s: %s", path,
+	    gnutls_strerror(rc < 0 ? rc : GNUTLS_E_NO_CERTIFICATE_FOUND));
+	return CERTS_NO_INPUT;
+}
+
+enum certs_rc
+certs_show(const char *path, certs_line_fn *fn, void *arg, char why[CERTS_WHY])
+{
+	struct show s = { .line = fn, .arg = arg };
+	gnutls_x509_crt_t *crt = NULL;
+	unsigned n = 0;
+	enum certs_rc rc = load(path, &crt, &n, why);
+
+	if (rc != CERTS_OK)
+		return rc;
 	for (unsigned i = 0; i < n; i++) {
 		s.n = i + 1;
 		s.crt = crt[i];
@@ -241,8 +235,5 @@ certs_show(const char *path, certs_line_fn *fn, void *arg, char why[CERTS_WHY])
 		gnutls_x509_crt_deinit(crt[i]);
 	}
 	gnutls_free(crt);
-	if (n > 0)
-		return CERTS_OK;
-	snprintf(why, CERTS_WHY, "%s holds no certificate", path);
-	return CERTS_NO_INPUT;
+	return CERTS_OK;
 }
