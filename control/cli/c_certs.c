@@ -94,15 +94,23 @@ struct shown {
 };
 
 static void
-take_line(void *arg, unsigned n, const char *field, const char *value)
+take_row(void *arg, unsigned n, const char *field, const char *value)
 {
 	struct shown *s = arg;
-	json_t *crt, *values;
 	char where[PATH_MAX + 16];
 	const char *cells[3] = { where, field, value };
 
 	snprintf(where, sizeof(where), "%s:%u", s->file, n);
 	print_row(&s->print, cells);
+}
+
+/* {"file": "...", "subject": ["..."], ...} for each certificate. */
+static void
+take_json(void *arg, unsigned n, const char *field, const char *value)
+{
+	struct shown *s = arg;
+	json_t *crt, *values;
+
 	if (n != s->n)
 		json_array_append_new(
 		    s->list, json_pack("{s:s}", "file", s->file));
@@ -129,11 +137,12 @@ show(struct cli *cli, const struct certs_part *part, int argc, char **argv)
 	for (int i = 0; i < argc && code == CERTS_OK; i++) {
 		s.file = argv[i];
 		s.n = 0;
-		code = (int)part->show(argv[i], take_line, &s, why);
+		code = (int)part->show(argv[i],
+		    print_is_json(cli) ? take_json : take_row, &s, why);
 	}
 	if (print_is_json(cli) && code == CERTS_OK)
 		print_json(s.list);
-	else if (!print_is_json(cli) && s.print.ncells > 0)
+	else if (s.print.ncells > 0)
 		print_flush(&s.print);
 	json_decref(s.list);
 	if (code != CERTS_OK)
