@@ -133,6 +133,16 @@ TRANSPORTS = (
 )
 
 
+def tls_role():
+    """Roles as certificates have them."""
+    for text in ("operator", "x", "r" * 64, "\u00e9\u0800\ud7ff\U0010ffff"):
+        data = text.encode()
+        for tag in (12, 19):
+            yield bytes([tag, len(data)]) + data
+        yield b"\x0c\x81" + bytes([len(data)]) + data
+        yield b"\x0c" + bytes([len(data)]) + data[:-1]
+
+
 def roles():
     """Files of roles, a NUL, and a request."""
     sample = open(os.path.join(CONF, "roles.json"), "rb").read()
@@ -203,6 +213,7 @@ SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
     "fuzz_roles": roles,
+    "fuzz_tls_role": tls_role,
     "fuzz_frame_mbap": lambda: frames(mbap),
     "fuzz_frame_rtu": lambda: frames(rtu),
     "fuzz_frame_ascii": lambda: frames(ascii_),

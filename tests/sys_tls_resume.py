@@ -151,6 +151,70 @@ def test_time_runs_out_for_sessions_too():
         unharmed(d)
 
 
+def whole_number(n):
+    return certs.tagged(2, n.to_bytes(n.bit_length() // 8 + 1, "big"))
+
+
+def aged(path, seconds):
+    """Makes a session of OpenSSL's look older than it is, and its ticket good
+    for as long as one likes."""
+    der = ssl.PEM_cert_to_DER_cert(
+        certs.read(path).replace("SSL SESSION PARAMETERS", "CERTIFICATE"))
+    body, at = b"", certs.element(der, 0)[0].start
+    while at < len(der):
+        inside, after = certs.element(der, at)
+        part = der[at:after]
+        if der[at] == 0xa1:  # when it began
+            part = certs.tagged(0xa1, whole_number(int(time.time()) - seconds))
+        elif der[at] == 0xa9:  # how long the ticket is good
+            part = certs.tagged(0xa9, whole_number(0x7fffffff))
+        body += part
+        at = after
+    text = ssl.DER_cert_to_PEM_cert(certs.tagged(0x30, body))
+    return text.replace("CERTIFICATE", "SSL SESSION PARAMETERS")
+
+
+def asked(d, request, n, *args, cert=None):
+    """What s_client is answered, as many bytes at most."""
+    p = tls_case.start_s_client(d, "-tls1_3", "-quiet", *args, cert=cert)
+    try:
+        p.stdin.write(request)
+        p.stdin.flush()
+        return p.stdout.read(n)
+    finally:
+        tls_case.end(p)
+
+
+READ = bytes.fromhex("000100000006010303e80001")
+REFUSED = bytes.fromhex("000100000003018301")
+
+
+def test_somebody_elses_ticket():
+    """an old ticket, which anybody may have overheard, makes nobody of who has
+    no certificate, although GnuTLS has unpacked the one in it"""
+    with daemon(roles={"operator": [{}], "": []},
+                client_cert="request") as d:
+        path = os.path.join(pki.dir, "stolen")
+        assert len(asked(d, READ, 11, "-sess_out", path)) == 11
+        # this one has the session's secret, too
+        fresh = asked(d, READ, 9, "-sess_in", path, cert=False)
+        assert fresh == bytes.fromhex("000100000005010302"), fresh
+        old = pki.file("aged", aged(path, 7200))
+        got = asked(d, READ, 9, "-sess_in", old, cert=False)
+        assert got == REFUSED, got
+        # who has one stands for that
+        assert asked(d, READ, 9, "-sess_in", old, cert=pki.plain) == REFUSED
+        assert asked(d, READ, 9, cert=False) == REFUSED
+        assert tls_case.stats(d)["handshakes_resumed"] == 1
+        unharmed(d)
+    with daemon() as d:
+        assert len(asked(d, READ, 11, "-sess_out", path)) == 11
+        old = pki.file("aged", aged(path, 7200))
+        assert asked(d, READ, 9, "-sess_in", old, cert=False) == b""
+        d.wait_stderr("certificate is missing")
+        assert tls_case.stats(d)["handshakes_resumed"] == 0
+
+
 # ---- files that change ----
 
 class Own:

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which child knows which secret, and files that only the parent may read. */
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/secret.h"
+#include "tests/suite.h"
+
+enum { TRANSPORTS = 3, TLS = 1 };
+
+static struct conf_transport transports[TRANSPORTS];
+static struct conf conf = { .transports = transports,
+	.ntransports = TRANSPORTS };
+static char key[40], word[40], none[] = "/nonexistent/key";
+static char *keys[] = { key, none };
+
+static void
+put(char path[40], const char *text, size_t len)
+{
+	int fd;
+
+	strcpy(path, "/tmp/check-secret-XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, len), (ssize_t)len);
+	close(fd);
+}
+
+static void
+setup(void)
+{
+	put(key, "the \0 key", 9);
+	put(word, "sesame\n", 7);
+	memset(transports, 0, sizeof(transports));
+	transports[TLS].type = CONF_TLS;
+	transports[TLS].tls.key.at = keys;
+	transports[TLS].tls.key.n = 2;
+	transports[TLS].tls.password_file = word;
+}
+
+static void
+teardown(void)
+{
+	unlink(key);
+	unlink(word);
+}
+
+static bool
+wiped(const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (at[i] != 0)
+			return false;
+	return true;
+}
+
+START_TEST(each_transport_has_a_ticket_key_of_its_own)
+{
+	uint8_t *t = secret_tickets(TRANSPORTS);
+
+	ck_assert_ptr_nonnull(t);
+	for (int i = 0; i < TRANSPORTS; i++) {
+		ck_assert(
+		    !wiped(t + i * PROC_TICKET_BYTES, PROC_TICKET_BYTES / 4));
+		for (int k = 0; k < i; k++)
+			ck_assert_mem_ne(t + i * PROC_TICKET_BYTES,
+			    t + k * PROC_TICKET_BYTES, PROC_TICKET_BYTES / 4);
+	}
+	free(t);
+	/* no transports are no failure */
+	t = secret_tickets(0);
+	ck_assert_ptr_nonnull(t);
+	free(t);
+}
+END_TEST
+
+START_TEST(a_child_keeps_its_own_ticket_key_alone)
+{
+	for (int i = -1; i < TRANSPORTS; i++) {
+		struct proc p = { .conf = &conf };
+		uint8_t *t = secret_tickets(TRANSPORTS);
+		uint8_t own[PROC_TICKET_BYTES];
+
+		memcpy(own, t + TLS * PROC_TICKET_BYTES, sizeof(own));
+		if (i >= 0) {
+			p.transport = &transports[i];
+			p.transport_index = (unsigned)i;
+		}
+		ck_assert_int_eq(secret_share(&p, t), 0);
+		ck_assert(wiped(t, TRANSPORTS * PROC_TICKET_BYTES));
+		if (i == TLS)
+			ck_assert_mem_eq(p.ticket_key, own, sizeof(own));
+		else
+			ck_assert(wiped(p.ticket_key, sizeof(p.ticket_key)));
+		ck_assert_int_eq(p.nfiles, i == TLS ? 3 : 0);
+		proc_files_wipe(&p);
+		free(t);
+	}
+}
+END_TEST
+
+START_TEST(files_are_kept_as_they_are_until_they_are_wiped)
+{
+	struct proc p = { .conf = &conf,
+		.transport = &transports[TLS],
+		.transport_index = TLS };
+	const uint8_t *at;
+	size_t len;
+
+	ck_assert_int_eq(secret_share(&p, NULL), 0);
+	at = proc_file(&p, key, &len);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_uint_eq(len, 9);
+	ck_assert_mem_eq(at, "the \0 key", 9);
+	at = proc_file(&p, word, &len);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_uint_eq(len, 7);
+	/* what could not be read says why, and what was not asked for */
+	ck_assert_ptr_null(proc_file(&p, none, &len));
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_ptr_null(proc_file(&p, "/etc/passwd", &len));
+	ck_assert_int_eq(errno, ENOENT);
+	proc_files_wipe(&p);
+	ck_assert_ptr_null(proc_file(&p, key, &len));
+}
+END_TEST
+
+START_TEST(what_is_no_key_at_all_is_not_read)
+{
+	struct proc p = { .conf = &conf,
+		.transport = &transports[TLS],
+		.transport_index = TLS };
+	char zeros[] = "/dev/zero", dir[] = "/tmp";
+	char *wrong[] = { zeros, dir };
+	size_t len;
+
+	transports[TLS].tls.key.at = wrong;
+	ck_assert_int_eq(secret_share(&p, NULL), 0);
+	ck_assert_ptr_null(proc_file(&p, zeros, &len));
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_ptr_null(proc_file(&p, dir, &len));
+	ck_assert_int_eq(errno, EISDIR);
+	proc_files_wipe(&p);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("secret");
+	TCase *tc = tcase_create("secret");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, each_transport_has_a_ticket_key_of_its_own);
+	tcase_add_test(tc, a_child_keeps_its_own_ticket_key_alone);
+	tcase_add_test(tc, files_are_kept_as_they_are_until_they_are_wiped);
+	tcase_add_test(tc, what_is_no_key_at_all_is_not_read);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int
+main(void)
+{
+	return suite_run(make_suite());
+}
