@@ -466,6 +466,8 @@ def memory_of(pid):
             if not access.startswith("rw") or "/dev/shm" in line:
                 continue
             start, end = (int(n, 16) for n in span.split("-"))
+            if end - start > 1 << 28:  # a sanitizer's
+                continue
             try:
                 mem.seek(start)
                 found.append(mem.read(end - start))
