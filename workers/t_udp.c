@@ -25,6 +25,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "workers/conns.h"
 #include "workers/dgram.h"
@@ -62,7 +64,8 @@ struct udp {
 	uint64_t round;
 	struct frame frame;
 	struct event readable, writable, pause, sweep;
-	uint64_t sweep_ns; /* when the sweep is due, 0 never */
+	int sweep_fd;
+	bool armed; /* sweep_fd is */
 	uint64_t told_ns[TOLD_KINDS]; /* 0: never */
 	unsigned drained; /* rounds, while draining */
 };
@@ -142,20 +145,22 @@ admit(struct udp *u, const struct acl_peer *p)
 	return conns_open(cs, -1, p, acl_match(&conf->priority, p));
 }
 
-/* Arms the one timer for the peer that will be due first. */
+/* Arms the one timer for the peer that will be due first. It is a descriptor:
+ * an event with a time-out would have every wait of the loop set a timer in the
+ * kernel, for something that happens once in minutes. */
 static void
 sweep_arm(struct udp *u)
 {
-	uint64_t next = conns_next_ns(&u->conns), now = u->worker->now_ns, ms;
-	struct timeval tv;
+	uint64_t next = conns_next_ns(&u->conns);
+	struct itimerspec at = { .it_value = {
+				     .tv_sec = (time_t)(next / 1000000000),
+				     .tv_nsec = (long)(next % 1000000000),
+				 } };
 
-	if (next == 0 || u->sweep_ns != 0)
+	if (next == 0 || u->armed)
 		return;
-	u->sweep_ns = next;
-	ms = next > now ? (next - now) / 1000000 + 1 : 1;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	event_add(&u->sweep, &tv);
+	u->armed = true;
+	timerfd_settime(u->sweep_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static void
@@ -163,12 +168,14 @@ sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp *u = arg;
 	struct conn *c;
+	uint64_t times;
 	bool idle;
 
-	(void)fd;
 	(void)what;
 	worker_turn(u->worker);
-	u->sweep_ns = 0;
+	if (read(fd, &times, sizeof(times)) == -1)
+		return;
+	u->armed = false;
 	while ((c = conns_expired(&u->conns, &idle)) != NULL)
 		forget(u, c, "idle", &stats(u)->conns_idle);
 	sweep_arm(u);
@@ -373,10 +380,27 @@ writable(evutil_socket_t fd, short what, void *arg)
 /* ---- the transport ---- */
 
 static int
+events_add(struct udp *u, int fd)
+{
+	struct event_base *base = u->worker->base;
+
+	u->sweep_fd =
+	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	event_assign(&u->readable, base, fd, EV_READ | EV_PERSIST, readable, u);
+	event_assign(
+	    &u->writable, base, fd, EV_WRITE | EV_PERSIST, writable, u);
+	event_assign(&u->pause, base, -1, 0, resume, u);
+	event_assign(
+	    &u->sweep, base, u->sweep_fd, EV_READ | EV_PERSIST, sweep, u);
+	if (u->sweep_fd == -1 || event_add(&u->sweep, NULL) == -1)
+		return -1;
+	return event_add(&u->readable, NULL);
+}
+
+static int
 start(struct worker *w)
 {
 	struct udp *u = calloc(1, sizeof(*u));
-	int fd = w->proc->listen_fd;
 
 	w->why = "not enough memory";
 	if (u == NULL)
@@ -387,20 +411,12 @@ start(struct worker *w)
 	    conns_find_init(&u->conns) == -1)
 		return -1;
 	u->conns.idle_s = PEER_IDLE_S;
-	u->dgrams = dgrams_new(fd);
+	u->dgrams = dgrams_new(w->proc->listen_fd);
 	u->asked = calloc(u->conns.nconns, sizeof(*u->asked));
 	if (u->dgrams == NULL || u->asked == NULL)
 		return -1;
-	event_assign(
-	    &u->readable, w->base, fd, EV_READ | EV_PERSIST, readable, u);
-	event_assign(
-	    &u->writable, w->base, fd, EV_WRITE | EV_PERSIST, writable, u);
-	event_assign(&u->pause, w->base, -1, 0, resume, u);
-	event_assign(&u->sweep, w->base, -1, 0, sweep, u);
-	if (event_add(&u->readable, NULL) == 0)
-		return 0;
 	w->why = "cannot watch the socket";
-	return -1;
+	return events_add(u, w->proc->listen_fd);
 }
 
 static void
@@ -438,6 +454,7 @@ stop(struct worker *w)
 	event_del(&u->writable);
 	event_del(&u->pause);
 	event_del(&u->sweep);
+	close(u->sweep_fd);
 	for (int i = 0; i < CONN_CLASSES; i++)
 		while ((c = TAILQ_FIRST(&u->conns.use[i])) != NULL)
 			conns_close(&u->conns, c, "stopped", NULL);
