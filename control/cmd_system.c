@@ -91,6 +91,21 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 		call->result = json_object();
 }
 
+/* The transports that have been told to read their certificates again. */
+static json_t *
+refreshed(struct control *c)
+{
+	const struct conf *conf = c->proc->conf;
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < conf->ntransports; i++)
+		if (conf->transports[i].type == CONF_TLS &&
+		    atomic_load(&seg_transport(c->shm, (unsigned)i)->pid) != 0)
+			json_array_append_new(
+			    names, json_string(conf->transports[i].name));
+	return names;
+}
+
 /* Only what changes nothing is carried out while serving: anything else is
  * refused with what to do. */
 static void
@@ -99,8 +114,9 @@ reloaded(struct cmd_call *call, const struct ipc_msg *msg)
 	done(call, msg);
 	if (call->result != NULL)
 		json_object_update_new(call->result,
-		    json_pack("{s:[], s:[], s:[], s:[]}", "added", "removed",
-			"changed", "restarted"));
+		    json_pack("{s:[], s:[], s:[], s:[], s:o}", "added",
+			"removed", "changed", "restarted", "refreshed",
+			refreshed(call->control)));
 }
 
 void

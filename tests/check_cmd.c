@@ -583,7 +583,7 @@ static const struct {
 	{ "system.reload", IPC_RELOAD,
 	    ANSWER("1",
 		"\"result\":{\"added\":[],\"removed\":[],\"changed\":[],"
-		"\"restarted\":[]}") },
+		"\"restarted\":[],\"refreshed\":[]}") },
 };
 
 START_TEST(an_order_to_the_whole_daemon_is_answered_by_what_it_did)

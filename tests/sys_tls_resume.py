@@ -256,7 +256,7 @@ def again(d):
     words = "certificates have been read again"
     stay = "certificates stay what they were"
     before = [d.stderr_text().count(w) for w in (words, stay)]
-    d.rpc("system.reload")
+    assert d.rpc("system.reload")["refreshed"] == ["tls1"]
     wait_for(lambda: [d.stderr_text().count(w)
                       for w in (words, stay)] != before)
 
