@@ -545,6 +545,43 @@ START_TEST(good_messages_without_silences_are_no_overrun)
 }
 END_TEST
 
+START_TEST(what_ends_a_lump_too_long_for_one_message_is_answered)
+{
+	static const uint8_t data[250];
+
+	for (unsigned n = 200; n <= 250; n += 2) {
+		struct bytes b = { .len = 0 };
+
+		add_read(&b, 9, 100);
+		add_reply(&b, 9, data, (uint8_t)n);
+		add_write(&b, 1, data, 20);
+		for (size_t i = 0; _i == 1 && i < b.len; i++)
+			put(&b, i, 1);
+		if (_i == 0)
+			put(&b, 0, b.len);
+		ck_assert(!bus_quiet(&bus));
+		expect("o9 o9 1:16?");
+	}
+}
+END_TEST
+
+START_TEST(strays_behind_anothers_messages_hold_no_request_up)
+{
+	static const char stray[] = "\0\xff\0";
+
+	for (size_t n = 1; n <= 3; n++) {
+		struct bytes b = { .len = 0 };
+
+		add_read(&b, 9, 2);
+		add_reply(&b, 9, "abcd", 4);
+		add(&b, stray, n);
+		add_read(&b, 1, 1);
+		ck_assert(!say(&b));
+		expect("o9 bad 1:3?"); /* a bad end makes all of it bad */
+	}
+}
+END_TEST
+
 START_TEST(short_pieces_without_end_are_kept_in_bounds)
 {
 	struct bytes b = { .len = 0 };
@@ -675,6 +712,9 @@ main(void)
 	    tc, more_than_a_message_without_a_silence_is_an_overrun, 0, 2);
 	tcase_add_test(tc, the_longest_messages_are_no_overrun);
 	tcase_add_test(tc, good_messages_without_silences_are_no_overrun);
+	tcase_add_loop_test(
+	    tc, what_ends_a_lump_too_long_for_one_message_is_answered, 0, 2);
+	tcase_add_test(tc, strays_behind_anothers_messages_hold_no_request_up);
 	tcase_add_test(tc, short_pieces_without_end_are_kept_in_bounds);
 	tcase_add_loop_test(
 	    tc, a_good_request_after_anything_is_answered, 0, 4);

@@ -32,6 +32,7 @@
  *     looked at. Of those to us only the last is answered, and only if no more
  *     than a stray character or two follow: to the others the answer would be
  *     taken for the reply to what the master has asked since.
+ *     What is left and cannot go on is looked at by 4.
  *  3. What may still go on, as its function code has it, and has the address
  *     of a station that is served here or was heard before, is waited for.
  *     Nothing inside it is looked at.
@@ -266,33 +267,6 @@ shift(struct bus *b, unsigned n)
 	b->nlumps = b->len > 0 ? kept + 1 : 0;
 }
 
-/* Messages that follow each other without a silence. True if there were any:
- * what is left may be something unfinished. */
-static bool
-find_several(struct bus *b)
-{
-	unsigned last = b->lump[b->nlumps - 1], end = 0, from;
-	bool held, stray;
-
-	if (b->overrun)
-		return false;
-	end = walk(b, from = 0, &held);
-	if (end == 0 && last != 0)
-		end = walk(b, from = last, &held);
-	if (end == from)
-		return false;
-	stray = (held && b->mine[b->frame.unit] && b->len - end <= STRAY_MAX) ||
-	    !may_grow(b, b->in + end, b->len - end);
-	if (held)
-		tell_frame(b, end, stray);
-	shift(b, end);
-	if (stray) {
-		tell_bad(b, b->len);
-		clear(b);
-	}
-	return true;
-}
-
 /* A good request to us at the very end, see 4. */
 static bool
 find_last(struct bus *b)
@@ -313,6 +287,33 @@ find_last(struct bus *b)
 		return true;
 	}
 	return false;
+}
+
+/* Messages that follow each other without a silence. True if there were any:
+ * what is left may be something unfinished. */
+static bool
+find_several(struct bus *b)
+{
+	unsigned last = b->lump[b->nlumps - 1], end = 0, from;
+	bool held, stray;
+
+	if (b->overrun)
+		return false;
+	end = walk(b, from = 0, &held);
+	if (end == 0 && last != 0)
+		end = walk(b, from = last, &held);
+	if (end == from)
+		return false;
+	stray = (held && b->mine[b->frame.unit] && b->len - end <= STRAY_MAX) ||
+	    !may_grow(b, b->in + end, b->len - end);
+	if (held)
+		tell_frame(b, end, stray);
+	shift(b, end);
+	if (stray && !find_last(b)) {
+		tell_bad(b, b->len);
+		clear(b);
+	}
+	return true;
 }
 
 /* Drops lumps off the front that can come to nothing. True if one is left. */
@@ -413,7 +414,7 @@ bus_paused(struct bus *b)
 static void
 too_long(struct bus *b)
 {
-	unsigned last = b->lump[b->nlumps - 1], end;
+	unsigned last = b->lump[b->nlumps - 1], end, len;
 	bool held;
 
 	if (last != 0) {
@@ -423,7 +424,10 @@ too_long(struct bus *b)
 	}
 	if (!b->overrun && !b->strict) {
 		end = walk(b, 0, &held);
-		if (held)
+		len = (unsigned)b->frame.pdu_len + AROUND;
+		if (held && end == b->len && end > len)
+			end -= len; /* silence may follow it */
+		else if (held)
 			tell_frame(b, end, false);
 		shift(b, end);
 		if (end != 0)

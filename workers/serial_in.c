@@ -44,6 +44,7 @@ serve(struct serial *s, const struct frame *f, const uint8_t *adu, bool answer)
 	batch_half(s->conn->rec.shm)->op = s->peer.op + n + 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	s->peer.asked = 0;
+	serial_unsay(s); /* who asks again waits for this one */
 	len = link_answer(&s->link, &s->peer, f, adu, s->reply);
 	conns_used(&s->conns, s->conn);
 	s->reply_len = len;
