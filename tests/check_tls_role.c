@@ -79,7 +79,7 @@ parse(const char *der, size_t len, char role[TLS_ROLE_MAX + 1])
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy + 1, der, len);
 	memset(role, '?', TLS_ROLE_MAX + 1);
-	why = tls_role_parse(copy + 1, len, role);
+	why = mb_role_parse(copy + 1, len, role);
 	free(copy);
 	return why;
 }
@@ -140,7 +140,7 @@ certificate(const char *der, size_t len)
 	ck_assert_int_eq(gnutls_x509_crt_init(&crt), 0);
 	if (der != NULL)
 		ck_assert_int_eq(gnutls_x509_crt_set_extension_by_oid(
-				     crt, TLS_ROLE_OID, der, len, 0),
+				     crt, MB_ROLE_OID, der, len, 0),
 		    0);
 	return crt;
 }

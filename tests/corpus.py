@@ -133,7 +133,7 @@ TRANSPORTS = (
 )
 
 
-def tls_role():
+def role():
     """Roles as certificates have them."""
     for text in ("operator", "x", "r" * 64, "\u00e9\u0800\ud7ff\U0010ffff"):
         data = text.encode()
@@ -213,7 +213,7 @@ SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
     "fuzz_roles": roles,
-    "fuzz_tls_role": tls_role,
+    "fuzz_role": role,
     "fuzz_frame_mbap": lambda: frames(mbap),
     "fuzz_frame_rtu": lambda: frames(rtu),
     "fuzz_frame_ascii": lambda: frames(ascii_),

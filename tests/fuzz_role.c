@@ -2,25 +2,23 @@
 /*
  * Any bytes as the role of a certificate: a role is what its DER says, whole,
  * and everything else is none, with words.
- *
- * Needs: workers/tls/tls_role.c -lgnutls
  */
 
 #include "tests/fuzz_frame.h"
 
-#include "workers/tls/tls_role.h"
+#include "workers/proto/role.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char role[TLS_ROLE_MAX + 1];
+	char role[MB_ROLE_MAX + 1];
 	uint8_t *der = malloc(size + 1); /* its end is seen by ASan */
 	const char *why;
 
 	HOLDS(der != NULL);
 	memcpy(der + 1, data, size);
 	memset(role, '?', sizeof(role));
-	why = tls_role_parse(der + 1, size, role);
+	why = mb_role_parse(der + 1, size, role);
 	if (why != NULL) {
 		HOLDS(role[0] == '\0');
 	} else {
