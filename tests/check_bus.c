@@ -509,7 +509,7 @@ END_TEST
 START_TEST(the_longest_messages_are_no_overrun)
 {
 	struct bytes b = { .len = 0 };
-	uint8_t data[246] = { 0 };
+	uint8_t data[253] = { 0 };
 
 	add_write(&b, 1, data, 246);
 	ck_assert_uint_eq(b.len, 255);

@@ -92,6 +92,21 @@ def frames(seal):
         yield b"\x00\x07" + stream
 
 
+def bus():
+    """What fuzz_bus reads: strict, then records of what happens, length and
+    bytes; whole, with silences, and cut in two by a silence."""
+    def put(what, data):
+        return bytes([what, min(len(data), 255)]) + data[:255]
+    for stream in streams(rtu):
+        for strict in b"\0", b"\1":
+            yield strict + put(1, stream)
+            for at in 1, 7, len(stream) // 2:
+                yield strict + put(1, stream[:at]) + put(1, stream[at:])
+        yield b"\0" + put(0, stream) + put(2, b"") + put(0, stream)
+        yield b"\1" + put(0, stream[:3]) + put(3, b"") + put(1, stream[3:])
+        yield b"\0" + b"".join(put(0, stream) for _ in range(9)) + put(4, b"")
+
+
 def serve():
     """Records of fuzz_serve: flags, length, PDU."""
     records = []
@@ -217,6 +232,7 @@ SEEDS = {
     "fuzz_frame_mbap": lambda: frames(mbap),
     "fuzz_frame_rtu": lambda: frames(rtu),
     "fuzz_frame_ascii": lambda: frames(ascii_),
+    "fuzz_bus": bus,
     "fuzz_rpc": rpc,
     "fuzz_serve": serve,
     "fuzz_client": client,
