@@ -358,6 +358,20 @@ START_TEST(a_request_in_two_pieces_is_one)
 }
 END_TEST
 
+START_TEST(a_reply_in_our_name_in_two_pieces_is_nothing)
+{
+	struct bytes b = { .len = 0 };
+
+	add_reply(&b, 1, "\0\1\0\2", 4);
+	put(&b, 0, 5);
+	bus_quiet(&bus);
+	put(&b, 5, b.len - 5);
+	bus_quiet(&bus);
+	bus_give_up(&bus);
+	ck_assert_uint_eq(nrequests, 0);
+}
+END_TEST
+
 START_TEST(messages_cut_at_the_wrong_places_are_found)
 {
 	struct bytes b = { .len = 0 };
@@ -701,6 +715,7 @@ main(void)
 	tcase_add_test(tc, a_damaged_message_of_another_is_not_searched);
 	tcase_add_test(tc, messages_that_come_together_are_told_apart);
 	tcase_add_test(tc, a_request_in_two_pieces_is_one);
+	tcase_add_test(tc, a_reply_in_our_name_in_two_pieces_is_nothing);
 	tcase_add_test(tc, messages_cut_at_the_wrong_places_are_found);
 	tcase_add_test(tc, of_several_requests_to_us_the_last_is_answered);
 	tcase_add_loop_test(

@@ -199,6 +199,7 @@ START_TEST(a_peer_that_takes_nothing_loses_replies_only)
 	until(SERIAL_IDLE); /* given up after half a second */
 	ck_assert(line()->told_stuck);
 	ck_assert_uint_eq(count(MB_CPT_NO_REPLY), n + 1);
+	ck_assert_uint_eq(value(&stats()->replies_lost), 1);
 	while (hear(ROOM, 20).len != 0)
 		;
 	is_served();
@@ -265,6 +266,8 @@ END_TEST
 
 START_TEST(rts_is_on_while_a_reply_is_sent)
 {
+	struct bytes own = message(1, two, 6);
+	size_t part = _i ? 4 : own.len;
 	uint64_t began;
 	uint8_t byte;
 
@@ -273,6 +276,7 @@ START_TEST(rts_is_on_while_a_reply_is_sent)
 	fx.transport.serial.rs485.mode = CONF_RS485_RTS;
 	fx.transport.serial.rs485.before_us = 3000;
 	fx.transport.serial.rs485.after_us = 5000;
+	fx.transport.serial.rs485.rx_during_tx = _i;
 	start();
 	ck_assert(line()->line.rts && !port.rts);
 	for (unsigned i = 1; i < 4; i++) {
@@ -284,16 +288,18 @@ START_TEST(rts_is_on_while_a_reply_is_sent)
 		ck_assert_int_eq(read(master, &byte, 1), -1);
 		until(SERIAL_ENDS);
 		ck_assert(port.rts);
-		/* our own voice, which the receiver would not have heard */
-		say(message(1, two, 6));
+		/* our own voice, part of which an adapter may keep back */
+		send_part(&own, 0, part);
 		until(SERIAL_STAYS);
 		ck_assert_int_eq(port.left, 0);
 		until(SERIAL_IDLE);
+		if (part < own.len)
+			send_part(&own, part, own.len - part);
 		ck_assert(!port.rts);
 		ck_assert_uint_eq(port.moves, 2 * i);
 		ck_assert_uint_ge(port.went_ns - began,
 		    line()->t35_ns + 8000000 + 9 * line()->char_ns);
-		hears(message(1, two, 6));
+		hears(own);
 	}
 	ck_assert_uint_eq(value(&stats()->requests[3]), 3);
 	ck_assert_uint_eq(value(&stats()->frames_bad), 0);
@@ -320,6 +326,6 @@ main(void)
 	tcase_add_test(tc, a_kick_drops_what_is_under_way);
 	LOOP(a_drain_ends_at_once_when_nothing_is_under_way, 2);
 	LOOP(a_drain_waits_for_the_reply_that_is_owed, 2);
-	tcase_add_test(tc, rts_is_on_while_a_reply_is_sent);
+	LOOP(rts_is_on_while_a_reply_is_sent, 2);
 	return fx_report(s);
 }

@@ -346,12 +346,18 @@ sift(struct serial *s, const uint8_t *p, size_t n)
 	put(s, p + taken, n - taken);
 }
 
-/* While the line is driven by hand its receiver hears at most ourselves. */
+/* While the line is driven by hand its receiver hears at most ourselves: all
+ * is dropped, and what is the echo is known for it, as its rest may come when
+ * the line has been let go of. */
 static bool
-deaf(const struct serial *s)
+drop_own(struct serial *s, const uint8_t *p, size_t n)
 {
-	return s->line.rts && s->state >= SERIAL_TURNS &&
-	    !s->line.conf->rs485.rx_during_tx;
+	size_t taken;
+
+	if (!s->line.rts || s->state < SERIAL_TURNS)
+		return false;
+	echo_match(&s->echo, p, n, &taken);
+	return true;
 }
 
 bool
@@ -372,7 +378,7 @@ serial_read(struct serial *s)
 	if (s->state == SERIAL_DEAF) {
 		s->last_ns = s->worker->now_ns;
 		serial_set_state(s, SERIAL_DEAF, s->last_ns + s->t35_ns);
-	} else if (!deaf(s)) {
+	} else if (!drop_own(s, buf, got.n)) {
 		if (got.bad)
 			damaged(s);
 		sift(s, buf, got.n);

@@ -139,6 +139,7 @@ serial_stuck(struct serial *s)
 		log_warnx("the line takes no reply: thrown away port=%s",
 		    s->line.conf->port);
 	s->told_stuck = true;
+	worker_count(&s->worker->shm->stats.replies_lost, 1);
 	event_del(&s->writable);
 	line_flush_out(&s->line);
 	echo_forget(&s->echo);
