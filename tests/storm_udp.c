@@ -158,7 +158,9 @@ send_one(int fd, const uint8_t *p, size_t len)
 	}
 }
 
-static void
+/* Sends up to n; how many. A big one is the last: more might not fit into the
+ * server's socket, and the good request behind them would be lost. */
+static unsigned
 storm(unsigned n)
 {
 	uint8_t p[ROOM];
@@ -166,14 +168,16 @@ storm(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		int fd = junk_fd[draw(SOCKETS)];
 
-		if (draw(BIG_EACH) == 0)
+		if (draw(BIG_EACH) == 0) {
 			send_one(fd, big, draw(BIG + 1));
-		else
-			send_one(fd, p, make(p));
+			return i + 1;
+		}
+		send_one(fd, p, make(p));
 		/* what is answered is nobody's concern */
 		while (recv(fd, p, sizeof(p), MSG_DONTWAIT) >= 0)
 			;
 	}
+	return n;
 }
 
 /* Asks for all that may be asked for; false if it is not answered rightly. */
@@ -276,8 +280,7 @@ main(int argc, char **argv)
 
 		if (n > count - sent)
 			n = count - sent;
-		storm(n);
-		sent += n;
+		sent += storm(n);
 		asked++;
 		if (!good(asked)) {
 			printf("not answered rightly: good request %u, after "
