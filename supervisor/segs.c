@@ -133,6 +133,16 @@ make_device(struct super *s, unsigned i)
 	return rc;
 }
 
+/* Batch records, which hold what streams have begun. A datagram is served as a
+ * whole, or not at all. */
+static unsigned
+batches_of(const struct conf_transport *t)
+{
+	if (t->type == CONF_UDP)
+		return 0;
+	return t->max_connections < BATCHES ? t->max_connections : BATCHES;
+}
+
 int
 segs_rest(struct super *s)
 {
@@ -164,7 +174,7 @@ segs_rest(struct super *s)
 
 		for (w = 0; w < t->workers; w++, seg++) {
 			if (seg_create_worker(seg, conf->store, t->name,
-				(unsigned)i, w, n, n < BATCHES ? n : BATCHES,
+				(unsigned)i, w, n, batches_of(t),
 				TRACE_BYTES) < 0) {
 				log_warn("cannot create the segment of "
 					 "transport %s",
