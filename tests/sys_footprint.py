@@ -282,6 +282,8 @@ def test_system_calls_of_many_datagrams():
     all"""
     calls = calls_per_request(0.25, servers.Udp, conns=8, depth=16,
                               seconds=0.5)
+    # once for the first peer: when it is to be forgotten
+    calls.pop("timerfd_settime", None)
     assert set(calls) <= {"recvmmsg", "sendmmsg", "epoll_wait", "read"}, calls
     # a batch is taken by one call, and answered by one
     assert calls["sendmmsg"] <= calls["recvmmsg"] <= 0.125, calls
