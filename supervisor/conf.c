@@ -343,7 +343,7 @@ static const struct conf_key transport_keys[] = {
 	{ "ciphers", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.ciphers),
 	    .max = 1024, .help = "a GnuTLS priority string" },
 	{ "roles", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.roles.path),
-	    .takes = "a path", .read = conf_roles_read, .dump = conf_roles_dump,
+	    .takes = "a path", .read = conf_roles_read, .dump = conf_text_dump,
 	    .help = "what the roles of certificates may do" },
 	{ "port", CONF_OWN, CONF_REQUIRED | CONF_SERIAL_ONLY,
 	    IN_TRANSPORT(serial.port), .instead = "listen",

@@ -84,11 +84,19 @@ struct conf *conf_load(const char *path, FILE *err);
 /* Prints the configuration in force, defaults included, as JSON; but for
  * passwords, which are for nobody's eyes. */
 void conf_dump(const struct conf *, FILE *out);
-/* The same with passwords and with what files of roles say: to compare two,
- * never to be shown. conf_load() does not take the roles back. */
+/* The same with passwords: to compare two, never to be shown. */
 void conf_dump_secret(const struct conf *, FILE *out);
 
 void conf_free(struct conf *);
+
+/*
+ * Reads a file of roles for the devices of a configuration in force. 0, and
+ * what is owned goes with conf_roles_free(); -1 with errno after each mistake
+ * was printed to err.
+ */
+int conf_roles_load(
+    const struct conf *, const char *path, struct conf_roles *, FILE *err);
+void conf_roles_free(struct conf_roles *);
 
 /* Prints every key of this version, a line each: its path, what it takes, its
  * default and its help, separated by tabs. */

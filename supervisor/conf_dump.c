@@ -143,9 +143,7 @@ conf_out_section(struct conf_out *o, const struct conf_section *section,
 static void
 out_all(const struct conf *conf, FILE *out, bool secret)
 {
-	struct conf_out o = {
-		.f = out, .depth = 1, .secret = secret, .conf = conf
-	};
+	struct conf_out o = { .f = out, .depth = 1, .secret = secret };
 
 	fputc('{', out);
 	conf_out_section(&o, &conf_top, 0, conf);

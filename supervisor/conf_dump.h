@@ -13,8 +13,7 @@ struct conf_out {
 	FILE *f;
 	unsigned depth;
 	bool begun; /* the open bracket has a member */
-	bool secret; /* passwords and the rules of roles, too */
-	const struct conf *conf; /* the whole of it */
+	bool secret; /* passwords, too */
 };
 
 /* A member begins: comma, line, key (NULL in lists). */

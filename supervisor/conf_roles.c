@@ -2,7 +2,7 @@
 /*
  * Reads the file of roles, an object of lists of rules. It is JSON as the
  * configuration is, and its mistakes are told like those. Runs before the
- * first fork.
+ * first fork, and in workers that are to read it again.
  */
 #include "supervisor/conf_roles.h"
 
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "supervisor/conf_device.h"
-#include "supervisor/conf_dump.h"
 #include "supervisor/conf_tree.h"
 #include "supervisor/mem.h"
 
@@ -291,68 +290,36 @@ conf_roles_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	free(path);
 }
 
-/* ---- the dump ---- */
-
-static void
-out_uint(struct conf_out *o, uint32_t n)
+int
+conf_roles_load(const struct conf *conf, const char *path,
+    struct conf_roles *roles, FILE *err)
 {
-	conf_out_key(o, NULL);
-	fprintf(o->f, "%u", n);
-}
+	struct conf copy = *conf;
+	struct conf_ctx ctx = { .conf = &copy };
+	int fd = open_plain(path);
+	const struct jsonc_doc *doc =
+	    fd != -1 ? conf_tree_read(&ctx, fd, path) : NULL;
+	int failed = 0;
 
-static void
-out_rule(struct conf_out *o, const struct conf_rule *r)
-{
-	conf_out_open(o, NULL, '{');
-	if (!r->every_fc) {
-		conf_out_open(o, "fc", '[');
-		for (uint32_t fc = 1; fc <= FC_MAX; fc++)
-			if (r->fcs[fc / 64] >> fc % 64 & 1)
-				out_uint(o, fc);
-		conf_out_close(o, ']');
+	memset(roles, 0, sizeof(*roles));
+	roles->path = mem_text(path);
+	if (doc == NULL) {
+		failed = errno;
+		fprintf(err, "%s: cannot read: %m\n", path);
+	} else {
+		read_roles(&ctx, doc, roles);
+		if (ctx.nfaults > 0)
+			failed = EINVAL;
+		conf_faults_print(&ctx, err);
 	}
-	if (r->devices != NULL) {
-		conf_out_open(o, "devices", '[');
-		for (size_t i = 0; i < o->conf->ndevices; i++)
-			if (r->devices[i])
-				conf_out_text(
-				    o, NULL, o->conf->devices[i].name);
-		conf_out_close(o, ']');
-	}
-	conf_out_open(o, "tables", '[');
-	for (unsigned t = 0; t < SHM_TABLES; t++)
-		if (r->tables >> t & 1)
-			conf_out_text(
-			    o, NULL, conf_table_name((enum store_table)t));
-	conf_out_close(o, ']');
-	conf_out_open(o, "addr", '[');
-	out_uint(o, r->first);
-	out_uint(o, r->last);
-	conf_out_close(o, ']');
-	conf_out_close(o, '}');
-}
-
-void
-conf_roles_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
-{
-	const struct conf_roles *roles =
-	    &((const struct conf_transport *)obj)->tls.roles;
-
-	if (roles->path == NULL || !o->secret) {
-		conf_out_text(o, key->name, roles->path);
-		return;
-	}
-	conf_out_open(o, key->name, '{');
-	conf_out_text(o, "path", roles->path);
-	conf_out_open(o, "roles", '{');
-	for (size_t i = 0; i < roles->n; i++) {
-		conf_out_open(o, roles->at[i].name, '[');
-		for (size_t j = 0; j < roles->at[i].nrules; j++)
-			out_rule(o, &roles->at[i].rules[j]);
-		conf_out_close(o, ']');
-	}
-	conf_out_close(o, '}');
-	conf_out_close(o, '}');
+	for (size_t i = 0; i < ctx.ndocs; i++)
+		jsonc_free(ctx.docs[i]);
+	free(ctx.docs);
+	if (failed == 0)
+		return 0;
+	conf_roles_free(roles);
+	errno = failed;
+	return -1;
 }
 
 void
@@ -366,4 +333,5 @@ conf_roles_free(struct conf_roles *roles)
 	}
 	free(roles->at);
 	free(roles->path);
+	memset(roles, 0, sizeof(*roles));
 }

@@ -11,9 +11,4 @@
 
 conf_read_fn conf_roles_read, conf_rule_fcs_read, conf_rule_devices_read,
     conf_rule_tables_read, conf_rule_addr_read;
-/* The path; where passwords are printed, with what the file says. */
-conf_dump_fn conf_roles_dump;
-
-void conf_roles_free(struct conf_roles *);
-
 #endif

@@ -242,7 +242,7 @@ check(const struct asked *a)
 	snprintf(text, sizeof(text), "{\"r\":[%s]}", a->rules);
 	c = case_roles(text);
 	ck_assert_msg(c != NULL, "%s", case_told);
-	role = rights_of(&c->transports[0], "r");
+	role = rights_of(&c->transports[0].tls.roles, "r");
 	ck_assert_ptr_nonnull(role);
 	block = malloc(len); /* its end is seen by a sanitizer */
 	memcpy(block, pdu, len);
@@ -273,16 +273,16 @@ START_TEST(a_role_has_its_own_rules_and_an_unknown_one_has_none)
 	    case_roles("{\"operator\":[{}],\"viewer\":[{\"fc\":[3]}],\"\":[]}");
 	const struct conf_transport *t = &c->transports[0];
 
-	ck_assert_uint_eq(rights_of(t, "operator")->nrules, 1);
-	ck_assert(rights_of(t, "operator")->rules[0].every_fc);
-	ck_assert(!rights_of(t, "viewer")->rules[0].every_fc);
-	ck_assert_uint_eq(rights_of(t, "")->nrules, 0);
-	ck_assert_str_eq(rights_of(t, "")->name, "");
+	ck_assert_uint_eq(rights_of(&t->tls.roles, "operator")->nrules, 1);
+	ck_assert(rights_of(&t->tls.roles, "operator")->rules[0].every_fc);
+	ck_assert(!rights_of(&t->tls.roles, "viewer")->rules[0].every_fc);
+	ck_assert_uint_eq(rights_of(&t->tls.roles, "")->nrules, 0);
+	ck_assert_str_eq(rights_of(&t->tls.roles, "")->name, "");
 	/* the whole of the name counts, and its letters do */
-	ck_assert_uint_eq(rights_of(t, "Operator")->nrules, 0);
-	ck_assert_uint_eq(rights_of(t, "operator ")->nrules, 0);
-	ck_assert_uint_eq(rights_of(t, "oper")->nrules, 0);
-	ck_assert_uint_eq(rights_none(t)->nrules, 0);
+	ck_assert_uint_eq(rights_of(&t->tls.roles, "Operator")->nrules, 0);
+	ck_assert_uint_eq(rights_of(&t->tls.roles, "operator ")->nrules, 0);
+	ck_assert_uint_eq(rights_of(&t->tls.roles, "oper")->nrules, 0);
+	ck_assert_uint_eq(rights_none(&t->tls.roles)->nrules, 0);
 	conf_free(c);
 }
 END_TEST
@@ -293,8 +293,8 @@ START_TEST(the_null_role_may_be_given_rights)
 	const struct conf_transport *t = &c->transports[0];
 
 	ck_assert(rights_allow(
-	    rights_of(t, ""), 0, (const uint8_t *)"\4\0\0\0\1", 5));
-	ck_assert_msg(rights_none(t)->nrules == 0,
+	    rights_of(&t->tls.roles, ""), 0, (const uint8_t *)"\4\0\0\0\1", 5));
+	ck_assert_msg(rights_none(&t->tls.roles)->nrules == 0,
 	    "who cannot be told has not even the NULL role's");
 	conf_free(c);
 }
@@ -306,9 +306,9 @@ START_TEST(without_a_file_of_roles_there_are_no_rights_to_ask_for)
 	    "{\"devices\":{\"plc1\":{}},\"transports\":{\"t\":{" ROLES_TLS
 	    "}}}");
 
-	ck_assert_ptr_null(rights_of(&c->transports[0], "operator"));
-	ck_assert_ptr_null(rights_of(&c->transports[0], ""));
-	ck_assert_ptr_null(rights_none(&c->transports[0]));
+	ck_assert_ptr_null(rights_of(&c->transports[0].tls.roles, "operator"));
+	ck_assert_ptr_null(rights_of(&c->transports[0].tls.roles, ""));
+	ck_assert_ptr_null(rights_none(&c->transports[0].tls.roles));
 	conf_free(c);
 }
 END_TEST

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roles of certificates, from the handshake to what they may do. The numbers
 are those of the MODBUS/TCP Security specification, v3.6."""
+import json
+import os
+import signal
 import struct
 import sys
 
@@ -31,6 +34,47 @@ def refused(m):
                     struct.pack(">BHH", 6, 0, 1)):
         reply = m.request(request)
         assert reply == bytes([request[0] | 0x80, 1]), reply
+
+
+def test_roles_are_read_again():
+    """R-24 to R-28: a reload brings the roles that the file has now, also to
+    who is connected; one with a mistake changes nothing; a worker that is
+    started anew has the same roles as the one before it"""
+    with daemon(roles={"operator": [{"fc": [3]}]}) as d:
+        path = os.path.join(tls_case.pki.dir, "roles.json")
+        with Client(d, pki.client) as m, Client(d, pki.client, V12) as old:
+            for c in m, old:
+                assert c.read_hr(0) == [0]
+                assert c.request(WRITE) == b"\x86\1"
+            put(path, {"operator": [{"fc": [6]}]})
+            d.rpc("system.reload")
+            sysutil.wait_for(lambda: "have been read again" in d.stderr_text())
+            for c in m, old:
+                assert c.request(WRITE) == WRITE
+                assert c.request(READ) == b"\x83\1"
+                assert c.request(READ) == b"\x83\1"
+            put(path, {"operator": [{"fc": [3], "device": ["plc1"]}]})
+            try:
+                d.rpc("system.reload")
+                raise AssertionError("a mistake was not told")
+            except sysutil.RpcError as e:
+                assert 'did you mean "devices"?' in e.message, e.message
+            assert m.request(READ) == b"\x83\1"
+        put(path, {"operator": [{"fc": [6]}]})
+        pid = tls_case.stats(d)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        sysutil.wait_for(lambda: tls_case.stats(d)["pid"] not in (pid, None))
+        with Client(d, pki.client) as m:
+            assert m.request(WRITE) == WRITE
+            assert m.request(READ) == b"\x83\1"
+
+
+READ, WRITE = b"\3\0\0\0\1", b"\6\0\0\0\1"
+
+
+def put(path, roles):
+    with open(path, "w") as f:
+        json.dump(roles, f)
 
 
 def test_null_role_has_rights_of_its_own():

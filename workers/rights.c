@@ -54,22 +54,22 @@ struct ask {
 };
 
 const struct conf_role *
-rights_none(const struct conf_transport *t)
+rights_none(const struct conf_roles *roles)
 {
 	static const struct conf_role none = { .nrules = 0 };
 
-	return t->tls.roles.path != NULL ? &none : NULL;
+	return roles->path != NULL ? &none : NULL;
 }
 
 const struct conf_role *
-rights_of(const struct conf_transport *t, const char *name)
+rights_of(const struct conf_roles *roles, const char *name)
 {
-	if (t->tls.roles.path == NULL)
+	if (roles->path == NULL)
 		return NULL;
-	for (size_t i = 0; i < t->tls.roles.n; i++)
-		if (strcmp(t->tls.roles.at[i].name, name) == 0)
-			return &t->tls.roles.at[i];
-	return rights_none(t);
+	for (size_t i = 0; i < roles->n; i++)
+		if (strcmp(roles->at[i].name, name) == 0)
+			return &roles->at[i];
+	return rights_none(roles);
 }
 
 /* Whether a rule is for this function code on this device. */

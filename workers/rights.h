@@ -11,14 +11,14 @@
 #include "supervisor/conf.h"
 
 /*
- * The rights of who names this role, "" for who names none: the transport's
- * role of that name, or one without any rights. NULL: the transport has no
- * roles, everybody may do everything.
+ * The rights of who names this role, "" for who names none: the role of that
+ * name, or one without any rights. NULL: there is no file of roles, everybody
+ * may do everything.
  */
-const struct conf_role *rights_of(const struct conf_transport *, const char *);
+const struct conf_role *rights_of(const struct conf_roles *, const char *);
 
 /* The same for who cannot be told: no rights at all, not even those of "". */
-const struct conf_role *rights_none(const struct conf_transport *);
+const struct conf_role *rights_none(const struct conf_roles *);
 
 /*
  * True if the role's rules allow the request PDU to a device; to a unit that is

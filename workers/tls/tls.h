@@ -33,6 +33,7 @@ struct tls_session {
 	gnutls_alert_description_t alert; /* for a peer that is not let in */
 	unsigned fragment; /* that the peer asks for; 0: any */
 	bool proved; /* the peer has signed with its certificate's key */
+	bool ruled; /* it has been given its rights once */
 	bool up; /* the handshake is done */
 	bool broken; /* nothing more can be said */
 };

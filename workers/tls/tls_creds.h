@@ -3,8 +3,8 @@
 #define WORKERS_TLS_TLS_CREDS_H
 
 /*
- * Certificates, keys, authorities and revocations of a transport, as they
- * stand in files. Fresh ones take the place of old ones while sessions that
+ * Certificates, keys, authorities, revocations and roles of a transport, as
+ * they stand in files. Fresh ones take the place of old ones while sessions that
  * were begun with those go on.
  */
 
@@ -18,6 +18,8 @@ struct tls_creds {
 	gnutls_certificate_credentials_t cred;
 	gnutls_x509_crl_t *crls; /* themselves belong to cred */
 	unsigned ncrls;
+	const struct conf_roles *roles; /* own_roles, or the configuration's */
+	struct conf_roles own_roles;
 };
 
 /* The private keys, kept for when their files cannot be read again. */

@@ -151,8 +151,7 @@ tell_bad_role(struct conn *c, gnutls_x509_crt_t crt, const char *why)
 static void
 give_rights(struct conn *c, gnutls_x509_crt_t crt)
 {
-	const struct conf_transport *conf =
-	    ((struct stream *)c->owner)->worker->conf;
+	struct tls_session *ts = c->session;
 	enum tls_role found = TLS_ROLE_NONE;
 	char role[TLS_ROLE_MAX + 1] = "";
 	const char *why;
@@ -160,12 +159,25 @@ give_rights(struct conn *c, gnutls_x509_crt_t crt)
 	if (crt != NULL)
 		found = tls_role_of(crt, role, &why);
 	if (found == TLS_ROLE_BAD) {
-		c->rights = rights_none(conf);
+		c->rights = rights_none(ts->creds->roles);
 		tell_bad_role(c, crt, why);
 		return;
 	}
-	c->rights = rights_of(conf, role);
-	conns_role(c, role);
+	c->rights = rights_of(ts->creds->roles, role);
+	if (!ts->ruled)
+		conns_role(c, role);
+	ts->ruled = true;
+}
+
+/* The certificate that the peer stands by, which the caller gives back; NULL:
+ * none. A ticket that was not good for resumption leaves its certificate behind
+ * in the session; only who has signed may stand for it. */
+static gnutls_x509_crt_t
+own_certificate(struct tls_session *ts)
+{
+	if (!ts->proved && !gnutls_session_is_resumed(ts->tls))
+		return NULL;
+	return certificate(ts->tls);
 }
 
 int
@@ -173,16 +185,12 @@ tls_peer_admit(struct conn *c)
 {
 	struct tls_session *ts = c->session;
 	struct conf_tls const *conf = &ts->owner->worker->conf->tls;
-	bool resumed = gnutls_session_is_resumed(ts->tls) != 0;
-	gnutls_x509_crt_t crt = NULL;
+	gnutls_x509_crt_t crt;
 
-	/* a ticket that was not good for resumption leaves its certificate
-	 * behind in the session; only who has signed may stand for it */
-	if ((resumed || ts->proved) && has_certificate(ts->tls)) {
-		if (resumed && verify(ts) == -1)
-			return -1;
-		crt = certificate(ts->tls);
-	}
+	if (gnutls_session_is_resumed(ts->tls) && has_certificate(ts->tls) &&
+	    verify(ts) == -1)
+		return -1;
+	crt = own_certificate(ts);
 	if (crt == NULL && conf->client_cert == CONF_CERT_REQUIRE)
 		return tls_peer_refuse(ts, GNUTLS_A_CERTIFICATE_REQUIRED,
 		    "of the session is missing");
@@ -190,6 +198,16 @@ tls_peer_admit(struct conn *c)
 	if (crt != NULL)
 		gnutls_x509_crt_deinit(crt);
 	return 0;
+}
+
+void
+tls_peer_rights(struct conn *c)
+{
+	gnutls_x509_crt_t crt = own_certificate(c->session);
+
+	give_rights(c, crt);
+	if (crt != NULL)
+		gnutls_x509_crt_deinit(crt);
 }
 
 bool

@@ -25,6 +25,10 @@ int tls_peer_check(gnutls_session_t);
  */
 int tls_peer_admit(struct conn *);
 
+/* Gives the connection its rights anew: the session's credentials, and the
+ * roles with them, are other ones than before. */
+void tls_peer_rights(struct conn *);
+
 /* Fresh credentials are in force: false if they have revoked the certificate
  * of this peer. */
 bool tls_peer_stays(struct tls_session *, const struct tls_creds *fresh);
