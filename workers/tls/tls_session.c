@@ -296,6 +296,7 @@ look_again(struct conn *c)
 	gnutls_credentials_set(ts->tls, GNUTLS_CRD_CERTIFICATE, t->creds->cred);
 	tls_creds_unref(ts->creds);
 	ts->creds = tls_creds_ref(t->creds);
+	tls_peer_rights(c);
 	return true;
 }
 
