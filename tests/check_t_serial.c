@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a serial line hears and answers: RTU by silence, other stations, and
  * the framers that read a stream. */
+#include <pthread.h>
+
 #include "tests/serial_fixture.h"
 
 /* ---- silence ---- */
@@ -46,6 +48,38 @@ START_TEST(who_asks_again_gets_no_stale_reply)
 	hears_nothing(150);
 	ck_assert_uint_eq(reg(9), 77); /* it was asked for */
 	ck_assert_uint_eq(count(MB_CPT_NO_REPLY), 1);
+}
+END_TEST
+
+/* The master, which has waited long enough. */
+static void *
+ask_when_busy(void *arg)
+{
+	const struct shm_slot *s = seg_slot(fx.proc.env.control, FX_SLOT);
+	struct bytes b = read_two(1);
+
+	(void)arg;
+	while (atomic_load(&s->busy_ns) == 0)
+		poll(NULL, 0, 1);
+	say(b);
+	return NULL;
+}
+
+START_TEST(nor_who_asks_again_while_a_device_is_waited_for)
+{
+	struct shm_device *dev = fx.device_seg[0].at;
+	pthread_t thread;
+
+	start();
+	/* in the name of one that lives: ourselves */
+	atomic_store(&dev->owner, fx.proc.env.me);
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_when_busy, NULL), 0);
+	say(write_one(1, 9, 77));
+	hears(message(1, two, 6));
+	pthread_join(thread, NULL);
+	hears_nothing(10);
+	ck_assert_uint_eq(count(MB_CPT_NO_REPLY), 1);
+	ck_assert_uint_eq(value(&stats()->exceptions[MB_EX_BUSY]), 1);
 }
 END_TEST
 
@@ -359,6 +393,7 @@ main(void)
 	tcase_add_test(tc, a_reply_comes_when_the_line_has_been_silent);
 	tcase_add_test(tc, turnaround_is_waited_for_after_it);
 	tcase_add_test(tc, who_asks_again_gets_no_stale_reply);
+	tcase_add_test(tc, nor_who_asks_again_while_a_device_is_waited_for);
 	tcase_add_test(tc, who_is_ready_answers_the_first_request);
 	tcase_add_test(tc, what_is_under_way_at_the_opening_is_left_alone);
 	LOOP(a_pause_within_a_request_does_what_t15_says,

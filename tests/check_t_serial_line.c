@@ -149,6 +149,26 @@ START_TEST(a_line_that_is_lost_in_a_reply_is_none_the_worse)
 }
 END_TEST
 
+START_TEST(what_was_unfinished_before_a_loss_stays_so)
+{
+	struct bytes b = write_one(1, 9, 77);
+
+	start();
+	send_part(&b, 0, 4);
+	until(SERIAL_UNSURE);
+	cut();
+	until(SERIAL_LOST);
+	lay();
+	until(SERIAL_DEAF);
+	while (line()->state == SERIAL_DEAF)
+		turn();
+	send_part(&b, 4, 4);
+	hears_nothing(20);
+	ck_assert_uint_eq(reg(9), 9);
+	is_served();
+}
+END_TEST
+
 START_TEST(a_line_that_is_absent_is_served_when_it_comes)
 {
 	cut();
@@ -320,6 +340,7 @@ main(void)
 	tcase_add_test(tc, an_echo_that_comes_up_later_is_no_request);
 	tcase_add_test(tc, a_lost_line_is_opened_again);
 	tcase_add_test(tc, a_line_that_is_lost_in_a_reply_is_none_the_worse);
+	tcase_add_test(tc, what_was_unfinished_before_a_loss_stays_so);
 	tcase_add_test(tc, a_line_that_is_absent_is_served_when_it_comes);
 	tcase_add_test(tc, looking_for_a_lost_line_costs_little);
 	tcase_add_test(tc, a_peer_that_takes_nothing_loses_replies_only);
