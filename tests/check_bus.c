@@ -579,6 +579,23 @@ START_TEST(what_ends_a_lump_too_long_for_one_message_is_answered)
 }
 END_TEST
 
+START_TEST(a_reply_that_could_begin_a_write_is_stepped_over)
+{
+	struct bytes b = { .len = 0 };
+	uint8_t pdu[5] = { 16, 0, 0, 0, 8 };
+
+	do { /* until its CRC looks like the byte count of such a write */
+		b.len = 0;
+		pdu[2]++;
+		pdu[1] += pdu[2] == 0;
+		add_message(&b, 9, pdu, 5);
+	} while (b.at[6] != 16);
+	add_read(&b, 1, 1);
+	ck_assert(!say(&b));
+	expect("o9 1:3?");
+}
+END_TEST
+
 START_TEST(strays_behind_anothers_messages_hold_no_request_up)
 {
 	static const char stray[] = "\0\xff\0";
@@ -729,6 +746,7 @@ main(void)
 	tcase_add_test(tc, good_messages_without_silences_are_no_overrun);
 	tcase_add_loop_test(
 	    tc, what_ends_a_lump_too_long_for_one_message_is_answered, 0, 2);
+	tcase_add_test(tc, a_reply_that_could_begin_a_write_is_stepped_over);
 	tcase_add_test(tc, strays_behind_anothers_messages_hold_no_request_up);
 	tcase_add_test(tc, short_pieces_without_end_are_kept_in_bounds);
 	tcase_add_loop_test(

@@ -223,6 +223,23 @@ find_exact(struct bus *b)
 	return false;
 }
 
+/* The length of another station's reply at `at` that is whole and good, or 0.
+ * The first bytes of a write look so once in 65536 times; a reply to a write
+ * looks like the first bytes of one once in 256. */
+static size_t
+reply_at(const struct bus *b, unsigned at)
+{
+	const uint8_t *in = b->in + at;
+	int n = mb_reply_len(b->fcs, in + 1, b->len - at - 1);
+	struct frame f;
+
+	if (b->mine[in[0]] || n <= 0 || (size_t)n + AROUND > b->len - at ||
+	    frame_rtu.datagram(b->fcs, 0, in, (size_t)n + AROUND, &f) !=
+		FRAME_OK)
+		return 0;
+	return (size_t)n + AROUND;
+}
+
 /*
  * Whole good messages from `from` on, see 2: told, all of them but the last
  * as `answer` has it. Returns where they end; *held: the one in hand is a
@@ -233,12 +250,16 @@ walk(struct bus *b, unsigned from, bool *held)
 {
 	struct frame f;
 	unsigned at = from;
-	enum frame_rc rc = FRAME_OK;
+	enum frame_rc rc;
 
 	*held = false;
-	while (rc == FRAME_OK && at < b->len) {
+	while (at < b->len) {
 		rc = frame_rtu.stream(b->fcs, 0, b->in + at, b->len - at, &f);
-		if (f.errors != 0 || (rc != FRAME_OK && f.used == 0))
+		if (rc != FRAME_OK && f.errors == 0 && f.used == 0) {
+			f.used = reply_at(b, at);
+			f.foreign = f.used != 0;
+		}
+		if (f.errors != 0 || f.used == 0)
 			break;
 		if (at == from)
 			tell_bad(b, from);
