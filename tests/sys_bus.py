@@ -267,7 +267,7 @@ class Bus:
         for piece in self.played:
             self.channel.send(piece)
             time.sleep(self.SLOWLY_S)
-        return self.hear(want, 2)
+        return self.hear(want, 10)
 
     def expect(self, want):
         """Exactly this must come now."""
