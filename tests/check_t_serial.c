@@ -358,16 +358,17 @@ END_TEST
 
 START_TEST(a_serial_pipe_may_carry_mbap)
 {
-	enum { N = 30 };
+	enum { N = 300 };
 	struct bytes b;
 
 	start_as(_i ? "tls" : "socket");
 	for (int i = 0; i < N; i++)
 		ck_assert_int_eq(write(master, MBAP_ASK, 12), 12);
-	b = hear(N * 13, LONG_MS);
-	ck_assert_uint_eq(b.len, N * 13);
-	for (int i = 0; i < N; i++)
-		ck_assert_mem_eq(b.at + 13 * i, MBAP_ANSWER, 13);
+	for (int i = 0; i < N; i++) {
+		b = hear(13, LONG_MS);
+		ck_assert_uint_eq(b.len, 13);
+		ck_assert_mem_eq(b.at, MBAP_ANSWER, 13);
+	}
 	/* hopeless, and found again behind a silence */
 	ck_assert_int_eq(write(master, "\0\1\0\0\377\377xxxx", 10), 10);
 	until(SERIAL_DEAF);

@@ -31,7 +31,7 @@ enum serial_state {
 enum serial_echo { ECHO_UNKNOWN, ECHO_ABSENT, ECHO_THERE };
 
 enum {
-	SERIAL_IN = 1024, /* of a stream; twice the longest frame */
+	SERIAL_IN = 2048, /* of a stream; four of the longest frame */
 	SERIAL_WAIT_MS = 100, /* longest false silence within a frame */
 };
 

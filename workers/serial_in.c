@@ -225,6 +225,7 @@ serial_go_on(struct serial *s)
 		if (!serial_respond(s))
 			return false;
 	}
+	event_add(&s->readable, NULL);
 	if (s->in_len > 0)
 		serial_set_state(s, SERIAL_HEARS, s->last_ns + patience_ns(s));
 	return s->in_len == 0;
@@ -233,10 +234,6 @@ serial_go_on(struct serial *s)
 static void
 put_stream(struct serial *s, const uint8_t *p, size_t n)
 {
-	if (n > sizeof(s->in) - s->in_len) {
-		link_overrun(&s->link);
-		s->in_len = 0;
-	}
 	memcpy(s->in + s->in_len, p, n);
 	s->in_len += n;
 	/* who asks again does not wait for the first reply any more */
@@ -360,13 +357,28 @@ drop_own(struct serial *s, const uint8_t *p, size_t n)
 	return true;
 }
 
+/* A stream is read no faster than it is answered; the kernel keeps the rest.
+ * What has been held for an echo needs room, too. */
+static bool
+has_room(struct serial *s)
+{
+	if (s->rtu ||
+	    sizeof(s->in) - s->in_len >= BUS_READ_MAX + sizeof(s->reply))
+		return true;
+	event_del(&s->readable);
+	return false;
+}
+
 bool
 serial_read(struct serial *s)
 {
 	uint8_t buf[BUS_READ_MAX];
 	struct line_got got;
-	int rc = line_read(&s->line, buf, sizeof(buf), &got);
+	int rc;
 
+	if (!has_room(s))
+		return false;
+	rc = line_read(&s->line, buf, sizeof(buf), &got);
 	if (rc == -1)
 		serial_lose(s);
 	if (rc != 1)

@@ -137,17 +137,22 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	serial_send(s);
 }
 
-/* The topic of the transport says what has become of its line. */
+/* The topic of the transport says what has become of its line; its state is
+ * what it was. */
 static void
 notify(const struct serial *s, const char *what)
 {
 	const struct proc *p = s->worker->proc;
 	char text[NOTICE_TEXT_MAX];
+	uint32_t state;
 
 	snprintf(text, sizeof(text), "%s port=%s%s%s", what, s->line.conf->port,
 	    s->line.why[0] != '\0' ? ": " : "", s->line.why);
-	notice_post(&p->env, NOTICE_TRANSPORT, p->transport_index, SHM_UP,
-	    SHM_UP, text);
+	state = atomic_load_explicit(
+	    &seg_transport(p->env.control, p->transport_index)->state,
+	    memory_order_acquire);
+	notice_post(
+	    &p->env, NOTICE_TRANSPORT, p->transport_index, state, state, text);
 }
 
 static void
