@@ -541,6 +541,33 @@ role_of(const struct conn *c)
 	return text;
 }
 
+START_TEST(a_crowd_of_newcomers_gives_way_itself)
+{
+	struct conn *served = open_from(1, false), *c[2];
+
+	cs.max = 8;
+	served->ready = true;
+	fx.worker.now_ns += SECOND;
+	for (int i = 0; i < 2; i++) {
+		c[i] = open_from(2 + i, false);
+		conns_slow(&cs, c[i]);
+		cs.unready++;
+		fx.worker.now_ns += SECOND;
+		/* up to a quarter, it is age that counts */
+		ck_assert_ptr_eq(conns_oldest(&cs), i == 0 ? served : c[0]);
+	}
+	c[0]->priority = true;
+	ck_assert_ptr_eq(conns_oldest(&cs), c[1]);
+	c[0]->priority = false;
+	/* unfinished requests are no beginnings */
+	for (int i = 0; i < 2; i++) {
+		c[i]->ready = true;
+		cs.unready--;
+	}
+	ck_assert_ptr_eq(conns_oldest(&cs), served);
+}
+END_TEST
+
 START_TEST(a_role_is_shown_and_cut_at_a_whole_character)
 {
 	struct conn *c;
@@ -601,6 +628,7 @@ main(void)
 	tcase_add_test(tc, unfinished_requests_expire_in_order);
 	tcase_add_test(tc, nothing_expires_without_a_limit);
 	tcase_add_test(tc, output_that_waits_is_ordered_by_its_last_progress);
+	tcase_add_test(tc, a_crowd_of_newcomers_gives_way_itself);
 	tcase_add_test(tc, a_role_is_shown_and_cut_at_a_whole_character);
 	tcase_add_test(tc, what_a_dead_worker_left_is_wiped);
 	tcase_add_test(tc, opening_and_closing_are_told_as_notices);

@@ -464,6 +464,17 @@ def test_renegotiation():
         unharmed(d)
 
 
+def test_secure_renegotiation():
+    "R-59, R-60: clients must know RFC 5746 in TLS 1.2; nothing is compressed"
+    old = "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+    with daemon() as d:
+        assert gnutls_suite(d, old)
+        assert not gnutls_suite(d, old + ":%DISABLE_SAFE_RENEGOTIATION")
+        said = tls_case.s_client(d, "-tls1_2")
+        assert "Compression: NONE" in said, said
+        unharmed(d)
+
+
 def test_half_closed():
     "what was asked for before close_notify is answered"
     with daemon() as d:

@@ -299,6 +299,30 @@ def test_revocation():
             assert tls_case.stats(d)["restarts"] == 0
 
 
+def test_other_authorities_end_sessions():
+    "what one set of authorities has vouched for no other one resumes"
+    with Own() as own:
+        server, mine = own.ca.issue("server", server=True), own.ca.issue("m")
+        ca = own.file("trusted.pem", own.ca.path)
+        with daemon(cert=server.chain, key=server.key, ca=ca) as d:
+            had = {}
+            for v in (V12, V13):
+                context = certs.client_context(own.ca, mine, v)
+                with client(d, own, mine, context=context) as m:
+                    assert m.read_hr(1000) == [48879]
+                    had[v] = (context, m.socket.session)
+            again(d)
+            for v, (context, session) in had.items():
+                assert resumes(d, context, session), v
+            own.file("trusted.pem", pki.ca.path)
+            again(d)
+            refused_when(d, had, "UNKNOWN_CA")
+            own.file("trusted.pem", own.ca.path)
+            kill_worker(d)
+            for v, (context, session) in had.items():
+                assert resumes(d, context, session), v
+
+
 def test_old_lists_stay_in_force():
     "a list whose time is over still tells what was revoked; the log warns"
     with Own() as own:

@@ -108,8 +108,6 @@ prepare(struct tls *t)
 {
 	struct worker *w = t->worker;
 
-	t->ticket.data = w->proc->ticket_key;
-	t->ticket.size = PROC_TICKET_BYTES;
 	t->sessions = calloc(w->shm->nconns, sizeof(*t->sessions));
 	if (t->sessions == NULL ||
 	    tls_ahead_init(&t->ahead, w->shm->nconns) == -1)

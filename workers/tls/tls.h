@@ -18,7 +18,6 @@ enum { TLS_WHY = 256 };
 struct tls {
 	struct worker *worker;
 	gnutls_priority_t priority;
-	gnutls_datum_t ticket; /* the key that seals tickets */
 	struct tls_keys keys;
 	struct tls_creds *creds; /* in force; sessions may have older ones */
 	struct tls_session *sessions; /* by the connection's index */

@@ -8,6 +8,7 @@
 #include "workers/tls/tls_creds.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,17 @@ load_pair(struct load *l, size_t i)
 	return 0;
 }
 
+/* HMAC-SHA-512 gives just as many bytes as GnuTLS wants. */
+static int
+derive_ticket(struct load *l, const gnutls_datum_t *authorities)
+{
+	if (gnutls_hmac_fast(GNUTLS_MAC_SHA512, l->proc->ticket_key,
+		PROC_TICKET_BYTES, authorities->data, authorities->size,
+		l->creds->ticket) < 0)
+		return fail(l, "no key for tickets");
+	return 0;
+}
+
 static int
 load_ca(struct load *l, gnutls_x509_trust_list_t trust)
 {
@@ -189,12 +201,13 @@ load_ca(struct load *l, gnutls_x509_trust_list_t trust)
 	gnutls_x509_crt_t *list = NULL;
 	gnutls_datum_t data;
 	unsigned n = 0;
-	int rc;
+	int rc, made;
 
 	if (read_file(l, path, &data) == -1)
 		return -1;
 	rc = gnutls_x509_crt_list_import2(
 	    &list, &n, &data, GNUTLS_X509_FMT_PEM, 0);
+	made = derive_ticket(l, &data);
 	gnutls_free(data.data);
 	if (rc < 0)
 		return fail(
@@ -203,7 +216,7 @@ load_ca(struct load *l, gnutls_x509_trust_list_t trust)
 	rc = gnutls_x509_trust_list_add_cas(
 	    trust, list, n, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES);
 	gnutls_free(list);
-	return rc > 0 ? 0 : fail(l, "%s: no certificate", path);
+	return rc > 0 ? made : fail(l, "%s: no certificate", path);
 }
 
 /* One that is out of date still tells what was revoked by then, and a plant
@@ -252,7 +265,7 @@ load_trust(struct load *l)
 	gnutls_x509_trust_list_t trust;
 
 	if (l->conf->ca == NULL)
-		return 0;
+		return derive_ticket(l, &(gnutls_datum_t){ NULL, 0 });
 	if (gnutls_x509_trust_list_init(&trust, 0) < 0)
 		return fail(l, "not enough memory");
 	/* goes with it, whatever comes */
@@ -388,6 +401,7 @@ tls_creds_unref(struct tls_creds *c)
 	gnutls_certificate_free_credentials(c->cred);
 	gnutls_free(c->crls);
 	conf_roles_free(&c->own_roles);
+	explicit_bzero(c->ticket, sizeof(c->ticket));
 	free(c);
 }
 

@@ -20,6 +20,10 @@ struct tls_creds {
 	unsigned ncrls;
 	const struct conf_roles *roles; /* own_roles, or the configuration's */
 	struct conf_roles own_roles;
+	/* Seals tickets: the transport's key, another one for each set of
+	 * authorities, so that a session is resumed only where those are
+	 * trusted that its certificate was verified under. */
+	uint8_t ticket[PROC_TICKET_BYTES];
 };
 
 /* The private keys, kept for when their files cannot be read again. */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Verifies peers and reads their roles. Runs in the workers of type tls, while
- * a handshake ends. Whatever is decided for a certificate that was shown is
- * decided again for one that comes with a resumed session (R-42: the role
- * follows the session, and so does all that could be held against it).
+ * a handshake ends. The certificate of a resumed session is looked at again
+ * (R-42: the role follows the session, and so does what could be held against
+ * it), as far as anything may have changed.
  */
 #include "workers/tls/tls_peer.h"
 
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "workers/rights.h"
 #include "workers/tls/tls_role.h"
@@ -95,6 +96,20 @@ has_certificate(gnutls_session_t tls)
 	return gnutls_certificate_get_peers(tls, &n) != NULL && n > 0;
 }
 
+/* 0 if there is nothing in status, which is of enum gnutls_certificate_status_t;
+ * else -1 after the peer was refused for the gravest of it. */
+static int
+judge(struct tls_session *ts, unsigned status)
+{
+	const struct fault *f = faults;
+
+	if (status == 0)
+		return 0;
+	while ((f->status & status) == 0)
+		f++;
+	return tls_peer_refuse(ts, f->alert, f->words);
+}
+
 /* Chain, trust anchor, time, purpose and revocation (RFC 5280; ). */
 static int
 verify(struct tls_session *ts)
@@ -102,18 +117,44 @@ verify(struct tls_session *ts)
 	static const char client[] = GNUTLS_KP_TLS_WWW_CLIENT;
 	gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
 		.data = (void *)(uintptr_t)client };
-	const struct fault *f = faults;
 	unsigned status = 0;
-	int rc = gnutls_certificate_verify_peers(ts->tls, &purpose, 1, &status);
 
-	if (rc < 0)
-		return tls_peer_refuse(
-		    ts, GNUTLS_A_BAD_CERTIFICATE, "cannot be read");
-	if (status == 0)
-		return 0;
-	while ((f->status & status) == 0)
-		f++;
-	return tls_peer_refuse(ts, f->alert, f->words);
+	if (gnutls_certificate_verify_peers(ts->tls, &purpose, 1, &status) < 0)
+		status = GNUTLS_CERT_INVALID;
+	return judge(ts, status);
+}
+
+static unsigned
+outlived_one(const gnutls_datum_t *der, const struct tls_creds *creds)
+{
+	unsigned status = GNUTLS_CERT_INVALID;
+	gnutls_x509_crt_t crt;
+
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return status;
+	if (gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) == 0) {
+		status = 0;
+		if (gnutls_x509_crt_get_expiration_time(crt) < time(NULL))
+			status |= GNUTLS_CERT_EXPIRED;
+		if (gnutls_x509_crt_check_revocation(
+			crt, creds->crls, creds->ncrls) != 0)
+			status |= GNUTLS_CERT_REVOKED;
+	}
+	gnutls_x509_crt_deinit(crt);
+	return status;
+}
+
+/* What may have come over the certificates of a session since they were
+ * verified, which was under the same authorities: see tls_creds.ticket. */
+static unsigned
+outlived(const struct tls_session *ts, const struct tls_creds *creds)
+{
+	unsigned n = 0, status = 0;
+	const gnutls_datum_t *der = gnutls_certificate_get_peers(ts->tls, &n);
+
+	for (unsigned i = 0; der != NULL && i < n; i++)
+		status |= outlived_one(&der[i], creds);
+	return status;
 }
 
 int
@@ -188,7 +229,7 @@ tls_peer_admit(struct conn *c)
 	gnutls_x509_crt_t crt;
 
 	if (gnutls_session_is_resumed(ts->tls) && has_certificate(ts->tls) &&
-	    verify(ts) == -1)
+	    judge(ts, outlived(ts, ts->creds)) == -1)
 		return -1;
 	crt = own_certificate(ts);
 	if (crt == NULL && conf->client_cert == CONF_CERT_REQUIRE)
@@ -213,24 +254,10 @@ tls_peer_rights(struct conn *c)
 bool
 tls_peer_stays(struct tls_session *ts, const struct tls_creds *fresh)
 {
-	const gnutls_datum_t *der;
-	gnutls_x509_crt_t crt;
-	unsigned n = 0, revoked = 0;
-
-	if (!ts->proved && !gnutls_session_is_resumed(ts->tls))
-		return true;
-	der = gnutls_certificate_get_peers(ts->tls, &n);
-	for (unsigned i = 0; der != NULL && i < n && !revoked; i++) {
-		if (gnutls_x509_crt_init(&crt) < 0)
-			return false;
-		revoked = gnutls_x509_crt_import(
-			      crt, &der[i], GNUTLS_X509_FMT_DER) < 0 ||
-		    gnutls_x509_crt_check_revocation(
-			crt, fresh->crls, fresh->ncrls) != 0;
-		gnutls_x509_crt_deinit(crt);
+	if ((ts->proved || gnutls_session_is_resumed(ts->tls)) &&
+	    (outlived(ts, fresh) & GNUTLS_CERT_REVOKED) != 0) {
+		judge(ts, GNUTLS_CERT_REVOKED);
+		return false;
 	}
-	if (revoked)
-		tls_peer_refuse(
-		    ts, GNUTLS_A_CERTIFICATE_REVOKED, "has been revoked");
-	return !revoked;
+	return true;
 }

@@ -55,8 +55,8 @@ extension(void *arg, unsigned id, const unsigned char *data, unsigned len)
  * session, so there is nothing that it could drop when one ends in a fatal
  * alert (R-11): a handshake that fails never comes to a ticket, and a peer that
  * is sent an alert has to forget its own (RFC 5246, 7.2.2). One that does not
- * gains nothing: its certificate is verified at each resumption, and its role
- * taken from there.
+ * gains nothing: its certificate is looked at again at each resumption, and its
+ * role taken from there.
  *
  * R-57, R-58: GnuTLS takes part in the negotiation of smaller fragments, but in
  * TLS 1.2 (3.7) forgets the size when it begins to encrypt, and cuts neither
@@ -72,8 +72,9 @@ heed_hello(struct tls_session *ts, const gnutls_datum_t *hello)
 		return;
 	ts->fragment = h.fragment;
 	if (h.fragment == 0 || h.v13)
-		gnutls_session_ticket_enable_server(
-		    ts->tls, &ts->owner->ticket);
+		gnutls_session_ticket_enable_server(ts->tls,
+		    &(gnutls_datum_t){
+			ts->creds->ticket, sizeof(ts->creds->ticket) });
 }
 
 /* A message of the handshake has come in. */
