@@ -5,6 +5,7 @@ a pair of ptys, and a master of our own for what these cannot show: counters,
 listen-only, echoes, pauses, and an adapter that goes and comes back."""
 import fcntl
 import os
+import pwd
 import shutil
 import struct
 import subprocess
@@ -525,6 +526,21 @@ def test_taken_by_another_program():
             assert line.recv(0) is None, "it answers on somebody's line"
             fcntl.flock(line.slave, fcntl.LOCK_UN)
             served(m)
+
+
+def test_opened_for_one_alone():
+    "a port that somebody has opened exclusively is said to be in use"
+    if os.geteuid() != 0:
+        raise Skip("needs another user to be")
+    nobody = pwd.getpwnam("nobody")
+    with Line() as line:
+        os.chmod(line.dir, 0o755)
+        os.chown(line.slave_path, nobody.pw_uid, -1)
+        fcntl.ioctl(line.slave, termios.TIOCEXCL)
+        with Daemon(conf(line.path, user="nobody")) as d:
+            d.wait_stderr("another program")
+            fcntl.ioctl(line.slave, termios.TIOCNXCL)
+            served(Master(line, "rtu"))
 
 
 def test_no_terminal():

@@ -333,7 +333,9 @@ line_open(struct line *l)
 	l->escape = 0;
 	l->fd = open(l->conf->port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (l->fd == -1)
-		return fail(l, "cannot be opened");
+		return fail(l,
+		    errno == EBUSY ? "another program uses it"
+				   : "cannot be opened");
 	/* the direction first: an open device may hold the bus */
 	if (take(l) == -1 || set_direction(l) == -1 || set_up(l) == -1) {
 		line_close(l);
