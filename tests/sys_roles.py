@@ -261,6 +261,7 @@ def test_a_reload_sees_into_the_file_of_roles():
         "changing.json", json.dumps(ROLES))
     with sysutil.Daemon(conf) as d, Client(d, as_role(VIEWER)) as m:
         d.rpc("system.reload")
+        d.wait_stderr("have been read again")
         pki.file("changing.json", '{\n"viewer": [ { "fc": [3, 6, 300] } ] }')
         assert f"{path}:2:28: this value is 300" in reload_refused(d)
         # what is in force is what it started with
