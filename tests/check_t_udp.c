@@ -332,6 +332,49 @@ START_TEST(max_transactions_counts_what_a_peer_asks_at_once)
 }
 END_TEST
 
+/* ---- how many are taken together ---- */
+
+/* Asks n times before the worker looks, and returns in how many batches it
+ * has taken that. */
+static uint64_t
+batches_for(int fd, unsigned n)
+{
+	uint64_t before = stat_of(&stats()->batches);
+
+	for (unsigned i = 0; i < n; i++)
+		ask(fd, i, i % 8);
+	turns();
+	for (unsigned i = 0; i < n; i++)
+		answered(fd, i, i % 8);
+	return stat_of(&stats()->batches) - before;
+}
+
+START_TEST(few_are_answered_one_by_one_and_many_together)
+{
+	int fd = client("127.0.0.1");
+	unsigned n = 0;
+
+	ck_assert_uint_eq(batches_for(fd, 8), 1); /* few, as is now known */
+	ck_assert_uint_eq(batches_for(fd, 8), 8);
+	/* by and by it looks again, and sees that there are many */
+	while (batches_for(fd, 64) > 2)
+		ck_assert_uint_lt(++n, 10);
+	ck_assert_uint_eq(batches_for(fd, 64), 2);
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_is_limited_is_taken_together)
+{
+	int fd = client("127.0.0.1");
+
+	fx.transport.max_transactions = 10;
+	for (int i = 0; i < 5; i++)
+		ck_assert_uint_eq(batches_for(fd, 8), 1);
+	close(fd);
+}
+END_TEST
+
 /* ---- operation numbers ---- */
 
 /* What workers that died had; nobody frees it, and it is no leak. */
@@ -450,6 +493,8 @@ main(void)
 	tcase_add_test(tc, a_peer_that_asks_nothing_is_forgotten);
 	tcase_add_test(tc, a_kicked_peer_is_forgotten_and_comes_anew);
 	tcase_add_test(tc, max_transactions_counts_what_a_peer_asks_at_once);
+	tcase_add_test(tc, few_are_answered_one_by_one_and_many_together);
+	tcase_add_test(tc, what_is_limited_is_taken_together);
 	tcase_add_loop_test(tc, no_operation_number_is_given_out_twice, 0, 2);
 	tcase_add_test(tc, a_record_that_changes_hands_numbers_on);
 	tcase_add_test(tc, what_came_meanwhile_is_answered_by_the_successor);

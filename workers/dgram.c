@@ -23,7 +23,7 @@ dgrams_new(int fd)
 		return NULL;
 	}
 	d->fd = fd;
-	d->n = DGRAM_BATCH;
+	d->n = d->most = DGRAM_BATCH;
 	for (unsigned i = 0; i < DGRAM_BATCH; i++) {
 		d->in[i].iov_base = d->at[i].in;
 		d->in[i].iov_len = DGRAM_IN_MAX;
@@ -56,8 +56,7 @@ dgrams_take(struct dgrams *d, uint64_t *bytes)
 	d->n = d->nreplies = d->sent = 0;
 	*bytes = 0;
 	/* MSG_TRUNC: how long they were, not how much of them has room */
-	n = recvmmsg(
-	    d->fd, d->msg, DGRAM_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	n = recvmmsg(d->fd, d->msg, d->most, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	if (n == -1)
 		return errno == EAGAIN ? 0 : -1;
 	for (d->n = 0; d->n < (unsigned)n; d->n++) {

@@ -17,7 +17,7 @@
 #include "workers/proto/frame.h"
 
 enum {
-	DGRAM_BATCH = 32, /* most that are taken at once */
+	DGRAM_BATCH = 32, /* most that can be taken at once */
 	/* What is longer than any ADU is cut to this, and so is still longer
 	 * than any ADU: no framer takes it for a frame. */
 	DGRAM_IN_MAX = FRAME_ADU_MAX + 1,
@@ -36,6 +36,8 @@ struct dgram {
 struct dgrams {
 	int fd; /* the caller's, non-blocking */
 	struct sockaddr_storage own; /* where it is bound */
+	unsigned most; /* that are taken at once: 1 to DGRAM_BATCH, as the
+			* caller likes it */
 	unsigned n; /* datagrams taken and in hand */
 	unsigned nreplies, sent;
 	struct mmsghdr msg[DGRAM_BATCH], reply[DGRAM_BATCH];

@@ -39,6 +39,8 @@ enum {
 	ROUNDS = 8, /* in one turn of the loop */
 	/* when draining: more than a socket's buffer holds */
 	DRAIN_ROUNDS = 512,
+	MANY = 12, /* datagrams that wait: enough to take them together */
+	LOOK_AFTER = 256, /* rounds of one */
 	PAUSE_MS = 50, /* after nothing but errors */
 	PEER_IDLE_S = 300, /* where idle_timeout_s is 0 */
 };
@@ -61,6 +63,7 @@ struct udp {
 	struct dgrams *dgrams;
 	struct asked *asked; /* by index of the connection */
 	uint64_t round;
+	unsigned singles; /* rounds of one since all were taken */
 	struct frame frame;
 	struct event readable, writable, pause, sweep;
 	int sweep_fd;
@@ -263,9 +266,32 @@ flush(struct udp *u)
 	return all;
 }
 
+/*
+ * How many the next round takes. Few that wait are best served one by one: each
+ * peer has its answer at once, and works on it while the next one is served.
+ * Many are cheaper together. How many wait is told by nothing but taking them,
+ * so now and then a round takes all. Limits of what a peer may ask at once are
+ * kept by round: where there are any, every round takes all.
+ */
+static void
+pace(struct udp *u, unsigned n)
+{
+	struct dgrams *d = u->dgrams;
+
+	if (d->most == 1 && ++u->singles < LOOK_AFTER)
+		return;
+	u->singles = 0;
+	if (d->most == 1 || n >= MANY || u->worker->draining ||
+	    u->worker->conf->max_transactions != 0)
+		d->most = DGRAM_BATCH;
+	else
+		d->most = 1;
+}
+
 static enum round
 take_round(struct udp *u)
 {
+	unsigned most = u->dgrams->most;
 	uint64_t bytes;
 	int n = dgrams_take(u->dgrams, &bytes);
 
@@ -283,9 +309,10 @@ take_round(struct udp *u)
 		worker_tick(u->worker);
 		serve(u, i);
 	}
+	pace(u, (unsigned)n);
 	if (!flush(u))
 		return ROUND_WAITS;
-	return n == DGRAM_BATCH ? ROUND_FULL : ROUND_LAST;
+	return (unsigned)n == most ? ROUND_FULL : ROUND_LAST;
 }
 
 static void
@@ -344,6 +371,7 @@ resume(evutil_socket_t fd, short what, void *arg)
 static void
 finish(struct udp *u)
 {
+	u->dgrams->most = DGRAM_BATCH;
 	while (u->drained++ < DRAIN_ROUNDS) {
 		switch (take_round(u)) {
 		case ROUND_LAST:
