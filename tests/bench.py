@@ -90,6 +90,7 @@ CALLS = {
 }
 
 failures = []
+lost = {}  # datagrams without an answer, by name of the server
 rows = []
 section = [""]
 
@@ -136,6 +137,7 @@ def rounds(sides, options):
         one = {s.name: bt.measure(s, seconds=SECONDS, **options)
                for s in (sides if i % 2 == 0 else sides[::-1])}
         for name, result in one.items():
+            lost[name] = lost.get(name, 0) + result["lost"]
             if result["errors"]:
                 failures.append("%s: %d errors" % (name, result["errors"]))
         # on a machine busy elsewhere a short round may pass without a reply
@@ -239,6 +241,8 @@ def udp():
             servers.Bare(wire, "single") as single:
         throughput("udp", ours, [batch, single])
         calls("udp", ours, [batch, single])
+        row("(datagrams that the system lost)", lost[ours.name],
+            lost[batch.name] + lost[single.name])
 
 
 def tls():
