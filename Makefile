@@ -57,7 +57,7 @@ help:
 	@echo "make run        install what is missing, build, serve conf/demo.json"
 	@echo "make check      install the test tools, build, run every test"
 	@echo "                T=check_store runs one"
-	@echo "make bench      measure against a bare epoll server"
+	@echo "make bench      measure against bare servers; BENCH=udp: only that"
 	@echo "make torture    every kill harness and model in full; SECS=60"
 	@echo "make fuzz       each fuzz target; FUZZSECS=30"
 	@echo "make asan tsan  build and test with the sanitizers, into $(O)/asan $(O)/tsan"
