@@ -412,6 +412,17 @@ parse(char **argv)
 		tls_begin(opt.tls, "client");
 }
 
+static void
+end_all(struct conn *c, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (c[i].fd >= 0 && c[i].tls != NULL)
+			gnutls_deinit(c[i].tls);
+	free(c);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -449,7 +460,7 @@ main(int argc, char **argv)
 	if (told_to_end)
 		end_ns = now() > begin_ns ? now() : begin_ns + 1;
 	collect(conns);
-	free(conns);
-	free(idle);
+	end_all(conns, opt.conns);
+	end_all(idle, opt.idle);
 	return load_report((double)(end_ns - begin_ns) / (double)SECOND);
 }
