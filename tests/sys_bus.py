@@ -89,6 +89,15 @@ class Slave:
         return pdu[:5]
 
 
+def cut(frame, at):
+    """The first bytes of a frame. A CRC that ends with 0 is good without
+    that, too: then one less."""
+    part = frame[:at]
+    if len(part) > 3 and peers.crc16(part[:-2]) == part[-2:]:
+        return part[:-1]
+    return part
+
+
 class Traffic:
     """Says what comes next on the line: a list of frames and, where one of
     ours is asked, the reply. The last frame alone is for us."""
@@ -189,7 +198,7 @@ class Traffic:
         if how == 0:
             return r.randbytes(r.choice([1, 2, 5, r.randrange(1, 300)]))
         if how == 1:
-            return good[:r.randrange(1, len(good))]
+            return cut(good, r.randrange(1, len(good)))
         bad = bytearray(good)
         while bad.upper() == good.upper():  # a hex digit may be lower case
             bad = bytearray(good)
@@ -200,10 +209,6 @@ class Traffic:
 class Fast(Line):
     def pause(self):
         time.sleep(0.003)  # t3.5 is 1.75 ms
-
-
-def is_good(data):
-    return len(data) > 3 and peers.crc16(data[:-2]) == data[-2:]
 
 
 class Bus:
@@ -241,8 +246,7 @@ class Bus:
         elif r < 0.9 and not whole:
             # in two pieces, with a silence that the adapter makes
             at = self.random.randrange(1, max(len(data), 2))
-            while is_good(data[:at]):
-                at -= 1  # a CRC that ends with 0 is good without that, too
+            at = len(cut(data, at))
             self.send(data[:at])
             if data[at:]:
                 self.silence()

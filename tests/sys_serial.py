@@ -19,7 +19,7 @@ import peers  # noqa: E402
 import sys_clients  # noqa: E402
 import sysutil  # noqa: E402
 from peers import Cable, Late, Line, Master, fc3, fc6, fc8, fc16  # noqa: E402
-from sysutil import BUILD, Daemon, Modbus, Skip, wait_for  # noqa: E402
+from sysutil import BUILD, Daemon, Modbus, Skip  # noqa: E402
 
 READ_1 = fc3(0)
 # sub-functions of FC 8, by what they count
@@ -472,10 +472,12 @@ def test_lost_adapter():
             # pulled out within a request, which must not be found later
             line.send(peers.Rtu.encode(1, fc6(0, 1))[:4 + turn])
             line.lose()
-            events.wait("line1", "lost")
+            events.wait("transports.line1", "line lost")
+            events.wait("connections.line1", "close")
             idle_for(d, 0.4)
             line.lay()
-            events.wait("line1", "open")
+            events.wait("transports.line1", "line found")
+            events.wait("connections.line1", "open")
             print("    served again after %.0f ms" % (1e3 * served(m)))
             assert m.read_hr(1, 0) == [4711]
             assert state(d)["state"] == "up", state(d)
