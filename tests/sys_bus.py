@@ -286,6 +286,7 @@ class Bus:
     def disturb(self):
         """Something that is not for us to answer, and ends in silence."""
         r = self.random.random()
+        spoilt = False
         if r < 0.5:
             frames = self.traffic.exchange(False)
             if self.random.random() < 0.5:  # an adapter hands on all at once
@@ -293,9 +294,10 @@ class Bus:
         elif r < 0.6 and not self.traffic.look_at:
             frames = self.traffic.broadcast()
         else:
-            frames = [self.traffic.spoilt()]
+            frames, spoilt = [self.traffic.spoilt()], True
         for f in frames:
-            self.put(f)
+            # one fault at a time: damage, or a silence where none belongs
+            self.put(f, whole=spoilt)
             self.silence()
 
     def step(self):

@@ -442,13 +442,23 @@ class Beside(bt.Busy):
     def __init__(self, d):
         super().__init__(d.port("tcp1"), conns=1, fc=3, addr=100, count=10,
                          rate=200, reconnect=False, verify=True)
+        self.jitter = bt.Jitter()
+
+    def __enter__(self):
+        self.jitter.__enter__()
+        return super().__enter__()
 
     def __exit__(self, kind, *why):
         super().__exit__(kind, *why)
+        self.jitter.__exit__()
         if kind is None:
             got = self.result
             assert got["errors"] == 0 and got["reopened"] == 0, got
-            assert got["requests"] > 100 and got["max"] < 250e3, got
+            assert got["requests"] > 100, got
+            own = self.jitter.ms(1)
+            print("    beside it: longest %.1f ms; this machine's own "
+                  "lateness %.1f ms" % (got["max"] / 1e3, own))
+            assert got["max"] / 1e3 < 250 + 2 * own, got
 
 
 def idle_for(d, seconds):
