@@ -25,9 +25,12 @@ STREAMS = ("tcp", "tls", "pipe", "unix")
 
 class Everything:
     """A daemon with a transport for each framer on each kind of channel, or
-    for these pairs of both. more: goes into every transport."""
+    for these pairs of both. top: goes into the configuration itself, more:
+    into every transport."""
 
-    def __init__(self, kinds=KINDS, framers=FRAMERS, pairs=(), **more):
+    def __init__(self, kinds=KINDS, framers=FRAMERS, pairs=(), top=None,
+                 **more):
+        self.top = top or {}
         self.pairs = pairs or [(k, f) for k in kinds for f in framers]
         self.more = {"units": {"1": "plc1", "2": "plc2"}, **more}
         self.stack = contextlib.ExitStack()
@@ -43,7 +46,7 @@ class Everything:
                 if kind == "line":
                     self.lines[framer] = stack.enter_context(Line())
             self.daemon = stack.enter_context(Daemon({
-                "devices": {
+                **self.top, "devices": {
                     "plc1": device(), "plc2": device()},
                 "transports": {
                     k + "-" + f: self.transport(k, f)

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """One daemon with every kind of transport, a client at work on each, and one
-worker after the other killed: what the clients of the others notice of it,
-which must be nothing, and how soon the dead one's client is served again.
+worker after the other killed or stopped: what the clients of the others
+notice of it, which must be nothing, and how soon its own is served again.
 
     sys_isolation.py [WORD...] [--kills=N]	(each worker, 6)
 """
 import multiprocessing
 import os
 import random
+import select
 import signal
 import struct
 import sys
@@ -29,6 +30,7 @@ BLOCK = 60  # registers that one client always writes together
 PACE_S = 0.001  # between two steps of a client
 BOUND_MS = 250  # later than that no other client may be answered
 MEDIAN_MS, WORST_MS = 50, 500  # until the killed one serves again
+HANG_MS = 400  # after that a worker that shows no life is killed
 GIVE_UP_S = 5
 # after which time a request is sent again where nothing tells of its loss
 AGAIN_S = {"udp": 0.02, "line": 0.02}
@@ -165,18 +167,30 @@ def answers(reply, pdu):
     return pdu[0] != 3 or reply[1] == 2 * pdu[4]
 
 
-def kill_each(d, names):
-    """Kills each transport's worker KILLS times: [(name, [when], over at)]"""
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def stop(pid):
+    """It stands still, until its parent has lost patience."""
+    fd = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGSTOP)
+    assert select.select([fd], [], [], 10)[0], "a stopped worker is borne"
+    os.close(fd)
+
+
+def hurt_each(d, names, hurt, times):
+    """Hurts each transport's worker: [(name, [when], over at)]"""
     phases = []
     for name in names:
-        kills = []
-        for _ in range(KILLS):
+        when = []
+        for _ in range(times):
             pid = sysutil.wait_for(lambda: bt.live_child(d, name), 10, name)
-            kills.append(time.monotonic())
-            os.kill(pid, signal.SIGKILL)
+            when.append(time.monotonic())
+            hurt(pid)
             # the pace of this test: the next one comes when all is quiet
             time.sleep(0.1 + random.random() * 0.1)
-        phases.append((name, kills, time.monotonic()))
+        phases.append((name, when, time.monotonic()))
         time.sleep(0.1)
     return phases
 
@@ -220,15 +234,42 @@ def judge(name, said, phases, jitter):
     assert not late, (name, late)
     for victim, kills, over in phases:
         n = sum(kills[0] < at < over for at, _ in took)
-        assert victim == name or n > 10 * KILLS, (
+        assert victim == name or n > 10 * len(kills), (
             "%s: %d requests while %s was killed" % (name, n, victim))
     return gaps_of(said, own[1])
 
 
-def judge_gaps(name, gaps):
+def judge_gaps(name, gaps, unseen_ms):
     show(name, gaps)
-    assert bt.median(gaps) < MEDIAN_MS, (name, gaps)
-    assert max(gaps) < WORST_MS, (name, gaps)
+    assert bt.median(gaps) < unseen_ms + MEDIAN_MS, (name, gaps)
+    assert max(gaps) < unseen_ms + WORST_MS, (name, gaps)
+
+
+def in_turn(e, hurt, times, unseen_ms=0):
+    """Hurts each worker in turn while clients work on all. unseen_ms: how
+    long it may take until the parent knows."""
+    names = ["-".join(p) for p in PAIRS]
+    with bt.Jitter() as jitter:
+        clients = [Client(e, at) for at in range(len(PAIRS))]
+        try:
+            phases = hurt_each(e.daemon, names, hurt, times)
+        finally:
+            said = [c.over() for c in clients]
+    print("    this machine's own lateness: p99 %.1f max %.1f ms" % (
+        jitter.ms(0.99), jitter.ms(1)))
+    print("    while others were hurt, requests:")
+    gaps = [judge(n, s, phases, jitter) for n, s in zip(names, said)]
+    print("    from then to the next reply to the one that was hurt:")
+    for name, found in zip(names, gaps):
+        judge_gaps(name, found, unseen_ms)
+    for at, s in enumerate(said):
+        there = e.daemon.rpc("registers.read", device="plc1", table="hr",
+                             addr=at * BLOCK, count=BLOCK)["values"]
+        assert whole(there) == s["acked"], (names[at], there)
+        assert all(s["reused"]), (names[at], s["reused"])
+    restarts = {t["name"]: t["restarts"]
+                for t in e.daemon.rpc("transports.list")}
+    assert restarts == {n: times for n in names}, restarts
 
 
 def test_each_worker_killed_in_turn():
@@ -236,29 +277,14 @@ def test_each_worker_killed_in_turn():
     delay, no torn value; nothing acknowledged is lost; the dead one's client
     is served again at once, over TLS by a resumed session"""
     with Everything(pairs=PAIRS, restart=AT_ONCE) as e:
-        names = ["-".join(p) for p in PAIRS]
-        d = e.daemon
-        with bt.Jitter() as jitter:
-            clients = [Client(e, at) for at in range(len(PAIRS))]
-            try:
-                phases = kill_each(d, names)
-            finally:
-                said = [c.over() for c in clients]
-        print("    this machine's own lateness: p99 %.1f max %.1f ms" % (
-            jitter.ms(0.99), jitter.ms(1)))
-        print("    while others were killed, requests:")
-        gaps = [judge(n, s, phases, jitter) for n, s in zip(names, said)]
-        print("    from the kill to the next reply:")
-        for name, found in zip(names, gaps):
-            judge_gaps(name, found)
-        for at, s in enumerate(said):
-            there = d.rpc("registers.read", device="plc1", table="hr",
-                          addr=at * BLOCK, count=BLOCK)["values"]
-            assert whole(there) == s["acked"], (names[at], there)
-            assert all(s["reused"]), (names[at], s["reused"])
-        restarts = {t["name"]: t["restarts"] for t in
-                    d.rpc("transports.list")}
-        assert restarts == {n: KILLS for n in names}, restarts
+        in_turn(e, kill, KILLS)
+
+
+def test_each_worker_stopped_in_turn():
+    "the same of a worker that stands still, once the parent has noticed"
+    with Everything(pairs=PAIRS, restart=AT_ONCE,
+                    top={"hang_timeout_ms": HANG_MS}) as e:
+        in_turn(e, stop, 2, 2 * HANG_MS)
 
 
 test_each_worker_killed_in_turn.seconds = 60 + 2 * KILLS

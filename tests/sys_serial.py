@@ -563,6 +563,20 @@ def test_no_terminal():
             assert other.read_hr(0, 1) == [0]
 
 
+def test_direction():
+    """rs485: what cannot be turned is used as it is, but not if the driver
+    was to do it"""
+    with Line() as line:
+        for mode in ("auto", "rts"):
+            with Daemon(conf(line.path, rs485={"mode": mode})) as d:
+                served(Master(line, "rtu"))
+                assert "no RTS" in d.stderr_text()
+        with Daemon(conf(line.path, rs485={"mode": "ioctl"})) as d:
+            d.wait_stderr("does not turn the line")
+            with Modbus(d.port("tcp1")) as other:
+                assert other.read_hr(0, 1) == [0]
+
+
 def test_restart():
     "a restart, and the end of the worker, lose no more than a request"
     with Plant() as (d, _, m):
