@@ -4,6 +4,7 @@
 roles, and requests in records of any shape. The numbers are those of the
 MODBUS/TCP Security specification, v3.6."""
 import os
+import random
 import re
 import select
 import socket
@@ -12,11 +13,13 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 import certs  # noqa: E402
 import sysutil  # noqa: E402
 import tls_case  # noqa: E402
+from sysutil import wait_for  # noqa: E402
 from tls_case import V12, V13, Client, alert, daemon, pki, unharmed  # noqa: E402
 
 READ_125 = struct.pack(">BHH", 3, 0, 125)
@@ -434,6 +437,64 @@ def test_plain_tcp():
                 assert ended(s)
             assert m.read_hr(1000) == [48879]
         unharmed(d)
+
+
+def mutated(random_bytes, data):
+    """Those bytes with some changed, left out or put in."""
+    data = bytearray(data)
+    for _ in range(random_bytes.choice((1, 1, 2, 8))):
+        at = random_bytes.randrange(len(data))
+        how = random_bytes.randrange(4)
+        if how == 0:
+            data[at] ^= 1 << random_bytes.randrange(8)
+        elif how == 1:
+            data[at] = random_bytes.choice((0, 1, 0x7f, 0x80, 0xff))
+        elif how == 2:
+            del data[at:at + random_bytes.randrange(1, 20)]
+        else:
+            data[at:at] = random_bytes.randbytes(random_bytes.randrange(20))
+    return bytes(data)
+
+
+def test_mutated_handshakes():
+    "whatever a handshake's messages are, the worker stays and serves others"
+    luck = random.Random(802)
+    with daemon() as d, Client(d, pki.client) as m:
+        for i in range(300):
+            version = (V12, V13)[i % 2]
+            flight = luck.randrange(2)  # the first, or all that follow
+            context = certs.client_context(pki.ca, pki.client, version)
+            inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(inside, outside)
+            with raw(d) as s:
+                try:
+                    for n in range(3):
+                        try:
+                            tls.do_handshake()
+                        except ssl.SSLWantReadError:
+                            pass
+                        data = outside.read()
+                        last = data and (n == 0) == (flight == 0)
+                        s.sendall(mutated(luck, data) if last else data)
+                        if last:  # nothing more is to be waited for
+                            s.shutdown(socket.SHUT_WR)
+                        inside.write(s.recv(65536))
+                except (ssl.SSLError, OSError):
+                    pass
+        assert m.read_hr(1000) == [48879]
+        assert tls_case.stats(d)["handshakes_failed"] > 100
+        unharmed(d)
+
+
+def test_stop_in_a_handshake():
+    "a transport that stops waits for no handshake"
+    with daemon() as d, raw(d) as silent, raw(d) as begun:
+        begun.sendall(b"\x16\x03\x01\x02\x00\x01")
+        wait_for(lambda: len(d.rpc("connections.list")) == 2)
+        began = time.monotonic()
+        assert d.rpc("transports.stop", name="tls1", drain_s=30)
+        assert time.monotonic() - began < 5
+        assert ended(silent) and ended(begun)
 
 
 def test_slow_handshake():

@@ -24,7 +24,8 @@ struct stream;
 struct stream_ops {
 	/* Begins a connection that was admitted: called again each time what
 	 * it waits for has come, until IO_DONE; only then requests are read.
-	 * It has frame_timeout_ms for that. NULL: nothing is to be done. */
+	 * It has frame_timeout_ms for that, and takes turns with requests.
+	 * NULL: nothing is to be done. */
 	enum io (*open)(struct conn *);
 	/* Reads what there is, up to room bytes: IO_DONE and *n > 0. */
 	enum io (*recv)(struct conn *, uint8_t *buf, size_t room, size_t *n);
