@@ -596,6 +596,25 @@ START_TEST(a_reply_that_could_begin_a_write_is_stepped_over)
 }
 END_TEST
 
+START_TEST(what_goes_before_hides_no_messages_cut_in_two)
+{
+	struct bytes b = { .len = 0 };
+
+	/* could be the beginning of a long reply */
+	add(&b, "\x9\1\x20\xc4\0\1\xbd\xb3", 8);
+	ck_assert(say(&b));
+	b.len = 0;
+	add_read(&b, 9, 2);
+	add_reply(&b, 9, "abcd", 4);
+	add_read(&b, 1, 1);
+	put(&b, 0, 3);
+	ck_assert(bus_quiet(&bus));
+	put(&b, 3, b.len - 3);
+	ck_assert(!bus_quiet(&bus));
+	expect("bad o9 o9 1:3?");
+}
+END_TEST
+
 START_TEST(strays_behind_anothers_messages_hold_no_request_up)
 {
 	static const char stray[] = "\0\xff\0";
@@ -747,6 +766,7 @@ main(void)
 	tcase_add_loop_test(
 	    tc, what_ends_a_lump_too_long_for_one_message_is_answered, 0, 2);
 	tcase_add_test(tc, a_reply_that_could_begin_a_write_is_stepped_over);
+	tcase_add_test(tc, what_goes_before_hides_no_messages_cut_in_two);
 	tcase_add_test(tc, strays_behind_anothers_messages_hold_no_request_up);
 	tcase_add_test(tc, short_pieces_without_end_are_kept_in_bounds);
 	tcase_add_loop_test(

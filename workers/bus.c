@@ -315,14 +315,11 @@ find_last(struct bus *b)
 static bool
 find_several(struct bus *b)
 {
-	unsigned last = b->lump[b->nlumps - 1], end = 0, from;
+	unsigned end = 0, from = 0;
 	bool held, stray;
 
-	if (b->overrun)
-		return false;
-	end = walk(b, from = 0, &held);
-	if (end == 0 && last != 0)
-		end = walk(b, from = last, &held);
+	for (unsigned i = 0; end == from && i < b->nlumps && !b->overrun; i++)
+		end = walk(b, from = b->lump[i], &held);
 	if (end == from)
 		return false;
 	stray = (held && b->mine[b->frame.unit] && b->len - end <= STRAY_MAX) ||
