@@ -222,7 +222,7 @@ START_TEST(unknown_functions_and_wrong_lengths_reach_us)
 	add_message(&b, 1, "\x63", 1);
 	say(&b);
 	b.len = 0;
-	add_message(&b, 1, "\3\0\0\0", 4);
+	add_message(&b, 1, "\3\0\0", 3);
 	say(&b);
 	b.len = 0;
 	add_message(&b, 1, "\x8\0\0\1\2\3\4\5\6\7", 10);
@@ -422,6 +422,62 @@ START_TEST(stray_characters_keep_nobody_from_being_answered)
 		add(&b, stray[_i], n);
 	ck_assert(!say(&b));
 	expect(n == 0 ? "1:3?" : _i < 5 ? "1:3? bad" : "bad 1:3?");
+}
+END_TEST
+
+/* A write whose CRC ends in a zero: it seems good without that, too. */
+static struct bytes
+ends_in_zero(uint8_t unit)
+{
+	uint8_t data[4] = { 0 };
+	struct bytes b;
+
+	do {
+		b.len = 0;
+		add_write(&b, unit, data, 4);
+		ck_assert(++data[0] != 0 || ++data[1] != 0);
+	} while (b.at[b.len - 1] != 0);
+	ck_assert_uint_eq(frame_crc16(b.at, b.len - 1), 0);
+	return b;
+}
+
+START_TEST(a_zero_at_the_end_may_come_late)
+{
+	struct bytes b = ends_in_zero(1), ask = { .len = 0 };
+
+	put(&b, 0, b.len - 1);
+	ck_assert(bus_quiet(&bus));
+	expect("");
+	put(&b, b.len - 1, 1);
+	ck_assert(!bus_quiet(&bus));
+	expect("1:16?");
+	/* cut off for good, and asked again */
+	add_read(&ask, 1, 1);
+	put(&b, 0, b.len - 1);
+	ck_assert(bus_quiet(&bus));
+	ck_assert(!say(&ask));
+	expect("bad 1:3?");
+	b = ends_in_zero(9);
+	put(&b, 0, b.len - 1);
+	bus_quiet(&bus);
+	put(&b, b.len - 1, 1);
+	ck_assert(!bus_quiet(&bus));
+	expect("o9");
+}
+END_TEST
+
+START_TEST(a_wrong_length_short_by_one_is_answered_in_the_end)
+{
+	struct bytes b = { .len = 0 };
+
+	add_message(&b, 1, "\x10\0\0\0\2\4\1\2\3", 9);
+	ck_assert(say(&b));
+	expect("");
+	bus_give_up(&bus);
+	expect("1:16?");
+	bus.strict = true;
+	ck_assert(!say(&b));
+	expect("1:16?");
 }
 END_TEST
 
@@ -756,6 +812,8 @@ main(void)
 	tcase_add_test(tc, of_several_requests_to_us_the_last_is_answered);
 	tcase_add_loop_test(
 	    tc, stray_characters_keep_nobody_from_being_answered, 0, 10);
+	tcase_add_test(tc, a_zero_at_the_end_may_come_late);
+	tcase_add_test(tc, a_wrong_length_short_by_one_is_answered_in_the_end);
 	tcase_add_test(tc, what_goes_before_holds_no_request_up);
 	tcase_add_test(tc, damage_makes_what_came_before_it_bad);
 	tcase_add_test(tc, strict_takes_what_the_standard_takes);

@@ -152,6 +152,16 @@ START_TEST(a_pause_within_a_request_does_what_t15_says)
 }
 END_TEST
 
+START_TEST(a_wrong_length_is_answered)
+{
+	start();
+	say(message(1, "\x10\0\0\0\2\4\1\2\3", 9));
+	hears(message(1, "\x90\3", 2));
+	say(message(1, "\x10\0\0\0\2\4\1\2\3\4\5", 11));
+	hears(message(1, "\x90\3", 2));
+}
+END_TEST
+
 START_TEST(an_unfinished_request_is_given_up)
 {
 	struct bytes b = write_one(1, 9, 77);
@@ -399,6 +409,7 @@ main(void)
 	tcase_add_test(tc, what_is_under_way_at_the_opening_is_left_alone);
 	LOOP(a_pause_within_a_request_does_what_t15_says,
 	    sizeof(pauses) / sizeof(pauses[0]));
+	tcase_add_test(tc, a_wrong_length_is_answered);
 	tcase_add_test(tc, an_unfinished_request_is_given_up);
 	tcase_add_test(tc, other_stations_are_not_answered_for);
 	tcase_add_test(tc, a_request_in_anothers_reply_is_none);

@@ -193,6 +193,18 @@ has_tail(struct bus *b, const uint8_t *in, size_t len)
 	    good(b, in, (size_t)n + AROUND);
 }
 
+/* For the same reason a request whose CRC ends in a zero seems to be good, and
+ * to have a wrong length, when all but that zero has come. */
+static bool
+may_be_cut(const struct bus *b, const uint8_t *in, size_t len)
+{
+	int n = mb_request_len(b->fcs, in + 1, len - 1);
+
+	return n > 0 && (size_t)n + AROUND == len + 1 &&
+	    mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 1) &&
+	    (b->mine[in[0]] || !is_reply(b, in, len));
+}
+
 /* A good message from `from` to the end, see 1. */
 static bool
 exact(struct bus *b, unsigned from, bool lumps)
@@ -205,7 +217,9 @@ exact(struct bus *b, unsigned from, bool lumps)
 	if (lumps && !is_request(b, in, len) &&
 	    (b->mine[in[0]] || !is_reply(b, in, len)))
 		return false;
-	return (b->strict || !has_tail(b, in, len)) && good(b, in, len);
+	if (!b->strict && (has_tail(b, in, len) || may_be_cut(b, in, len)))
+		return false;
+	return good(b, in, len);
 }
 
 /* What was overrun has lost its beginning. */
@@ -404,7 +418,14 @@ bus_quiet(struct bus *b)
 void
 bus_give_up(struct bus *b)
 {
-	tell_bad(b, b->len);
+	/* nothing was cut: it has a wrong length, which is to be answered */
+	if (b->nlumps == 1 && may_be_cut(b, b->in, b->len) &&
+	    good(b, b->in, b->len)) {
+		tell_bad(b, 0);
+		tell_frame(b, b->len, true);
+	} else {
+		tell_bad(b, b->len);
+	}
 	clear(b);
 }
 

@@ -71,7 +71,8 @@ void bus_paused(struct bus *);
  */
 bool bus_quiet(struct bus *);
 
-/* Nothing has come for long: what is unfinished is bad. */
+/* Nothing has come for long: what is unfinished is bad, or has a wrong length
+ * and a good CRC all the same. */
 void bus_give_up(struct bus *);
 
 #endif

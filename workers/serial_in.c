@@ -151,7 +151,8 @@ serial_give_up(struct serial *s)
 	else
 		link_noise(&s->link, &s->peer, s->in, s->in_len);
 	s->in_len = 0;
-	serial_listen(s);
+	if (s->reply_len == 0 || serial_respond(s))
+		serial_listen(s);
 }
 
 /* ---- streams: ascii, socket, tls ---- */
