@@ -406,6 +406,18 @@ START_TEST(of_several_requests_to_us_the_last_is_answered)
 }
 END_TEST
 
+START_TEST(also_if_the_last_is_behind_noise)
+{
+	struct bytes b = { .len = 0 };
+
+	add_read(&b, 1, 2);
+	add(&b, "\xff\xff\xff\xff\xff\xff", 6);
+	add_read(&b, 2, 2);
+	ck_assert(!say(&b));
+	expect("1:3. bad 2:3?");
+}
+END_TEST
+
 START_TEST(stray_characters_keep_nobody_from_being_answered)
 {
 	static const char *const stray[] = { "", "\0", "\xff", "\xff\0",
@@ -810,6 +822,7 @@ main(void)
 	tcase_add_test(tc, a_reply_in_our_name_in_two_pieces_is_nothing);
 	tcase_add_test(tc, messages_cut_at_the_wrong_places_are_found);
 	tcase_add_test(tc, of_several_requests_to_us_the_last_is_answered);
+	tcase_add_test(tc, also_if_the_last_is_behind_noise);
 	tcase_add_loop_test(
 	    tc, stray_characters_keep_nobody_from_being_answered, 0, 10);
 	tcase_add_test(tc, a_zero_at_the_end_may_come_late);

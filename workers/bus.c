@@ -302,26 +302,36 @@ shift(struct bus *b, unsigned n)
 	b->nlumps = b->len > 0 ? kept + 1 : 0;
 }
 
-/* A good request to us at the very end, see 4. */
-static bool
-find_last(struct bus *b)
+/* Where a good request to us begins, not before `from`, that ends at the very
+ * end, see 4; b->len if none does. It is the frame in hand then. */
+static unsigned
+last_from(struct bus *b, unsigned from)
 {
-	unsigned from = b->len > BUS_ADU_MAX ? b->len - BUS_ADU_MAX : 0;
-
+	if (b->len > BUS_ADU_MAX && from < b->len - BUS_ADU_MAX)
+		from = b->len - BUS_ADU_MAX;
 	for (; from + ADU_MIN <= b->len; from++) {
 		const uint8_t *in = b->in + from;
 		size_t len = b->len - from;
 
-		if (!b->mine[in[0]] || !is_request(b, in, len) ||
-		    !mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 3) ||
-		    !good(b, in, len))
-			continue;
-		tell_bad(b, from);
-		tell_frame(b, b->len, true);
-		clear(b);
-		return true;
+		if (b->mine[in[0]] && is_request(b, in, len) &&
+		    mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 3) &&
+		    good(b, in, len))
+			return from;
 	}
-	return false;
+	return b->len;
+}
+
+static bool
+find_last(struct bus *b)
+{
+	unsigned from = last_from(b, 0);
+
+	if (from == b->len)
+		return false;
+	tell_bad(b, from);
+	tell_frame(b, b->len, true);
+	clear(b);
+	return true;
 }
 
 /* Messages that follow each other without a silence. True if there were any:
@@ -338,8 +348,13 @@ find_several(struct bus *b)
 		return false;
 	stray = (held && b->mine[b->frame.unit] && b->len - end <= STRAY_MAX) ||
 	    !may_grow(b, b->in + end, b->len - end);
-	if (held)
-		tell_frame(b, end, stray);
+	if (held) {
+		struct frame f = b->frame;
+		bool last = !stray || last_from(b, end) != b->len;
+
+		b->frame = f;
+		tell_frame(b, end, !last);
+	}
 	shift(b, end);
 	if (stray && !find_last(b)) {
 		tell_bad(b, b->len);
