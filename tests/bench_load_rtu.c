@@ -12,7 +12,7 @@
 
 #include "workers/proto/frame.h"
 
-enum { UNIT = 1, ANSWER_MS = 500, ERRORS_MAX = 10 };
+enum { UNIT = 1, ANSWER_MS = 3000, ERRORS_MAX = 10 };
 
 static struct {
 	unsigned fd, baud, count;
