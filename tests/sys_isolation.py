@@ -142,7 +142,11 @@ class Client(multiprocessing.Process):
         except (OSError, EOFError, Late) as e:
             if self.kind not in AGAIN_S:
                 self.lost.append((time.monotonic(), repr(e)))
-            self.drop()
+            if self.kind == "line":
+                self.m.got = b""  # the line itself stays
+            else:
+                self.drop()
+                time.sleep(PACE_S)  # not to starve who is to come back
             raise Lost from e
         self.times.append((tried, sent, time.monotonic()))
         return got
@@ -195,16 +199,23 @@ def hurt_each(d, names, hurt, times):
     return phases
 
 
-def gaps_of(said, kills):
+def gaps_of(said, kills, jitter):
     """Milliseconds from each kill to the first reply to a request that was
-    sent after it."""
-    return [(min(end for _, sent, end in said["times"] if sent > t) - t) * 1e3
+    sent after it, and how many of them the machine has stolen."""
+    gaps = [(min(end for _, sent, end in said["times"] if sent > t) - t) * 1e3
             for t in kills]
+    return [(ms, stolen(jitter, t, ms)) for t, ms in zip(kills, gaps)]
 
 
-def beside(said, own):
+def own_phase(name, said, phases):
+    """From when to when it was hurt itself, or not served yet."""
+    when, over = next(p[1:] for p in phases if p[0] == name)
+    served = min(end for _, sent, end in said["times"] if sent > when[-1])
+    return when, max(over, served)
+
+
+def beside(said, began, over):
     """What its requests took, (when, ms), outside its own phase."""
-    began, over = own[1][0], own[2]
     return [(first, (end - first) * 1e3) for first, _, end in said["times"]
             if end < began or first > over]
 
@@ -223,26 +234,29 @@ def stolen(jitter, at, ms):
 
 def judge(name, said, phases, jitter):
     assert said["why"] is None, said["why"]
-    own = next(p for p in phases if p[0] == name)
+    when, own_over = own_phase(name, said, phases)
     strange = [lost for lost in said["lost"]
-               if not own[1][0] <= lost[0] <= own[2]]
-    assert not strange, (name, strange)
-    took = beside(said, own)
+               if not when[0] <= lost[0] <= own_over]
+    assert not strange, (name, len(strange), strange[:5])
+    took = beside(said, when[0], own_over)
     show(name, [ms for _, ms in took])
     late = [(ms, stolen(jitter, at, ms)) for at, ms in took if ms > BOUND_MS]
-    late = [(ms, by) for ms, by in late if ms > BOUND_MS + by]
-    assert not late, (name, late)
+    # a client, a worker and the probe may each be held up on their own
+    late = [(ms, by) for ms, by in late if ms > BOUND_MS + 2 * by]
+    assert not late, (name, late[:5])
     for victim, kills, over in phases:
         n = sum(kills[0] < at < over for at, _ in took)
         assert victim == name or n > 10 * len(kills), (
             "%s: %d requests while %s was killed" % (name, n, victim))
-    return gaps_of(said, own[1])
+    return gaps_of(said, when, jitter)
 
 
 def judge_gaps(name, gaps, unseen_ms):
-    show(name, gaps)
-    assert bt.median(gaps) < unseen_ms + MEDIAN_MS, (name, gaps)
-    assert max(gaps) < unseen_ms + WORST_MS, (name, gaps)
+    """gaps: (ms, how much of that the machine has stolen)"""
+    show(name, [ms for ms, _ in gaps])
+    own = [ms - by for ms, by in gaps]
+    assert bt.median(own) < unseen_ms + MEDIAN_MS, (name, gaps)
+    assert max(own) < unseen_ms + WORST_MS, (name, gaps)
 
 
 def in_turn(e, hurt, times, unseen_ms=0):
