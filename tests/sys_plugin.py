@@ -654,9 +654,15 @@ def crash_case(how, call, restart=None, after=0, **keys):
         def heal(self):
             with open(self.well, "w"):
                 pass
+            sysutil.wait_for(self.answers, what="an answer")
             self.wait_state("up")
-            with self.client() as m:
-                m.read_hr(0)
+
+        def answers(self):
+            try:
+                with self.client() as m:
+                    return m.read_hr(0)
+            except (OSError, EOFError):
+                return None  # the sick one has not gone yet
     return Sick()
 
 

@@ -506,6 +506,9 @@ def test_lost_cable():
             cable.cut()
             idle_for(d, 0.3)
             cable.join()
+        m = Master(peers.Device(cable.client), "rtu")
+        served(m)
+        m.close()
         assert mbpoll_reads(cable.client, "-t", 4, "-r", 0) == ["1"]
 
 
