@@ -3,7 +3,8 @@
 /*
  * The log: one event, one line, one write. Runs in every process; never while
  * a device is owned, never in a signal handler, never allocates, never waits
- * for a reader. What a line is made of may come from outside, so that it stays one line is seen to here.
+ * for a reader. What a line is made of may come from outside, so that it stays
+ * one line is seen to here.
  */
 
 #include "shm/log.h"

@@ -39,7 +39,7 @@ bool slot_lock_held(int lock_fd, unsigned slot);
  * asks before it forks. */
 uint64_t slot_next_id(const struct shm_control *, unsigned slot);
 
-/* True if the identity has been declared dead (or never was). No system call. */
+/* True if the identity has been declared dead or never was. No system call. */
 bool slot_declared_dead(const struct shm_control *, uint64_t id);
 
 /* Asks the kernel about a foreign identity; declares it dead if it is. */

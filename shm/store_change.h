@@ -2,7 +2,7 @@
 #ifndef SHM_STORE_CHANGE_H
 #define SHM_STORE_CHANGE_H
 
-/* What a write leaves in the device's event ring. Only store.c includes this. */
+/* What a write leaves in a device's event ring. Only store.c includes this. */
 
 #include "shm/store.h"
 #include "shm/store_copy.h"

@@ -8,12 +8,12 @@
 enum { LISTEN_ADDR_MAX = 64 };
 
 /*
- * Opens a TCP listener, or a UDP socket, on a numeric "127.0.0.1:502", "[::1]:502" or ":502"
- * (every IPv4 address), non-blocking and CLOEXEC. What its connections are to
- * have (no delay, keep-alive, urgent bytes in line) is set here and inherited
- * by them. real gets the address with the port that it really has. Returns
- * the descriptor, or -1 with errno: EINVAL not an address, EADDRINUSE,
- * EACCES, EADDRNOTAVAIL ...
+ * Opens a TCP listener, or a UDP socket, on a numeric "127.0.0.1:502",
+ * "[::1]:502" or ":502" (every IPv4 address), non-blocking and CLOEXEC. What
+ * its connections are to have (no delay, keep-alive, urgent bytes in line) is
+ * set here and inherited by them. real gets the address with the port that it
+ * really has. Returns the descriptor, or -1 with errno: EINVAL not an address,
+ * EADDRINUSE, EACCES, EADDRNOTAVAIL ...
  */
 int listen_open(const char *text, bool udp, char *real, size_t size);
 

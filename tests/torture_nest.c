@@ -7,7 +7,8 @@
  * kept, too; and so on until nothing new turns up. Then each image must be
  * recoverable without anything being lost, torn or done twice.
  *
- *	torture_nest [--request R] [--seconds N] [--seed N] [--chain C] [--first]
+ *	torture_nest [--request R] [--seconds N] [--seed N] [--chain C]
+ *	             [--first]
  *
  * There are two recoverers: r, the supervisor, which reaps; and p, a writer
  * that finds the dead owner and goes on to write itself. The images of p are

@@ -19,8 +19,8 @@
  * Operation numbers: last_op() (conns.c) begins a successor's BATCH_OPS_MAX
  * behind those in the half of the record that is in force. The half is moved
  * on after each datagram, so a worker that dies anywhere has given out no more
- * numbers behind it than one datagram takes: one, or one for each device when it
- * is a broadcast. So none is given out twice.
+ * numbers behind it than one datagram takes: one, or one for each device when
+ * it is a broadcast. So none is given out twice.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,11 +122,11 @@ oldest(const struct conns *cs)
 }
 
 /*
- * A record for a peer that has none. One over the limit of its own address takes
- * the place of the longest unused from there, one over the transport's that of
- * the longest unused. Nobody is turned away: unlike a connection, a peer that
- * is forgotten can ask as before. So a worker without peers may have one, too,
- * however many the others have: a datagram cannot be left to them.
+ * A record for a peer that has none. One over the limit of its own address
+ * takes the place of the longest unused from there, one over the transport's
+ * that of the longest unused. Nobody is turned away: unlike a connection, a
+ * peer that is forgotten can ask as before. So a worker without peers may have
+ * one, too, however many the others have: a datagram cannot be left to them.
  */
 static struct conn *
 admit(struct udp *u, const struct acl_peer *p)

@@ -8,7 +8,7 @@
  *
  * "listen" is a path, relative to the configuration, or "@name" for an abstract
  * socket, which has no file and so lets in every user of the machine. Includes
- * nothing of Holdfast but its public header. holdfast-plugin(7) goes through it.
+ * nothing of Holdfast but its public header. holdfast-plugin(7) explains it.
  */
 #include "holdfast.h"
 

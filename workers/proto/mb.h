@@ -57,7 +57,7 @@ enum mb_table {
 enum mb_op {
 	MB_READ, /* out gets the values */
 	MB_WRITE, /* in holds the values */
-	MB_MASK, /* register = (register AND and) OR (or AND NOT and), AP 6.16 */
+	MB_MASK, /* register = (register & and) | (or & ~and), AP 6.16 */
 };
 
 /*

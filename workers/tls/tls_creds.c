@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files of certificates, keys, authorities, revocations and OCSP answers into
- * what GnuTLS works with, and roles with them. Runs in the workers of type tls, when they start and
- * when the operator says that files have changed. Whatever is wrong is said
- * with the file's name, and nothing half-read comes into force.
+ * what GnuTLS works with, and roles with them. Runs in the workers of type
+ * tls, when they start and when the operator says that files have changed.
+ * Whatever is wrong is said with the file's name, and nothing half-read comes
+ * into force.
  */
 #include "workers/tls/tls_creds.h"
 

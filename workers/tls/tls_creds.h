@@ -4,8 +4,8 @@
 
 /*
  * Certificates, keys, authorities, revocations and roles of a transport, as
- * they stand in files. Fresh ones take the place of old ones while sessions that
- * were begun with those go on.
+ * they stand in files. Fresh ones take the place of old ones while sessions
+ * that were begun with those go on.
  */
 
 #include <gnutls/gnutls.h>

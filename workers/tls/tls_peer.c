@@ -96,8 +96,8 @@ has_certificate(gnutls_session_t tls)
 	return gnutls_certificate_get_peers(tls, &n) != NULL && n > 0;
 }
 
-/* 0 if there is nothing in status, which is of enum gnutls_certificate_status_t;
- * else -1 after the peer was refused for the gravest of it. */
+/* 0 if there is nothing in status, of enum gnutls_certificate_status_t; else -1
+ * after the peer was refused for the gravest of it. */
 static int
 judge(struct tls_session *ts, unsigned status)
 {
