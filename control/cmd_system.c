@@ -13,8 +13,9 @@
 #include "control/state.h"
 
 enum {
-	/* the supervisor gives a reload up by itself after 5 s, and says what
-	 * it was; that answer must find the call still waiting */
+	/* the supervisor gives a reload up by itself: 5 s for the reading,
+	 * 4 s for the certificates, and says what it was; that answer must
+	 * find the call still waiting */
 	RELOAD_MS = 10000,
 	ENDING_MS = 10000, /* beyond the time that draining may take */
 };
@@ -91,19 +92,25 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 		call->result = json_object();
 }
 
-/* The transports that have been told to read their certificates again. */
-static json_t *
-refreshed(struct control *c)
+/* What became of one transport's certificates. */
+static void
+refreshed(struct cmd_call *call, const struct ipc_msg *msg)
 {
-	const struct conf *conf = c->proc->conf;
-	json_t *names = json_array();
+	const struct conf *conf = call->control->proc->conf;
+	const char *name;
 
-	for (size_t i = 0; i < conf->ntransports; i++)
-		if (conf->transports[i].type == CONF_TLS &&
-		    atomic_load(&seg_transport(c->shm, (unsigned)i)->pid) != 0)
-			json_array_append_new(
-			    names, json_string(conf->transports[i].name));
-	return names;
+	if (msg->transport >= conf->ntransports)
+		return;
+	name = conf->transports[msg->transport].name;
+	if (msg->rc == 0)
+		json_array_append_new(json_object_get(call->state, "refreshed"),
+		    json_string(name));
+	else if (json_object_get(call->state, "failed") == NULL)
+		json_object_set_new(
+		    call->state, "failed", json_pack("{s:s}", name, msg->text));
+	else
+		json_object_set_new(json_object_get(call->state, "failed"),
+		    name, json_string(msg->text));
 }
 
 /* Only what changes nothing is carried out while serving: anything else is
@@ -111,12 +118,13 @@ refreshed(struct control *c)
 static void
 reloaded(struct cmd_call *call, const struct ipc_msg *msg)
 {
+	if (msg->kind == IPC_REFRESHED) {
+		refreshed(call, msg);
+		return;
+	}
 	done(call, msg);
 	if (call->result != NULL)
-		json_object_update_new(call->result,
-		    json_pack("{s:[], s:[], s:[], s:[], s:o}", "added",
-			"removed", "changed", "restarted", "refreshed",
-			refreshed(call->control)));
+		json_object_update(call->result, call->state);
 }
 
 void
@@ -124,6 +132,8 @@ cmd_system_reload(struct cmd_call *call)
 {
 	struct ipc_msg msg = { .kind = IPC_RELOAD };
 
+	call->state = json_pack("{s:[], s:[], s:[], s:[], s:[]}", "added",
+	    "removed", "changed", "restarted", "refreshed");
 	control_ask(call, &msg, RELOAD_MS, reloaded);
 }
 

@@ -262,6 +262,7 @@ static const struct row {
 	[IPC_KICK] = { false, true, take_kick },
 	[IPC_SHUTDOWN] = { false, true, take_shutdown },
 	[IPC_RELOAD] = { false, true, take_reload },
+	[IPC_REFRESHED] = { true, false, refresh_take },
 };
 
 bool
@@ -338,6 +339,8 @@ orders_forget(struct process *p)
 {
 	struct order *o;
 
+	if (p->service == NULL)
+		p->super->reload.answer = false;
 	for (o = p->super->orders.at;
 	     p->service == NULL && o < p->super->orders.at + ORDERS_MAX; o++)
 		o->kind = 0;

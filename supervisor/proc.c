@@ -43,6 +43,21 @@ proc_failed(struct proc *p, int code, const char *fmt, ...)
 	return code;
 }
 
+void
+proc_refreshed(struct proc *p, uint32_t tag, const char *why)
+{
+	struct ipc_msg m = { .kind = IPC_REFRESHED,
+		.tag = tag,
+		.transport = p->transport_index,
+		.rc = why != NULL };
+
+	if (why != NULL)
+		snprintf(m.text, sizeof(m.text), "%.*s",
+		    (int)sizeof(m.text) - 1, why);
+	if (ipc_send(p->chan, &m) < 0)
+		log_warn("cannot tell the supervisor what a reload came to");
+}
+
 int
 proc_order(struct proc *p, struct ipc_msg *m)
 {

@@ -65,6 +65,10 @@ void proc_ready(struct proc *);
  * main should return: 78 for configuration, 70 otherwise. */
 int proc_failed(struct proc *, int code, const char *fmt, ...) LOG_FMT(3, 4);
 
+/* Answers IPC_REFRESH under its tag. why: NULL, or why the files were not
+ * taken. */
+void proc_refreshed(struct proc *, uint32_t tag, const char *why);
+
 /* The next message from the parent: 1 got one, 0 none now, -1 the parent has
  * gone: the child should drain and end. */
 int proc_order(struct proc *, struct ipc_msg *);

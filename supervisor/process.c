@@ -351,6 +351,7 @@ process_died(struct process *p, int status)
 	if (p->service != NULL)
 		atomic_store(&p->service->shm->last_exit, status);
 	orders_forget(p);
+	refresh_died(p);
 	child_event(c, ev);
 }
 

@@ -33,6 +33,7 @@ struct process {
 	uint64_t id; /* identity in the store */
 	int chan; /* -1: none */
 	struct event *chan_event, *timer;
+	uint32_t refresh; /* the round of which it owes the answer; 0: none */
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
 	struct watchdog_mark mark;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The supervisor's side of a reload: forks the reader, collects its report,
- * logs it, answers control. It takes lines of text and counts, no more.
+ * logs it, has certificates read again, answers control. It takes lines of text and counts, no more.
  */
 #include "supervisor/reload.h"
 
@@ -66,60 +66,46 @@ say(char *line, bool bad)
 		log_info("configuration: %s", line);
 }
 
-/* Certificates and revocations are files of their own, which their workers
- * read again. */
-static void
-refresh(struct super *s)
+/* Control hears of it last, after what became of each transport. */
+void
+reload_refreshed(struct super *s)
 {
-	struct ipc_msg m = { .kind = IPC_REFRESH };
-	unsigned n = 0;
+	struct reload *r = &s->reload;
+	int code = r->code;
 
-	for (size_t i = 1; i < s->nprocesses; i++) {
-		struct process *p = &s->processes[i];
-
-		if (p->service->conf->type != CONF_TLS || p->chan < 0)
-			continue;
-		process_send(p, &m, -1);
-		n++;
-	}
-	if (n > 0)
-		log_info("certificates are read again workers=%u", n);
-}
-
-static void
-answer(struct super *s, const struct reload *r, int code, unsigned lines,
-    const char *first)
-{
-	int rc = code == 0           ? 0
-	    : code == EX_CONFIG      ? EINVAL
-	    : code == DIFFER_CHANGED ? ENOTSUP
-				     : EIO;
-
-	if (r->answer) {
-		orders_answer(s, r->tag, rc, lines, "%s",
+	if (r->answer)
+		orders_answer(s, r->tag,
+		    code == 0                    ? 0
+			: code == EX_CONFIG      ? EINVAL
+			: code == DIFFER_CHANGED ? ENOTSUP
+						 : EIO,
+		    r->lines, "%s",
 		    code == 0                    ? "nothing has changed"
 			: code == DIFFER_CHANGED ? "changed; restart holdfastd "
 						   "to apply"
-						 : first);
-	}
+						 : r->first);
+	forget(r);
 }
 
 /* The reader has ended and all that it said is here. */
 static void
 finish(struct super *s)
 {
-	struct reload r = s->reload;
-	char first[ORDERS_TEXT] = "the configuration could not be read again";
+	struct reload *r = &s->reload;
 	char *line, *rest;
-	unsigned lines = 0;
-	int code = WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1;
+	int code = WIFEXITED(r->status) ? WEXITSTATUS(r->status) : -1;
 
-	for (line = strtok_r(r.report, "\n", &rest); line != NULL;
+	r->code = code;
+	snprintf(r->first, sizeof(r->first),
+	    "the configuration could not be read again");
+	event_del(r->timer);
+	event_del(r->readable);
+	for (line = strtok_r(r->report, "\n", &rest); line != NULL;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		say(line, code != DIFFER_CHANGED && code != 0);
-		if (lines++ == 0) {
-			snprintf(first, sizeof(first), "%.*s",
-			    (int)sizeof(first) - 1, line);
+		if (r->lines++ == 0) {
+			snprintf(r->first, sizeof(r->first), "%.*s",
+			    (int)sizeof(r->first) - 1, line);
 		}
 	}
 	if (code == 0) {
@@ -131,9 +117,9 @@ finish(struct super *s)
 			  "stays in force");
 	}
 	if (code == 0 || code == DIFFER_CHANGED)
-		refresh(s);
-	answer(s, &r, code, lines, first);
-	forget(&s->reload);
+		refresh_start(s);
+	else
+		reload_refreshed(s);
 }
 
 static void
@@ -267,5 +253,6 @@ reload_stop(struct super *s)
 	if (s->reload.pid > 0 && !s->reload.ended)
 		kill(s->reload.pid, SIGKILL);
 	give_up(s, ESHUTDOWN, "the daemon is stopping");
+	refresh_stop(s);
 	forget(&s->reload);
 }

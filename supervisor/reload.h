@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "supervisor/orders.h"
+
 struct super;
 struct event;
 
@@ -33,6 +35,10 @@ struct reload {
 	int status;
 	char *report;
 	size_t len;
+	/* what came of it, while certificates are read again */
+	int code; /* exit code of the reader */
+	unsigned lines;
+	char first[ORDERS_TEXT]; /* line */
 };
 
 /* Begins; answer: control asked, under tag. One at a time. */
@@ -40,6 +46,9 @@ void reload_start(struct super *, bool answer, uint32_t tag);
 
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);
+
+/* Certificates have been read again, or not: answers control and is over. */
+void reload_refreshed(struct super *);
 
 /* Gives up one that is under way, and says so to control if it waits. Its
  * reader is left to whoever waits for children. */

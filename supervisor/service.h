@@ -17,6 +17,7 @@
 #include "supervisor/child.h"
 #include "supervisor/conf.h"
 #include "supervisor/listen.h"
+#include "supervisor/orders.h"
 
 struct super;
 struct process;
@@ -32,6 +33,8 @@ struct service {
 	bool wanted; /* it should serve */
 	enum shm_state state;
 	char why[CHILD_WHY_MAX]; /* it last backed off or failed */
+	unsigned refreshing; /* workers that owe an answer: refresh.h */
+	char refresh_why[ORDERS_TEXT]; /* "": all that have answered did it */
 	uid_t uid;
 	gid_t gid;
 };

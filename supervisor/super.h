@@ -18,6 +18,7 @@
 #include "supervisor/orders.h"
 #include "supervisor/proc.h"
 #include "supervisor/process.h"
+#include "supervisor/refresh.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/watchdog.h"
@@ -57,6 +58,7 @@ struct super {
 	size_t nprocesses;
 	struct orders orders;
 	struct reload reload;
+	struct refresh refresh;
 
 	struct watchdog watchdog;
 	struct watchdog_hold *holds; /* conf->ndevices */

@@ -602,6 +602,39 @@ START_TEST(an_order_to_the_whole_daemon_is_answered_by_what_it_did)
 }
 END_TEST
 
+static void
+refreshed(uint32_t tag, unsigned transport, const char *why)
+{
+	struct ipc_msg msg = { .kind = IPC_REFRESHED,
+		.tag = tag,
+		.transport = transport,
+		.rc = why[0] != '\0' };
+
+	snprintf(msg.text, sizeof(msg.text), "%s", why);
+	rpc_done(&cf.control, &msg);
+}
+
+START_TEST(a_reload_names_who_has_read_its_files_and_who_has_not)
+{
+	uint32_t tag;
+
+	ck_assert_ptr_null(cf_ask("{\"jsonrpc\":\"2.0\",\"method\":"
+				  "\"system.reload\",\"id\":1}"));
+	tag = cf_order().tag;
+	refreshed(tag + 1, 0, "of another one");
+	refreshed(tag, 1, "");
+	refreshed(tag, 0, "x.crl: no list");
+	refreshed(tag, 99, "no such transport");
+	cf_done(tag, 0, 0, "");
+	ck_assert_str_eq(cf.answer[0],
+	    ANSWER("1",
+		"\"result\":{\"added\":[],\"removed\":[],\"changed\":[],"
+		"\"restarted\":[],\"refreshed\":[\"tcp2\"],"
+		"\"failed\":{\"tcp1\":\"x.crl: no list\"}}"));
+	ck_assert_uint_eq(cf.control.njobs, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -651,6 +684,8 @@ main(void)
 	tcase_add_loop_test(tc,
 	    an_order_to_the_whole_daemon_is_answered_by_what_it_did, 0,
 	    N(orders));
+	tcase_add_test(
+	    tc, a_reload_names_who_has_read_its_files_and_who_has_not);
 	suite_add_tcase(s, tc);
 	return fix_run(s);
 }

@@ -20,9 +20,9 @@ struct transport_ops {
 	/* Ends the connection of that serial; false if there is none. */
 	bool (*kick)(struct worker *, uint64_t serial);
 	/* Files that the configuration names may have changed: reads them
-	 * again, and goes on with what it had if they are wrong. NULL: it has
-	 * none. */
-	void (*refresh)(struct worker *);
+	 * again, and goes on with what it had if they are wrong: words for
+	 * that, good until the next call, or NULL. NULL: it has none. */
+	const char *(*refresh)(struct worker *);
 	/* Gives everything back. */
 	void (*stop)(struct worker *);
 };

@@ -108,8 +108,8 @@ obey(struct worker *w, const struct ipc_msg *m)
 			    (unsigned long long)CONN_ID_SERIAL(m->arg));
 		return;
 	case IPC_REFRESH:
-		if (w->ops->refresh != NULL)
-			w->ops->refresh(w);
+		proc_refreshed(w->proc, m->tag,
+		    w->ops->refresh != NULL ? w->ops->refresh(w) : NULL);
 		return;
 	default:
 		log_warnx("order not understood kind=%u", m->kind);

@@ -137,7 +137,7 @@ start(struct worker *w)
 	return stream_start(w, &tls_session_ops, w->proc->listen_fd, t);
 }
 
-static void
+static const char *
 refresh(struct worker *w)
 {
 	struct tls *t = ((struct stream *)w->state)->arg;
@@ -145,11 +145,12 @@ refresh(struct worker *w)
 
 	if (fresh == NULL) {
 		log_error("certificates stay what they were: %s", t->why);
-		return;
+		return t->why;
 	}
 	tls_creds_unref(t->creds);
 	t->creds = fresh;
 	log_info("certificates have been read again");
+	return NULL;
 }
 
 static void
