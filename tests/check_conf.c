@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
 
 #include "tests/conf_case.h"
+#include "tests/suite.h"
 
 /* ---- defaults ---- */
 
@@ -449,26 +449,14 @@ END_TEST
 
 /* ---- the dump ---- */
 
-static char *
-dump(const struct conf *c)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	conf_dump(c, f);
-	fclose(f);
-	return text;
-}
-
 /* What a dump says is read again and says the same. */
 static void
 check_round(struct conf *c)
 {
-	char *once = dump(c), *twice;
+	char *once = case_dump(c, conf_dump), *twice;
 	struct conf *again = case_right(once);
 
-	twice = dump(again);
+	twice = case_dump(again, conf_dump);
 	ck_assert_str_eq(once, twice);
 	ck_assert_uint_eq(c->ndevices, again->ndevices);
 	ck_assert_uint_eq(c->ntransports, again->ntransports);
@@ -545,79 +533,35 @@ END_TEST
 
 /* ---- several files ---- */
 
-static char dir[64];
-
-static void
-put_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void
-make_dir(void)
-{
-	char path[128];
-
-	snprintf(dir, sizeof(dir), "/tmp/check_conf.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/more", dir);
-	ck_assert_int_eq(mkdir(path, 0700), 0);
-}
-
-static void
-remove_dir(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
-}
-
-static struct conf *
-load_main(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/main.json", dir);
-	return case_load_file(path, "");
-}
-
 START_TEST(included_files_are_merged_and_find_their_neighbours)
 {
 	struct conf *c;
 	char want[200], cwd[100];
 
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\"more/*.json\",\"none-*.json\"],"
 	    "\"devices\":{\"a\":{}},\"transports\":{}}");
-	put_file("more/1.json",
+	case_put("more/1.json",
 	    "{\"devices\":{\"b\":{}},\"drain_timeout_s\":9,"
 	    "\"include\":[\"../main.json\", \"2.json\"]}");
-	put_file("more/2.json",
+	case_put("more/2.json",
 	    "{\"transports\":{\"t\":{" TCP ",\"units\":{\"1\":\"b\"}}},"
 	    "\"control\":{\"curve\":{\"secret_key\":\"s.key\","
 	    "\"authorized\":\".\"}}}");
-	put_file("more/s.key", "secret");
-	c = load_main();
+	case_put("more/s.key", "secret");
+	c = case_load_main();
 	ck_assert_msg(c != NULL, "%s", case_told);
 	ck_assert_uint_eq(c->ndevices, 2);
 	ck_assert_str_eq(c->devices[1].name, "b");
 	ck_assert_int_eq(c->transports[0].units[1], 1);
 	ck_assert_uint_eq(c->drain_timeout_s, 9);
-	snprintf(want, sizeof(want), "%s/more/s.key", dir);
+	snprintf(want, sizeof(want), "%s/more/s.key", case_dir);
 	ck_assert_str_eq(c->curve_secret_key, want);
 	conf_free(c);
 
 	/* a path that is kept does not depend on where we are */
 	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert_int_eq(chdir(case_dir), 0);
 	c = case_load_file("main.json", "");
 	ck_assert_msg(c != NULL, "%s", case_told);
 	ck_assert_str_eq(c->curve_secret_key, want);
@@ -634,22 +578,22 @@ expect(const char *lines)
 
 	for (; *lines != '\0'; lines++)
 		if (*lines == '@')
-			to = stpcpy(to, dir);
+			to = stpcpy(to, case_dir);
 		else
 			*to++ = *lines;
 	*to = '\0';
-	ck_assert_ptr_null(load_main());
+	ck_assert_ptr_null(case_load_main());
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_str_eq(case_told, want);
 }
 
 START_TEST(a_mistake_in_an_included_file_is_told_with_its_name)
 {
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\"more/1.json\"],\n"
 	    "\"devices\":{\"a\":{}},\"transports\":{},\n"
 	    "\"drain_timeout_s\":1,\"nonsense\":2}");
-	put_file("more/1.json",
+	case_put("more/1.json",
 	    "{\"devices\":{\n\"a\":{},\"b\":{\"colis\":[]}"
 	    "},\n\"drain_timeout_s\":2}");
 	expect("@/main.json:3:21: unknown key \"nonsense\" in the top level\n"
@@ -664,7 +608,7 @@ END_TEST
 
 START_TEST(an_included_file_that_is_not_there_is_told)
 {
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\n\"gone.json\", \"more\", 7],\n"
 	    "\"devices\":{\"a\":{}},\"transports\":{}}");
 	expect("@/main.json:2:1: cannot read @/gone.json: No such file or "
@@ -677,11 +621,11 @@ END_TEST
 
 START_TEST(an_included_file_that_is_no_json_is_told)
 {
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\"more/*\"],"
 	    "\"devices\":{\"a\":{}},\"transports\":{}}");
-	put_file("more/1", "{\n\"devices\" {} }");
-	put_file("more/2", "[]");
+	case_put("more/1", "{\n\"devices\" {} }");
+	case_put("more/2", "[]");
 	expect("@/more/1:2:11: \":\" is missing after the key at {\n"
 	       "@/more/2:1:1: a configuration must be an object, not a list");
 }
@@ -689,10 +633,10 @@ END_TEST
 
 START_TEST(what_a_broken_file_may_hold_is_not_missed)
 {
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\"more/1\"],\"transports\":{\"t\":{" TCP
 	    ",\"units\":{\"1\":\"d\"}}}}");
-	put_file("more/1", "{\"devices\":{\"d\":{},}");
+	case_put("more/1", "{\"devices\":{\"d\":{},}");
 	expect("@/more/1:1:21: the file ends inside the object that begins at "
 	       "1:1");
 }
@@ -845,12 +789,10 @@ main(void)
 {
 	Suite *s = suite_create("conf");
 	TCase *tc = tcase_create("conf"), *files = tcase_create("files");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(s, tc);
-	tcase_add_checked_fixture(files, make_dir, remove_dir);
+	case_in_dir(files);
 	tcase_add_test(
 	    files, included_files_are_merged_and_find_their_neighbours);
 	tcase_add_test(
@@ -859,8 +801,5 @@ main(void)
 	tcase_add_test(files, an_included_file_that_is_no_json_is_told);
 	tcase_add_test(files, what_a_broken_file_may_hold_is_not_missed);
 	suite_add_tcase(s, files);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

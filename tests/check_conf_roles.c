@@ -5,9 +5,8 @@
  * the file, and what of them is printed.
  */
 
-#include <sys/stat.h>
-
 #include "tests/roles_case.h"
+#include "tests/suite.h"
 
 #define RULE(rule) "{\n\"r\":[" rule "]}"
 #define NAME_64 \
@@ -274,64 +273,37 @@ END_TEST
 
 /* ---- relative paths ---- */
 
-static void
-put_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 START_TEST(the_file_is_found_beside_the_one_that_names_it)
 {
-	char dir[] = "/tmp/check_roles.XXXXXX", main[64], roles[64], want[200];
+	char roles[128], want[300];
 	struct conf *c;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(main, sizeof(main), "%s/main.json", dir);
-	snprintf(roles, sizeof(roles), "%s/roles.json", dir);
-	put_file(main,
+	snprintf(roles, sizeof(roles), "%s/roles.json", case_dir);
+	case_put("main.json",
 	    "{\"devices\":{\"plc1\":{}},\"transports\":{\"t\":{" ROLES_TLS
 	    ",\"roles\":\"roles.json\"}}}");
-	put_file(roles, "{\"viewer\":[{\"devices\":[\"plc1\"]}]}");
-	c = case_load_file(main, "");
+	case_put("roles.json", "{\"viewer\":[{\"devices\":[\"plc1\"]}]}");
+	c = case_load_main();
 	ck_assert_msg(c != NULL, "%s", case_told);
 	ck_assert_str_eq(c->transports[0].tls.roles.path, roles);
 	ck_assert_uint_eq(c->transports[0].tls.roles.n, 1);
 	conf_free(c);
-	put_file(roles, "{\"viewer\":[{\"devices\":[\"plc9\"]}]}");
-	ck_assert_ptr_null(case_load_file(main, ""));
+	case_put("roles.json", "{\"viewer\":[{\"devices\":[\"plc9\"]}]}");
+	ck_assert_ptr_null(case_load_main());
 	snprintf(want, sizeof(want),
 	    "%s:1:24: no device is called \"plc9\"; did you mean \"plc1\"?",
 	    roles);
 	ck_assert_str_eq(case_told, want);
-	ck_assert_int_eq(unlink(main), 0);
-	ck_assert_int_eq(unlink(roles), 0);
-	ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
 
 /* ---- the dump ---- */
 
-static char *
-dump(const struct conf *c, void (*how)(const struct conf *, FILE *))
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	how(c, f);
-	fclose(f);
-	return text;
-}
-
 START_TEST(the_dump_names_the_file)
 {
 	char line[100];
 	struct conf *c = case_roles("{\"r\":[{\"fc\":[3]}]}");
-	char *shown = dump(c, conf_dump);
+	char *shown = case_dump(c, conf_dump);
 
 	snprintf(line, sizeof(line), "\"roles\": \"%s\"", roles_path);
 	ck_assert_ptr_nonnull(strstr(shown, line));
@@ -358,13 +330,14 @@ again(const struct conf *c, const char *path, struct conf_roles *roles)
 
 START_TEST(a_file_is_read_again_for_the_devices_that_there_are)
 {
-	char path[] = "/tmp/check_roles.XXXXXX", want[200];
+	char path[128], want[300];
 	struct conf *c = case_roles("{\"r\":[{}]}");
 	struct conf_roles roles;
 	char *told;
 
-	close(mkstemp(path));
-	put_file(path, "{\"w\":[{\"fc\":[6],\"devices\":[\"plc1\"]}],\"\":[]}");
+	snprintf(path, sizeof(path), "%s/roles.json", case_dir);
+	case_put("roles.json",
+	    "{\"w\":[{\"fc\":[6],\"devices\":[\"plc1\"]}],\"\":[]}");
 	told = again(c, path, &roles);
 	ck_assert_str_eq(told, "");
 	free(told);
@@ -373,7 +346,7 @@ START_TEST(a_file_is_read_again_for_the_devices_that_there_are)
 	ck_assert_str_eq(roles.at[0].name, "w");
 	ck_assert_uint_eq(roles.at[0].rules[0].devices[0], 1);
 	conf_roles_free(&roles);
-	put_file(path, "{\"w\":[{\"devices\":[\"plc9\"]}]}");
+	case_put("roles.json", "{\"w\":[{\"devices\":[\"plc9\"]}]}");
 	told = again(c, path, &roles);
 	snprintf(want, sizeof(want),
 	    "%s:1:19: no device is called \"plc9\"; did you mean \"plc1\"?\n",
@@ -411,9 +384,7 @@ int
 main(void)
 {
 	Suite *s = suite_create("conf_roles");
-	TCase *tc = tcase_create("conf_roles");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	TCase *tc = tcase_create("conf_roles"), *files = tcase_create("files");
 
 	tcase_add_test(tc, what_a_rule_leaves_out_is_not_limited);
 	tcase_add_test(tc, a_rule_is_kept_as_it_is_written);
@@ -423,13 +394,13 @@ main(void)
 	tcase_add_test(tc, a_mistake_in_a_file_of_two_transports_is_told_once);
 	ADD(tc, a_file_that_cannot_be_read_is_told_where_it_is_named, paths);
 	tcase_add_test(tc, roles_are_for_tls);
-	tcase_add_test(tc, the_file_is_found_beside_the_one_that_names_it);
 	tcase_add_test(tc, the_dump_names_the_file);
-	tcase_add_test(tc, a_file_is_read_again_for_the_devices_that_there_are);
 	tcase_add_test(tc, the_sample_has_the_roles_that_it_explains);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	case_in_dir(files);
+	tcase_add_test(files, the_file_is_found_beside_the_one_that_names_it);
+	tcase_add_test(
+	    files, a_file_is_read_again_for_the_devices_that_there_are);
+	suite_add_tcase(s, files);
+	return suite_run(s);
 }

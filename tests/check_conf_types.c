@@ -6,9 +6,9 @@
  */
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "tests/conf_case.h"
+#include "tests/suite.h"
 
 #define T(members) IN_TRANSPORTS("\"t\":{" members "}")
 #define LOCAL "\"listen\":\"127.0.0.1:0\""
@@ -460,18 +460,6 @@ END_TEST
 
 /* ---- the dump ---- */
 
-static char *
-dump(const struct conf *c, void (*how)(const struct conf *, FILE *))
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	how(c, f);
-	fclose(f);
-	return text;
-}
-
 static const char *const rounds[] = {
 	T(UDP ",\"max_transactions\":16,\"framer\":\"rtu\""),
 	T(TLS),
@@ -505,12 +493,13 @@ static const char *const rounds[] = {
 START_TEST(the_dump_of_any_type_loads_and_dumps_alike)
 {
 	struct conf *c = case_right(rounds[_i]), *again;
-	char *shown = dump(c, conf_dump), *all = dump(c, conf_dump_secret);
+	char *shown = case_dump(c, conf_dump),
+	     *all = case_dump(c, conf_dump_secret);
 	char *twice;
 
 	ck_assert_ptr_null(strstr(shown, "topsecret"));
 	again = case_right(shown);
-	twice = dump(again, conf_dump);
+	twice = case_dump(again, conf_dump);
 	ck_assert_str_eq(shown, twice);
 	ck_assert_str_eq(
 	    conf_where(&again->transports[0]), conf_where(&c->transports[0]));
@@ -518,7 +507,7 @@ START_TEST(the_dump_of_any_type_loads_and_dumps_alike)
 	conf_free(again);
 
 	again = case_right(all);
-	twice = dump(again, conf_dump_secret);
+	twice = case_dump(again, conf_dump_secret);
 	ck_assert_str_eq(all, twice);
 	free(twice);
 	conf_free(again);
@@ -542,7 +531,7 @@ START_TEST(the_dump_gives_no_device_to_broadcasts)
 		at += sprintf(at, "\"%d\":\"b\",", unit);
 	sprintf(at, "\"*\":\"a\"}}}}");
 	c = case_right(text);
-	shown = dump(c, conf_dump);
+	shown = case_dump(c, conf_dump);
 	again = case_right(shown);
 	ck_assert_mem_eq(&again->transports[0].units[1],
 	    &c->transports[0].units[1],
@@ -556,7 +545,8 @@ END_TEST
 START_TEST(only_the_comparing_dump_has_the_password)
 {
 	struct conf *c = case_right(T(TLS ",\"password\":\"topsecret\""));
-	char *shown = dump(c, conf_dump), *all = dump(c, conf_dump_secret);
+	char *shown = case_dump(c, conf_dump),
+	     *all = case_dump(c, conf_dump_secret);
 
 	ck_assert_ptr_null(strstr(shown, "topsecret"));
 	ck_assert_ptr_null(strstr(shown, "password"));
@@ -569,57 +559,12 @@ END_TEST
 
 /* ---- paths ---- */
 
-static char dir[64];
-
-static void
-put_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void
-make_dir(void)
-{
-	char path[128];
-
-	snprintf(dir, sizeof(dir), "/tmp/check_conf.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/more", dir);
-	ck_assert_int_eq(mkdir(path, 0700), 0);
-}
-
-static void
-remove_dir(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	ck_assert_int_eq(system(command), 0);
-}
-
-/* Loads main.json, which lies in dir. */
-static struct conf *
-load_main(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/main.json", dir);
-	return case_load_file(path, "");
-}
-
 static void
 check_path(const char *is, const char *name)
 {
 	char want[128];
 
-	snprintf(want, sizeof(want), "%s/more/%s", dir, name);
+	snprintf(want, sizeof(want), "%s/more/%s", case_dir, name);
 	ck_assert_str_eq(is, want);
 }
 
@@ -628,20 +573,20 @@ START_TEST(paths_are_relative_to_the_file_that_names_them)
 	char port[128];
 	struct conf *c;
 
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"include\":[\"more/t.json\"],\"devices\":{\"d\":{}}}");
-	put_file("more/t.json",
+	case_put("more/t.json",
 	    "{\"transports\":{\"t\":{" TLS_BARE ",\"cert\":\"s.pem\","
 	    "\"key\":[\"s.key\"],\"ca\":\"s.pem\",\"crl\":\"s.pem\","
 	    "\"ocsp\":\"s.pem\",\"password_file\":\"s.key\","
 	    "\"plugins\":[\"x.so\"]},"
 	    "\"l\":{\"type\":\"serial\",\"port\":\"tty\"}}}");
-	put_file("more/s.pem", "");
-	put_file("more/s.key", "");
-	put_file("more/x.so", "");
-	snprintf(port, sizeof(port), "%s/more/tty", dir);
+	case_put("more/s.pem", "");
+	case_put("more/s.key", "");
+	case_put("more/x.so", "");
+	snprintf(port, sizeof(port), "%s/more/tty", case_dir);
 	ck_assert_int_eq(symlink("/dev/null", port), 0);
-	c = load_main();
+	c = case_load_main();
 	ck_assert_msg(c != NULL, "%s", case_told);
 	check_path(c->transports[0].tls.cert.at[0], "s.pem");
 	check_path(c->transports[0].tls.key.at[0], "s.key");
@@ -663,9 +608,9 @@ expect_port(const char *place, const char *path, const char *rest)
 {
 	char want[400];
 
-	snprintf(want, sizeof(want), "%s/main.json:%s: %s%s%s", dir, place,
+	snprintf(want, sizeof(want), "%s/main.json:%s: %s%s%s", case_dir, place,
 	    path[0] == '/' ? "" : "\"port\": ", path, rest);
-	ck_assert_ptr_null(load_main());
+	ck_assert_ptr_null(case_load_main());
 	ck_assert_str_eq(case_told, want);
 }
 
@@ -673,9 +618,9 @@ START_TEST(two_names_of_one_port_are_one_port)
 {
 	char link[128], rest[200];
 
-	snprintf(link, sizeof(link), "%s/by-id", dir);
+	snprintf(link, sizeof(link), "%s/by-id", case_dir);
 	ck_assert_int_eq(symlink("/dev/null", link), 0);
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"devices\":{\"d\":{}},\"transports\":{\n\"a\":{" LINE "},\n"
 	    "\"b\":{\"type\":\"serial\",\"port\":\"by-id\"}}}");
 	snprintf(rest, sizeof(rest),
@@ -688,13 +633,13 @@ START_TEST(a_relative_port_that_is_not_there_is_told)
 {
 	char rest[300];
 
-	put_file("main.json",
+	case_put("main.json",
 	    "{\"devices\":{\"d\":{}},\"transports\":{\n"
 	    "\"b\":{\"type\":\"serial\",\"port\":\"COM3\"}}}");
 	snprintf(rest, sizeof(rest),
 	    "there is no %s/COM3; a serial device is a path such as "
 	    "\"/dev/ttyUSB0\"",
-	    dir);
+	    case_dir);
 	expect_port("2:29", rest, "");
 }
 END_TEST
@@ -707,8 +652,6 @@ main(void)
 {
 	Suite *s = suite_create("conf_types");
 	TCase *tc = tcase_create("types"), *files = tcase_create("files");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, udp_has_the_defaults_of_tcp);
 	tcase_add_test(
@@ -729,13 +672,10 @@ main(void)
 	tcase_add_test(tc, the_dump_gives_no_device_to_broadcasts);
 	tcase_add_test(tc, only_the_comparing_dump_has_the_password);
 	suite_add_tcase(s, tc);
-	tcase_add_checked_fixture(files, make_dir, remove_dir);
+	case_in_dir(files);
 	tcase_add_test(files, paths_are_relative_to_the_file_that_names_them);
 	tcase_add_test(files, two_names_of_one_port_are_one_port);
 	tcase_add_test(files, a_relative_port_that_is_not_there_is_told);
 	suite_add_tcase(s, files);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

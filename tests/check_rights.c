@@ -8,6 +8,7 @@
 #include "workers/rights.h"
 
 #include "tests/roles_case.h"
+#include "tests/suite.h"
 
 enum { A, B, NOBODY = CONF_NO_DEVICE };
 
@@ -321,8 +322,6 @@ main(void)
 {
 	Suite *s = suite_create("rights");
 	TCase *tc = tcase_create("rights");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	ADD(tc, each_function_code_touches_its_addresses, ranges);
 	ADD(tc, any_rule_allows_but_each_alone, together);
@@ -334,8 +333,5 @@ main(void)
 	tcase_add_test(
 	    tc, without_a_file_of_roles_there_are_no_rights_to_ask_for);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

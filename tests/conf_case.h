@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "supervisor/conf.h"
@@ -78,6 +79,19 @@ case_load(const char *text)
 	return conf;
 }
 
+/* What one of the dumps says. */
+static inline char *
+case_dump(const struct conf *c, void (*how)(const struct conf *, FILE *))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	how(c, f);
+	fclose(f);
+	return text;
+}
+
 /* Loads what must be right. */
 static inline struct conf *
 case_right(const char *text)
@@ -87,6 +101,70 @@ case_right(const char *text)
 	ck_assert_msg(conf != NULL, "%s", case_told);
 	ck_assert_str_eq(case_told, "");
 	return conf;
+}
+
+/* ---- several files, in a directory of the suite ---- */
+
+static char case_dir[64];
+
+static inline void
+case_dir_make(void)
+{
+	snprintf(case_dir, sizeof(case_dir), "/tmp/check_conf.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(case_dir));
+}
+
+static inline void
+case_dir_remove(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", case_dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Without what the last test has left there. */
+static inline void
+case_dir_clear(void)
+{
+	char more[80];
+
+	case_dir_remove();
+	snprintf(more, sizeof(more), "%s/more", case_dir);
+	ck_assert_int_eq(mkdir(case_dir, 0700), 0);
+	ck_assert_int_eq(mkdir(more, 0700), 0);
+}
+
+/* Each test of the case finds in case_dir an empty directory "more". The suite
+ * takes it away, not the test, which may fail. */
+static inline void
+case_in_dir(TCase *tc)
+{
+	tcase_add_unchecked_fixture(tc, case_dir_make, case_dir_remove);
+	tcase_add_checked_fixture(tc, case_dir_clear, NULL);
+}
+
+static inline void
+case_put(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", case_dir, name);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* Loads main.json, which lies there. */
+static inline struct conf *
+case_load_main(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/main.json", case_dir);
+	return case_load_file(path, "");
 }
 
 #endif
