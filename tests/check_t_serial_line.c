@@ -53,20 +53,144 @@ END_TEST
 
 START_TEST(an_echo_that_nobody_has_told_of_is_found)
 {
-	struct bytes b = write_one(1, 9, 77), reply = message(1, two, 6);
+	struct bytes reply = message(1, two, 6);
 
 	/* until it is known, only t3.5 tells an echo from a request */
 	fx.transport.serial.baudrate = 300;
 	start();
 	for (int i = 0; i < 4; i++) {
-		say(_i ? b : read_two(1));
-		hears(_i ? b : reply);
-		echo(_i ? &b : &reply, 100);
+		say(read_two(1));
+		hears(reply);
+		echo(&reply, 100);
 		hears_nothing(150);
 	}
 	ck_assert_int_eq(line()->echoes, ECHO_THERE);
-	ck_assert_uint_eq(value(&stats()->requests[_i ? 6 : 3]), 4);
+	ck_assert_uint_eq(value(&stats()->requests[3]), 4);
 	ck_assert_uint_eq(value(&stats()->frames_bad), 0);
+}
+END_TEST
+
+/* A write whose echo cannot be told from it goes round, but not for ever. */
+START_TEST(the_echo_of_a_write_ends)
+{
+	struct bytes b = write_one(1, 9, 77), busy = message(1, "\x86\6", 2);
+
+	start();
+	say(b);
+	for (int i = 0; i < SERIAL_REPEATS; i++) {
+		hears(b);
+		say(b);
+	}
+	hears(busy);
+	say(busy);
+	hears_nothing(20);
+	ck_assert_int_eq(line()->echoes, ECHO_THERE);
+	ck_assert_uint_eq(value(&stats()->requests[6]), SERIAL_REPEATS + 1);
+	for (int i = 0; i < 3; i++) {
+		say(b);
+		hears(b);
+		say(b);
+		hears_nothing(10);
+	}
+	ck_assert_uint_eq(value(&stats()->requests[6]), SERIAL_REPEATS + 4);
+}
+END_TEST
+
+/* What a request can be that is answered with the same. */
+static const struct {
+	const char *pdu;
+	unsigned pause_ms;
+} again[] = {
+	{ "\6\0\x09\0\x4d", 0 },
+	{ "\6\0\x09\0\x4d", 1 },
+	{ "\6\0\x09\0\x4d", 5 },
+	{ "\6\0\x09\0\x4d", 60 },
+	{ "\5\0\1\xff\0", 0 },
+	{ "\x08\0\0\xa5\x37", 0 },
+};
+
+START_TEST(a_master_may_ask_the_same_again_from_the_first)
+{
+	struct bytes b = message(1, again[_i].pdu, 5);
+
+	start();
+	for (int i = 0; i < 20; i++) {
+		say(b);
+		hears(b);
+		pass(again[_i].pause_ms);
+	}
+	ck_assert_uint_eq(
+	    value(&stats()->requests[(uint8_t)again[_i].pdu[0]]), 20);
+	ck_assert_int_ne(line()->echoes, ECHO_THERE);
+	ck_assert(!line()->told_echo);
+}
+END_TEST
+
+START_TEST(and_in_ascii)
+{
+	static const char write[] = ":01060009004DA3\r\n";
+
+	start_as("ascii");
+	for (int i = 0; i < 20; i++) {
+		say_text(write);
+		hears_text(write);
+	}
+	ck_assert_uint_eq(value(&stats()->requests[6]), 20);
+	ck_assert(!line()->told_echo);
+}
+END_TEST
+
+/* It is asked once who repeats, and nobody answers but a master. */
+START_TEST(a_master_that_never_asks_anything_else_is_asked_to_repeat_once)
+{
+	struct bytes b = write_one(1, 9, 77);
+	unsigned refused = 0;
+
+	start();
+	for (int i = 0; i < 3 * SERIAL_REPEATS; i++) {
+		struct bytes got;
+
+		say(b);
+		got = hear(5, LONG_MS);
+		if (got.at[1] == 0x86)
+			refused++;
+		else
+			ck_assert_uint_eq(hear(3, LONG_MS).len, 3);
+	}
+	ck_assert_uint_le(refused, 1); /* none, where this process was slow */
+	ck_assert_int_ne(line()->echoes, ECHO_THERE);
+	ck_assert_uint_eq(value(&stats()->requests[6]), 3 * SERIAL_REPEATS);
+}
+END_TEST
+
+START_TEST(a_request_that_begins_like_the_echo_is_served)
+{
+	struct bytes b = read_two(1);
+
+	fx.transport.serial.local_echo = true;
+	start();
+	is_served();
+	/* its first two bytes are those of the reply, and come in time */
+	send_part(&b, 0, 2);
+	pass(5);
+	line()->echo.until_ns = clock_mono_ns();
+	pass(2);
+	send_part(&b, 2, b.len - 2);
+	hears(message(1, two, 6));
+}
+END_TEST
+
+START_TEST(noise_that_is_held_for_an_echo_spoils_no_request)
+{
+	struct bytes b = read_two(1);
+
+	fx.transport.serial.local_echo = true;
+	start();
+	is_served();
+	send_part(&b, 0, 1);
+	pass(_i ? 150 : 20);
+	is_served();
+	is_served();
 }
 END_TEST
 
@@ -334,7 +458,15 @@ main(void)
 
 	LOOP(an_echo_is_taken_out, 3);
 	tcase_add_test(tc, an_echo_that_does_not_come_is_not_waited_for);
-	LOOP(an_echo_that_nobody_has_told_of_is_found, 2);
+	tcase_add_test(tc, an_echo_that_nobody_has_told_of_is_found);
+	tcase_add_test(tc, the_echo_of_a_write_ends);
+	LOOP(a_master_may_ask_the_same_again_from_the_first,
+	    sizeof(again) / sizeof(again[0]));
+	tcase_add_test(tc, and_in_ascii);
+	tcase_add_test(
+	    tc, a_master_that_never_asks_anything_else_is_asked_to_repeat_once);
+	tcase_add_test(tc, a_request_that_begins_like_the_echo_is_served);
+	LOOP(noise_that_is_held_for_an_echo_spoils_no_request, 2);
 	tcase_add_test(
 	    tc, the_same_write_again_is_a_write_where_nothing_echoes);
 	tcase_add_test(tc, an_echo_that_comes_up_later_is_no_request);

@@ -27,6 +27,7 @@ struct run {
 	uint64_t op; /* the last that was given out */
 	uint8_t delimiter;
 	bool trace;
+	bool busy; /* whatever is outstanding */
 	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;
 	uint8_t last_fc; /* if there were any */
@@ -174,7 +175,7 @@ busy(const struct run *r)
 {
 	unsigned max = r->link->worker->conf->max_transactions;
 
-	return max != 0 && r->before + r->requests >= max;
+	return r->busy || (max != 0 && r->before + r->requests >= max);
 }
 
 /* The reply PDU to the frame in hand; its length, 0 for none. */
@@ -246,6 +247,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->conn = c;
 	r->delimiter = '\n';
 	r->before = 0;
+	r->busy = false;
 	r->requests = 0;
 	r->last_fc = 0;
 	r->trace =
@@ -388,6 +390,7 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	r.frame.pdu_len = f->pdu_len;
 	r.frame.used = f->used;
 	r.before = p->asked;
+	r.busy = p->busy;
 	r.op = p->op;
 	len = answer(&r, in, out);
 	p->op = r.op;

@@ -47,6 +47,7 @@ struct link_peer {
 	unsigned author; /* in whose name it writes */
 	unsigned asked; /* its requests that came along and were served before
 			 * this one: max_transactions counts them */
+	bool busy; /* its next request is answered 06 and not carried out */
 	uint64_t op; /* the last operation number that it was given */
 };
 

@@ -33,6 +33,7 @@ enum serial_echo { ECHO_UNKNOWN, ECHO_ABSENT, ECHO_THERE };
 enum {
 	SERIAL_IN = 2048, /* of a stream; four of the longest frame */
 	SERIAL_WAIT_MS = 100, /* longest false silence within a frame */
+	SERIAL_REPEATS = 128, /* in a row before it is asked who repeats */
 };
 
 struct serial {
@@ -58,6 +59,8 @@ struct serial {
 	size_t in_len;
 	bool interrupted; /* t1.5 was exceeded in what is coming */
 	struct echo echo;
+	uint64_t held_ns; /* when the last of what is held for it came */
+	unsigned repeats; /* in a row, of what may be an echo or a request */
 	enum serial_echo echoes;
 	bool told_echo;
 	/* what is said */
@@ -91,12 +94,17 @@ void serial_in_reset(struct serial *);
 /* The device can be read. */
 void serial_take(struct serial *);
 
-/* Reads once, but goes on with nothing. False if there was nothing, or the device has gone. */
+/* Reads once, but goes on with nothing. False if there was nothing, or the
+ * device has gone. */
 bool serial_read(struct serial *);
 
 /* The time of SERIAL_HEARS and SERIAL_UNSURE is over. */
 void serial_silence(struct serial *);
 void serial_give_up(struct serial *);
+
+/* Whether a message could be a request, whatever it is meant to be: the reply
+ * to most writes, and to FC 8/0, is the request over again. */
+bool serial_reads_as_request(struct serial *, const uint8_t *adu, size_t len);
 
 /* Goes on with a stream's input. True if nothing is under way any more. */
 bool serial_go_on(struct serial *);

@@ -11,13 +11,25 @@
  * one no pause is seen, and between two of one frame a pause may be seen that
  * was not on the wire. So "strict" is for built-in ports.
  *
- * Echoes that nobody has told of (local_echo). After a reply, whatever comes
- * first is compared with it, until it is known whether this line echoes: the
- * master would wait t3.5 before it speaks again, an echo comes as the reply is
- * sent. It matters: the echo of a write is the same write again, and the answer
- * to it would come back, too, for ever. A line of which it is known that it
- * does not echo is not looked at again before it is opened anew; but a message
- * to us that is, to the bit, what was said last, and no request, is an echo.
+ * Echoes that nobody has told of (local_echo). Most replies are no requests:
+ * whatever comes first after such a one is compared with it, until it is known
+ * whether this line echoes. A line of which it is known that it does not is not
+ * looked at again before it is opened anew; but a message to us that is, to the
+ * bit, what was said last, and no request, is an echo at any time.
+ *
+ * The reply to a write, or to FC 8/0, is the request over again. If it comes,
+ * it is an echo, or a master that asks the same once more, and nothing tells
+ * which: a master waits t3.5 behind our last bit and an echo comes while we
+ * send, but adapters keep either back for longer than that, and many ports have
+ * no wire behind them. To take a request for an echo loses a write, and the
+ * next, for ever; so it is served. To take an echo for a request carries out
+ * again what has just been carried out, and its reply comes back, too, for
+ * ever; so this is bounded: what has come SERIAL_REPEATS times in a row, each
+ * time at once, is answered 06 once, which a master may repeat. That reply is
+ * no request. Its echo says that there are echoes; anything else, that there
+ * are none, and then nothing is counted any more. Replies that are no requests
+ * decide it sooner, and on most lines nothing is ever repeated so often before
+ * the first of them. What comes while RTS drives the line is ours for sure.
  */
 #include <string.h>
 
@@ -74,17 +86,45 @@ log_echo(struct serial *s)
 	s->echoes = ECHO_THERE;
 }
 
-/* What was said last, and nothing that anybody would ask. */
-static bool
-is_late_echo(struct serial *s, const struct bus_message *m)
+bool
+serial_reads_as_request(struct serial *s, const uint8_t *adu, size_t len)
 {
-	int n = mb_request_len(s->bus.fcs, m->frame->pdu, m->frame->pdu_len);
+	struct frame f;
 
-	if (m->len != s->sent || (size_t)n == m->frame->pdu_len ||
-	    memcmp(m->adu, s->reply, m->len) != 0)
+	if (s->link.framer->datagram(&s->link.fcs, link_delimiter(&s->link),
+		adu, len, &f) != FRAME_OK)
 		return false;
-	log_echo(s);
-	return true;
+	return mb_request_len(&s->link.fcs, f.pdu, f.pdu_len) == (int)f.pdu_len;
+}
+
+/* What was said last comes back, at once or so. */
+static bool
+is_repeated(const struct serial *s)
+{
+	uint64_t until = s->began_ns + 2 * s->sent * s->char_ns +
+	    SERIAL_WAIT_MS * 1000000ull;
+
+	return s->echoes == ECHO_UNKNOWN && s->last_ns <= until;
+}
+
+/* Whether a good message to us is what was said last, and nothing that anybody
+ * would ask. */
+static bool
+is_late_echo(struct serial *s, const uint8_t *adu, size_t len)
+{
+	bool same = len == s->sent && memcmp(adu, s->reply, len) == 0;
+
+	s->peer.busy = false;
+	if (same && !serial_reads_as_request(s, adu, len)) {
+		log_echo(s);
+		return true;
+	}
+	s->repeats = same && is_repeated(s) ? s->repeats + 1 : 0;
+	if (s->repeats == SERIAL_REPEATS) {
+		s->repeats = 0;
+		s->peer.busy = true;
+	}
+	return false;
 }
 
 static void
@@ -94,7 +134,7 @@ heard(void *arg, const struct bus_message *m)
 
 	switch (m->kind) {
 	case BUS_REQUEST:
-		if (!is_late_echo(s, m))
+		if (!is_late_echo(s, m->adu, m->len))
 			serve(s, m->frame, m->adu, m->answer);
 		break;
 	case BUS_OTHER:
@@ -176,6 +216,8 @@ take_frame(struct serial *s, const struct frame *f)
 	bool answer = s->link.framer != &frame_ascii ||
 	    memchr(s->in + f->used, ':', s->in_len - f->used) == NULL;
 
+	if (is_mine(s, f->unit) && is_late_echo(s, s->in, f->used))
+		return;
 	if (is_mine(s, f->unit) && (f->pdu[0] & 0x80) == 0)
 		serve(s, f, s->in, answer);
 	else
@@ -319,16 +361,37 @@ no_echo(struct serial *s)
 	    s->echoes == ECHO_THERE || told ? ECHO_UNKNOWN : ECHO_ABSENT;
 }
 
+/*
+ * What was held for an echo, and is none, is input. Behind a silence it is a
+ * piece of its own, behind a long one it is noise.
+ */
+static void
+give_back(struct serial *s, size_t held)
+{
+	uint64_t gap = s->worker->now_ns - s->held_ns;
+
+	if (held == 0)
+		return;
+	if (gap > s->t35_ns + SERIAL_WAIT_MS * 1000000ull) {
+		link_noise(&s->link, &s->peer, s->echo.sent, held);
+		return;
+	}
+	put(s, s->echo.sent, held);
+	if (s->rtu && gap > s->t35_ns)
+		bus_quiet(&s->bus);
+}
+
 /* Takes the echo out of n bytes; what is left is input. */
 static void
 sift(struct serial *s, const uint8_t *p, size_t n)
 {
 	struct echo *e = &s->echo;
-	size_t taken;
+	size_t taken, held = e->at;
 
 	if (e->len != 0 && s->worker->now_ns > e->until_ns) {
 		no_echo(s);
 		echo_forget(e);
+		give_back(s, held);
 	}
 	switch (echo_match(e, p, n, &taken)) {
 	case ECHO_ALL:
@@ -336,7 +399,11 @@ sift(struct serial *s, const uint8_t *p, size_t n)
 		break;
 	case ECHO_OTHER:
 		no_echo(s);
-		put(s, e->sent, e->at);
+		give_back(s, held);
+		put(s, e->sent + held, e->at - held);
+		break;
+	case ECHO_PART:
+		s->held_ns = s->worker->now_ns;
 		break;
 	default:
 		break;
@@ -422,6 +489,7 @@ serial_in_reset(struct serial *s)
 	s->interrupted = false;
 	s->reply_len = 0;
 	s->sent = 0;
+	s->repeats = 0;
 	echo_forget(&s->echo);
 	s->echoes = ECHO_UNKNOWN;
 }

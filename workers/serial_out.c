@@ -40,8 +40,10 @@ await_echo(struct serial *s)
 		known = true;
 	if (known)
 		until += ECHO_MS * 1000000ull;
-	else if (s->echoes == ECHO_ABSENT)
-		return;
+	else if (s->echoes == ECHO_ABSENT ||
+	    (!s->line.rts &&
+		serial_reads_as_request(s, s->reply, s->reply_len)))
+		return; /* serial_in.c says why */
 	else
 		until += s->line.wire ? LATE_MS * 1000000ull : s->t35_ns;
 	echo_await(&s->echo, s->reply, s->reply_len, until);
@@ -167,6 +169,10 @@ serial_ended(struct serial *s)
 void
 serial_release(struct serial *s)
 {
+	/* what came while we held the line was ours; what comes now may not */
+	if (s->echoes == ECHO_UNKNOWN && !s->line.conf->local_echo &&
+	    s->echo.at == 0 && serial_reads_as_request(s, s->reply, s->sent))
+		echo_forget(&s->echo);
 	line_drive(&s->line, false);
 	serial_listen(s);
 }
