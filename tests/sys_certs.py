@@ -207,6 +207,19 @@ def test_a_full_disk_leaves_nothing():
         assert os.listdir(where) == [], os.listdir(where)
 
 
+def test_as_many_roles_as_there_can_be_options():
+    with tempfile.TemporaryDirectory() as dir:
+        roles = ["role%d" % i for i in range(32)]
+        at = os.path.join(dir, "demo")
+        certs("demo", at, *sum((["--role", r] for r in roles), []))
+        for r in roles:
+            tool("openssl", "verify", "-CAfile", at + "/ca.pem",
+                 at + "/" + r + ".pem")
+        with open(at + "/roles.json") as f:
+            text = f.read()
+        assert all('"%s"' % r in text for r in roles)
+
+
 def test_wrong_usage():
     """what makes no sense is refused with 64, before anything is written"""
     with tempfile.TemporaryDirectory(prefix="hf-certs-") as where:

@@ -16,6 +16,9 @@
 #include "supervisor/near.h"
 #include "supervisor/proc.h"
 
+_Static_assert((int)CLI_OPTIONS_MAX <= (int)CERTS_ROLES_MAX,
+    "what can be asked for can be made");
+
 /* ---- demo ---- */
 
 static int
@@ -40,7 +43,7 @@ days_of(struct cli *cli, unsigned *days)
 static int
 demo(struct cli *cli, const struct certs_part *part, int argc, char **argv)
 {
-	const char *roles[CLI_OPTIONS_MAX];
+	const char *roles[CLI_OPTIONS_MAX], *role;
 	struct certs_demo wish = {
 		.dir = argv[0],
 		.force = cli_option(cli, "force", 0) != NULL,
@@ -53,9 +56,8 @@ demo(struct cli *cli, const struct certs_part *part, int argc, char **argv)
 	(void)argc;
 	if (code != CLI_OK)
 		return code;
-	while ((roles[wish.nroles] =
-		       cli_option(cli, "role", (int)wish.nroles)) != NULL)
-		wish.nroles++;
+	while ((role = cli_option(cli, "role", (int)wish.nroles)) != NULL)
+		roles[wish.nroles++] = role;
 	code = (int)part->demo(&wish, why);
 	if (code != CERTS_OK)
 		return cli_fail((enum cli_exit)code, "%s", why);

@@ -19,6 +19,7 @@
 
 enum {
 	CERTS_WHY = 400, /* of a sentence that says what went wrong */
+	CERTS_ROLES_MAX = 32, /* beside the usual clients */
 	CERTS_NAME_MAX = MB_ROLE_MAX, /* of a client, and so of its role */
 	CERTS_DAYS = 365, /* for which they are good, if nobody says */
 	CERTS_DAYS_MAX = 36500,

@@ -78,8 +78,9 @@ certs_files_put(struct certs_files *f, const char *name, mode_t mode,
 	int fd, rc;
 
 	if (f->n == CERTS_FILES_MAX) {
-		errno = EMFILE;
-		return cannot(why, f, name);
+		snprintf(why, CERTS_WHY, "%s: more than %d files at once",
+		    f->path, CERTS_FILES_MAX);
+		return CERTS_CANNOT_CREATE;
 	}
 	snprintf(tmp, sizeof(tmp), PRELIMINARY, name);
 	unlinkat(f->dir, tmp, 0); /* of one that was interrupted */

@@ -12,7 +12,8 @@
 
 #include "control/cli/certs/certs.h"
 
-enum { CERTS_FILES_MAX = 64 };
+/* a certificate and a key for each role, and what is always there */
+enum { CERTS_FILES_MAX = 2 * CERTS_ROLES_MAX + 32 };
 
 struct certs_files {
 	int dir; /* its descriptor, or -1 */
