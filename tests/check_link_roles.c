@@ -54,6 +54,30 @@ START_TEST(what_a_role_does_not_allow_is_answered_01_before_all_else)
 }
 END_TEST
 
+START_TEST(the_device_counts_what_was_refused_and_stays_silent_if_told_to)
+{
+	struct mb_diag *d = fx.worker.bind.by_unit[1]->unit.diag;
+
+	link_.rights = &viewer;
+	for (int i = 0; i < 3; i++)
+		ask_write(1, 12, 0x77);
+	give(in.p, in.len);
+	ck_assert_uint_eq(out.len, 27);
+	ck_assert_uint_eq(mb_diag_get(d, MB_CPT_EXCEPTIONS), 3);
+	ck_assert_uint_eq(mb_diag_get(d, MB_CPT_UNIT_MESSAGES), 3);
+
+	mb_diag_listen(d, true);
+	in.len = out.len = 0;
+	ask_write(1, 12, 0x77);
+	ask_write(2, 12, 0x77);
+	give(in.p, in.len);
+	ck_assert_uint_eq(out.len, 12); /* of unit 2 */
+	ck_assert_uint_eq(out.p[6], 2);
+	ck_assert_uint_eq(reg(0, 12), 12);
+	ck_assert_uint_eq(refused(), 4);
+}
+END_TEST
+
 START_TEST(what_a_role_does_allow_may_still_be_wrong)
 {
 	static struct conf_rule all = {
@@ -167,6 +191,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(
 	    tc, what_a_role_does_not_allow_is_answered_01_before_all_else);
+	tcase_add_test(
+	    tc, the_device_counts_what_was_refused_and_stays_silent_if_told_to);
 	tcase_add_test(tc, what_a_role_does_allow_may_still_be_wrong);
 	tcase_add_test(tc, who_has_no_rights_is_not_told_which_units_there_are);
 	tcase_add_test(

@@ -193,7 +193,11 @@ serve(struct run *r, uint8_t *pdu)
 	/* before whatever else is wrong (MODBUS/TCP Security v3.6, R-31) */
 	if (!allowed(r, d)) {
 		tell_refused(r);
-		return refuse(r, MB_EX_FUNCTION, pdu);
+		if (d == NULL)
+			return refuse(r, MB_EX_FUNCTION, pdu);
+		/* counted by the device, which may be in listen-only mode */
+		return mb_refuse(&d->unit, MB_EX_FUNCTION, r->frame.pdu,
+		    r->frame.pdu_len, pdu);
 	}
 	if (d == NULL)
 		return serve_none(r, pdu);
