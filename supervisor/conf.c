@@ -451,7 +451,7 @@ SECTION(rule, "ROLE[]", "a rule of a role");
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
 	&conf_transport, &conf_restart, &conf_rs485, &conf_control, &conf_curve,
-	&conf_rule, &conf_rule, NULL };
+	&conf_rule, NULL };
 
 const char *
 conf_where(const struct conf_transport *t)

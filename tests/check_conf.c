@@ -9,6 +9,7 @@
 #include <math.h>
 #include <netinet/in.h>
 
+#include "supervisor/conf_key.h"
 #include "tests/conf_case.h"
 #include "tests/suite.h"
 
@@ -700,6 +701,14 @@ read_text(const char *path)
 	return text;
 }
 
+START_TEST(every_section_is_listed_once)
+{
+	for (size_t i = 0; conf_sections[i] != NULL; i++)
+		for (size_t k = 0; k < i; k++)
+			ck_assert_ptr_ne(conf_sections[i], conf_sections[k]);
+}
+END_TEST
+
 START_TEST(every_key_stands_in_the_manual_with_its_default)
 {
 	char *manual = read_text("supervisor/holdfast.json.5");
@@ -781,6 +790,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_file_that_is_not_there_is_told_with_its_reason);
 	tcase_add_test(
 	    tc, a_file_that_is_no_configuration_by_its_size_is_refused);
+	tcase_add_test(tc, every_section_is_listed_once);
 	tcase_add_test(tc, every_key_stands_in_the_manual_with_its_default);
 }
 
