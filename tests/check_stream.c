@@ -8,12 +8,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include "tests/worker_fixture.h"
 
 enum { STEPS = 8, REQUEST = 12, REPLY = 11 };
+enum { FLOOD = 60, SHARE = 8 };
 
 static struct fx fx;
 static struct sockaddr_in listen_at;
@@ -24,7 +26,8 @@ static struct {
 	enum io open[STEPS]; /* in turn; IO_DONE when they are used up */
 	unsigned opened, closed, received;
 	const char *why;
-	unsigned hidden; /* requests that recv has and nobody announces */
+	/* requests that recv has and nobody announces, for the first one */
+	unsigned hidden;
 	bool write_first; /* the next recv must write */
 } script;
 
@@ -54,7 +57,7 @@ made_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 	}
 	if (got == 0)
 		return IO_EOF;
-	if (script.hidden > 0) {
+	if (script.hidden > 0 && c->rec.index == 0) {
 		script.hidden--;
 		memcpy(buf, request, *n = REQUEST);
 		return IO_DONE;
@@ -77,7 +80,7 @@ static bool
 made_pending(const struct conn *c)
 {
 	ck_assert_int_ne(c->fd, -1); /* it is not asked after the end */
-	return script.hidden > 0;
+	return script.hidden > 0 && c->rec.index == 0;
 }
 
 static void
@@ -106,6 +109,9 @@ setup(void)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	listen_fd =
 	    socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* is inherited by what is accepted */
+	setsockopt(
+	    listen_fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	ck_assert_int_eq(
 	    bind(listen_fd, (struct sockaddr *)&listen_at, len), 0);
 	ck_assert_int_eq(listen(listen_fd, 16), 0);
@@ -127,13 +133,18 @@ teardown(void)
 }
 
 static void
+one_turn(void)
+{
+	fx.worker.turned = false;
+	fx.worker.turn++;
+	event_base_loop(fx.worker.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+}
+
+static void
 turns(void)
 {
-	for (int i = 0; i < 20; i++) {
-		fx.worker.turned = false;
-		fx.worker.turn++;
-		event_base_loop(fx.worker.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
-	}
+	for (int i = 0; i < 20; i++)
+		one_turn();
 }
 
 static int
@@ -252,6 +263,40 @@ START_TEST(bytes_that_are_not_announced_are_served_too)
 }
 END_TEST
 
+START_TEST(who_sends_without_end_gets_a_share_of_each_turn)
+{
+	static const uint8_t request[REQUEST] = { 0, 7, 0, 0, 0, 6, 1, 3, 0, 5,
+		0, 1 };
+	uint8_t all[REPLY * (FLOOD + 1)];
+	int flood = client(), other = client();
+	unsigned n;
+
+	script.hidden = FLOOD;
+	ck_assert_int_eq(send(flood, request, REQUEST, 0), REQUEST);
+	one_turn();
+	n = FLOOD - script.hidden;
+	ck_assert_uint_gt(n, 0);
+	ck_assert_uint_le(n, SHARE);
+	/* whoever else has something to say is heard in the next one */
+	ck_assert_int_eq(send(other, request, REQUEST, 0), REQUEST);
+	one_turn();
+	ck_assert_uint_eq(replies(other), 1);
+	ck_assert_uint_gt(FLOOD - script.hidden, n);
+	ck_assert_uint_le(FLOOD - script.hidden, 2 * SHARE);
+	/* the rest comes by itself, although nothing more is announced */
+	turns();
+	ck_assert_uint_eq(script.hidden, 0);
+	ck_assert_int_eq(
+	    recv(flood, all, sizeof(all), MSG_WAITALL), sizeof(all));
+	/* and then there is rest */
+	script.received = 0;
+	turns();
+	ck_assert_uint_eq(script.received, 0);
+	close(flood);
+	close(other);
+}
+END_TEST
+
 START_TEST(reading_that_must_write_first_goes_on_when_it_can)
 {
 	int fd = client();
@@ -332,6 +377,7 @@ main(void)
 	tcase_add_test(tc, a_beginning_that_fails_ends_the_connection);
 	tcase_add_test(tc, a_beginning_that_takes_too_long_ends_the_connection);
 	tcase_add_test(tc, bytes_that_are_not_announced_are_served_too);
+	tcase_add_test(tc, who_sends_without_end_gets_a_share_of_each_turn);
 	tcase_add_test(tc, reading_that_must_write_first_goes_on_when_it_can);
 	tcase_add_test(tc, what_was_begun_is_ended_once);
 	tcase_add_test(tc, a_drain_does_not_wait_for_a_beginning);

@@ -7,7 +7,9 @@ import multiprocessing
 import selectors
 import socket
 import ssl
+import struct
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -18,6 +20,7 @@ from sysutil import wait_for  # noqa: E402
 from tls_case import V12, V13, Client, daemon, pki  # noqa: E402
 
 CROWD = 200
+FLOOD = 3000  # times 35 requests in 253 records
 
 
 def hello(version=None):
@@ -111,6 +114,67 @@ def test_handshakes_do_not_starve_connections():
             with Client(d, pki.client) as n:
                 assert n.read_hr(1000) == [48879]
             assert tls_case.stats(d)["restarts"] == 0
+
+
+def flood(port, ready, go, took):
+    """A client that sends as fast as it can, a piece of a request in each
+    record, and takes all answers."""
+    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = certs.client_context(pki.ca, pki.client, V12).wrap_bio(
+        inside, outside)
+    pdu = struct.pack(">BHHB", 16, 0, 120, 240) + bytes(240)
+    adu = struct.pack(">HHHB", 1, 0, len(pdu) + 1, 1) + pdu
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(outside.read())
+                inside.write(s.recv(65536))
+        s.sendall(outside.read())
+        asked = adu * 35
+        for _ in range(FLOOD):
+            for at in range(0, len(asked), 35):
+                tls.write(asked[at:at + 35])
+        sent = outside.read()
+        threading.Thread(target=swallow, args=(s,), daemon=True).start()
+        ready.set()
+        go.wait()
+        began = time.monotonic()
+        s.sendall(sent)
+        took.value = time.monotonic() - began
+        threading.Event().wait()  # to be killed
+
+
+def swallow(s):
+    while s.recv(1 << 20):
+        pass
+
+
+def test_a_flood_does_not_starve_connections():
+    """who keeps his socket full holds nobody else up: while he is being served,
+    so are others, all the time"""
+    with daemon() as d, Client(d, pki.client, V12) as m:
+        ready, go = multiprocessing.Event(), multiprocessing.Event()
+        took = multiprocessing.Value("d", 0)
+        p = multiprocessing.Process(target=flood, daemon=True, args=(
+            d.port("tls1"), ready, go, took))
+        p.start()
+        assert ready.wait(60)
+        found = []
+        go.set()
+        while took.value == 0:
+            assert p.is_alive()
+            found += latencies(m, 0.1)
+        p.kill()
+        p.join()
+        print("        %d beside it in %.2f s, the longest took %.3f s" % (
+            len(found), took.value, max(found) / 1000))
+        # one turn for each, however slow this machine is
+        assert max(found) / 1000 < took.value / 4
+        assert len(found) > 100
+        assert tls_case.stats(d)["restarts"] == 0
 
 
 def test_crowds_do_not_drive_out_connections():

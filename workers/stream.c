@@ -16,6 +16,7 @@ enum {
 	DRAIN_READS = 16, /* of one connection, when the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
 	OPENS_A_TURN = 1, /* steps of beginnings, which may be long */
+	READS_A_TURN = 8, /* of a connection, while others wait */
 	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
 	UNREAD_LOOK_MS = 100,
 };
@@ -291,16 +292,26 @@ turn(struct stream *st, struct conn *c)
 	return serve(st, c, b, 0) && (n == room || st->ops->pending != NULL);
 }
 
-/* Bytes that the descriptor does not announce are read at once. */
+/*
+ * Bytes that the descriptor does not announce are read at once. A peer that
+ * sends without end gets no more than its share: what is left is for the next
+ * turn of the loop, which comes as soon as the descriptor can be written to.
+ */
 static void
-turn_pending(struct stream *st, struct conn *c)
+turn_pending(struct stream *st, struct conn *c, unsigned reads)
 {
 	int fd = c->fd;
 
 	if (st->ops->pending == NULL || fd == -1) /* it has just ended */
 		return;
-	while (c->fd == fd && c->held == NULL && st->ops->pending(c))
-		turn(st, c);
+	while (c->fd == fd && c->held == NULL && st->ops->pending(c)) {
+		if (reads++ >= READS_A_TURN) {
+			await(st, c, EV_READ | EV_WRITE, readable);
+			return;
+		}
+		if (!turn(st, c))
+			return;
+	}
 }
 
 static void
@@ -312,8 +323,8 @@ readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if ((what & EV_WRITE) != 0)
 		await(st, c, EV_READ, readable);
-	turn(st, c);
-	turn_pending(st, c);
+	if (turn(st, c))
+		turn_pending(st, c, 1);
 }
 
 /* Reads what has already come, then closes: the end of a drain. */
@@ -355,7 +366,7 @@ writable(evutil_socket_t fd, short what, void *arg)
 	if (st->worker->draining)
 		last_turns(st, c);
 	else
-		turn_pending(st, c);
+		turn_pending(st, c, 0);
 }
 
 /* One more step of the transport's own beginning. True while the connection
@@ -369,7 +380,7 @@ open_step(struct stream *st, struct conn *c)
 		st->conns.unready--;
 		conns_not_slow(&st->conns, c);
 		await(st, c, EV_READ, readable);
-		turn_pending(st, c);
+		turn_pending(st, c, 0);
 		return true;
 	case IO_WANT_READ:
 		await(st, c, EV_READ, opening);
