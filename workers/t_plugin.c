@@ -14,7 +14,10 @@
 #include "workers/plugin.h"
 #include "workers/stream.h"
 
-_Static_assert((int)HF_IO_DONE == IO_DONE && (int)HF_IO_FAIL == IO_FAIL,
+_Static_assert((int)HF_IO_DONE == IO_DONE &&
+	(int)HF_IO_WANT_READ == IO_WANT_READ &&
+	(int)HF_IO_WANT_WRITE == IO_WANT_WRITE && (int)HF_IO_EOF == IO_EOF &&
+	(int)HF_IO_FAIL == IO_FAIL,
     "the words are the same");
 _Static_assert((int)HF_PEER_TEXT == CONN_PEER_MAX, "a peer's words");
 
