@@ -240,11 +240,14 @@ conf_devices_dump(
 
 /* ---- transports ---- */
 
-/* Unit 0 is nobody's where it is for broadcasts. */
+/* Unit 0 is nobody's where it is for broadcasts, and on lines that do not name
+ * it. */
 static int
 first_unit(const struct conf_transport *t)
 {
-	return t->broadcast ? 1 : 0;
+	bool left_out = t->type == CONF_SERIAL && t->units[0] == CONF_NO_DEVICE;
+
+	return t->broadcast || left_out ? 1 : 0;
 }
 
 /* The device that most units have, the first of them; CONF_NO_DEVICE if some
@@ -275,11 +278,13 @@ out_units(struct conf_out *o, const char *key, const struct conf *conf,
     const struct conf_transport *t)
 {
 	int every = commonest(t, conf->ndevices);
+	bool line = t->type == CONF_SERIAL; /* "*" leaves out unit 0 */
 	char number[12];
 
 	conf_out_open(o, key, '{');
 	for (int unit = first_unit(t); unit < CONF_UNITS; unit++) {
-		if (t->units[unit] == CONF_NO_DEVICE || t->units[unit] == every)
+		if (t->units[unit] == CONF_NO_DEVICE ||
+		    (t->units[unit] == every && (unit != 0 || !line)))
 			continue;
 		snprintf(number, sizeof(number), "%d", unit);
 		conf_out_text(o, number, conf->devices[t->units[unit]].name);

@@ -62,12 +62,24 @@ conf_units_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			    "\"255\", or \"*\" for every other",
 			    n->key);
 	}
-	for (unit = 0; unit < CONF_UNITS; unit++)
+	/* on a line unit 0 is every station, and none may answer to it */
+	for (unit = t->type == CONF_SERIAL; unit < CONF_UNITS; unit++)
 		if (t->units[unit] == CONF_NO_DEVICE)
 			t->units[unit] = every;
 }
 
-/* Without "units" the one device that there is answers to every address. */
+/* True for what is a serial line by its own words, not by our guess. */
+static bool
+says_serial(const struct jsonc_node *node)
+{
+	const struct jsonc_node *type = jsonc_get(node, "type");
+
+	return type != NULL && type->type == JSONC_STRING &&
+	    strcmp(type->text, "serial") == 0;
+}
+
+/* Without "units" the one device that there is answers to every address; but
+ * not on a line, where other stations have addresses, too. */
 static void
 default_units(struct conf_ctx *ctx, const struct jsonc_node *node,
     struct conf_transport *t)
@@ -76,8 +88,19 @@ default_units(struct conf_ctx *ctx, const struct jsonc_node *node,
 
 	for (int unit = 0; unit < CONF_UNITS; unit++)
 		t->units[unit] = device;
-	if (ctx->conf->ndevices > 1 && node->type == JSONC_OBJECT &&
-	    jsonc_get(node, "units") == NULL)
+	if (t->type == CONF_SERIAL)
+		t->units[0] = CONF_NO_DEVICE;
+	if (node->type != JSONC_OBJECT || jsonc_get(node, "units") != NULL)
+		return;
+	if (says_serial(node) && !conf_serial_socket(node, t))
+		conf_fault(ctx, node,
+		    "\"units\" is missing in transport \"%s\": a line may "
+		    "have other stations, so say which addresses are ours, "
+		    "such as {\"1\": \"%s\"}",
+		    node->key,
+		    ctx->conf->ndevices > 0 ? ctx->conf->devices[0].name
+					    : "plc1");
+	else if (ctx->conf->ndevices > 1)
 		conf_fault(ctx, node,
 		    "\"units\" is missing in transport \"%s\": there are %zu "
 		    "devices to choose from",

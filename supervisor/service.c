@@ -80,6 +80,19 @@ service_close(struct service *sv)
 }
 
 void
+service_afresh(struct service *sv)
+{
+	for (size_t i = 0; i < sv->super->conf->ndevices; i++) {
+		_Atomic uint64_t *word =
+		    seg_diag(sv->super->control, sv->index, (unsigned)i);
+
+		for (size_t k = 0; k < SHM_DIAG_BYTES / sizeof(*word); k++)
+			atomic_store_explicit(
+			    &word[k], 0, memory_order_relaxed);
+	}
+}
+
+void
 service_event(
     struct service *sv, enum life_event ev, unsigned drain_ms, const char *why)
 {

@@ -43,6 +43,10 @@ struct service {
  * one. 0, or -1 with errno. */
 int service_open(struct service *);
 
+/* An ordered start is a power-up: what Modbus clients have made of the line's
+ * modes and counters (function code 8) begins anew. */
+void service_afresh(struct service *);
+
 /* Tells every worker. drain_ms is for events that make it drain. */
 void service_event(
     struct service *, enum life_event, unsigned drain_ms, const char *why);

@@ -11,6 +11,9 @@
 #include "tests/suite.h"
 
 #define T(members) IN_TRANSPORTS("\"t\":{" members "}")
+/* a line's, which must say its units */
+#define UNITS ",\"units\":{\"1\":\"d\"}"
+#define TU(members) T(members UNITS)
 #define LOCAL "\"listen\":\"127.0.0.1:0\""
 #define UDP "\"type\":\"udp\"," LOCAL
 #define TLS_BARE "\"type\":\"tls\"," LOCAL
@@ -62,7 +65,7 @@ END_TEST
 /* SL 2.5.1: even parity, 19200, RTU; who does not answer is silent. */
 START_TEST(a_line_is_as_the_standard_has_it)
 {
-	struct conf *c = case_right(T(LINE));
+	struct conf *c = case_right(TU(LINE));
 	const struct conf_transport *t = &c->transports[0];
 
 	ck_assert_int_eq(t->type, CONF_SERIAL);
@@ -93,12 +96,12 @@ static const struct {
 	const char *line;
 	unsigned stopbits;
 } stops[] = {
-	{ T(LINE ",\"parity\":\"N\""), 2 },
-	{ T(LINE ",\"parity\":\"N\",\"stopbits\":1"), 1 },
-	{ T(LINE ",\"parity\":\"O\""), 1 },
-	{ T(LINE ",\"parity\":\"E\",\"stopbits\":2"), 2 },
-	{ T(LINE ",\"parity\":\"M\""), 1 },
-	{ T(LINE ",\"parity\":\"S\",\"framer\":\"ascii\",\"bytesize\":7"), 1 },
+	{ TU(LINE ",\"parity\":\"N\""), 2 },
+	{ TU(LINE ",\"parity\":\"N\",\"stopbits\":1"), 1 },
+	{ TU(LINE ",\"parity\":\"O\""), 1 },
+	{ TU(LINE ",\"parity\":\"E\",\"stopbits\":2"), 2 },
+	{ TU(LINE ",\"parity\":\"M\""), 1 },
+	{ TU(LINE ",\"parity\":\"S\",\"framer\":\"ascii\",\"bytesize\":7"), 1 },
 };
 
 START_TEST(a_stop_bit_takes_the_place_of_parity_that_is_not_there)
@@ -148,7 +151,7 @@ END_TEST
 
 START_TEST(plugins_go_with_any_type)
 {
-	struct conf *c = case_right(T(LINE ",\"plugins\":\"/dev/null\""));
+	struct conf *c = case_right(TU(LINE ",\"plugins\":\"/dev/null\""));
 
 	ck_assert_int_eq(c->transports[0].type, CONF_SERIAL);
 	ck_assert_uint_eq(c->transports[0].plugins.n, 1);
@@ -184,12 +187,12 @@ END_TEST
 START_TEST(everything_that_a_line_can_be_told_is_kept)
 {
 	struct conf *c = case_right(
-	    T(LINE ",\"baudrate\":12345,\"parity\":\"O\",\"stopbits\":2,"
-		   "\"rs485\":{\"mode\":\"rts\",\"rts_on_send\":\"low\","
-		   "\"delay_before_us\":100,\"delay_after_us\":200,"
-		   "\"rx_during_tx\":true},\"local_echo\":true,"
-		   "\"t15\":\"strict\",\"turnaround_ms\":7,"
-		   "\"missing_unit\":\"exception\",\"broadcast\":true"));
+	    TU(LINE ",\"baudrate\":12345,\"parity\":\"O\",\"stopbits\":2,"
+		    "\"rs485\":{\"mode\":\"rts\",\"rts_on_send\":\"low\","
+		    "\"delay_before_us\":100,\"delay_after_us\":200,"
+		    "\"rx_during_tx\":true},\"local_echo\":true,"
+		    "\"t15\":\"strict\",\"turnaround_ms\":7,"
+		    "\"missing_unit\":\"exception\",\"broadcast\":true"));
 	const struct conf_transport *t = &c->transports[0];
 	const struct conf_serial *s = &t->serial;
 
@@ -206,8 +209,8 @@ START_TEST(everything_that_a_line_can_be_told_is_kept)
 	ck_assert_uint_eq(s->turnaround_ms, 7);
 	conf_free(c);
 
-	c = case_right(T(LINE ",\"framer\":\"ascii\",\"bytesize\":7,"
-			      "\"ascii_timeout_ms\":5000"));
+	c = case_right(TU(LINE ",\"framer\":\"ascii\",\"bytesize\":7,"
+			       "\"ascii_timeout_ms\":5000"));
 	ck_assert_uint_eq(c->transports[0].serial.bytesize, 7);
 	ck_assert_uint_eq(c->transports[0].serial.ascii_timeout_ms, 5000);
 	conf_free(c);
@@ -235,14 +238,28 @@ START_TEST(plugins_are_told_text_whatever_was_written)
 }
 END_TEST
 
+START_TEST(every_other_unit_of_a_line_is_not_unit_0)
+{
+	struct conf *c = case_right(T(LINE ",\"units\":{\"*\":\"d\"}"));
+
+	ck_assert_int_eq(c->transports[0].units[0], CONF_NO_DEVICE);
+	ck_assert_int_eq(c->transports[0].units[1], 0);
+	ck_assert_int_eq(c->transports[0].units[255], 0);
+	conf_free(c);
+	c = case_right(T(LINE ",\"units\":{\"*\":\"d\",\"0\":\"d\"}"));
+	ck_assert_int_eq(c->transports[0].units[0], 0);
+	conf_free(c);
+}
+END_TEST
+
 START_TEST(types_may_share_an_address_where_the_kernel_lets_them)
 {
 	struct conf *c = case_right(IN_TRANSPORTS(
 	    "\"a\":{\"type\":\"tcp\",\"listen\":\"127.0.0.1:502\"},"
 	    "\"b\":{\"type\":\"udp\",\"listen\":\"127.0.0.1:502\"},"
-	    "\"c\":{" LINE "},"
-	    "\"d\":{\"type\":\"serial\",\"port\":\"/dev/nobody\"},"
-	    "\"e\":{\"type\":\"serial\",\"port\":\"/dev/zero\"}"));
+	    "\"c\":{" LINE UNITS "},"
+	    "\"d\":{\"type\":\"serial\",\"port\":\"/dev/nobody\"" UNITS "},"
+	    "\"e\":{\"type\":\"serial\",\"port\":\"/dev/zero\"" UNITS "}"));
 
 	ck_assert_uint_eq(c->ntransports, 5);
 	conf_free(c);
@@ -254,6 +271,11 @@ END_TEST
 static const struct {
 	const char *text, *told;
 } bad[] = {
+	/* other stations of a line */
+	{ T(LINE),
+	    "2:5: \"units\" is missing in transport \"t\": a line may have "
+	    "other stations, so say which addresses are ours, such as "
+	    "{\"1\": \"d\"}" },
 	/* keys of another type */
 	{ T(TCP ",\"baudrate\":9600"),
 	    "2:45: \"baudrate\" does not apply to transport \"t\", which is "
@@ -264,11 +286,11 @@ static const struct {
 	{ T(TCP ",\"port\":502"),
 	    "2:45: \"port\" does not apply to transport \"t\", which is tcp: "
 	    "it is for serial; did you mean \"listen\"?" },
-	{ T(LINE ",\"listen\":\"127.0.0.1:502\""),
+	{ TU(LINE ",\"listen\":\"127.0.0.1:502\""),
 	    "2:41: \"listen\" does not apply to transport \"t\", which is "
 	    "serial: it is for tcp, tls, udp or a plugin's; did you mean "
 	    "\"port\"?" },
-	{ T(LINE ",\"workers\":2"),
+	{ TU(LINE ",\"workers\":2"),
 	    "2:41: \"workers\" does not apply to transport \"t\", which is "
 	    "serial: it is for tcp, tls, udp or serial on a "
 	    "socket" },
@@ -292,7 +314,7 @@ static const struct {
 	    "2:5: \"ca\" is missing in transport \"t\": it signs the "
 	    "certificates of clients, which are required unless "
 	    "\"client_cert\" is \"none\"" },
-	{ T("\"type\":\"serial\""),
+	{ TU("\"type\":\"serial\""),
 	    "2:5: \"port\" is missing in transport \"t\"" },
 	/* types that are none */
 	{ T("\"type\":\"seral\",\"port\":\"/dev/null\",\"baudrate\":300"),
@@ -374,23 +396,23 @@ static const struct {
 	    "2:110: unknown client_cert \"required\": it must be \"require\", "
 	    "\"request\" or \"none\"; did you mean \"require\"?" },
 	/* the port */
-	{ T("\"type\":\"serial\",\"port\":502"),
+	{ TU("\"type\":\"serial\",\"port\":502"),
 	    "2:29: \"port\" must be a path, or \"socket://HOST:PORT\", not a "
 	    "whole number" },
 	{ T("\"type\":\"serial\",\"port\":\"socket://127.0.0.1\""),
 	    "2:29: \"127.0.0.1\" is no address to listen on: it must be "
 	    "\"HOST:PORT\" or \"[IPV6]:PORT\"" },
-	{ T("\"type\":\"serial\",\"port\":\"rfc2217://10.0.0.1:4000\""),
+	{ TU("\"type\":\"serial\",\"port\":\"rfc2217://10.0.0.1:4000\""),
 	    "2:29: \"port\" must be the path of a serial device or "
 	    "\"socket://HOST:PORT\", not \"rfc2217://10.0.0.1:4000\"" },
-	{ T("\"type\":\"serial\",\"port\":\"/dev\""),
+	{ TU("\"type\":\"serial\",\"port\":\"/dev\""),
 	    "2:29: \"port\": /dev is no serial device" },
-	{ T("\"type\":\"serial\",\"port\":\"\""),
+	{ TU("\"type\":\"serial\",\"port\":\"\""),
 	    "2:29: \"port\" is empty; a serial device is a path such as "
 	    "\"/dev/ttyUSB0\"" },
-	{ IN_TRANSPORTS("\"a\":{" LINE "},\n"
+	{ IN_TRANSPORTS("\"a\":{" LINE UNITS "},\n"
 			"\"b\":{\"type\":\"serial\",\"port\":"
-			"\"/dev/../dev/null\"}"),
+			"\"/dev/../dev/null\"" UNITS "}"),
 	    "3:29: /dev/../dev/null is taken by transport \"a\" (/dev/null) "
 	    "at 2:1" },
 	{ IN_TRANSPORTS("\"a\":{\"type\":\"tcp\",\"listen\":"
@@ -404,41 +426,41 @@ static const struct {
 	    "3:28: 127.0.0.1:502 is taken by transport \"a\" (127.0.0.1:502) "
 	    "at 2:1" },
 	/* the line */
-	{ T(LINE ",\"bytesize\":7"),
+	{ TU(LINE ",\"bytesize\":7"),
 	    "2:52: framer \"rtu\" needs 8 bits a character, not 7" },
-	{ T(LINE ",\"bytesize\":6,\"framer\":\"ascii\""),
+	{ TU(LINE ",\"bytesize\":6,\"framer\":\"ascii\""),
 	    "2:52: framer \"ascii\" needs 7 or 8 bits a character, not 6" },
-	{ T(LINE ",\"bytesize\":9"),
+	{ TU(LINE ",\"bytesize\":9"),
 	    "2:52: \"bytesize\" is 9; it must be from 5 to 8" },
-	{ T(LINE ",\"stopbits\":0"),
+	{ TU(LINE ",\"stopbits\":0"),
 	    "2:52: \"stopbits\" is 0; it must be from 1 to 2" },
-	{ T(LINE ",\"stopbits\":1.5"),
+	{ TU(LINE ",\"stopbits\":1.5"),
 	    "2:52: \"stopbits\" must be a whole number from 1 to 2, not a "
 	    "number" },
-	{ T(LINE ",\"baudrate\":49"),
+	{ TU(LINE ",\"baudrate\":49"),
 	    "2:52: \"baudrate\" is 49; it must be from 50 to 12000000" },
-	{ T(LINE ",\"parity\":\"even\""),
+	{ TU(LINE ",\"parity\":\"even\""),
 	    "2:50: unknown parity \"even\": it must be \"N\", \"E\", \"O\", "
 	    "\"M\" or \"S\"" },
-	{ T(LINE ",\"t15\":\"count\",\"framer\":\"ascii\""),
+	{ TU(LINE ",\"t15\":\"count\",\"framer\":\"ascii\""),
 	    "2:41: \"t15\" is for framer \"rtu\", and this one is \"ascii\"" },
-	{ T(LINE ",\"ascii_timeout_ms\":1000"),
+	{ TU(LINE ",\"ascii_timeout_ms\":1000"),
 	    "2:41: \"ascii_timeout_ms\" is for framer \"ascii\", and this one "
 	    "is \"rtu\"" },
-	{ T(LINE ",\"rs485\":{\"delay_before_us\":1}"),
+	{ TU(LINE ",\"rs485\":{\"delay_before_us\":1}"),
 	    "2:49: \"mode\" is missing in \"rs485\"" },
-	{ T(LINE ",\"rs485\":{\"mode\":\"rtscts\"}"),
+	{ TU(LINE ",\"rs485\":{\"mode\":\"rtscts\"}"),
 	    "2:57: unknown mode \"rtscts\": it must be \"off\", \"auto\", "
 	    "\"ioctl\" or \"rts\"; did you mean \"rts\"?" },
-	{ T(LINE ",\"rs485\":\"auto\""),
+	{ TU(LINE ",\"rs485\":\"auto\""),
 	    "2:49: \"rs485\" must be an object, not a string" },
-	{ T(LINE ",\"mode\":\"rts\""),
+	{ TU(LINE ",\"mode\":\"rts\""),
 	    "2:41: unknown key \"mode\" in transport \"t\"; it belongs into "
 	    "\"rs485\"" },
-	{ T(LINE ",\"rs485\":{\"mode\":\"ioctl\"},\"local_echo\":true"),
+	{ TU(LINE ",\"rs485\":{\"mode\":\"ioctl\"},\"local_echo\":true"),
 	    "2:79: what is sent cannot come back as \"local_echo\" says while "
 	    "\"rx_during_tx\" of \"rs485\" is false" },
-	{ T(LINE ",\"turnaround_ms\":10001"),
+	{ TU(LINE ",\"turnaround_ms\":10001"),
 	    "2:57: \"turnaround_ms\" is 10001; it must be from 0 to 10000" },
 	{ T(LINE ",\"broadcast\":true,\"units\":{\"0\":\"d\"}"),
 	    "2:67: unit 0 is for broadcasts here, as \"broadcast\" says; it "
@@ -470,17 +492,17 @@ static const char *const rounds[] = {
 		   "\"ciphers\":\"NORMAL:-VERS-ALL\""),
 	T(TLS ",\"password_file\":\"/dev/null\""),
 	T(TLS_BARE "," PAIR ",\"client_cert\":\"none\""),
-	T(LINE),
-	T(LINE ",\"baudrate\":250000,\"parity\":\"N\",\"rs485\":{\"mode\":"
-	       "\"auto\",\"rts_on_send\":\"low\",\"delay_before_us\":1,"
-	       "\"delay_after_us\":2,\"rx_during_tx\":true},\"local_echo\":"
-	       "true,\"t15\":\"count\",\"turnaround_ms\":3"),
-	T(LINE ",\"framer\":\"ascii\",\"bytesize\":7,\"ascii_timeout_ms\":60"),
+	TU(LINE),
+	TU(LINE ",\"baudrate\":250000,\"parity\":\"N\",\"rs485\":{\"mode\":"
+		"\"auto\",\"rts_on_send\":\"low\",\"delay_before_us\":1,"
+		"\"delay_after_us\":2,\"rx_during_tx\":true},\"local_echo\":"
+		"true,\"t15\":\"count\",\"turnaround_ms\":3"),
+	TU(LINE ",\"framer\":\"ascii\",\"bytesize\":7,\"ascii_timeout_ms\":60"),
 	T(LINE ",\"framer\":\"socket\",\"units\":{\"1\":\"d\"},"
 	       "\"broadcast\":true"),
-	T(LINE ",\"broadcast\":true"),
-	T(LINE ",\"rs485\":{\"mode\":\"ioctl\",\"rx_during_tx\":true},"
-	       "\"local_echo\":true"),
+	TU(LINE ",\"broadcast\":true"),
+	TU(LINE ",\"rs485\":{\"mode\":\"ioctl\",\"rx_during_tx\":true},"
+		"\"local_echo\":true"),
 	T(TCP ",\"broadcast\":true,\"units\":{\"1\":\"d\"}"),
 	T("\"type\":\"serial\",\"port\":\"socket://[::1]:0\","
 	  "\"max_connections\":3,\"framer\":\"ascii\""),
@@ -580,7 +602,7 @@ START_TEST(paths_are_relative_to_the_file_that_names_them)
 	    "\"key\":[\"s.key\"],\"ca\":\"s.pem\",\"crl\":\"s.pem\","
 	    "\"ocsp\":\"s.pem\",\"password_file\":\"s.key\","
 	    "\"plugins\":[\"x.so\"]},"
-	    "\"l\":{\"type\":\"serial\",\"port\":\"tty\"}}}");
+	    "\"l\":{\"type\":\"serial\",\"port\":\"tty\"" UNITS "}}}");
 	case_put("more/s.pem", "");
 	case_put("more/s.key", "");
 	case_put("more/x.so", "");
@@ -621,8 +643,9 @@ START_TEST(two_names_of_one_port_are_one_port)
 	snprintf(link, sizeof(link), "%s/by-id", case_dir);
 	ck_assert_int_eq(symlink("/dev/null", link), 0);
 	case_put("main.json",
-	    "{\"devices\":{\"d\":{}},\"transports\":{\n\"a\":{" LINE "},\n"
-	    "\"b\":{\"type\":\"serial\",\"port\":\"by-id\"}}}");
+	    "{\"devices\":{\"d\":{}},\"transports\":{\n\"a\":{" LINE UNITS
+	    "},\n"
+	    "\"b\":{\"type\":\"serial\",\"port\":\"by-id\"" UNITS "}}}");
 	snprintf(rest, sizeof(rest),
 	    " is taken by transport \"a\" (/dev/null) at 2:1");
 	expect_port("3:29", link, rest);
@@ -635,7 +658,7 @@ START_TEST(a_relative_port_that_is_not_there_is_told)
 
 	case_put("main.json",
 	    "{\"devices\":{\"d\":{}},\"transports\":{\n"
-	    "\"b\":{\"type\":\"serial\",\"port\":\"COM3\"}}}");
+	    "\"b\":{\"type\":\"serial\",\"port\":\"COM3\"" UNITS "}}}");
 	snprintf(rest, sizeof(rest),
 	    "there is no %s/COM3; a serial device is a path such as "
 	    "\"/dev/ttyUSB0\"",
@@ -665,6 +688,7 @@ main(void)
 	tcase_add_test(tc, everything_that_tls_can_be_told_is_kept);
 	tcase_add_test(tc, everything_that_a_line_can_be_told_is_kept);
 	tcase_add_test(tc, plugins_are_told_text_whatever_was_written);
+	tcase_add_test(tc, every_other_unit_of_a_line_is_not_unit_0);
 	tcase_add_test(
 	    tc, types_may_share_an_address_where_the_kernel_lets_them);
 	ADD(tc, what_a_type_does_not_have_or_need_is_told, bad);

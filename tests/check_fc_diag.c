@@ -220,6 +220,14 @@ START_TEST(a_restart_clears_the_counters_and_is_logged)
 }
 END_TEST
 
+START_TEST(a_unit_that_nobody_may_silence_answers_01)
+{
+	fc_fake.unit.no_silence = true;
+	fc_expect("fc8/4", "08 0004 0000", "88 01");
+	fc_expect("still answers", "03 0000 0001", "03 02 0000");
+}
+END_TEST
+
 START_TEST(listen_only_is_silent_and_changes_nothing)
 {
 	static const char *const ignored[] = { "06 0001 1234", "03 0000 0001",
@@ -281,6 +289,7 @@ main(void)
 	tcase_add_test(t, the_log_names_what_happened_newest_first);
 	tcase_add_test(t, the_log_holds_64_events);
 	tcase_add_test(t, a_restart_clears_the_counters_and_is_logged);
+	tcase_add_test(t, a_unit_that_nobody_may_silence_answers_01);
 	tcase_add_test(t, listen_only_is_silent_and_changes_nothing);
 	tcase_add_test(
 	    t, listen_only_is_logged_when_entered_and_while_it_lasts);

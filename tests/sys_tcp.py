@@ -547,5 +547,33 @@ def test_ipv6():
         assert d.rpc("connections.list")[0]["peer"].startswith("[::1]:")
 
 
+def test_a_silenced_unit_is_told_and_healed_by_an_operator():
+    """function code 8/4 silences a unit for everybody: the log says so, 8/1
+    or an ordered restart ends it"""
+    silence, again = b"\x08\0\4\0\0", b"\x08\0\1\0\0"
+    with Daemon(conf()) as d:
+        for heal in ("8/1", "restart", "stop and start"):
+            with Modbus(d.port("tcp1"), timeout=0.3) as m:
+                m.send(m.adu(silence))
+                sysutil.wait_for(lambda: d.stderr_text().count(
+                    "unit 1 listens only") == 1 + (
+                        "8/1", "restart", "stop and start").index(heal))
+                try:
+                    m.read_hr(0)
+                    raise AssertionError("it was not silenced")
+                except TimeoutError:
+                    pass
+                if heal == "8/1":
+                    m.send(m.adu(again))
+            if heal == "restart":
+                d.rpc("transports.restart", name="tcp1")
+            if heal == "stop and start":
+                d.rpc("transports.stop", name="tcp1")
+                d.rpc("transports.start", name="tcp1")
+            with Modbus(d.port("tcp1")) as m:
+                assert len(m.read_hr(0)) == 1, heal
+        assert d.stderr_text().count("unit 1 answers again") == 1
+
+
 if __name__ == "__main__":
     sysutil.run()

@@ -560,5 +560,12 @@ def test_storm():
 test_storm.seconds = 60 + STORM // 2500
 
 
+def test_no_datagram_silences_a_unit():
+    "function code 8/4, which anybody could send in anybody's name, gets 01"
+    with Daemon(conf()) as d, client(d) as c:
+        assert c.request(b"\x08\0\4\0\0") == b"\x88\1"
+        assert c.alive()
+
+
 if __name__ == "__main__":
     sysutil.run()

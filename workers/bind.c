@@ -206,6 +206,9 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	    seg_diag(p->env.control, p->transport_index, (unsigned)index);
 	d->unit.alone = p->transport->workers == 1;
 	d->unit.read_only = p->transport->read_only;
+	/* a datagram can be sent in anybody's name, and would silence the unit
+	 * for all */
+	d->unit.no_silence = p->transport->type == CONF_UDP;
 	return identify(d, &p->conf->devices[index]);
 }
 

@@ -6,9 +6,12 @@
  */
 #include "workers/link.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "shm/layout_control.h"
+#include "shm/notice.h"
 #include "shm/trace.h"
 #include "workers/batch.h"
 #include "workers/proto/fc.h"
@@ -16,6 +19,7 @@
 #include "workers/rights.h"
 
 enum {
+	FC_DIAGNOSTICS = 8,
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
 };
 
@@ -178,6 +182,28 @@ busy(const struct run *r)
 	return r->busy || (max != 0 && r->before + r->requests >= max);
 }
 
+/* Diagnostics, which may have a unit fall silent for everybody, or end that:
+ * who wonders why nobody is answered finds it in the log and the events. */
+static size_t
+serve_diagnostics(struct run *r, struct bind_device *d, uint8_t *pdu)
+{
+	const struct proc *p = r->link->worker->proc;
+	bool before = mb_diag_listening(d->unit.diag), after;
+	size_t len = mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
+	    r->frame.pdu_len, pdu);
+	char text[64];
+
+	after = mb_diag_listening(d->unit.diag);
+	if (after == before)
+		return len;
+	snprintf(text, sizeof(text), "unit %u %s", r->frame.unit,
+	    after ? "listens only" : "answers again");
+	log_warnx("%s why=\"asked to by function code 8\"", text);
+	notice_post(&p->env, NOTICE_TRANSPORT, p->transport_index, SHM_UP,
+	    SHM_UP, text);
+	return len;
+}
+
 /* The reply PDU to the frame in hand; its length, 0 for none. */
 static size_t
 serve(struct run *r, uint8_t *pdu)
@@ -204,6 +230,8 @@ serve(struct run *r, uint8_t *pdu)
 	if (busy(r))
 		return mb_refuse(
 		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
+	if (r->frame.pdu[0] == FC_DIAGNOSTICS)
+		return serve_diagnostics(r, d, pdu);
 	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
 	    r->frame.pdu_len, pdu);
 }

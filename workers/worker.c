@@ -41,16 +41,23 @@ worker_done(struct worker *w)
 	event_base_loopbreak(w->base);
 }
 
+/* A second of lines is over: says how many were left out of it. */
+static void
+lines_afresh(struct worker *w)
+{
+	if (w->now_ns - w->lines_ns < 1000000000)
+		return;
+	if (w->lines > LINES_A_SECOND)
+		log_info("lines about clients left out n=%u",
+		    w->lines - LINES_A_SECOND);
+	w->lines_ns = w->now_ns;
+	w->lines = 0;
+}
+
 bool
 worker_may_log(struct worker *w)
 {
-	if (w->now_ns - w->lines_ns >= 1000000000) {
-		if (w->lines > LINES_A_SECOND)
-			log_info("lines about connections left out n=%u",
-			    w->lines - LINES_A_SECOND);
-		w->lines_ns = w->now_ns;
-		w->lines = 0;
-	}
+	lines_afresh(w);
 	return ++w->lines <= LINES_A_SECOND;
 }
 
@@ -68,6 +75,7 @@ beat(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	worker_turn(arg);
+	lines_afresh(arg);
 	if (read(fd, &times, sizeof(times)) == -1 && errno != EAGAIN)
 		log_warn("beat");
 }

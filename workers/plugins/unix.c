@@ -10,6 +10,10 @@
  * socket, which has no file and so lets in every user of the machine. Includes
  * nothing of Holdfast but its public header. holdfast-plugin(7) explains it.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* struct ucred, accept4() */
+#endif
+
 #include "holdfast.h"
 
 #include <errno.h>

@@ -9,6 +9,7 @@
 enum {
 	SUB_ECHO = 0,
 	SUB_RESTART = 1,
+	SUB_LISTEN_ONLY = 4,
 	SUB_COUNTERS = 11, /* to 18: one counter each */
 	CLEAR_LOG_TOO = 0xff00, /* data of a restart */
 	ANY_CHARACTER = 0xff00, /* data of the delimiter's change */
@@ -101,7 +102,7 @@ static const struct sub subs[] = {
 	[SUB_RESTART] = { restart, CLEAR_LOG_TOO, true },
 	[2] = { diag_register },
 	[3] = { delimiter, ANY_CHARACTER, true },
-	[4] = { listen_only, 0, true },
+	[SUB_LISTEN_ONLY] = { listen_only, 0, true },
 	[10] = { clear, 0, true },
 	[11] = { counter }, /* bus messages */
 	[12] = { counter }, /* communication errors */
@@ -144,6 +145,8 @@ fc_diagnostics(struct mb_call *call)
 	if (sub >= sizeof(subs) / sizeof(subs[0]) || subs[sub].run == NULL)
 		return MB_EX_FUNCTION;
 	if (subs[sub].changes && call->unit->read_only)
+		return MB_EX_FUNCTION;
+	if (sub == SUB_LISTEN_ONLY && call->unit->no_silence)
 		return MB_EX_FUNCTION;
 	data = rbuf_u16(&call->in);
 	if (!rbuf_done(&call->in) || (data & ~subs[sub].bits) != 0)

@@ -100,6 +100,7 @@ struct mb_unit {
 	const struct mb_identity *identity;
 	struct mb_diag *diag; /* never NULL; all zero is its first state */
 	bool alone; /* no other process serves it with this diag */
+	bool no_silence; /* 8/4 (listen only) is answered 01 */
 	bool read_only; /* function codes that write are answered 01 */
 };
 
