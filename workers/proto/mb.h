@@ -69,8 +69,7 @@ struct mb_step {
 	enum mb_op op;
 	enum mb_table table;
 	uint32_t addr;
-	uint16_t
-	    count; /* MB_READ of MB_FIFO: set by the model, 0..31 or more */
+	uint16_t count; /* MB_READ of MB_FIFO: the model sets it */
 	uint16_t and_mask, or_mask;
 	const uint8_t *in; /* MB_WRITE */
 	uint8_t *out; /* MB_READ; MB_FIFO: room for 2 + 2 * MB_FIFO_MAX */
