@@ -59,7 +59,7 @@ conf_tree_read(struct conf_ctx *ctx, int fd, const char *path)
 	if (text == NULL)
 		return NULL;
 	doc = jsonc_parse(path, text, len, conf_fault_at, ctx);
-	free(text);
+	mem_wipe(text);
 	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
 	ctx->docs[ctx->ndocs++] = doc;
 	return doc;

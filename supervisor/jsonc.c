@@ -69,7 +69,7 @@ jsonc_free(struct jsonc_doc *doc)
 		return;
 	for (c = doc->chunks; c != NULL; c = next) {
 		next = c->next;
-		free(c);
+		mem_wipe(c);
 	}
 	free(doc->path);
 	free(doc);
@@ -395,9 +395,14 @@ jsonc_parse(
 	struct scan s = {
 		.line = 1, .col = 1, .doc = doc, .fault = fault, .arg = arg
 	};
+	json_malloc_t take_memory;
+	json_free_t give_back;
 	char *as_read;
 	size_t open;
 
+	/* there may be passwords in it */
+	json_get_alloc_funcs(&take_memory, &give_back);
+	json_set_alloc_funcs(malloc, mem_wipe);
 	doc->path = mem_text(path);
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
 		text += 3; /* a byte order mark, as some editors leave it */
@@ -416,7 +421,8 @@ jsonc_parse(
 		tell_at(&s, open, "this comment is never closed");
 	else if (valid(&s))
 		doc->root = walk_value(&s);
-	free(as_read);
+	mem_wipe(as_read);
+	json_set_alloc_funcs(take_memory, give_back);
 	return doc;
 }
 

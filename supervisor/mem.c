@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -61,4 +62,12 @@ mem_more(void *p, size_t n, size_t size)
 		memset((char *)p + n * size, 0, (n > 0 ? n : 1) * size);
 	}
 	return p;
+}
+
+void
+mem_wipe(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
 }

@@ -25,4 +25,7 @@ char *mem_format(const char *fmt, ...)
  * Returns the array, which may have moved. */
 void *mem_more(void *, size_t n, size_t size);
 
+/* Overwrites a block of malloc() and gives it back. May be NULL. */
+void mem_wipe(void *);
+
 #endif

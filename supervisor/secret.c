@@ -89,6 +89,19 @@ secret_forget(uint8_t *tickets, size_t ntransports)
 		explicit_bzero(tickets, ntransports * PROC_TICKET_BYTES);
 }
 
+/* Passwords that stand in the configuration are for the workers of their own
+ * transport. */
+static void
+forget_passwords(const struct proc *p)
+{
+	for (size_t i = 0; i < p->conf->ntransports; i++) {
+		char *word = p->conf->transports[i].tls.password;
+
+		if (word != NULL && &p->conf->transports[i] != p->transport)
+			explicit_bzero(word, strlen(word));
+	}
+}
+
 int
 secret_share(struct proc *p, uint8_t *tickets)
 {
@@ -99,6 +112,7 @@ secret_share(struct proc *p, uint8_t *tickets)
 		    tickets + p->transport_index * PROC_TICKET_BYTES,
 		    PROC_TICKET_BYTES);
 	secret_forget(tickets, p->conf->ntransports);
+	forget_passwords(p);
 	return tls ? read_own(p) : 0;
 }
 

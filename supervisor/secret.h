@@ -19,7 +19,7 @@ void secret_forget(uint8_t *tickets, size_t ntransports);
 
 /*
  * A child's share, before it gives up its parent's user: its ticket key and
- * its files go into proc, the other transports' keys are wiped.
+ * its files go into proc, the other transports' keys and passwords are wiped.
  * 0, or -1 with errno; a file that cannot be read is no failure, proc_file()
  * tells.
  */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -243,8 +244,12 @@ super_run(const struct conf *conf, const struct proc_roles *roles,
 		.reload = { .fd = -1 },
 		.control_seg = { .fd = -1 },
 	};
+	const struct rlimit none = { 0, 0 };
 	int code;
 
+	/* registers, ticket keys and passwords do not belong in a file that a
+	 * crash leaves behind; its children are no different (birth.c) */
+	setrlimit(RLIMIT_CORE, &none);
 	claim_init(&s.claim);
 	if (make_loop(&s) < 0) {
 		log_warn("cannot make the loop");

@@ -104,6 +104,32 @@ START_TEST(a_child_keeps_its_own_ticket_key_alone)
 }
 END_TEST
 
+START_TEST(a_password_stays_with_the_workers_of_its_transport)
+{
+	for (int i = -1; i < TRANSPORTS; i++) {
+		char word_of[2][8] = { "sesame", "barley" };
+		struct proc p = { .conf = &conf };
+
+		transports[TLS].tls.password = word_of[0];
+		transports[TLS + 1].tls.password = word_of[1];
+		if (i >= 0) {
+			p.transport = &transports[i];
+			p.transport_index = (unsigned)i;
+		}
+		ck_assert_int_eq(secret_share(&p, NULL), 0);
+		if (i == TLS)
+			ck_assert_str_eq(word_of[0], "sesame");
+		else
+			ck_assert(wiped((uint8_t *)word_of[0], 6));
+		if (i == TLS + 1)
+			ck_assert_str_eq(word_of[1], "barley");
+		else
+			ck_assert(wiped((uint8_t *)word_of[1], 6));
+		proc_files_wipe(&p);
+	}
+}
+END_TEST
+
 START_TEST(files_are_kept_as_they_are_until_they_are_wiped)
 {
 	struct proc p = { .conf = &conf,
@@ -158,6 +184,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_transport_has_a_ticket_key_of_its_own);
 	tcase_add_test(tc, a_child_keeps_its_own_ticket_key_alone);
+	tcase_add_test(tc, a_password_stays_with_the_workers_of_its_transport);
 	tcase_add_test(tc, files_are_kept_as_they_are_until_they_are_wiped);
 	tcase_add_test(tc, what_is_no_key_at_all_is_not_read);
 	suite_add_tcase(s, tc);

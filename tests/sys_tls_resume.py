@@ -6,6 +6,7 @@ certificates, keys. The numbers are those of the MODBUS/TCP Security
 specification, v3.6."""
 import os
 import re
+import resource
 import shutil
 import signal
 import ssl
@@ -542,14 +543,24 @@ def test_secrets_stay_where_they_belong():
         del tls["tls2"]["password_file"]
         tls["tcp1"] = {"type": "tcp", "listen": "127.0.0.1:0",
                        "units": {"*": "plc1"}}
+        inline = "0penBarley-Qjx72"
+        third = own.ca.issue("t", server=True)
+        own_key = os.path.join(own.dir, "inline.key")
+        certs.openssl("pkcs8", "-topk8", "-in", third.key, "-out", own_key,
+                      "-passout", "pass:" + inline)
+        tls["tls3"] = dict(tls["tls2"], cert=third.chain, key=own_key,
+                           password=inline)
         text = certs.read(open_one.key).split("\n")[1][20:60].encode()
         with sysutil.Daemon(conf) as d:
             for name in ("tls1", "tls2", "tcp1", "control"):
                 memory = memory_of(d.child(name))
                 assert b"holdfast" in memory  # it is the right one
                 assert password.encode() not in memory, name
+                assert inline.encode() not in memory, name
                 if name != "tls2":
                     assert text not in memory, name
+            for pid in [d.pid] + [d.child(n) for n in ("tls1", "control")]:
+                assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
             for memory in (memory_of(d.pid),):
                 assert password.encode() not in memory
                 assert text not in memory
