@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
-from sysutil import Daemon, Modbus, ModbusError  # noqa: E402
+from sysutil import Daemon, Modbus, ModbusError, ahead, whole  # noqa: E402
 
 KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
               if a.startswith("--kills=")), 300)
@@ -107,18 +107,6 @@ class Party:
         if self.connection:
             self.connection.close()
         self.connection = None
-
-
-def whole(block):
-    """The one value that all of a block has."""
-    assert len(set(block)) == 1, "torn: %r" % (block,)
-    return block[0]
-
-
-def ahead(new, old):
-    """How far a counter of 16 bits has gone since, or that it went back."""
-    far = (new - old) & 0xffff
-    return far if far < 0x8000 else far - 0x10000
 
 
 class Writer(Party):

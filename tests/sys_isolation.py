@@ -20,6 +20,7 @@ import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 from everything import Everything  # noqa: E402
 from peers import Late, fc3, fc16  # noqa: E402
+from sysutil import ahead, whole  # noqa: E402
 
 KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
               if a.startswith("--kills=")), 6)
@@ -28,26 +29,21 @@ PAIRS = [("tcp", "socket"), ("tls", "tls"), ("udp", "socket"), ("line", "rtu"),
          ("pipe", "ascii"), ("unix", "socket")]
 BLOCK = 60  # registers that one client always writes together
 PACE_S = 0.001  # between two steps of a client
+BESIDE = 10  # requests of each client beside every death
 BOUND_MS = 250  # later than that no other client may be answered
 MEDIAN_MS, WORST_MS = 50, 500  # until the killed one serves again
+# A pty hands on bytes by a thread of the kernel, which waits for its turn like
+# anybody, on both ways: a busy machine delays a line several times over.
+LINE_TIMES = 4
 HANG_MS = 400  # after that a worker that shows no life is killed
 GIVE_UP_S = 5
-# after which time a request is sent again where nothing tells of its loss
-AGAIN_S = {"udp": 0.02, "line": 0.02}
+# After which time a request is sent again where nothing tells of its loss: at
+# first, then, and for good. Of two requests that a line hears while the first
+# one's reply is late, only the last is answered.
+AGAIN_S = {"udp": (0.02,), "line": (0.02, 0.15, 0.4, 1.2)}
 
 # restarts at once, for ever: the pace of the killing is the test's own
 AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
-
-
-def whole(block):
-    assert len(set(block)) == 1, "torn: %r" % (block,)
-    return block[0]
-
-
-def ahead(new, old):
-    """How far a counter of 16 bits has gone since, or that it went back."""
-    far = (new - old) & 0xffff
-    return far if far < 0x8000 else far - 0x10000
 
 
 class Lost(Exception):
@@ -63,6 +59,7 @@ class Client(multiprocessing.Process):
         self.e, self.at = everything, at
         self.kind, self.framer = everything.pairs[at]
         self.pipe, self.theirs = multiprocessing.Pipe()
+        self.answered = multiprocessing.Value("Q", 0, lock=False)
         self.start()
         self.theirs.close()
 
@@ -72,6 +69,7 @@ class Client(multiprocessing.Process):
         self.times = []  # of each request: tried first, sent last, answered
         self.lost = []  # when its connection was, and how
         self.m = self.session = None
+        self.lost_last = 0  # how often in a row a request was lost
         self.reused = []  # of each new TLS connection but the first
         why = None
         try:
@@ -132,11 +130,13 @@ class Client(multiprocessing.Process):
 
     def once(self, pdu, tried):
         sent = time.monotonic()
+        patience = AGAIN_S.get(self.kind, (GIVE_UP_S,))
+        patience = patience[min(self.lost_last, len(patience) - 1)]
         try:
             if self.m is None:
                 self.connect()
                 sent = time.monotonic()
-            got = self.m.ask(1, pdu, AGAIN_S.get(self.kind, GIVE_UP_S))
+            got = self.m.ask(1, pdu, patience)
             while self.kind == "line" and not answers(got, pdu):
                 got = self.m.expect(1)  # what came to a request sent again
         except (OSError, EOFError, Late) as e:
@@ -147,7 +147,10 @@ class Client(multiprocessing.Process):
             else:
                 self.drop()
                 time.sleep(PACE_S)  # not to starve who is to come back
+            self.lost_last += 1
             raise Lost from e
+        self.lost_last = 0
+        self.answered.value += 1
         self.times.append((tried, sent, time.monotonic()))
         return got
 
@@ -183,7 +186,16 @@ def stop(pid):
     os.close(fd)
 
 
-def hurt_each(d, names, hurt, times):
+def all_work(clients):
+    """Waits until each client has had so many more replies, or has given up,
+    which it will tell itself."""
+    before = [c.answered.value for c in clients]
+    for c, n in zip(clients, before):
+        sysutil.wait_for(lambda: c.answered.value > n + BESIDE or
+                         not c.is_alive(), 30, "work over " + c.kind)
+
+
+def hurt_each(d, clients, names, hurt, times):
     """Hurts each transport's worker: [(name, [when], over at)]"""
     phases = []
     for name in names:
@@ -192,10 +204,11 @@ def hurt_each(d, names, hurt, times):
             pid = sysutil.wait_for(lambda: bt.live_child(d, name), 10, name)
             when.append(time.monotonic())
             hurt(pid)
-            # the pace of this test: the next one comes when all is quiet
-            time.sleep(0.1 + random.random() * 0.1)
+            all_work(clients)
+            # so that the next death finds them anywhere in a request
+            time.sleep(random.random() * 0.05)
         phases.append((name, when, time.monotonic()))
-        time.sleep(0.1)
+        all_work(clients)
     return phases
 
 
@@ -232,21 +245,26 @@ def stolen(jitter, at, ms):
                if t + by >= at and t <= at + ms / 1e3)
 
 
+def slack(name):
+    return LINE_TIMES if name.startswith("line") else 1
+
+
 def judge(name, said, phases, jitter):
     assert said["why"] is None, said["why"]
+    bound = BOUND_MS * slack(name)
     when, own_over = own_phase(name, said, phases)
     strange = [lost for lost in said["lost"]
                if not when[0] <= lost[0] <= own_over]
     assert not strange, (name, len(strange), strange[:5])
     took = beside(said, when[0], own_over)
     show(name, [ms for _, ms in took])
-    late = [(ms, stolen(jitter, at, ms)) for at, ms in took if ms > BOUND_MS]
+    late = [(ms, stolen(jitter, at, ms)) for at, ms in took if ms > bound]
     # a client, a worker and the probe may each be held up on their own
-    late = [(ms, by) for ms, by in late if ms > BOUND_MS + 2 * by]
+    late = [(ms, by) for ms, by in late if ms > bound + 2 * by]
     assert not late, (name, late[:5])
     for victim, kills, over in phases:
         n = sum(kills[0] < at < over for at, _ in took)
-        assert victim == name or n > 10 * len(kills), (
+        assert victim == name or n > BESIDE * len(kills), (
             "%s: %d requests while %s was killed" % (name, n, victim))
     return gaps_of(said, when, jitter)
 
@@ -255,8 +273,8 @@ def judge_gaps(name, gaps, unseen_ms):
     """gaps: (ms, how much of that the machine has stolen)"""
     show(name, [ms for ms, _ in gaps])
     own = [ms - by for ms, by in gaps]
-    assert bt.median(own) < unseen_ms + MEDIAN_MS, (name, gaps)
-    assert max(own) < unseen_ms + WORST_MS, (name, gaps)
+    assert bt.median(own) < unseen_ms + MEDIAN_MS * slack(name), (name, gaps)
+    assert max(own) < unseen_ms + WORST_MS * slack(name), (name, gaps)
 
 
 def in_turn(e, hurt, times, unseen_ms=0):
@@ -266,7 +284,7 @@ def in_turn(e, hurt, times, unseen_ms=0):
     with bt.Jitter() as jitter:
         clients = [Client(e, at) for at in range(len(PAIRS))]
         try:
-            phases = hurt_each(e.daemon, names, hurt, times)
+            phases = hurt_each(e.daemon, clients, names, hurt, times)
         finally:
             said = [c.over() for c in clients]
     print("    this machine's own lateness: p99 %.1f max %.1f ms" % (

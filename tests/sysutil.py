@@ -542,6 +542,18 @@ class Modbus:
         self.close()
 
 
+def whole(block):
+    """The one value that all of a block has."""
+    assert len(set(block)) == 1, "torn: %r" % (block,)
+    return block[0]
+
+
+def ahead(new, old):
+    """How far a counter of 16 bits has gone since, or that it went back."""
+    far = (new - old) & 0xffff
+    return far if far < 0x8000 else far - 0x10000
+
+
 def demo_conf(**more):
     """A small configuration that many tests start from: one device plc1 with
     every table, one TCP transport tcp1 on a free port."""
