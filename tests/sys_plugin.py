@@ -746,8 +746,7 @@ def test_writes_before_a_crash_stay():
 
 def test_hangs_are_ended():
     """a plugin that does not come back is killed, sleeping or spinning"""
-    for how, call in (("hang", "recv"), ("spin", "accept"),
-                      ("lie", "pending")):
+    for how, call in (("hang", "recv"), ("spin", "accept")):
         with crash_case(how, call, after=1, hang_timeout_ms=300) as d:
             with Beside(d.tcp):
                 d.wait_state("up")
@@ -761,6 +760,17 @@ def test_hangs_are_ended():
                 m.close()
                 assert "KILL" in d.u1()["last_exit"], d.u1()
                 d.heal()
+
+
+def test_what_is_not_there_is_not_waited_for():
+    "a plugin that says for ever that there is more to read holds nobody up"
+    with crash_case("lie", "pending", after=1, hang_timeout_ms=300) as d:
+        d.wait_state("up")
+        for _ in range(3):
+            with d.client() as m:
+                for _ in range(20):
+                    m.read_hr(0)
+        assert d.u1()["restarts"] == 0, d.u1()
 
 
 def test_hang_at_load():
