@@ -29,6 +29,7 @@ static struct {
 	/* requests that recv has and nobody announces, for the first one */
 	unsigned hidden;
 	bool write_first; /* the next recv must write */
+	bool full; /* send must wait */
 } script;
 
 static enum io
@@ -68,8 +69,11 @@ made_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 static enum io
 made_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
 {
-	ssize_t gone = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t gone;
 
+	if (script.full)
+		return IO_WANT_WRITE;
+	gone = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (gone < 0)
 		return errno == EAGAIN ? IO_WANT_WRITE : IO_FAIL;
 	*n = (size_t)gone;
@@ -365,6 +369,45 @@ START_TEST(a_drain_serves_what_has_come_in_pieces)
 }
 END_TEST
 
+START_TEST(a_drain_serves_what_has_come_in_many_pieces)
+{
+	uint8_t all[REPLY * FLOOD];
+	int fd = client();
+
+	script.hidden = FLOOD;
+	fx.worker.draining = true;
+	stream_drain(&fx.worker);
+	ck_assert_int_eq(recv(fd, all, sizeof(all), MSG_WAITALL), sizeof(all));
+	ck_assert(ended(fd));
+	ck_assert(fx.worker.done);
+	close(fd);
+}
+END_TEST
+
+START_TEST(hopeless_bytes_behind_output_that_waits_are_counted_once)
+{
+	static const uint8_t bytes[] = { 0, 7, 0, 0, 0, 6, 1, 3, 0, 5, 0, 1, 0,
+		8, 0, 1, 0, 6, 1, 3, 0, 5, 0, 1 };
+	struct shm_stats *s = &fx.worker.shm->stats;
+	int fd = client();
+
+	script.full = true;
+	ck_assert_int_eq(
+	    send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes));
+	one_turn();
+	ck_assert_uint_eq(replies(fd), 0);
+	ck_assert_uint_eq(atomic_load(&s->backpressured), 1);
+	ck_assert_uint_eq(atomic_load(&s->frames_bad), 1);
+	script.full = false;
+	turns();
+	ck_assert_uint_eq(replies(fd), 1);
+	ck_assert(ended(fd));
+	ck_assert_uint_eq(atomic_load(&s->frames_bad), 1);
+	ck_assert_uint_eq(atomic_load(&s->conns_bad), 1);
+	close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -382,6 +425,9 @@ main(void)
 	tcase_add_test(tc, what_was_begun_is_ended_once);
 	tcase_add_test(tc, a_drain_does_not_wait_for_a_beginning);
 	tcase_add_test(tc, a_drain_serves_what_has_come_in_pieces);
+	tcase_add_test(tc, a_drain_serves_what_has_come_in_many_pieces);
+	tcase_add_test(
+	    tc, hopeless_bytes_behind_output_that_waits_are_counted_once);
 	suite_add_tcase(s, tc);
 	return fx_report(s);
 }

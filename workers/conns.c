@@ -364,6 +364,7 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	c->held = NULL;
 	c->ready = false;
 	c->why = NULL;
+	c->hopeless = NULL;
 	c->session = NULL;
 	c->rights = NULL;
 	c->since_ns = 0;

@@ -25,6 +25,7 @@ struct conn {
 	int fd; /* -1: none, or it is closed */
 	bool ready; /* its transport has begun it: requests may come */
 	const char *why; /* its transport cannot go on, in words */
+	const char *hopeless; /* why it ends once held is sent, or NULL */
 	void *session; /* its transport's own */
 	const struct conf_role *rights; /* NULL: may do anything */
 	bool priority; /* never evicted */
@@ -140,8 +141,7 @@ void conns_unpark(struct conns *, struct conn *);
 struct conn *conns_deafest(const struct conns *);
 
 /* One that is idle or slow for too long, *idle says which; or NULL. Priority
- * connections may be idle for ever (Messaging on TCP/IP
- * Guide V1.0b, 4.2.1.1). */
+ * connections may be idle for ever (Messaging on TCP/IP Guide, 4.2.1.1). */
 struct conn *conns_expired(const struct conns *, bool *idle);
 
 /* When the next one will be, 0 never. */

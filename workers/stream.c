@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	DRAIN_READS = 16, /* of one connection, when the worker drains */
+	DRAIN_IN = 16 * BATCH_IN, /* of one connection, as the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
 	OPENS_A_TURN = 1, /* steps of beginnings, which may be long */
 	READS_A_TURN = 8, /* of a connection, while others wait */
@@ -198,10 +198,10 @@ finish(struct stream *st, struct conn *c, struct shm_batch *b)
 /* Hopeless bytes: what was asked for before them has been answered. Input
  * that is left unread would take those answers along as the socket closes. */
 static void
-reject(struct stream *st, struct conn *c, const char *why)
+reject(struct stream *st, struct conn *c)
 {
 	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
-	drop(st, c, why, &stats(st)->conns_bad);
+	drop(st, c, c->hopeless, &stats(st)->conns_bad);
 }
 
 /* Serves and sends a batch that is in force, from wherever it has got to.
@@ -209,12 +209,10 @@ reject(struct stream *st, struct conn *c, const char *why)
 static bool
 serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
-	const char *why = NULL;
-
 	st->link.rights = c->rights;
 	for (;;) {
 		enum link_rc rc =
-		    link_run(&st->link, c->rec.shm, c->author, b, &why);
+		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
 
 		switch (flush(st, c, b, &sent)) {
 		case IO_DONE:
@@ -227,7 +225,7 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 			return false;
 		}
 		if (rc == LINK_BAD) {
-			reject(st, c, why);
+			reject(st, c);
 			return false;
 		}
 		if (rc == LINK_MORE)
@@ -287,6 +285,7 @@ turn(struct stream *st, struct conn *c)
 	worker_tick(st->worker);
 	atomic_store_explicit(
 	    &b->in_len, pre + (uint32_t)n, memory_order_relaxed);
+	st->taken += n;
 	worker_count(&stats(st)->bytes_in, n);
 	worker_count(&stats(st)->batches, 1);
 	return serve(st, c, b, 0) && (n == room || st->ops->pending != NULL);
@@ -332,9 +331,9 @@ static void
 last_turns(struct stream *st, struct conn *c)
 {
 	int fd = c->fd;
-	int reads = 0;
 
-	while (c->ready && reads++ < DRAIN_READS && turn(st, c))
+	st->taken = 0;
+	while (c->ready && st->taken < DRAIN_IN && turn(st, c))
 		;
 	if (c->fd == fd && c->held == NULL)
 		drop(st, c, "draining", NULL);
@@ -359,6 +358,10 @@ writable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (io != IO_DONE) {
 		drop_failed(st, c);
+		return;
+	}
+	if (c->hopeless != NULL) {
+		reject(st, c);
 		return;
 	}
 	if (!serve(st, c, c->held, c->sent))
