@@ -401,7 +401,7 @@ class Served:
     def sh(self, command):
         """Runs a command of the README as it stands there."""
         command = command.replace("8802", str(self.port)).replace(
-            "$(pgrep -o holdfastd)", str(self.daemon.pid))
+            "ipc://run/control.sock", self.daemon.endpoint)
         done = subprocess.run(
             ["sh", "-c", command], cwd=self.demo.dir, capture_output=True,
             text=True, timeout=30, env=dict(
@@ -470,7 +470,7 @@ def test_the_readme_is_true():
     """each command of the README does what it says there"""
     with Served() as d:
         did = commands(d.demo.read("README").decode())
-        serve, gnutls, openssl, *tries, revoke, hup, last = did
+        serve, gnutls, openssl, *tries, revoke, reload, last = did
         assert serve.startswith("holdfastd -c holdfast.json"), serve
         code, said = d.sh(gnutls)
         assert code == 0 and "certificate is trusted" in said, said
@@ -483,11 +483,20 @@ def test_the_readme_is_true():
             (1, "exception 01\n")], tries
         assert d.sh(last) == (0, "42 0\n")
         assert d.sh(revoke) == (0, "")
-        assert d.sh(hup) == (0, "")
-        wait_for(lambda: "revoked" in d.sh(last)[1], 10, "the new list")
+        assert d.sh(reload) == (0, "")
         code, said = d.sh(last)
         assert code == 1 and "no connection:" in said, said
         assert d.sh(tries[1]) == (0, "42 0\n")
+
+
+def test_reload_says_what_it_could_not_use():
+    """holdfast reload exits 1 with the reason when a file is no good"""
+    with Served() as d:
+        with open(d.demo.path("crl.pem"), "w") as f:
+            f.write("junk")
+        code, said = d.sh("holdfast -s ipc://run/control.sock reload")
+        assert code == 1 and "tls1 goes on with what it had" in said, said
+        assert "crl.pem" in said, said
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ static const struct cli_command commands[] = {
 	    "tells what certificates say: whose they are, until when, with "
 	    "which role.",
 	    1, -1, cli_certs },
+	{ "reload", "", "read certificates and roles again",
+	    "Tells what could not be read; a change of the configuration "
+	    "itself takes a\nrestart of the daemon, and is told, too.",
+	    0, 0, cli_reload },
 	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
 	    0, cli_shutdown },
 	{ "help", "[COMMAND]", "this text, or more on a command", NULL, 0, 1,
