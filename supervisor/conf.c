@@ -57,8 +57,16 @@ static const char *const client_cert_words[] = { [CONF_CERT_REQUIRE] =
 	[CONF_CERT_REQUEST] = "request",
 	[CONF_CERT_NONE] = "none",
 	NULL };
-static const char *const parity_words[] = { "N", "E", "O", "M", "S", NULL };
-static const char *const t15_words[] = { "off", "count", "strict", NULL };
+static const char *const parity_words[] = { [CONF_PARITY_NONE] = "N",
+	[CONF_PARITY_EVEN] = "E",
+	[CONF_PARITY_ODD] = "O",
+	[CONF_PARITY_MARK] = "M",
+	[CONF_PARITY_SPACE] = "S",
+	NULL };
+static const char *const t15_words[] = { [CONF_T15_OFF] = "off",
+	[CONF_T15_COUNT] = "count",
+	[CONF_T15_STRICT] = "strict",
+	NULL };
 static const char *const rs485_words[] = { [CONF_RS485_OFF] = "off",
 	[CONF_RS485_AUTO] = "auto",
 	[CONF_RS485_IOCTL] = "ioctl",
@@ -356,7 +364,7 @@ static const struct conf_key transport_keys[] = {
 	{ "bytesize", CONF_UINT, CONF_LINE_ONLY, IN_TRANSPORT(serial.bytesize),
 	    .min = 5, .max = 8, .def = 8, .help = "bits of a character" },
 	{ "parity", CONF_WORD, CONF_LINE_ONLY, IN_TRANSPORT(serial.parity),
-	    .words = parity_words, .def = 1,
+	    .words = parity_words, .def = CONF_PARITY_EVEN,
 	    .help = "none, even, odd, mark or space" },
 	{ "stopbits", CONF_UINT, CONF_LINE_ONLY | CONF_PRESET,
 	    IN_TRANSPORT(serial.stopbits), .min = 1, .max = 2,

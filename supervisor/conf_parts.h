@@ -115,11 +115,21 @@ enum conf_rs485 {
 	CONF_RS485_RTS
 };
 
+enum conf_parity {
+	CONF_PARITY_NONE,
+	CONF_PARITY_EVEN,
+	CONF_PARITY_ODD,
+	CONF_PARITY_MARK,
+	CONF_PARITY_SPACE
+};
+
+enum conf_t15 { CONF_T15_OFF, CONF_T15_COUNT, CONF_T15_STRICT };
+
 struct conf_serial {
 	char *port; /* a device; NULL: "socket://", in listen */
 	unsigned baudrate;
 	unsigned bytesize; /* 5..8 */
-	int parity; /* 0 none, 1 even, 2 odd, 3 mark, 4 space */
+	enum conf_parity parity;
 	unsigned stopbits; /* 1, 2 */
 	struct {
 		enum conf_rs485 mode;
@@ -128,7 +138,7 @@ struct conf_serial {
 		bool rx_during_tx;
 	} rs485;
 	bool local_echo;
-	int t15; /* 0 off, 1 count, 2 strict */
+	enum conf_t15 t15;
 	unsigned turnaround_ms;
 	unsigned ascii_timeout_ms;
 };

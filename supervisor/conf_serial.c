@@ -158,7 +158,8 @@ conf_serial_check(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	t->max_connections = 1; /* the line */
 	/* SL 2.5.1: a character has as many bits with parity as without */
-	if (s->parity == 0 && jsonc_get(node, "stopbits") == NULL)
+	if (s->parity == CONF_PARITY_NONE &&
+	    jsonc_get(node, "stopbits") == NULL)
 		s->stopbits = 2;
 	check_framer(ctx, node, t);
 	if (s->rs485.mode == CONF_RS485_IOCTL && s->local_echo &&

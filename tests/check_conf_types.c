@@ -76,14 +76,14 @@ START_TEST(a_line_is_as_the_standard_has_it)
 	ck_assert_str_eq(conf_where(t), "/dev/null");
 	ck_assert_uint_eq(t->serial.baudrate, 19200);
 	ck_assert_uint_eq(t->serial.bytesize, 8);
-	ck_assert_int_eq(t->serial.parity, 1);
+	ck_assert_int_eq(t->serial.parity, CONF_PARITY_EVEN);
 	ck_assert_uint_eq(t->serial.stopbits, 1);
 	ck_assert_int_eq(t->serial.rs485.mode, CONF_RS485_OFF);
 	ck_assert(!t->serial.rs485.rts_low && !t->serial.rs485.rx_during_tx);
 	ck_assert_uint_eq(t->serial.rs485.before_us, 0);
 	ck_assert_uint_eq(t->serial.rs485.after_us, 0);
 	ck_assert(!t->serial.local_echo);
-	ck_assert_int_eq(t->serial.t15, 0);
+	ck_assert_int_eq(t->serial.t15, CONF_T15_OFF);
 	ck_assert_uint_eq(t->serial.turnaround_ms, 0);
 	ck_assert_uint_eq(t->serial.ascii_timeout_ms, 1000);
 	ck_assert_uint_eq(t->max_connections, 1);
@@ -198,14 +198,14 @@ START_TEST(everything_that_a_line_can_be_told_is_kept)
 
 	ck_assert(!t->silent_units && t->broadcast);
 	ck_assert_uint_eq(s->baudrate, 12345);
-	ck_assert_int_eq(s->parity, 2);
+	ck_assert_int_eq(s->parity, CONF_PARITY_ODD);
 	ck_assert_uint_eq(s->stopbits, 2);
 	ck_assert_int_eq(s->rs485.mode, CONF_RS485_RTS);
 	ck_assert(s->rs485.rts_low && s->rs485.rx_during_tx);
 	ck_assert_uint_eq(s->rs485.before_us, 100);
 	ck_assert_uint_eq(s->rs485.after_us, 200);
 	ck_assert(s->local_echo);
-	ck_assert_int_eq(s->t15, 2);
+	ck_assert_int_eq(s->t15, CONF_T15_STRICT);
 	ck_assert_uint_eq(s->turnaround_ms, 7);
 	conf_free(c);
 

@@ -155,7 +155,7 @@ setup(void)
 	static const struct conf_serial usual = { .port = path,
 		.baudrate = 19200,
 		.bytesize = 8,
-		.parity = 1,
+		.parity = CONF_PARITY_EVEN,
 		.stopbits = 1 };
 
 	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -224,7 +224,7 @@ START_TEST(pauses_are_what_the_standard_says)
 {
 	conf.baudrate = times[_i].baud;
 	conf.bytesize = times[_i].size;
-	conf.parity = (int)times[_i].parity;
+	conf.parity = times[_i].parity;
 	conf.stopbits = times[_i].stop;
 	ck_assert_uint_eq(line_t15_ns(&conf) / 1000, times[_i].t15_us);
 	ck_assert_uint_eq(line_t35_ns(&conf) / 1000, times[_i].t35_us);
@@ -251,17 +251,17 @@ END_TEST
 
 static const struct {
 	unsigned size;
-	int parity;
+	enum conf_parity parity;
 	tcflag_t flags;
 } formats[] = {
-	{ 8, 0, CS8 },
-	{ 8, 1, CS8 | PARENB },
-	{ 8, 2, CS8 | PARENB | PARODD },
-	{ 8, 3, CS8 | PARENB | PARODD | CMSPAR },
-	{ 8, 4, CS8 | PARENB | CMSPAR },
-	{ 7, 1, CS7 | PARENB },
-	{ 6, 0, CS6 },
-	{ 5, 2, CS5 | PARENB | PARODD },
+	{ 8, CONF_PARITY_NONE, CS8 },
+	{ 8, CONF_PARITY_EVEN, CS8 | PARENB },
+	{ 8, CONF_PARITY_ODD, CS8 | PARENB | PARODD },
+	{ 8, CONF_PARITY_MARK, CS8 | PARENB | PARODD | CMSPAR },
+	{ 8, CONF_PARITY_SPACE, CS8 | PARENB | CMSPAR },
+	{ 7, CONF_PARITY_EVEN, CS7 | PARENB },
+	{ 6, CONF_PARITY_NONE, CS6 },
+	{ 5, CONF_PARITY_ODD, CS5 | PARENB | PARODD },
 };
 
 START_TEST(size_and_parity_are_compared)
@@ -570,6 +570,25 @@ START_TEST(a_driver_that_must_and_cannot_is_an_error)
 }
 END_TEST
 
+/* By others, or by an earlier configuration. */
+START_TEST(a_mode_that_was_left_in_the_driver_is_switched_off)
+{
+	port.on = port.rs485 = port.modem = true;
+	port.set.flags = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
+	port.set.delay_rts_after_send = 3;
+	conf.rs485.mode = _i ? CONF_RS485_RTS : CONF_RS485_OFF;
+	opens();
+	ck_assert_int_eq(line.rts, _i);
+	ck_assert_uint_eq(port.set.flags, 0);
+	ck_assert_uint_eq(port.set.delay_rts_after_send, 0);
+	line_close(&line);
+	/* no driver's business at all */
+	port.rs485 = false;
+	port.set.flags = SER_RS485_ENABLED;
+	opens();
+}
+END_TEST
+
 START_TEST(a_line_without_rts_is_used_as_it_is)
 {
 	conf.rs485.mode = _i ? CONF_RS485_RTS : CONF_RS485_AUTO;
@@ -625,6 +644,8 @@ main(void)
 	tcase_add_loop_test(tc, the_driver_turns_the_line_where_it_can, 0, 2);
 	tcase_add_loop_test(tc, rts_turns_the_line_by_hand, 0, 4);
 	tcase_add_test(tc, a_driver_that_must_and_cannot_is_an_error);
+	tcase_add_loop_test(
+	    tc, a_mode_that_was_left_in_the_driver_is_switched_off, 0, 2);
 	tcase_add_loop_test(tc, a_line_without_rts_is_used_as_it_is, 0, 2);
 	tcase_add_test(tc, the_end_of_sending_is_the_transmitters);
 	return suite_run(s);

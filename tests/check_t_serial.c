@@ -113,16 +113,16 @@ END_TEST
 
 /* 600 Bd: t1.5 is 27 ms, t3.5 64 ms; each way a pause may fall out. */
 static const struct {
-	int t15;
+	enum conf_t15 t15;
 	unsigned pause_ms;
 	bool answered;
 	unsigned errors;
 } pauses[] = {
-	{ 0, 40, true, 0 },
-	{ 1, 40, true, 1 },
-	{ 2, 40, false, 1 },
-	{ 0, 90, true, 0 },
-	{ 2, 90, false, 2 },
+	{ CONF_T15_OFF, 40, true, 0 },
+	{ CONF_T15_COUNT, 40, true, 1 },
+	{ CONF_T15_STRICT, 40, false, 1 },
+	{ CONF_T15_OFF, 90, true, 0 },
+	{ CONF_T15_STRICT, 90, false, 2 },
 };
 
 START_TEST(a_pause_within_a_request_does_what_t15_says)

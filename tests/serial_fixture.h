@@ -193,7 +193,7 @@ setup(void)
 	fx.transport.serial = (struct conf_serial){ .port = path,
 		.baudrate = 19200,
 		.bytesize = 8,
-		.parity = 1,
+		.parity = CONF_PARITY_EVEN,
 		.stopbits = 1,
 		.ascii_timeout_ms = 40 };
 	ck_assert_ptr_nonnull(fx.worker.base = event_base_new());

@@ -29,15 +29,21 @@ enum {
 	PTY_LAST = 143,
 	OFF_PERCENT = 2, /* SL 2.1: what a receiver puts up with */
 	FAST = 19200, /* above it the pauses do not shrink any more */
-	PARITY_NONE = 0,
-	PARITY_ODD = 2,
-	PARITY_MARK = 3,
-	PARITY_SPACE = 4,
 };
 
 #define TIOCM_RTS_BIT 0x004 /* TIOCM_RTS, whose header clashes with these */
 
-static const char parity_letter[] = "NEOMS";
+/* How each parity is asked for, and its letter. */
+static const struct {
+	tcflag_t flags;
+	char letter;
+} parities[] = {
+	[CONF_PARITY_NONE] = { 0, 'N' },
+	[CONF_PARITY_EVEN] = { PARENB, 'E' },
+	[CONF_PARITY_ODD] = { PARENB | PARODD, 'O' },
+	[CONF_PARITY_MARK] = { PARENB | PARODD | CMSPAR, 'M' },
+	[CONF_PARITY_SPACE] = { PARENB | CMSPAR, 'S' },
+};
 
 static int
 fail(struct line *l, const char *what)
@@ -51,7 +57,7 @@ fail(struct line *l, const char *what)
 static unsigned
 char_bits(const struct conf_serial *c)
 {
-	return 1 + c->bytesize + (c->parity != PARITY_NONE) + c->stopbits;
+	return 1 + c->bytesize + (c->parity != CONF_PARITY_NONE) + c->stopbits;
 }
 
 uint64_t
@@ -78,14 +84,8 @@ static tcflag_t
 wanted_flags(const struct conf_serial *c)
 {
 	static const tcflag_t size[] = { CS5, CS6, CS7, CS8 };
-	tcflag_t flags = size[c->bytesize - 5];
+	tcflag_t flags = size[c->bytesize - 5] | parities[c->parity].flags;
 
-	if (c->parity != PARITY_NONE)
-		flags |= PARENB;
-	if (c->parity == PARITY_ODD || c->parity == PARITY_MARK)
-		flags |= PARODD;
-	if (c->parity >= PARITY_MARK)
-		flags |= CMSPAR;
 	if (c->stopbits == 2)
 		flags |= CSTOPB;
 	return flags;
@@ -169,7 +169,7 @@ check(struct line *l, const struct termios2 *t)
 		return 0;
 	snprintf(l->why, sizeof(l->why),
 	    "the device cannot do %u %u%c%u: it came out as %u %u%c%u",
-	    c->baudrate, c->bytesize, parity_letter[c->parity], c->stopbits,
+	    c->baudrate, c->bytesize, parities[c->parity].letter, c->stopbits,
 	    t->c_ospeed, size_of(t->c_cflag), parity_of(t->c_cflag),
 	    stop_bits(t->c_cflag));
 	return -1;
@@ -210,6 +210,21 @@ whole_ms(unsigned us)
 	return (us + 999) / 1000; /* the driver knows no less */
 }
 
+/* An earlier configuration may have had the driver turn the line; it would go
+ * on with it. */
+static void
+clear_rs485(struct line *l)
+{
+	struct serial_rs485 rs;
+
+	memset(&rs, 0, sizeof(rs));
+	if (ioctl(l->fd, TIOCGRS485, &rs) == -1 ||
+	    (rs.flags & SER_RS485_ENABLED) == 0)
+		return;
+	memset(&rs, 0, sizeof(rs));
+	ioctl(l->fd, TIOCSRS485, &rs);
+}
+
 /* 0, or -1 with errno if the driver does not turn lines. */
 static int
 set_rs485(struct line *l)
@@ -240,6 +255,8 @@ set_direction(struct line *l)
 	int lines;
 
 	l->rts = false;
+	if (mode == CONF_RS485_OFF || mode == CONF_RS485_RTS)
+		clear_rs485(l);
 	if (mode == CONF_RS485_OFF)
 		return 0;
 	if (mode != CONF_RS485_RTS && set_rs485(l) == 0)

@@ -107,7 +107,7 @@ is_repeated(const struct serial *s)
 	return s->echoes == ECHO_UNKNOWN && s->last_ns <= until;
 }
 
-/* Whether a good message to us is what was said last, and nothing that anybody
+/* Whether a good message is what was said last, and nothing that anybody
  * would ask. */
 static bool
 is_late_echo(struct serial *s, const uint8_t *adu, size_t len)
@@ -138,6 +138,8 @@ heard(void *arg, const struct bus_message *m)
 			serve(s, m->frame, m->adu, m->answer);
 		break;
 	case BUS_OTHER:
+		if (is_late_echo(s, m->adu, m->len))
+			break;
 		link_heard(&s->link, &s->peer, m->adu[0], m->adu, m->len);
 		break;
 	case BUS_BAD:
@@ -304,7 +306,7 @@ put_rtu(struct serial *s, const uint8_t *p, size_t n)
 	/* a reply that has not been begun has lost its turn */
 	if (s->state < SERIAL_TURNS)
 		serial_unsay(s);
-	if (s->line.conf->t15 != 0 && s->state == SERIAL_HEARS &&
+	if (s->line.conf->t15 != CONF_T15_OFF && s->state == SERIAL_HEARS &&
 	    was_pause(s, n)) {
 		s->interrupted |= !s->bus.strict;
 		bus_paused(&s->bus);
@@ -503,7 +505,7 @@ serial_in_init(struct serial *s)
 		return -1;
 	s->rtu = s->link.framer == &frame_rtu;
 	s->bus.fcs = &s->link.fcs;
-	s->bus.strict = w->conf->serial.t15 == 2;
+	s->bus.strict = w->conf->serial.t15 == CONF_T15_STRICT;
 	s->bus.heard = heard;
 	s->bus.arg = s;
 	for (unsigned u = 0; u < CONF_UNITS; u++)
