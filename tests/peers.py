@@ -211,7 +211,8 @@ class Device(Channel):
         return os.read(self.fd, 65536)
 
     def pause(self):
-        time.sleep(0.01)  # t3.5 at 9600 baud, and then some
+        # what ends a frame is time itself: t3.5 at 9600 baud, and then some
+        time.sleep(0.01)
 
     def close(self):
         os.close(self.fd)

@@ -310,7 +310,7 @@ def test_system_calls_on_a_line():
 def idle_ms(pid):
     """CPU time that a process takes in a second without requests."""
     used = bt.cpu_ns(pid)
-    time.sleep(1)
+    time.sleep(1)  # what is measured is this time, in which nothing happens
     return (bt.cpu_ns(pid) - used) / 1e6
 
 

@@ -132,7 +132,8 @@ def silence(m):
     "On a line: for as long as it takes that nothing more is waited for."
     m.channel.pause()
     if m.kind == "line" and m.framer.name != "ascii":
-        time.sleep(0.15)  # adapters make gaps of up to 100 ms
+        # time itself ends it: adapters make gaps of up to 100 ms
+        time.sleep(0.15)
 
 
 def test_half_frames():
