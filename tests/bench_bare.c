@@ -12,15 +12,12 @@
 #include "tests/bench_bare.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
 	IN_BYTES = 65536,
 	/* the longest reply to the shortest request, for a full input */
 	OUT_BYTES = IN_BYTES / 12 * BARE_ADU_MAX,
-	TURN = 256,
 };
 
 struct conn {
@@ -33,8 +30,9 @@ static uint8_t in[BARE_ADU_MAX + IN_BYTES];
 static uint8_t out[OUT_BYTES + BARE_ADU_MAX];
 
 static void
-readable(struct conn *c)
+readable(void *what)
 {
+	struct conn *c = what;
 	size_t len, outlen;
 	ssize_t n, used;
 
@@ -60,41 +58,24 @@ close:
 static void
 accept_one(int ep, int lfd)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	struct conn *c;
-	int fd, on = 1;
+	int fd = bare_accept(lfd);
 
-	if ((fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK)) < 0)
+	if (fd < 0)
 		return;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (!(c = calloc(1, sizeof(*c))))
 		err(1, "calloc");
 	c->fd = fd;
-	ev.data.ptr = c;
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0)
-		err(1, "epoll_ctl");
+	bare_watch(ep, fd, c);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct epoll_event ev = { .events = EPOLLIN }, got[TURN];
-	int ep, lfd, i, n;
-
 	if (argc != 2) {
 		fprintf(stderr, "usage: bench_bare PORT\n");
 		return 64;
 	}
-	lfd = bare_socket(SOCK_STREAM, argv[1]);
-	if ((ep = epoll_create1(0)) < 0 ||
-	    epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev) < 0)
-		err(1, "epoll");
-	for (;;) {
-		n = epoll_wait(ep, got, TURN, -1);
-		for (i = 0; i < n; i++)
-			if (got[i].data.ptr)
-				readable(got[i].data.ptr);
-			else
-				accept_one(ep, lfd);
-	}
+	bare_turns(argv[1], accept_one, readable);
+	return 0;
 }

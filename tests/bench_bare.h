@@ -11,10 +11,12 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -25,6 +27,7 @@ enum {
 	BARE_EX_FUNCTION = 1,
 	BARE_EX_ADDRESS = 2,
 	BARE_EX_VALUE = 3,
+	BARE_TURN = 256, /* sockets at once */
 };
 
 static uint16_t bare_regs[65536];
@@ -163,6 +166,49 @@ bare_socket(int type, const char *port)
 	printf("%u\n", ntohs(sin.sin_port));
 	fflush(stdout);
 	return fd;
+}
+
+/* The next client of a socket that listens, or -1. */
+static inline int
+bare_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
+
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+/* Has what is to be read from a socket told with what; NULL for the one that
+ * listens. */
+static inline void
+bare_watch(int ep, int fd, void *what)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = what };
+
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0)
+		err(1, "epoll_ctl");
+}
+
+/* Serves whoever comes to a port, for ever. */
+static inline void
+bare_turns(const char *port, void (*accepted)(int ep, int listener),
+    void (*readable)(void *what))
+{
+	struct epoll_event got[BARE_TURN];
+	int ep = epoll_create1(0), fd = bare_socket(SOCK_STREAM, port), i, n;
+
+	if (ep < 0)
+		err(1, "epoll");
+	bare_watch(ep, fd, NULL);
+	for (;;) {
+		n = epoll_wait(ep, got, BARE_TURN, -1);
+		for (i = 0; i < n; i++)
+			if (got[i].data.ptr)
+				readable(got[i].data.ptr);
+			else
+				accepted(ep, fd);
+	}
 }
 
 #endif

@@ -11,15 +11,12 @@
 #include "tests/bench_bare.h"
 #include "tests/bench_tls.h"
 
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
 	IN_BYTES = 65536,
 	RECORD_BYTES = 16384,
 	OUT_BYTES = (IN_BYTES + RECORD_BYTES) / 12 * BARE_ADU_MAX,
-	TURN = 256,
 };
 
 struct conn {
@@ -96,8 +93,9 @@ send_all(struct conn *c, const uint8_t *from, size_t len)
 }
 
 static void
-readable(struct conn *c)
+readable(void *what)
 {
+	struct conn *c = what;
 	ssize_t n, used;
 	size_t len, outlen;
 
@@ -122,29 +120,22 @@ readable(struct conn *c)
 static void
 accept_one(int ep, int lfd)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	struct conn *c;
-	int fd, on = 1;
+	int fd = bare_accept(lfd);
 
-	if ((fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK)) < 0)
+	if (fd < 0)
 		return;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (!(c = calloc(1, sizeof(*c))))
 		err(1, "calloc");
 	c->fd = fd;
 	c->tls = tls_session(fd, GNUTLS_SERVER);
 	gnutls_session_ticket_enable_server(c->tls, &ticket_key);
-	ev.data.ptr = c;
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0)
-		err(1, "epoll_ctl");
+	bare_watch(ep, fd, c);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct epoll_event ev = { .events = EPOLLIN }, got[TURN];
-	int ep, lfd, i, n;
-
 	if (argc != 3) {
 		fprintf(stderr, "usage: bench_bare_tls PORT DIR\n");
 		return 64;
@@ -152,16 +143,6 @@ main(int argc, char **argv)
 	tls_begin(argv[2], "server");
 	if (gnutls_session_ticket_key_generate(&ticket_key) < 0)
 		errx(1, "no ticket key");
-	lfd = bare_socket(SOCK_STREAM, argv[1]);
-	if ((ep = epoll_create1(0)) < 0 ||
-	    epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev) < 0)
-		err(1, "epoll");
-	for (;;) {
-		n = epoll_wait(ep, got, TURN, -1);
-		for (i = 0; i < n; i++)
-			if (got[i].data.ptr)
-				readable(got[i].data.ptr);
-			else
-				accept_one(ep, lfd);
-	}
+	bare_turns(argv[1], accept_one, readable);
+	return 0;
 }
