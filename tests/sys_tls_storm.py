@@ -116,6 +116,21 @@ def test_handshakes_do_not_starve_connections():
             assert tls_case.stats(d)["restarts"] == 0
 
 
+def test_a_hello_in_many_records_is_taken():
+    """a client's first message may come a byte a record: it is put together
+    over many turns of the loop, without a new byte to wake them"""
+    for version in (V12, V13):
+        first = hello(version)[5:]
+        cut = b"".join(b"\x16\x03\x01\0\1" + bytes([b]) for b in first)
+        assert len(first) > 128
+        with daemon() as d, socket.create_connection(
+                ("127.0.0.1", d.port("tls1")), 10) as s:
+            s.settimeout(10)
+            s.sendall(cut)
+            assert s.recv(3)[:2] == b"\x16\x03"
+            tls_case.unharmed(d)
+
+
 def flood(port, ready, go, took):
     """A client that sends as fast as it can, a piece of a request in each
     record, and takes all answers."""

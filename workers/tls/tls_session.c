@@ -19,6 +19,7 @@ enum {
 	TICKET_S = 3600,
 	MESSAGE_MAX = 1 << 16, /* of a handshake: chains fit, floods do not */
 	STEPS = 8, /* of a handshake or a read that brought nothing for us */
+	PIECES = 64, /* of a message in one step: others wait */
 	EXT_MAX_FRAGMENT_LENGTH = 1, /* as IANA has numbered them */
 	EXT_SUPPORTED_VERSIONS = 43,
 	DISCARD_BYTES = 1 << 20, /* of input behind what was refused */
@@ -253,12 +254,14 @@ static enum io
 handshake(struct conn *c)
 {
 	struct tls_session *ts = c->session;
-	int rc, n;
+	int rc, n, pieces = 0;
 
 	for (n = 0; n < STEPS; n++) {
 		do
 			rc = gnutls_handshake(ts->tls);
-		while (goes_on(c, rc));
+		while (goes_on(c, rc) && ++pieces < PIECES);
+		if (pieces == PIECES)
+			return IO_WANT_WRITE; /* which can be at once */
 		if (rc == 0)
 			return admit(c);
 		if (waits(rc))
@@ -306,7 +309,7 @@ tls_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 {
 	struct tls_session *ts = c->session;
 	ssize_t rc = 0;
-	int k;
+	int k, pieces = 0;
 
 	c->why = NULL;
 	if (ts->creds != ts->owner->creds && !look_again(c))
@@ -314,13 +317,15 @@ tls_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 	for (k = 0; k < STEPS; k++) {
 		do
 			rc = gnutls_record_recv(ts->tls, buf, room);
-		while (goes_on(c, (int)rc));
+		while (goes_on(c, (int)rc) && ++pieces < PIECES);
 		if (rc > 0) {
 			*n = (size_t)rc;
 			return IO_DONE;
 		}
 		if (rc == 0)
 			return IO_EOF;
+		if (pieces == PIECES)
+			return IO_WANT_WRITE;
 		if (waits((int)rc))
 			return wanted(ts);
 		if (rc == GNUTLS_E_REHANDSHAKE) {
