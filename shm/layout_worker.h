@@ -15,7 +15,7 @@ enum {
 	BATCH_IN = 4096,
 	BATCH_OUT = 16384,
 	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
-	CONN_ROLE_MAX = 63,
+	CONN_ROLE_MAX = 64,
 	CONN_PEER_MAX = 64,
 };
 
@@ -83,7 +83,7 @@ struct shm_conn_cold {
 	 * who list connections; the worker, release, after role[]: 1 + the
 	 * length, 0: there is no telling */
 	_Atomic uint8_t role_len;
-	char role[CONN_ROLE_MAX]; /* not ended; longer ones are cut */
+	char role[CONN_ROLE_MAX]; /* not ended */
 	char peer[CONN_PEER_MAX]; /* in words, if it has no IP address */
 };
 

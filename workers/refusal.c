@@ -12,6 +12,7 @@
 #include "shm/log.h"
 #include "shm/notice.h"
 #include "workers/acl.h"
+#include "workers/proto/role.h"
 
 /* The cold part of a connection's record, NULL if it is none of the pool. */
 static const struct shm_conn_cold *
@@ -22,6 +23,10 @@ cold_of(struct shm_worker *shm, const struct shm_conn *c)
 
 	return i < seg_conns(shm) ? seg_cold(shm, (unsigned)i) : NULL;
 }
+
+_Static_assert((int)CONN_ROLE_MAX == (int)MB_ROLE_MAX &&
+	(int)CONF_ROLE_MAX == (int)MB_ROLE_MAX,
+    "a role is shown, and can be given rights, up to its last byte");
 
 /* Its role as it is shown; the length, -1 if there is no telling. */
 static int
