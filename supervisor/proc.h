@@ -9,6 +9,11 @@
  * only the descriptors named here open, its byte of the lock file held, the
  * segments that it does not serve unmapped, its user and limits set, no new
  * privileges, and then its role's main is called.
+ *
+ * This is all that workers and control see of the supervisor at run time, so
+ * what three files do for them is declared here: proc.c, part.c (proc_part)
+ * and secret.c (proc_file, proc_files_wipe). part.h and secret.h are the
+ * parent's own.
  */
 
 #include "shm/seg.h"
