@@ -132,6 +132,31 @@ START_TEST(the_longest_role_has_64_bytes)
 }
 END_TEST
 
+START_TEST(a_role_is_written_as_it_is_read)
+{
+	const struct good *g = &goods[_i];
+	uint8_t der[MB_ROLE_DER_MAX];
+
+	ck_assert_uint_eq(mb_role_put(der, g->role), g->len);
+	ck_assert_mem_eq(der, g->der, g->len);
+}
+END_TEST
+
+START_TEST(what_would_not_be_read_is_not_written)
+{
+	uint8_t der[MB_ROLE_DER_MAX];
+	char text[MB_ROLE_MAX + 2];
+
+	memset(text, 'r', sizeof(text));
+	text[MB_ROLE_MAX + 1] = '\0';
+	ck_assert_uint_eq(mb_role_put(der, text), 0);
+	ck_assert_uint_eq(mb_role_put(der, text + 1), MB_ROLE_DER_MAX);
+	ck_assert_uint_eq(mb_role_put(der, ""), 0);
+	ck_assert_uint_eq(mb_role_put(der, "\xc3"), 0);
+	ck_assert_uint_eq(mb_role_put(der, "\xed\xa0\x80"), 0);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -144,6 +169,8 @@ make_suite(void)
 	tcase_add_loop_test(tc, r65_anything_else_is_none, 0, nbads);
 	tcase_add_loop_test(tc, a_role_that_is_cut_anywhere_is_none, 0, ngoods);
 	tcase_add_test(tc, the_longest_role_has_64_bytes);
+	tcase_add_loop_test(tc, a_role_is_written_as_it_is_read, 0, ngoods);
+	tcase_add_test(tc, what_would_not_be_read_is_not_written);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -75,3 +75,18 @@ mb_role_parse(const uint8_t *der, size_t len, char role[MB_ROLE_MAX + 1])
 	role[n] = '\0';
 	return NULL;
 }
+
+size_t
+mb_role_put(uint8_t der[MB_ROLE_DER_MAX], const char *role)
+{
+	size_t n = strnlen(role, MB_ROLE_MAX + 1);
+	char same[MB_ROLE_MAX + 1];
+
+	if (n > MB_ROLE_MAX)
+		return 0;
+	der[0] = DER_UTF8STRING;
+	der[1] = (uint8_t)n;
+	memcpy(der + DER_HEAD, role, n);
+	return mb_role_parse(der, DER_HEAD + n, same) == NULL ? DER_HEAD + n
+							      : 0;
+}

@@ -13,8 +13,6 @@
 enum {
 	SERIAL_BYTES = 16,
 	KEY_ID_MAX = 64,
-	DER_UTF8STRING = 0x0c,
-	DER_SHORT_MAX = 127, /* the longest length that fits one byte */
 };
 
 /* A number that no other certificate has: positive, and not 0. */
@@ -166,17 +164,16 @@ set_names(gnutls_x509_crt_t crt, const struct certs_wish *w)
 static int
 set_role(gnutls_x509_crt_t crt, const char *role)
 {
-	unsigned char der[2 + DER_SHORT_MAX] = { DER_UTF8STRING };
-	size_t len = role != NULL ? strlen(role) : 0;
+	uint8_t der[MB_ROLE_DER_MAX];
+	size_t len;
 
 	if (role == NULL)
 		return 0;
-	if (len > DER_SHORT_MAX)
-		return GNUTLS_E_SHORT_MEMORY_BUFFER;
-	der[1] = (unsigned char)len;
-	memcpy(der + 2, role, len);
+	len = mb_role_put(der, role);
+	if (len == 0)
+		return GNUTLS_E_INVALID_REQUEST;
 	return gnutls_x509_crt_set_extension_by_oid(
-	    crt, MB_ROLE_OID, der, 2 + len, 0);
+	    crt, MB_ROLE_OID, der, len, 0);
 }
 
 /* What distinguishes one that is no authority. */
