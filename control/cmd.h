@@ -58,7 +58,8 @@ struct cmd_call {
 	void *reply_raw; /* second frame of the reply, malloc'd, or NULL */
 	size_t reply_raw_len;
 	/* the answer comes with IPC_DONE of this tag (others may precede it),
-	 * through done(), which may ask again; or at deadline_ns (monotonic) as CMD_TIMEOUT */
+	 * through done(), which may ask again; or at deadline_ns (monotonic)
+	 * as CMD_TIMEOUT */
 	bool later;
 	uint32_t tag;
 	uint64_t deadline_ns;

@@ -14,9 +14,9 @@ enum ipc_kind {
 	/* child to parent */
 	IPC_READY = 1, /* it serves */
 	IPC_FAILED, /* it cannot serve; text says why; it exits next */
-	/* to IPC_REFRESH, under its tag: rc = 0, or text says why the files were
-	 * not taken. Parent to control: the same of a transport, before the
-	 * IPC_DONE of its reload and under the tag of that */
+	/* to IPC_REFRESH, under its tag: rc = 0, or text says why the files
+	 * were not taken. Parent to control: the same of a transport, before
+	 * the IPC_DONE of its reload and under the tag of that */
 	IPC_REFRESHED,
 	/* control to parent; answered by IPC_DONE with the same tag */
 	IPC_START, /* transport */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The supervisor's side of a reload: forks the reader, collects its report,
- * logs it, has certificates read again, answers control. It takes lines of text and counts, no more.
+ * logs it, has certificates read again, answers control. It takes lines of
+ * text and counts, no more.
  */
 #include "supervisor/reload.h"
 
