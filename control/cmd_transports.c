@@ -47,6 +47,16 @@ last_exit(int status)
 	return json_string(text);
 }
 
+/* A line is a connection while its device is there. */
+static json_t *
+line_state(
+    const struct conf_transport *conf, unsigned state, uint64_t connections)
+{
+	if (conf->serial.port == NULL || state != SHM_UP)
+		return json_null();
+	return json_string(connections != 0 ? "up" : "lost");
+}
+
 static json_t *
 describe(struct control *c, unsigned i, uint64_t now_ms)
 {
@@ -66,13 +76,14 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	memcpy(listen, t->listen, sizeof(listen));
 	listen[sizeof(listen) - 1] = '\0';
 	view_sum(c, i, &sums);
-	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o, s:i, s:i, s:i, s:i}",
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i}",
 	    "name", conf->name, "type", conf->type_name, "listen",
 	    listen[0] != '\0' && conf->type != CONF_CUSTOM
 		? jtext_bytes(listen, strlen(listen))
 		: json_string(conf_where(conf)),
-	    "state", shm_state_name(state), "pid",
+	    "state", shm_state_name(state), "line",
+	    line_state(conf, state, sums.connections), "pid",
 	    pid != 0 && state != SHM_STOPPED ? json_integer(pid) : json_null(),
 	    "restarts", (int)atomic_load(&t->restarts), "uptime_s",
 	    jtext_float64(up), "connections", jtext_uint(sums.connections),

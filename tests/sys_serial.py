@@ -484,6 +484,9 @@ def test_lost_adapter():
             line.lose()
             events.wait("transports.line1", "line lost")
             events.wait("connections.line1", "close")
+            assert state(d)["line"] == "lost", state(d)
+            shown = d.cli("status")
+            assert shown.returncode == 0 and "lost" in shown.stdout, shown
             idle_for(d, 0.4)
             line.lay()
             events.wait("transports.line1", "line found")
@@ -491,7 +494,10 @@ def test_lost_adapter():
             print("    served again after %.0f ms" % (1e3 * served(m)))
             assert m.read_hr(1, 0) == [4711]
             assert state(d)["state"] == "up", state(d)
+            assert state(d)["line"] == "up", state(d)
         assert state(d)["restarts"] == 0
+        assert [t["line"] for t in d.rpc("transports.list")
+                if t["name"] == "tcp1"] == [None]
         events.close()
 
 

@@ -55,11 +55,11 @@ static void
 show_transports(struct cli *cli, const json_t *list)
 {
 	static const char *const columns[] = { "NAME", "TYPE", "LISTEN",
-		"STATE", "PID", "UPTIME", "RESTARTS", "CONNS", "REQUESTS",
-		"EXCEPTIONS", "ERRORS", "LAST EXIT" };
+		"STATE", "LINE", "PID", "UPTIME", "RESTARTS", "CONNS",
+		"REQUESTS", "EXCEPTIONS", "ERRORS", "LAST EXIT" };
 	static const char *const keys[] = { "name", "type", "listen", "state",
-		"pid", "uptime_s", "restarts", "connections", "requests",
-		"exceptions", "errors", "last_exit" };
+		"line", "pid", "uptime_s", "restarts", "connections",
+		"requests", "exceptions", "errors", "last_exit" };
 	const char *cells[NUMBER(columns)];
 	struct print p;
 	json_t *t;
