@@ -31,7 +31,7 @@ enum life_event {
 	LIFE_RESTART,
 	LIFE_READY, /* it says that it serves */
 	LIFE_ENDED, /* it exited with 0 */
-	LIFE_MISCONFIGURED, /* it exited with 78 */
+	LIFE_MISCONFIGURED, /* with 78, and has not served since its order */
 	LIFE_CRASHED, /* any other end */
 	LIFE_TIMER, /* the time of the state is over */
 	LIFE_HUNG, /* the watchdog's verdict */

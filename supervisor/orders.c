@@ -110,6 +110,7 @@ static void
 take_ready(struct process *p, const struct ipc_msg *m)
 {
 	(void)m;
+	p->served = true;
 	child_event(&p->child, LIFE_READY);
 }
 
@@ -156,6 +157,8 @@ take_life(struct process *p, const struct ipc_msg *m)
 	if (m->kind == IPC_RESTART ||
 	    (m->kind == IPC_START && !service_lives(sv)))
 		service_afresh(sv);
+	for (unsigned i = 0; i < sv->conf->workers; i++)
+		sv->workers[i].served = false;
 	o->kind = 0; /* not to be judged before every worker has been told */
 	service_event(sv, events[m->kind], drain_ms, "ordered");
 	o->kind = m->kind;

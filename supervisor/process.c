@@ -338,6 +338,10 @@ process_died(struct process *p, int status)
 		    : WEXITSTATUS(status) == EX_CONFIG ? LIFE_MISCONFIGURED
 						       : LIFE_CRASHED;
 	}
+	/* what it has served with was right once: a file that is being
+	 * replaced is whole again soon */
+	if (ev == LIFE_MISCONFIGURED && p->served)
+		ev = LIFE_CRASHED;
 	if (c->why[0] == '\0')
 		child_why(c, "%s", words);
 	if (ev == LIFE_ENDED &&

@@ -34,6 +34,7 @@ struct process {
 	int chan; /* -1: none */
 	struct event *chan_event, *timer;
 	uint32_t refresh; /* the round of which it owes the answer; 0: none */
+	bool served; /* since its last order */
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
 	struct watchdog_mark mark;
 };

@@ -117,10 +117,9 @@ finish(struct super *s)
 		log_error("the new configuration is not used; the former one "
 			  "stays in force");
 	}
-	if (code == 0 || code == DIFFER_CHANGED)
-		refresh_start(s);
-	else
-		reload_refreshed(s);
+	/* whatever is wrong with the configuration: who has been revoked is to
+	 * go */
+	refresh_start(s);
 }
 
 static void

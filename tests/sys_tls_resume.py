@@ -328,6 +328,43 @@ def test_other_authorities_end_sessions():
                 assert resumes(d, context, session), v
 
 
+def test_a_mistake_in_the_roles_keeps_no_revoked_client():
+    "a reload brings the revocations, whatever is wrong with the roles"
+    with Own() as own:
+        server, bad = own.ca.issue("server", server=True), own.ca.issue("bad")
+        crl = own.file("list.crl", own.ca.crl())
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl, roles={"": [{}]}) as d:
+            assert let_in(d, own, bad) is True
+            own.ca.revoke(bad)
+            own.file("list.crl", own.ca.crl())
+            with open(os.path.join(pki.dir, "roles.json"), "w") as f:
+                f.write('{ "": [{ "fcs": [3] }] }')
+            try:
+                d.rpc("system.reload")
+                raise AssertionError("a mistake was not told")
+            except sysutil.RpcError as e:
+                assert "fcs" in e.message, e.message
+            assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
+            assert "roles stay what they were" in d.stderr_text()
+
+
+def test_a_worker_whose_files_are_broken_comes_back_with_them():
+    "one that has served is tried again until its files are whole"
+    with Own() as own:
+        server, good = own.ca.issue("server", server=True), own.ca.issue("g")
+        crl = own.file("list.crl", own.ca.crl())
+        with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
+                    crl=crl, restart={"max_backoff_ms": 50}) as d:
+            with open(crl, "w") as f:
+                f.write("half a li")
+            os.kill(d.rpc("transports.list")[0]["pid"], signal.SIGKILL)
+            wait_for(lambda: d.rpc("transports.list")[0]["state"] == "backoff")
+            own.file("list.crl", own.ca.crl())
+            wait_for(lambda: d.rpc("transports.list")[0]["state"] == "up")
+            assert let_in(d, own, good) is True
+
+
 def test_old_lists_stay_in_force():
     "a list whose time is over still tells what was revoked; the log warns"
     with Own() as own:

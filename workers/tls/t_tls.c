@@ -95,6 +95,7 @@ static void
 tls_free(struct tls *t)
 {
 	tls_creds_unref(t->creds);
+	tls_roles_unref(t->roles);
 	tls_keys_free(&t->keys);
 	if (t->priority != NULL)
 		gnutls_priority_deinit(t->priority);
@@ -118,7 +119,8 @@ prepare(struct tls *t)
 	proc_files_wipe(w->proc);
 	if (t->creds == NULL)
 		return misconfigured(w, t->why);
-	return 0;
+	t->roles = tls_roles_load(w->proc, true, t->why, sizeof(t->why));
+	return t->roles != NULL ? 0 : -1;
 }
 
 static int
@@ -141,16 +143,27 @@ static const char *
 refresh(struct worker *w)
 {
 	struct tls *t = ((struct stream *)w->state)->arg;
-	struct tls_creds *fresh = load(t, false);
+	struct tls_creds *creds = load(t, false);
+	struct tls_roles *roles;
+	bool bad = creds == NULL;
 
-	if (fresh == NULL) {
+	/* a mistake in the one should not keep the other from its effect: who
+	 * has been revoked has to go whatever is wrong with the roles */
+	if (bad) {
 		log_error("certificates stay what they were: %s", t->why);
+	} else {
+		tls_creds_unref(t->creds);
+		t->creds = creds;
+		log_info("certificates have been read again");
+	}
+	roles = tls_roles_load(w->proc, false, t->why, sizeof(t->why));
+	if (roles == NULL) {
+		log_error("roles stay what they were: %s", t->why);
 		return t->why;
 	}
-	tls_creds_unref(t->creds);
-	t->creds = fresh;
-	log_info("certificates have been read again");
-	return NULL;
+	tls_roles_unref(t->roles);
+	t->roles = roles;
+	return bad ? t->why : NULL;
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "workers/stream.h"
 #include "workers/tls/tls_ahead.h"
 #include "workers/tls/tls_creds.h"
+#include "workers/tls/tls_roles.h"
 
 enum { TLS_WHY = 256 };
 
@@ -20,6 +21,7 @@ struct tls {
 	gnutls_priority_t priority;
 	struct tls_keys keys;
 	struct tls_creds *creds; /* in force; sessions may have older ones */
+	struct tls_roles *roles; /* likewise */
 	struct tls_session *sessions; /* by the connection's index */
 	struct tls_ahead ahead; /* by the same */
 	char why[TLS_WHY]; /* of the failure that is being handled */
@@ -28,7 +30,8 @@ struct tls {
 struct tls_session {
 	gnutls_session_t tls; /* NULL: none */
 	struct tls *owner;
-	struct tls_creds *creds; /* holds a reference */
+	struct tls_creds *creds; /* holds a reference, as to the next */
+	struct tls_roles *roles;
 	gnutls_alert_description_t alert; /* for a peer that is not let in */
 	unsigned fragment; /* that the peer asks for; 0: any */
 	bool proved; /* the peer has signed with its certificate's key */

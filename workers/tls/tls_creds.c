@@ -298,39 +298,6 @@ load_ocsp(struct load *l, size_t i)
 	return 0;
 }
 
-/*
- * Roles. A worker that starts takes those that the parent has read if it cannot
- * read them itself: they may be for the parent's eyes only, or somebody is
- * writing there.
- */
-static int
-load_roles(struct load *l)
-{
-	const char *path = l->conf->roles.path;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *err;
-	int rc;
-
-	l->creds->roles = &l->conf->roles;
-	if (path == NULL)
-		return 0;
-	if ((err = open_memstream(&text, &len)) == NULL)
-		return fail(l, "not enough memory");
-	rc = conf_roles_load(l->proc->conf, path, &l->creds->own_roles, err);
-	fclose(err);
-	text[strcspn(text, "\n")] = '\0';
-	if (rc == 0)
-		l->creds->roles = &l->creds->own_roles;
-	else if (!l->first)
-		fail(l, "%s", text);
-	else
-		log_warnx(
-		    "roles are those that the daemon began with: %s", text);
-	free(text);
-	return l->first ? 0 : rc;
-}
-
 static int
 load_all(struct load *l)
 {
@@ -339,7 +306,7 @@ load_all(struct load *l)
 	for (i = 0; i < l->conf->cert.n; i++)
 		if (load_pair(l, i) == -1)
 			return -1;
-	if (load_trust(l) == -1 || load_roles(l) == -1)
+	if (load_trust(l) == -1)
 		return -1;
 	for (i = 0; i < l->conf->ocsp.n; i++)
 		if (load_ocsp(l, i) == -1)
@@ -401,7 +368,6 @@ tls_creds_unref(struct tls_creds *c)
 		return;
 	gnutls_certificate_free_credentials(c->cred);
 	gnutls_free(c->crls);
-	conf_roles_free(&c->own_roles);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	free(c);
 }

@@ -3,8 +3,8 @@
 #define WORKERS_TLS_TLS_CREDS_H
 
 /*
- * Certificates, keys, authorities, revocations and roles of a transport, as
- * they stand in files. Fresh ones take the place of old ones while sessions
+ * Certificates, keys, authorities and revocations of a transport, as they
+ * stand in files. Fresh ones take the place of old ones while sessions
  * that were begun with those go on.
  */
 
@@ -18,8 +18,6 @@ struct tls_creds {
 	gnutls_certificate_credentials_t cred;
 	gnutls_x509_crl_t *crls; /* themselves belong to cred */
 	unsigned ncrls;
-	const struct conf_roles *roles; /* own_roles, or the configuration's */
-	struct conf_roles own_roles;
 	/* Seals tickets: the transport's key, another one for each set of
 	 * authorities, so that a session is resumed only where those are
 	 * trusted that its certificate was verified under. */

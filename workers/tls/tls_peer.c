@@ -200,11 +200,11 @@ give_rights(struct conn *c, gnutls_x509_crt_t crt)
 	if (crt != NULL)
 		found = tls_role_of(crt, role, &why);
 	if (found == TLS_ROLE_BAD) {
-		c->rights = rights_none(ts->creds->roles);
+		c->rights = rights_none(ts->roles->now);
 		tell_bad_role(c, crt, why);
 		return;
 	}
-	c->rights = rights_of(ts->creds->roles, role);
+	c->rights = rights_of(ts->roles->now, role);
 	if (!ts->ruled)
 		conns_role(c, role);
 	ts->ruled = true;

@@ -130,6 +130,7 @@ begin(struct conn *c)
 	c->session = ts;
 	ts->owner = t;
 	ts->creds = tls_creds_ref(t->creds);
+	ts->roles = tls_roles_ref(t->roles);
 	gnutls_session_set_ptr(ts->tls, ts);
 	gnutls_transport_set_int(ts->tls, c->fd);
 	gnutls_transport_set_ptr2(
@@ -300,6 +301,8 @@ look_again(struct conn *c)
 	gnutls_credentials_set(ts->tls, GNUTLS_CRD_CERTIFICATE, t->creds->cred);
 	tls_creds_unref(ts->creds);
 	ts->creds = tls_creds_ref(t->creds);
+	tls_roles_unref(ts->roles);
+	ts->roles = tls_roles_ref(t->roles);
 	tls_peer_rights(c);
 	return true;
 }
@@ -312,7 +315,8 @@ tls_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 	int k, pieces = 0;
 
 	c->why = NULL;
-	if (ts->creds != ts->owner->creds && !look_again(c))
+	if ((ts->creds != ts->owner->creds || ts->roles != ts->owner->roles) &&
+	    !look_again(c))
 		return IO_FAIL;
 	for (k = 0; k < STEPS; k++) {
 		do
@@ -383,6 +387,7 @@ tls_close(struct conn *c)
 	gnutls_deinit(ts->tls);
 	tls_ahead_drop(&ts->owner->ahead, c->rec.index);
 	tls_creds_unref(ts->creds);
+	tls_roles_unref(ts->roles);
 	memset(ts, 0, sizeof(*ts));
 	c->session = NULL;
 }
