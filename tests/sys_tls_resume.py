@@ -535,6 +535,17 @@ def test_keys_of_another_user():
             assert let_in(d, own, mine) is True
             again(d)
             assert let_in(d, own, mine) is True
+            # nor does one that is not the certificate's take its place
+            os.rename(key, key + ".kept")
+            shutil.copy(mine.key, key)
+            for path in (key, word):
+                os.chmod(path, 0o644)
+            d.rpc("system.reload")
+            wait_for(lambda: "not that of" in d.stderr_text())
+            os.rename(key + ".kept", key)
+            os.chmod(word, 0o600)
+            again(d)
+            assert let_in(d, own, mine) is True
             kill_worker(d)
             assert let_in(d, own, mine) is True
 

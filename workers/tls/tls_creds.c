@@ -18,7 +18,8 @@
 struct load {
 	const struct proc *proc;
 	const struct conf_tls *conf;
-	struct tls_keys *keys;
+	const struct tls_keys *old; /* in force until all has been read */
+	struct tls_keys *keys; /* those that were read; NULL: the old one */
 	struct tls_creds *creds;
 	bool first;
 	char *why;
@@ -137,8 +138,6 @@ load_key(struct load *l, size_t i)
 		gnutls_x509_privkey_deinit(key);
 		goto out;
 	}
-	if (l->keys->at[i] != NULL)
-		gnutls_x509_privkey_deinit(l->keys->at[i]);
 	l->keys->at[i] = key;
 	rc = 0;
 out:
@@ -161,6 +160,7 @@ load_pair(struct load *l, size_t i)
 {
 	const char *path = l->conf->cert.at[i];
 	gnutls_x509_crt_t *list = NULL;
+	gnutls_x509_privkey_t key;
 	gnutls_datum_t data;
 	unsigned n = 0;
 	int rc;
@@ -173,8 +173,8 @@ load_pair(struct load *l, size_t i)
 	if (rc < 0)
 		return fail(
 		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
-	rc = gnutls_certificate_set_x509_key(
-	    l->creds->cred, list, (int)n, l->keys->at[i]);
+	key = l->keys->at[i] != NULL ? l->keys->at[i] : l->old->at[i];
+	rc = gnutls_certificate_set_x509_key(l->creds->cred, list, (int)n, key);
 	free_list(list, n);
 	if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		return fail(l, "%s: this key is not that of %s",
@@ -328,28 +328,44 @@ creds_new(void)
 	return NULL;
 }
 
+/* Fresh keys come into force; one that could not be read stays the old one. */
+static void
+keep(struct tls_keys *keys, struct tls_keys *fresh)
+{
+	for (size_t i = 0; keys->at != NULL && i < keys->n; i++)
+		if (fresh->at[i] == NULL) {
+			fresh->at[i] = keys->at[i];
+			keys->at[i] = NULL;
+		}
+	tls_keys_free(keys);
+	*keys = *fresh;
+}
+
 struct tls_creds *
 tls_creds_load(const struct proc *p, struct tls_keys *keys, bool first,
     char *why, size_t size)
 {
+	struct tls_keys fresh = { NULL, 0 };
 	struct load l = {
 		.proc = p,
 		.conf = &p->transport->tls,
-		.keys = keys,
+		.old = keys,
+		.keys = &fresh,
 		.creds = creds_new(),
 		.first = first,
 		.why = why,
 		.size = size,
 	};
 
-	if (keys->at == NULL) {
-		keys->n = l.conf->key.n;
-		keys->at = calloc(keys->n + 1, sizeof(*keys->at));
-	}
-	if (l.creds == NULL || keys->at == NULL)
+	fresh.n = l.conf->key.n;
+	fresh.at = calloc(fresh.n + 1, sizeof(*fresh.at));
+	if (l.creds == NULL || fresh.at == NULL)
 		fail(&l, "not enough memory");
-	else if (load_all(&l) == 0)
+	else if (load_all(&l) == 0) {
+		keep(keys, &fresh);
 		return l.creds;
+	}
+	tls_keys_free(&fresh);
 	tls_creds_unref(l.creds);
 	return NULL;
 }
