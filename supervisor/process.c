@@ -340,7 +340,7 @@ process_died(struct process *p, int status)
 	}
 	/* what it has served with was right once: a file that is being
 	 * replaced is whole again soon */
-	if (ev == LIFE_MISCONFIGURED && p->served)
+	if (ev == LIFE_MISCONFIGURED && p->served && c->state == LIFE_STARTING)
 		ev = LIFE_CRASHED;
 	if (c->why[0] == '\0')
 		child_why(c, "%s", words);

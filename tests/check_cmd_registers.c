@@ -784,7 +784,7 @@ START_TEST(a_transport_is_described)
 	atomic_store(&t->restarts, 3);
 	ck_assert_ptr_nonnull(strstr(call("transports.list", "{}"),
 	    "\"result\":[{\"name\":\"tcp1\",\"type\":\"tcp\",\"listen\":"
-	    "\"127.0.0.1:1502\",\"state\":\"backoff\",\"pid\":null,"
+	    "\"127.0.0.1:1502\",\"state\":\"backoff\",\"line\":null,\"pid\":null,"
 	    "\"restarts\":3,\"uptime_s\":0.0,\"connections\":0,\"requests\":"
 	    "0,\"exceptions\":0,\"errors\":0,\"last_exit\":\"signal 9 "
 	    "(KILL)\",\"workers\":1,\"max_connections\":"));

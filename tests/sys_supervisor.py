@@ -300,15 +300,17 @@ def test_what_is_no_message_ends_the_worker_that_sent_it_and_no_other():
 
 
 def test_a_worker_may_not_give_the_orders_of_control():
-    # START STOP RESTART KICK SHUTDOWN RELOAD DONE DRAIN EXIT LOG
+    # START STOP RESTART KICK SHUTDOWN RELOAD DONE DRAIN REFRESH EXIT LOG
     with Toys(toy.conf(2)) as d:
-        for kind in range(3, 13):
+        for kind in range(4, 15):
             hostile(d, "tcp1", 0, f"ipc {kind} 128 1")
 
 
 def test_control_may_not_send_what_is_no_message_either():
     with Toys(toy.conf(2)) as d:
-        for m in ("ipc 1 5 1", "ipc 9 128 1", "ipc 10 128 1", "ipc 0 128 1"):
+        # a cut one, REFRESHED, DONE, DRAIN, none
+        for m in ("ipc 1 5 1", "ipc 3 128 1", "ipc 10 128 1", "ipc 11 128 1",
+                  "ipc 0 128 1"):
             hostile(d, "control", 0, m)
 
 
