@@ -10,7 +10,8 @@ PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 
 # holdfastd: the supervisor and what it forks. libzmq weighs more than all of
 # a worker, so what needs it is a part that only the control process loads.
-SRC_D	:= $(wildcard supervisor/*.c workers/*.c workers/proto/*.c shm/*.c)
+SRC_D	:= $(wildcard supervisor/*.c workers/*.c workers/serial/*.c \
+	workers/proto/*.c shm/*.c)
 SRC_C	:= $(wildcard control/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone

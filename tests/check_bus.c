@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tests/suite.h"
-#include "workers/bus.h"
+#include "workers/proto/bus.h"
 
 enum { HEARD = 600, TEXT = 64 };
 

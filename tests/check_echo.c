@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tests/suite.h"
-#include "workers/echo.h"
+#include "workers/proto/echo.h"
 
 static struct echo e;
 static size_t taken;

@@ -23,7 +23,7 @@
 #include <asm/termbits.h>
 
 #include "tests/suite.h"
-#include "workers/line.h"
+#include "workers/serial/line.h"
 
 enum { RTS = 0x004, CALLS = 64 };
 

@@ -4,13 +4,11 @@
  * says whether it is strict, then records of what happens, length, bytes. What
  * is heard lies in what was said, requests to us are good, and a good request
  * between two silences is answered in the end.
- *
- * Needs: workers/bus.c
  */
 
 #include "tests/fuzz_frame.h"
 
-#include "workers/bus.h"
+#include "workers/proto/bus.h"
 
 enum { MINE = 0x11, PUT = 0, QUIET, DAMAGED, PAUSED, GIVE_UP, HAPPENS };
 

@@ -20,7 +20,7 @@
 
 #include "shm/clock.h"
 #include "tests/worker_fixture.h"
-#include "workers/serial.h"
+#include "workers/serial/serial.h"
 #include "workers/transport.h"
 
 enum { LONG_MS = 5000, ROOM = 1024 };

@@ -31,7 +31,7 @@
 
 #include "shm/layout_control.h"
 #include "shm/notice.h"
-#include "workers/serial.h"
+#include "workers/serial/serial.h"
 #include "workers/transport.h"
 
 enum {

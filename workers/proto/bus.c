@@ -49,7 +49,7 @@
  * they begin with whole good messages the silences have been lost on the way,
  * and the messages are taken one by one.
  */
-#include "workers/bus.h"
+#include "workers/proto/bus.h"
 
 #include <string.h>
 

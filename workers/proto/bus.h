@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_BUS_H
-#define WORKERS_BUS_H
+#ifndef PROTO_BUS_H
+#define PROTO_BUS_H
 
 /*
  * What is heard on an RTU line, made into messages by the silence between

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_LINE_H
-#define WORKERS_LINE_H
+#ifndef WORKERS_SERIAL_LINE_H
+#define WORKERS_SERIAL_LINE_H
 
 /*
  * A serial device: opened for this process alone, set as the configuration

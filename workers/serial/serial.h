@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_SERIAL_H
-#define WORKERS_SERIAL_H
+#ifndef WORKERS_SERIAL_SERIAL_H
+#define WORKERS_SERIAL_SERIAL_H
 
 /*
  * The parts of the serial transport among themselves: t_serial.c has the
@@ -8,11 +8,11 @@
  * is said.
  */
 
-#include "workers/bus.h"
 #include "workers/conns.h"
-#include "workers/echo.h"
-#include "workers/line.h"
 #include "workers/link.h"
+#include "workers/proto/bus.h"
+#include "workers/proto/echo.h"
+#include "workers/serial/line.h"
 
 enum serial_state {
 	SERIAL_LOST, /* no device; it is tried again */

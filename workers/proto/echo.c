@@ -3,7 +3,7 @@
  * Finds the echo of what was sent in what is received, whole or in pieces.
  * Runs in the workers of type serial. Decides nothing about other bytes.
  */
-#include "workers/echo.h"
+#include "workers/proto/echo.h"
 
 #include <string.h>
 

@@ -33,7 +33,7 @@
  */
 #include <string.h>
 
-#include "workers/serial.h"
+#include "workers/serial/serial.h"
 
 static struct shm_stats *
 stats(const struct serial *s)

@@ -5,7 +5,7 @@
  * line is let go of when its last bit has gone. Runs in the workers of type
  * serial. Never blocks: a device that takes nothing loses the reply.
  */
-#include "workers/serial.h"
+#include "workers/serial/serial.h"
 
 enum {
 	STUCK_MS = 500, /* a reply may take twice its time and this */

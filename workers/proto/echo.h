@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_ECHO_H
-#define WORKERS_ECHO_H
+#ifndef PROTO_ECHO_H
+#define PROTO_ECHO_H
 
 /*
  * The echo of what was sent, on a line whose receiver hears its own sender.

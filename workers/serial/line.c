@@ -7,7 +7,7 @@
  * The kernel's own structures are used, since the library's termios knows no
  * speed that has no name.
  */
-#include "workers/line.h"
+#include "workers/serial/line.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
