@@ -7,12 +7,10 @@
 #include "supervisor/conf_roles.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "shm/plain.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_tree.h"
 #include "supervisor/mem.h"
@@ -228,20 +226,6 @@ read_roles(
 
 /* ---- the file ---- */
 
-/* Opens what must be a plain file: others may never end. -1 with errno. */
-static int
-open_plain(const char *path)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd == -1 || fstat(fd, &st) == -1 || S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	return -1;
-}
-
 /* The tree of a file of roles, read once. NULL with errno. */
 static const struct jsonc_doc *
 tree_of(struct conf_ctx *ctx, const char *path, bool *again)
@@ -254,7 +238,7 @@ tree_of(struct conf_ctx *ctx, const char *path, bool *again)
 		if (strcmp(ctx->roles[i]->path, path) == 0)
 			return ctx->roles[i];
 	*again = false;
-	fd = open_plain(path);
+	fd = plain_open(path);
 	doc = fd != -1 ? conf_tree_read(ctx, fd, path) : NULL;
 	if (doc != NULL) {
 		ctx->roles =
@@ -281,7 +265,7 @@ conf_roles_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	doc = tree_of(ctx, path, &again);
 	if (doc == NULL)
 		conf_fault(ctx, node, "cannot read %.300s: %s", path,
-		    errno == EINVAL ? "it is no plain file" : strerror(errno));
+		    plain_why(errno));
 	/* a mistake is told once, however many transports share the file */
 	ctx->quiet = again;
 	if (doc != NULL)
@@ -296,7 +280,7 @@ conf_roles_load(const struct conf *conf, const char *path,
 {
 	struct conf copy = *conf;
 	struct conf_ctx ctx = { .conf = &copy };
-	int fd = open_plain(path);
+	int fd = plain_open(path);
 	const struct jsonc_doc *doc =
 	    fd != -1 ? conf_tree_read(&ctx, fd, path) : NULL;
 	int failed = 0;
@@ -305,7 +289,7 @@ conf_roles_load(const struct conf *conf, const char *path,
 	roles->path = mem_text(path);
 	if (doc == NULL) {
 		failed = errno;
-		fprintf(err, "%s: cannot read: %m\n", path);
+		fprintf(err, "%s: cannot read: %s\n", path, plain_why(failed));
 	} else {
 		read_roles(&ctx, doc, roles);
 		if (ctx.nfaults > 0)

@@ -7,11 +7,11 @@
 #include "supervisor/secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
+
+#include "shm/plain.h"
 
 enum { FILE_MAX = 1 << 20 }; /* no key is longer */
 
@@ -34,35 +34,14 @@ secret_tickets(size_t ntransports)
 }
 
 static void
-read_into(struct proc_file *f, int fd)
-{
-	ssize_t n;
-
-	f->data = malloc(FILE_MAX);
-	while (f->data != NULL && f->len < FILE_MAX) {
-		n = read(fd, f->data + f->len, FILE_MAX - f->len);
-		if (n == 0)
-			return;
-		if (n < 0 && errno != EINTR)
-			break;
-		f->len += n > 0 ? (size_t)n : 0;
-	}
-	f->err = f->len == FILE_MAX ? EFBIG : errno;
-}
-
-static void
 add(struct proc *p, const char *path)
 {
 	struct proc_file *f = &p->files[p->nfiles++];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	f->path = path;
-	if (fd < 0) {
+	f->data = plain_read(path, FILE_MAX, &f->len);
+	if (f->data == NULL)
 		f->err = errno;
-		return;
-	}
-	read_into(f, fd);
-	close(fd);
 }
 
 /* What cannot be read is noted; the worker says so in its own words. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "supervisor/secret.h"
@@ -162,15 +163,21 @@ START_TEST(what_is_no_key_at_all_is_not_read)
 		.transport = &transports[TLS],
 		.transport_index = TLS };
 	char zeros[] = "/dev/zero", dir[] = "/tmp";
-	char *wrong[] = { zeros, dir };
+	char *wrong[] = { zeros, dir, word, key };
+	const int err[] = { EINVAL, EISDIR, EINVAL, EFBIG };
 	size_t len;
 
+	/* nobody will ever write there */
+	unlink(word);
+	ck_assert_int_eq(mkfifo(word, 0600), 0);
+	ck_assert_int_eq(truncate(key, (1 << 20) + 1), 0);
 	transports[TLS].tls.key.at = wrong;
+	transports[TLS].tls.key.n = 4;
 	ck_assert_int_eq(secret_share(&p, NULL), 0);
-	ck_assert_ptr_null(proc_file(&p, zeros, &len));
-	ck_assert_int_eq(errno, EFBIG);
-	ck_assert_ptr_null(proc_file(&p, dir, &len));
-	ck_assert_int_eq(errno, EISDIR);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_ptr_null(proc_file(&p, wrong[i], &len));
+		ck_assert_int_eq(errno, err[i]);
+	}
 	proc_files_wipe(&p);
 }
 END_TEST

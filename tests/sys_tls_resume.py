@@ -389,10 +389,12 @@ def test_wrong_files_change_nothing():
         crl = own.file("list.crl", own.ca.crl())
         with daemon(cert=server.chain, key=server.key, ca=own.ca.path,
                     crl=crl) as d:
-            for damage in (lambda: open(crl, "w").write("no list"),
-                           lambda: os.truncate(crl, 0)):
+            for damage, words in (
+                    (lambda: open(crl, "w").write("no list"), "no list"),
+                    (lambda: os.truncate(crl, 0), "no list"),
+                    (lambda: into_fifo(crl), "it is no plain file")):
                 damage()
-                assert again_in_vain(d).startswith(crl + ": ")
+                assert again_in_vain(d).startswith(crl + ": " + words)
                 assert "not refreshed transport=tls1 why=" in d.stderr_text()
                 assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
                 assert let_in(d, own, good) is True
@@ -402,6 +404,12 @@ def test_wrong_files_change_nothing():
             again(d)
             assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
             assert tls_case.stats(d)["restarts"] == 0
+
+
+def into_fifo(path):
+    "What has no writer keeps whoever opens it to read, if he lets it"
+    os.unlink(path)
+    os.mkfifo(path)
 
 
 def serial_of(m):

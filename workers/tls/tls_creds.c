@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/plain.h"
+
+enum { FILE_MAX = 1 << 28 }; /* that of a list of millions of revocations */
+
 struct load {
 	const struct proc *proc;
 	const struct conf_tls *conf;
@@ -38,36 +42,30 @@ static int LOG_FMT(2, 3) fail(struct load *l, const char *fmt, ...)
 	return -1;
 }
 
-/* In GnuTLS's memory: gnutls_free(). */
+/* Memory of our own. */
 static int
 read_file(struct load *l, const char *path, gnutls_datum_t *d)
 {
-	errno = 0;
-	if (gnutls_load_file(path, d) == 0)
-		return 0;
-	return fail(
-	    l, "%s: %s", path, errno != 0 ? strerror(errno) : "cannot be read");
+	size_t len = 0;
+
+	d->data = plain_read(path, FILE_MAX, &len);
+	d->size = (unsigned)len;
+	return d->data != NULL ? 0 : fail(l, "%s: %s", path, plain_why(errno));
 }
 
 /* A secret file, from wherever it is to be had: memory of our own. */
 static int
 read_secret(struct load *l, const char *path, gnutls_datum_t *d)
 {
-	gnutls_datum_t file;
 	const uint8_t *at;
 	size_t len = 0;
 
-	if (!l->first) {
-		errno = 0;
-		if (gnutls_load_file(path, &file) != 0)
-			return fail(l, "%s: %s", path, strerror(errno));
-		*d = file;
-		return 0;
-	}
+	if (!l->first)
+		return read_file(l, path, d);
 	at = proc_file(l->proc, path, &len);
 	if (at == NULL)
-		return fail(l, "%s: %s", path, strerror(errno));
-	d->data = gnutls_malloc(len + 1);
+		return fail(l, "%s: %s", path, plain_why(errno));
+	d->data = malloc(len + 1);
 	if (d->data == NULL)
 		return fail(l, "not enough memory");
 	memcpy(d->data, at, len);
@@ -81,7 +79,7 @@ wipe(gnutls_datum_t *d)
 {
 	if (d->data != NULL)
 		explicit_bzero(d->data, d->size);
-	gnutls_free(d->data);
+	free(d->data);
 }
 
 /* The keys' password in text, which holds it all; NULL if there is none. */
@@ -169,7 +167,7 @@ load_pair(struct load *l, size_t i)
 		return -1;
 	rc = gnutls_x509_crt_list_import2(
 	    &list, &n, &data, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_SORT);
-	gnutls_free(data.data);
+	free(data.data);
 	if (rc < 0)
 		return fail(
 		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
@@ -209,7 +207,7 @@ load_ca(struct load *l, gnutls_x509_trust_list_t trust)
 	rc = gnutls_x509_crt_list_import2(
 	    &list, &n, &data, GNUTLS_X509_FMT_PEM, 0);
 	made = derive_ticket(l, &data);
-	gnutls_free(data.data);
+	free(data.data);
 	if (rc < 0)
 		return fail(
 		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
@@ -245,7 +243,7 @@ load_crl(struct load *l, gnutls_x509_trust_list_t trust)
 		return -1;
 	rc = gnutls_x509_crl_list_import2(
 	    &c->crls, &c->ncrls, &data, GNUTLS_X509_FMT_PEM, 0);
-	gnutls_free(data.data);
+	free(data.data);
 	if (rc < 0) {
 		c->ncrls = 0;
 		return fail(l, "%s: no list of revocations: %s", path,
@@ -290,7 +288,7 @@ load_ocsp(struct load *l, size_t i)
 	rc = gnutls_certificate_set_ocsp_status_request_mem(l->creds->cred,
 	    &data, (unsigned)i,
 	    pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER);
-	gnutls_free(data.data);
+	free(data.data);
 	if (rc < 0)
 		return fail(l, "%s: no OCSP answer for %s: %s", path,
 		    i < l->conf->cert.n ? l->conf->cert.at[i] : "anything",
