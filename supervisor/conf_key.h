@@ -67,6 +67,7 @@ struct conf_key {
 	const char *const *words; /* ends with NULL */
 	const struct conf_section *section;
 	const char *instead; /* the key for where this one does not apply */
+	const char *also; /* what others call it, between spaces; a hint */
 	conf_read_fn *read; /* CONF_OWN; never for what is left out */
 	conf_dump_fn *dump; /* instead of what kind does */
 	const char *help; /* a sentence without its full stop */

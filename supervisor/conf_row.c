@@ -25,6 +25,31 @@ elsewhere(const struct conf_section *here, const char *name)
 	return NULL;
 }
 
+/* True if a word is one of those between spaces. */
+static bool
+among(const char *words, const char *word)
+{
+	size_t len;
+
+	for (; *words != '\0'; words += len + strspn(words + len, " ")) {
+		len = strcspn(words, " ");
+		if (len == strlen(word) && memcmp(words, word, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The key that others call by this name, NULL if there is none. */
+static const char *
+known_as(const struct conf_section *section, unsigned skip, const char *name)
+{
+	for (const struct conf_key *k = section->keys; k->name != NULL; k++)
+		if (k->also != NULL && !(k->flags & skip) &&
+		    among(k->also, name))
+			return k->name;
+	return NULL;
+}
+
 static bool
 same_start(const char *a, const char *b)
 {
@@ -39,19 +64,21 @@ unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 {
 	const char *names[CONF_KEYS_MAX];
 	const struct conf_section *other;
-	const char *near;
+	const char *known, *near;
 	char hint[CONF_HINT];
 	size_t n = 0;
 
 	for (const struct conf_key *k = section->keys; k->name != NULL; k++)
 		if (!(k->flags & (CONF_LATER | skip)))
 			names[n++] = k->name;
-	other = elsewhere(section, node->key);
-	conf_hint(hint, node->key, names, n);
+	known = known_as(section, skip, node->key);
+	conf_hint(hint, known != NULL ? known : node->key, names, n);
 	/* the right key in the wrong place beats one that looks like it, unless
 	 * only an end is wrong, as in "unit" for "units" */
+	other = elsewhere(section, node->key);
 	near = near_name(node->key, names, n);
-	if (other != NULL && (near == NULL || !same_start(near, node->key)))
+	if (known == NULL && other != NULL &&
+	    (near == NULL || !same_start(near, node->key)))
 		snprintf(
 		    hint, sizeof(hint), "; it belongs into %s", other->what);
 	conf_fault_key(

@@ -43,6 +43,18 @@ static const struct bad keys[] = {
 	{ T("\"min_backoff_ms\": 1"),
 	    "2:58: unknown key \"min_backoff_ms\" in transport \"t\"; it "
 	    "belongs into \"restart\"" },
+	/* what others call them */
+	{ T("\"ignore_missing_slaves\": true"),
+	    "2:58: unknown key \"ignore_missing_slaves\" in transport \"t\"; "
+	    "did you mean \"missing_unit\"?" },
+	{ T("\"bind\": \"::\""),
+	    "2:58: unknown key \"bind\" in transport \"t\"; did you mean "
+	    "\"listen\"?" },
+	{ T("\"broadcast_enable\": true, \"speed\": 1, \"\": 1"),
+	    "2:58: unknown key \"broadcast_enable\" in transport \"t\"; did "
+	    "you mean \"broadcast\"?\n"
+	    "2:84: unknown key \"speed\" in transport \"t\"\n"
+	    "2:96: unknown key \"\" in transport \"t\"" },
 	{ T("\"restart\": {\"window\": 1}"),
 	    "2:70: unknown key \"window\" in \"restart\"; did you mean "
 	    "\"window_s\"?" },
