@@ -23,6 +23,8 @@ MAINS	:= supervisor/main.c control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
 TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
 FUZZERS	:= $(wildcard tests/fuzz_*.c)
+# what several of them share
+SRC_T	:= $(wildcard tests/lib/*.c)
 CLIENTS	:= $(wildcard tests/clients/*.c)
 PRELOADS := $(patsubst %.c,$(O)/%.so,$(wildcard tests/preload/*.c))
 
@@ -109,9 +111,14 @@ $(O)/obj/%.o: %.c | bootstrap-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/tests/%: $(O)/obj/tests/%.o $(O)/core.a
+$(O)/tests.a: $(call obj,$(SRC_T))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# what tests.a defines is taken before what the system would give core.a
+$(O)/tests/%: $(O)/obj/tests/%.o $(O)/tests.a $(O)/core.a
 	@mkdir -p $(@D)
-	$(CC) -fno-lto $(LDFLAGS) -o $@ $< $(O)/core.a $(LIBS_T) -lm
+	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_T) -lm
 
 # somebody else's client code; nothing of ours is linked to it
 $(O)/tests/clients/%: tests/clients/%.c | bootstrap-tests

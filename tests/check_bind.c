@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 
 static struct fx fx;
 static struct bind *b;

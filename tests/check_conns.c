@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 
 static struct fx fx;
 static struct conns cs;

@@ -3,7 +3,7 @@
  * Datagrams through the link: what is a request, and what its peer's record
  * says after it.
  */
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 #include "workers/conns.h"
 #include "workers/link.h"
 

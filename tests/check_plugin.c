@@ -10,7 +10,7 @@
 #include <sysexits.h>
 
 #include "tests/suite.h"
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 
 /* A plugin that is right, but for what is defined before. */
 static const char source[] =

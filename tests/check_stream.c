@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 
 enum { STEPS = 8, REQUEST = 12, REPLY = 11 };
 enum { FLOOD = 60, SHARE = 8 };

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "supervisor/watchdog.h"
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 #include "workers/batch.h"
 #include "workers/transport.h"
 

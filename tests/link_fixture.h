@@ -7,7 +7,7 @@
  * an MBAP header go in, replies come out. For the check_link*.c.
  */
 
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 #include "workers/conns.h"
 #include "workers/link.h"
 #include "workers/proto/fc.h"

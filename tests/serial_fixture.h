@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 
 #include "shm/clock.h"
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 #include "workers/serial/serial.h"
 #include "workers/transport.h"
 

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 
 #include "supervisor/listen.h"
-#include "tests/worker_fixture.h"
+#include "tests/lib/worker_fixture.h"
 #include "workers/batch.h"
 #include "workers/transport.h"
 

@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_WORKER_FIXTURE_H
-#define TESTS_WORKER_FIXTURE_H
-
 /*
- * A worker without a process: real segments that are unlinked as soon as they
- * are mapped, a configuration of two devices and one transport, and what the
- * parts of a worker need to find. For the check_*.c of workers/.
- *
- *	device 0 "a": hr 0..199 (value = address), hr 300..309 ro, co 0..63,
- *	              di 0..15, ir 0..9, file 1 of 20 records, fifo 2000
- *	device 1 "b": hr 0..99
- *	units: 1 is a, 2 is b
+ * The worker without a process that the suites of workers/ look into: its
+ * segments, its configuration, and what proc_begin() and the first minute of a
+ * worker would have filled in. Runs in the test; never serves anybody itself.
  */
+#include "tests/lib/worker_fixture.h"
 
 #include <check.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "shm/notice.h"
-#include "workers/worker.h"
 
-enum {
-	FX_SLOT = 2,
-	FX_CONNS = 6,
-	FX_BATCHES = 3,
-	FX_HR = 200,
-	FX_AUTHOR = 8, /* of connection 0 */
-};
-
-struct fx {
-	struct conf conf;
-	struct conf_device devices[2];
-	struct conf_transport transport;
-	struct conf_object identity[3];
-	struct proc proc;
-	struct seg device_seg[2];
-	struct store stores[2];
-	struct worker worker;
-};
-
-static inline void
+static void
 fx_range(struct seg_range *r, enum store_table table, uint32_t addr,
     uint32_t count, bool read_only)
 {
@@ -56,7 +25,7 @@ fx_range(struct seg_range *r, enum store_table table, uint32_t addr,
 	r->range.scale = 1;
 }
 
-static inline void
+static void
 fx_devices(struct fx *fx, const char *store)
 {
 	static uint8_t values[2 * FX_HR];
@@ -83,7 +52,7 @@ fx_devices(struct fx *fx, const char *store)
 	    0);
 }
 
-static inline void
+static void
 fx_segments(struct fx *fx)
 {
 	struct proc *p = &fx->proc;
@@ -117,7 +86,7 @@ fx_segments(struct fx *fx)
 		    0);
 }
 
-static inline void
+static void
 fx_conf(struct fx *fx)
 {
 	static char text[3][8] = { "Acme", "A1", "1.0" };
@@ -150,9 +119,7 @@ fx_conf(struct fx *fx)
 	fx->conf.hang_timeout_ms = 1000;
 }
 
-/* Everything up to worker.bind, which the caller makes once the configuration
- * is as it wants it. */
-static inline void
+void
 fx_init(struct fx *fx)
 {
 	memset(fx, 0, sizeof(*fx));
@@ -171,7 +138,7 @@ fx_init(struct fx *fx)
 	log_set_level(LOG_ERROR);
 }
 
-static inline void
+void
 fx_fini(struct fx *fx)
 {
 	close(fx->proc.env.lock_fd);
@@ -181,8 +148,7 @@ fx_fini(struct fx *fx)
 	seg_unmap(&fx->device_seg[1]);
 }
 
-/* Runs the only case of a suite and reports. */
-static inline int
+int
 fx_report(Suite *s)
 {
 	SRunner *sr = srunner_create(s);
@@ -193,5 +159,3 @@ fx_report(Suite *s)
 	srunner_free(sr);
 	return failed == 0 ? 0 : 1;
 }
-
-#endif
