@@ -9,7 +9,7 @@
  *	bench_bare PORT	prints the port once it listens
  */
 
-#include "tests/bench_bare.h"
+#include "tests/lib/bench_bare.h"
 
 #include <errno.h>
 #include <unistd.h>

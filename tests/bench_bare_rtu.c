@@ -6,7 +6,7 @@
  *	bench_bare_rtu TTY BAUD	prints a line once it listens
  */
 
-#include "tests/bench_bare.h"
+#include "tests/lib/bench_bare.h"
 #include "tests/bench_rtu.h"
 
 #include <termios.h>

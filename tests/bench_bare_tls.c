@@ -8,7 +8,7 @@
  *				prints the port once it listens
  */
 
-#include "tests/bench_bare.h"
+#include "tests/lib/bench_bare.h"
 #include "tests/bench_tls.h"
 
 #include <unistd.h>

@@ -9,7 +9,7 @@
  *	bench_bare_udp PORT batch|single	prints the port once it is bound
  */
 
-#include "tests/bench_bare.h"
+#include "tests/lib/bench_bare.h"
 
 #include <stdbool.h>
 #include <sys/epoll.h>

@@ -11,13 +11,14 @@
  * early.
  */
 
-#include "tests/bench_load.h"
+#include "tests/lib/bench_load.h"
 #include "tests/bench_tls.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -65,8 +66,8 @@ make_request(void)
 	uint8_t *p = request + LOAD_HEAD;
 
 	p[0] = (uint8_t)opt.fc;
-	put16(p + 1, opt.addr);
-	put16(p + 3, opt.count);
+	load_put16(p + 1, opt.addr);
+	load_put16(p + 3, opt.count);
 	pdu = 5;
 	reply_len = LOAD_HEAD + 5;
 	if (opt.fc == 16) {
@@ -75,7 +76,7 @@ make_request(void)
 	} else {
 		reply_len = LOAD_HEAD + 2 + 2 * opt.count;
 	}
-	put16(request + 4, pdu + 1);
+	load_put16(request + 4, pdu + 1);
 	request[6] = (uint8_t)opt.unit;
 	request_len = LOAD_HEAD + pdu;
 }
@@ -171,9 +172,9 @@ fill_in(unsigned value)
 {
 	unsigned i;
 
-	put16(request, value);
+	load_put16(request, value);
 	for (i = 0; opt.fc == 16 && i < opt.count; i++)
-		put16(request + LOAD_HEAD + 6 + 2 * i, value);
+		load_put16(request + LOAD_HEAD + 6 + 2 * i, value);
 }
 
 /* Sends n requests in one go, all due at one time. */
@@ -206,13 +207,13 @@ lost(struct conn *c, const char *why, bool wrong)
 		load_wrong(why);
 		return;
 	}
-	sum.reopened++;
-	if (end_ns && now() >= end_ns)
+	load_sum.reopened++;
+	if (end_ns && load_now() >= end_ns)
 		return;
 	open_conn(c);
 	c->sent = c->answered = c->left = 0;
 	if (opt.rate == 0)
-		ask(c, opt.depth, now());
+		ask(c, opt.depth, load_now());
 }
 
 static bool
@@ -221,8 +222,8 @@ reply_fine(struct conn *c, const uint8_t *p)
 	const uint8_t *pdu = p + LOAD_HEAD;
 	unsigned data = reply_len - LOAD_HEAD;
 
-	if (get16(p) != (c->answered & 0xffff) || get16(p + 2) != 0 ||
-	    get16(p + 4) != reply_len - 6 || p[6] != opt.unit ||
+	if (load_get16(p) != (c->answered & 0xffff) || load_get16(p + 2) != 0 ||
+	    load_get16(p + 4) != reply_len - 6 || p[6] != opt.unit ||
 	    pdu[0] != opt.fc)
 		return false;
 	if (!opt.verify)
@@ -265,10 +266,10 @@ readable(struct conn *c)
 		lost(c, got ? strerror(errno) : "closed by the server", false);
 		return;
 	}
-	t = last_reply_ns = now();
+	t = last_reply_ns = load_now();
 	len = c->left + (size_t)got;
 	while (len - off > LOAD_HEAD) {
-		n = get16(in + off + 4) + 6u;
+		n = load_get16(in + off + 4) + 6u;
 		if (n > LOAD_ADU_MAX || c->answered == c->sent) {
 			lost(c, "not a reply", true);
 			return;
@@ -281,7 +282,7 @@ readable(struct conn *c)
 		}
 		count_reply(c, t);
 		c->answered++;
-		sum.served++;
+		load_sum.served++;
 		fresh++;
 		off += n;
 	}
@@ -310,7 +311,7 @@ turn(int timeout_ms)
 static void
 open_idle(struct conn *c)
 {
-	uint64_t until = now() + 60 * SECOND;
+	uint64_t until = load_now() + 60 * LOAD_SECOND;
 	unsigned i;
 
 	for (i = 0; i < opt.idle; i++) {
@@ -319,7 +320,8 @@ open_idle(struct conn *c)
 		ask(&c[i], 1, 0);
 		turn(0);
 	}
-	while (idle_answered < opt.idle && !sum.errors && now() < until)
+	while (
+	    idle_answered < opt.idle && !load_sum.errors && load_now() < until)
 		turn(100);
 	if (idle_answered < opt.idle)
 		errx(1, "%u of %u idle connections answered", idle_answered,
@@ -330,13 +332,13 @@ static void
 run_closed(struct conn *c)
 {
 	unsigned i;
-	uint64_t t = now();
+	uint64_t t = load_now();
 
 	for (i = 0; i < opt.conns; i++)
 		ask(&c[i], opt.depth, t);
 	last_reply_ns = t;
-	while ((t = now()) < end_ns && !told_to_end &&
-	    t - last_reply_ns < LOAD_SILENT_S * SECOND)
+	while ((t = load_now()) < end_ns && !load_told_to_end &&
+	    t - last_reply_ns < LOAD_SILENT_S * LOAD_SECOND)
 		turn(20);
 }
 
@@ -344,16 +346,17 @@ run_closed(struct conn *c)
 static void
 run_open(struct conn *c)
 {
-	uint64_t gap = (uint64_t)((double)SECOND / opt.rate), due = now();
+	uint64_t gap = (uint64_t)((double)LOAD_SECOND / opt.rate),
+		 due = load_now();
 	unsigned i = 0;
 
-	while (due < end_ns && !told_to_end) {
+	while (due < end_ns && !load_told_to_end) {
 		turn(0);
-		for (; due <= now() && due < end_ns; due += gap) {
+		for (; due <= load_now() && due < end_ns; due += gap) {
 			if (c[i].sent - c[i].answered < DEPTH_MAX)
 				ask(&c[i], 1, due);
 			else
-				sum.errors++;
+				load_sum.errors++;
 			i = (i + 1) % opt.conns;
 		}
 	}
@@ -363,7 +366,7 @@ run_open(struct conn *c)
 static void
 collect(struct conn *c)
 {
-	uint64_t until = now() + LOAD_SILENT_S * SECOND;
+	uint64_t until = load_now() + LOAD_SILENT_S * LOAD_SECOND;
 	unsigned i, missing;
 
 	do {
@@ -373,8 +376,8 @@ collect(struct conn *c)
 				missing += c[i].sent - c[i].answered;
 		if (missing)
 			turn(100);
-	} while (missing && now() < until);
-	sum.errors += missing;
+	} while (missing && load_now() < until);
+	load_sum.errors += missing;
 }
 
 static void
@@ -451,16 +454,16 @@ main(int argc, char **argv)
 		while (getchar() != EOF)
 			continue;
 	}
-	begin_ns = now() + (uint64_t)(opt.warm * (double)SECOND);
-	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)SECOND);
+	begin_ns = load_now() + (uint64_t)(opt.warm * (double)LOAD_SECOND);
+	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)LOAD_SECOND);
 	if (opt.rate > 0)
 		run_open(conns);
 	else
 		run_closed(conns);
-	if (told_to_end)
-		end_ns = now() > begin_ns ? now() : begin_ns + 1;
+	if (load_told_to_end)
+		end_ns = load_now() > begin_ns ? load_now() : begin_ns + 1;
 	collect(conns);
 	end_all(conns, opt.conns);
 	end_all(idle, opt.idle);
-	return load_report((double)(end_ns - begin_ns) / (double)SECOND);
+	return load_report((double)(end_ns - begin_ns) / (double)LOAD_SECOND);
 }

@@ -7,7 +7,7 @@
  * with.
  */
 
-#include "tests/bench_load.h"
+#include "tests/lib/bench_load.h"
 #include "tests/bench_rtu.h"
 
 #include "workers/proto/frame.h"
@@ -28,8 +28,8 @@ make_request(void)
 
 	request[0] = UNIT;
 	request[1] = 3;
-	put16(request + 2, 0);
-	put16(request + 4, opt.count);
+	load_put16(request + 2, 0);
+	load_put16(request + 4, opt.count);
 	crc = frame_crc16(request, 6);
 	request[6] = (uint8_t)crc;
 	request[7] = (uint8_t)(crc >> 8);
@@ -51,7 +51,7 @@ hear(void)
 		if ((n = read((int)opt.fd, reply + len, want - len)) <= 0)
 			err(1, "read");
 		if (len == 0)
-			first = now();
+			first = load_now();
 		len += (size_t)n;
 	}
 	if (reply[0] != UNIT || reply[1] != 3 || reply[2] != 2 * opt.count ||
@@ -83,16 +83,16 @@ main(int argc, char **argv)
 	signal(SIGTERM, load_end_early);
 	rtu_punctual();
 	make_request();
-	begin_ns = now() + (uint64_t)(opt.warm * (double)SECOND);
-	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)SECOND);
-	while ((asked = now()) < end_ns && !told_to_end &&
-	    sum.errors < ERRORS_MAX) {
+	begin_ns = load_now() + (uint64_t)(opt.warm * (double)LOAD_SECOND);
+	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)LOAD_SECOND);
+	while ((asked = load_now()) < end_ns && !load_told_to_end &&
+	    load_sum.errors < ERRORS_MAX) {
 		if (write((int)opt.fd, request, sizeof(request)) !=
 		    (ssize_t)sizeof(request))
 			err(1, "write");
 		if ((heard = hear()) == 0)
 			continue;
-		sum.served++;
+		load_sum.served++;
 		if (heard - asked < silence_ns)
 			load_wrong("a reply before the line was silent");
 		else if (asked >= begin_ns)
@@ -103,5 +103,5 @@ main(int argc, char **argv)
 				err(1, "read");
 		}
 	}
-	return load_report((double)(end_ns - begin_ns) / (double)SECOND);
+	return load_report((double)(end_ns - begin_ns) / (double)LOAD_SECOND);
 }

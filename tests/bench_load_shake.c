@@ -7,7 +7,7 @@
  * counts as served is a connection.
  */
 
-#include "tests/bench_load.h"
+#include "tests/lib/bench_load.h"
 #include "tests/bench_tls.h"
 
 #include <netinet/tcp.h>
@@ -77,7 +77,7 @@ open_client(struct client *c)
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 	int on = 1;
 
-	c->began = now();
+	c->began = load_now();
 	c->asked = false;
 	c->left = 0;
 	if ((c->fd = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
@@ -113,15 +113,15 @@ close_client(struct client *c, bool fine)
 static void
 next(struct client *c, bool fine)
 {
-	uint64_t t = last_ns = now();
+	uint64_t t = last_ns = load_now();
 
 	if (fine) {
-		sum.served++;
+		load_sum.served++;
 		if (c->began >= begin_ns && c->began < end_ns)
 			load_took(t - c->began);
 	}
 	close_client(c, fine);
-	if (t < end_ns && !told_to_end)
+	if (t < end_ns && !load_told_to_end)
 		open_client(c);
 }
 
@@ -200,16 +200,18 @@ main(int argc, char **argv)
 	if ((ep = epoll_create1(0)) < 0)
 		err(1, "epoll");
 	signal(SIGTERM, load_end_early);
-	last_ns = begin_ns = now() + (uint64_t)(opt.warm * (double)SECOND);
-	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)SECOND);
+	last_ns = begin_ns =
+	    load_now() + (uint64_t)(opt.warm * (double)LOAD_SECOND);
+	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)LOAD_SECOND);
 	for (i = 0; i < opt.conns; i++)
 		open_client(&client[i]);
-	while (some_open() && now() < last_ns + LOAD_SILENT_S * SECOND)
+	while (
+	    some_open() && load_now() < last_ns + LOAD_SILENT_S * LOAD_SECOND)
 		turn();
 	for (i = 0; i < opt.conns; i++)
 		if (client[i].fd >= 0) {
 			load_wrong("a connection without a reply");
 			close_client(&client[i], false);
 		}
-	return load_report((double)(end_ns - begin_ns) / (double)SECOND);
+	return load_report((double)(end_ns - begin_ns) / (double)LOAD_SECOND);
 }

@@ -8,7 +8,7 @@
  * the system drops datagrams when others send too many.
  */
 
-#include "tests/bench_load.h"
+#include "tests/lib/bench_load.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -47,9 +47,9 @@ static int ep;
 static void
 head(uint8_t *adu, unsigned tid, unsigned pdu_len)
 {
-	put16(adu, tid);
-	put16(adu + 2, 0);
-	put16(adu + 4, pdu_len + 1);
+	load_put16(adu, tid);
+	load_put16(adu + 2, 0);
+	load_put16(adu + 4, pdu_len + 1);
 	adu[6] = 1;
 }
 
@@ -69,8 +69,8 @@ fill(struct client *c, unsigned from, unsigned n)
 
 	head(adu, c->id << SLOT_BITS, 6 + 2 * n);
 	adu[7] = 16;
-	put16(adu + 8, first(c) + from);
-	put16(adu + 10, n);
+	load_put16(adu + 8, first(c) + from);
+	load_put16(adu + 10, n);
 	adu[12] = (uint8_t)(2 * n);
 	memcpy(adu + 13, c->expected + 9 + 2 * from, 2 * n);
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -97,7 +97,7 @@ open_client(struct client *c, unsigned id)
 	c->expected[7] = 3;
 	c->expected[8] = (uint8_t)(2 * n);
 	for (i = 0; i < n; i++)
-		put16(c->expected + 9 + 2 * i, (id + 1) * 1009 + i);
+		load_put16(c->expected + 9 + 2 * i, (id + 1) * 1009 + i);
 	fill(c, 0, n < 100 ? n : 100);
 	if (n > 100)
 		fill(c, 100, n - 100);
@@ -119,8 +119,8 @@ ask(struct client *c, unsigned n, uint64_t t)
 			c->sent++;
 		head(adu[i], c->id << SLOT_BITS | c->sent % SLOTS, 5);
 		adu[i][7] = 3;
-		put16(adu[i] + 8, first(c));
-		put16(adu[i] + 10, opt.count);
+		load_put16(adu[i] + 8, first(c));
+		load_put16(adu[i] + 10, opt.count);
 		c->due[c->sent++ % SLOTS] = t;
 		iov[i] = (struct iovec){ adu[i], 12 };
 		msg[i].msg_hdr.msg_iov = &iov[i];
@@ -146,16 +146,16 @@ check(struct client *c, const uint8_t *adu, size_t len)
 		load_wrong("a reply of the wrong length");
 		return 0;
 	}
-	tid = get16(adu);
+	tid = load_get16(adu);
 	slot = tid % SLOTS;
 	if (tid >> SLOT_BITS != c->id ||
 	    memcmp(adu + 2, c->expected + 2, len - 2) != 0) {
-		sum.foreign++;
+		load_sum.foreign++;
 		load_wrong("a reply to somebody else");
 		return 0;
 	}
 	due = c->due[slot];
-	if (due == 0 && sum.lost == 0) /* it may come late after all */
+	if (due == 0 && load_sum.lost == 0) /* it may come late after all */
 		load_wrong("a second reply");
 	c->due[slot] = 0;
 	return due;
@@ -180,11 +180,11 @@ readable(struct client *c)
 	    MSG_DONTWAIT, NULL);
 	if (n < 0 && errno != EAGAIN)
 		err(1, "recv");
-	t = now();
+	t = load_now();
 	for (i = 0; i < n; i++) {
 		if ((due = check(c, in[i], msg[i].msg_len)) == 0)
 			continue;
-		sum.served++;
+		load_sum.served++;
 		fresh++;
 		if (due >= begin_ns && due < end_ns)
 			load_took(t - due);
@@ -203,7 +203,7 @@ give_up(struct client *c, uint64_t t)
 	for (i = 0; i < SLOTS; i++)
 		if (c->due[i] != 0 && t > c->due[i] + LOST_MS * 1000000ull) {
 			c->due[i] = 0;
-			sum.lost++;
+			load_sum.lost++;
 			n++;
 		}
 	c->out -= n;
@@ -220,7 +220,7 @@ turn(void)
 
 	for (i = 0; i < n; i++)
 		readable(got[i].data.ptr);
-	if ((t = now()) - looked_ns < LOST_MS * 1000000ull / 4)
+	if ((t = load_now()) - looked_ns < LOST_MS * 1000000ull / 4)
 		return;
 	looked_ns = t;
 	for (i = 0; i < (int)opt.conns; i++)
@@ -265,16 +265,16 @@ main(int argc, char **argv)
 	signal(SIGTERM, load_end_early);
 	for (i = 0; i < opt.conns; i++)
 		open_client(&client[i], i);
-	begin_ns = now() + (uint64_t)(opt.warm * (double)SECOND);
-	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)SECOND);
+	begin_ns = load_now() + (uint64_t)(opt.warm * (double)LOAD_SECOND);
+	end_ns = begin_ns + (uint64_t)(opt.seconds * (double)LOAD_SECOND);
 	for (i = 0; i < opt.conns; i++)
 		for (n = opt.depth; n > 0; n -= n < BATCH ? n : BATCH)
-			ask(&client[i], n < BATCH ? n : BATCH, now());
-	while ((t = now()) < end_ns && !told_to_end)
+			ask(&client[i], n < BATCH ? n : BATCH, load_now());
+	while ((t = load_now()) < end_ns && !load_told_to_end)
 		turn();
-	if (told_to_end)
+	if (load_told_to_end)
 		end_ns = t > begin_ns ? t : begin_ns + 1;
 	while (outstanding())
 		turn();
-	return load_report((double)(end_ns - begin_ns) / (double)SECOND);
+	return load_report((double)(end_ns - begin_ns) / (double)LOAD_SECOND);
 }

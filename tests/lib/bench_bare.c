@@ -1,45 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_BENCH_BARE_H
-#define TESTS_BENCH_BARE_H
-
 /*
- * What the bare servers have in common: FC 3 and FC 16 on registers in a plain
- * array, and requests under an MBAP header. They keep no counters and nobody
- * else can see their registers.
+ * What every bare server does for a request and for a client: a bar that lost
+ * time here would be too low, so whatever runs for each request is one file.
+ * Runs in the bare server; keeps nothing but its registers.
  */
+#include "tests/lib/bench_bare.h"
 
-#include <arpa/inet.h>
-#include <err.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/types.h>
 
 enum {
-	BARE_HEAD = 7, /* MBAP: transaction, protocol, length, unit */
-	BARE_ADU_MAX = 260,
-	BARE_PDU_MAX = 253,
-	BARE_EX_FUNCTION = 1,
-	BARE_EX_ADDRESS = 2,
-	BARE_EX_VALUE = 3,
-	BARE_TURN = 256, /* sockets at once */
+	EX_FUNCTION = 1,
+	EX_ADDRESS = 2,
+	EX_VALUE = 3,
+	TURN = 256, /* sockets at once */
 };
 
-static uint16_t bare_regs[65536];
+static uint16_t regs[65536];
 
-static inline unsigned
-bare_get16(const uint8_t *p)
+static unsigned
+get16(const uint8_t *p)
 {
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-static inline void
-bare_put16(uint8_t *p, unsigned v)
+static void
+put16(uint8_t *p, unsigned v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
@@ -47,8 +33,8 @@ bare_put16(uint8_t *p, unsigned v)
 
 /* Between host order and the wire's, four registers at a time: a bar that
  * lost time here would be too low. */
-static inline void
-bare_copy(void *dst, const void *src, unsigned count)
+static void
+copy(void *dst, const void *src, unsigned count)
 {
 	const uint64_t low = 0x00ff00ff00ff00ffULL;
 	uint8_t *d = dst;
@@ -68,76 +54,73 @@ bare_copy(void *dst, const void *src, unsigned count)
 	}
 }
 
-static inline unsigned
-bare_exception(uint8_t *rsp, unsigned fc, unsigned code)
+static unsigned
+exception(uint8_t *rsp, unsigned fc, unsigned code)
 {
 	rsp[0] = (uint8_t)(fc | 0x80);
 	rsp[1] = (uint8_t)code;
 	return 2;
 }
 
-static inline unsigned
-bare_read(const uint8_t *req, unsigned len, uint8_t *rsp)
+static unsigned
+read_regs(const uint8_t *req, unsigned len, uint8_t *rsp)
 {
 	unsigned addr, count;
 
-	if (len != 5 || (count = bare_get16(req + 3)) < 1 || count > 125)
-		return bare_exception(rsp, 3, BARE_EX_VALUE);
-	if ((addr = bare_get16(req + 1)) + count > 65536)
-		return bare_exception(rsp, 3, BARE_EX_ADDRESS);
+	if (len != 5 || (count = get16(req + 3)) < 1 || count > 125)
+		return exception(rsp, 3, EX_VALUE);
+	if ((addr = get16(req + 1)) + count > 65536)
+		return exception(rsp, 3, EX_ADDRESS);
 	rsp[0] = 3;
 	rsp[1] = (uint8_t)(2 * count);
-	bare_copy(rsp + 2, bare_regs + addr, count);
+	copy(rsp + 2, regs + addr, count);
 	return 2 + 2 * count;
 }
 
-static inline unsigned
-bare_write(const uint8_t *req, unsigned len, uint8_t *rsp)
+static unsigned
+write_regs(const uint8_t *req, unsigned len, uint8_t *rsp)
 {
 	unsigned addr, count;
 
-	if (len < 6 || (count = bare_get16(req + 3)) < 1 || count > 123 ||
+	if (len < 6 || (count = get16(req + 3)) < 1 || count > 123 ||
 	    req[5] != 2 * count || len != 6 + 2 * count)
-		return bare_exception(rsp, 16, BARE_EX_VALUE);
-	if ((addr = bare_get16(req + 1)) + count > 65536)
-		return bare_exception(rsp, 16, BARE_EX_ADDRESS);
-	bare_copy(bare_regs + addr, req + 6, count);
+		return exception(rsp, 16, EX_VALUE);
+	if ((addr = get16(req + 1)) + count > 65536)
+		return exception(rsp, 16, EX_ADDRESS);
+	copy(regs + addr, req + 6, count);
 	memcpy(rsp, req, 5);
 	return 5;
 }
 
-static inline unsigned
+unsigned
 bare_serve(const uint8_t *req, unsigned len, uint8_t *rsp)
 {
 	switch (req[0]) {
 	case 3:
-		return bare_read(req, len, rsp);
+		return read_regs(req, len, rsp);
 	case 16:
-		return bare_write(req, len, rsp);
+		return write_regs(req, len, rsp);
 	default:
-		return bare_exception(rsp, req[0], BARE_EX_FUNCTION);
+		return exception(rsp, req[0], EX_FUNCTION);
 	}
 }
 
-/* Serves every whole request of in[0..len). How many bytes those were, or -1
- * for bytes that are no Modbus. out has room for the replies. */
-static inline ssize_t
+ssize_t
 bare_stream(const uint8_t *in, size_t len, uint8_t *out, size_t *outlen)
 {
 	size_t off = 0, o = 0;
 	unsigned n, m;
 
 	while (len - off > BARE_HEAD) {
-		n = bare_get16(in + off + 4);
-		if (bare_get16(in + off + 2) != 0 || n < 2 ||
-		    n > BARE_PDU_MAX + 1)
+		n = get16(in + off + 4);
+		if (get16(in + off + 2) != 0 || n < 2 || n > BARE_PDU_MAX + 1)
 			return -1;
 		if (len - off < n + 6u)
 			break;
 		m = bare_serve(
 		    in + off + BARE_HEAD, n - 1, out + o + BARE_HEAD);
 		memcpy(out + o, in + off, 4);
-		bare_put16(out + o + 4, m + 1);
+		put16(out + o + 4, m + 1);
 		out[o + 6] = in[off + 6];
 		o += BARE_HEAD + m;
 		off += n + 6;
@@ -146,9 +129,7 @@ bare_stream(const uint8_t *in, size_t len, uint8_t *out, size_t *outlen)
 	return (ssize_t)off;
 }
 
-/* A socket on a port of 127.0.0.1, which it prints. type: SOCK_STREAM, which
- * then listens, or SOCK_DGRAM. */
-static inline int
+int
 bare_socket(int type, const char *port)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -168,8 +149,7 @@ bare_socket(int type, const char *port)
 	return fd;
 }
 
-/* The next client of a socket that listens, or -1. */
-static inline int
+int
 bare_accept(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
@@ -179,9 +159,7 @@ bare_accept(int listener)
 	return fd;
 }
 
-/* Has what is to be read from a socket told with what; NULL for the one that
- * listens. */
-static inline void
+void
 bare_watch(int ep, int fd, void *what)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = what };
@@ -190,19 +168,18 @@ bare_watch(int ep, int fd, void *what)
 		err(1, "epoll_ctl");
 }
 
-/* Serves whoever comes to a port, for ever. */
-static inline void
+void
 bare_turns(const char *port, void (*accepted)(int ep, int listener),
     void (*readable)(void *what))
 {
-	struct epoll_event got[BARE_TURN];
+	struct epoll_event got[TURN];
 	int ep = epoll_create1(0), fd = bare_socket(SOCK_STREAM, port), i, n;
 
 	if (ep < 0)
 		err(1, "epoll");
 	bare_watch(ep, fd, NULL);
 	for (;;) {
-		n = epoll_wait(ep, got, BARE_TURN, -1);
+		n = epoll_wait(ep, got, TURN, -1);
 		for (i = 0; i < n; i++)
 			if (got[i].data.ptr)
 				readable(got[i].data.ptr);
@@ -210,5 +187,3 @@ bare_turns(const char *port, void (*accepted)(int ep, int listener),
 				accepted(ep, fd);
 	}
 }
-
-#endif
