@@ -14,7 +14,7 @@
 
 enum {
 	DRAIN_IN = 16 * BATCH_IN, /* of one connection, as the worker drains */
-	DISCARD_BYTES = 1 << 20, /* of input behind what is hopeless */
+	DISCARD_BYTES = 1 << 20, /* of input that nobody is going to read */
 	OPENS_A_TURN = 1, /* steps of beginnings, which may be long */
 	READS_A_TURN = 8, /* of a connection, while others wait */
 	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
@@ -53,6 +53,8 @@ drop(void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
 		st->conns.unready--;
 	if (st->ops->close != NULL)
 		st->ops->close(c);
+	/* unread, it would have the kernel take our last words back */
+	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
 	conns_close(&st->conns, c, why, counter);
 	if (st->worker->draining && st->conns.open == 0)
 		worker_done(st->worker);
@@ -195,12 +197,10 @@ finish(struct stream *st, struct conn *c, struct shm_batch *b)
 	}
 }
 
-/* Hopeless bytes: what was asked for before them has been answered. Input
- * that is left unread would take those answers along as the socket closes. */
+/* Hopeless bytes: what was asked for before them has been answered. */
 static void
 reject(struct stream *st, struct conn *c)
 {
-	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
 	drop(st, c, c->hopeless, &stats(st)->conns_bad);
 }
 

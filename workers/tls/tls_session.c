@@ -22,7 +22,6 @@ enum {
 	PIECES = 64, /* of a message in one step: others wait */
 	EXT_MAX_FRAGMENT_LENGTH = 1, /* as IANA has numbered them */
 	EXT_SUPPORTED_VERSIONS = 43,
-	DISCARD_BYTES = 1 << 20, /* of input behind what was refused */
 };
 
 static struct tls *
@@ -382,8 +381,6 @@ tls_close(struct conn *c)
 		return;
 	if (ts->up && !ts->broken)
 		gnutls_bye(ts->tls, GNUTLS_SHUT_WR);
-	/* what is left unread would have the kernel take our last words back */
-	recv(c->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
 	gnutls_deinit(ts->tls);
 	tls_ahead_drop(&ts->owner->ahead, c->rec.index);
 	tls_creds_unref(ts->creds);
