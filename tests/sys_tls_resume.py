@@ -380,6 +380,32 @@ def test_old_lists_stay_in_force():
             assert "CERTIFICATE_REVOKED" in let_in(d, own, bad)
 
 
+def test_ends_are_told_before_they_come():
+    """the log warns of a certificate of the server's own that has expired or
+    soon does, at the start and at a reload, and of no other"""
+    with Own() as own:
+        def issue(name, days):
+            end_s = days * 86400 - 600
+            cert = own.ca.issue(name, server=True, start_s=-40 * 86400,
+                                end_s=end_s)
+            return cert, time.strftime("%Y-%m-%d",
+                                       time.gmtime(time.time() + end_s))
+
+        soon, soon_day = issue("soon", 30)
+        late, _ = issue("late", 31)
+        over, over_day = issue("over", 0)
+        path, key = own.file("own.pem", soon.path), own.file("key", soon.key)
+        with daemon(cert=[path, late.path], key=[key, late.key],
+                    ca=own.ca.path) as d:
+            d.wait_stderr(f"{path}: the certificate expires on {soon_day}\n")
+            own.file("key", over.key)
+            own.file("own.pem", over.path)
+            again(d)
+            d.wait_stderr(f"{path}: the certificate expired on {over_day}; "
+                          "clients refuse it\n")
+            assert late.path not in d.stderr_text()
+
+
 def test_wrong_files_change_nothing():
     "files that are wrong at a reload leave the former ones in force"
     with Own() as own:

@@ -17,7 +17,11 @@
 
 #include "shm/plain.h"
 
-enum { FILE_MAX = 1 << 28 }; /* that of a list of millions of revocations */
+enum {
+	FILE_MAX = 1 << 28, /* that of a list of millions of revocations */
+	DAY_S = 24 * 60 * 60,
+	WARN_DAYS = 30, /* before a certificate ends */
+};
 
 struct load {
 	const struct proc *proc;
@@ -152,6 +156,27 @@ free_list(gnutls_x509_crt_t *list, unsigned n)
 	gnutls_free(list);
 }
 
+/* Clients refuse one that is out of date, and whoever can make another one is
+ * to hear of it before they do. */
+static void
+warn_of_end(const char *path, gnutls_x509_crt_t crt)
+{
+	time_t end = gnutls_x509_crt_get_expiration_time(crt), now = time(NULL);
+	char day[sizeof("2026-12-31")];
+	struct tm tm;
+
+	if (end == (time_t)-1 || end - now >= WARN_DAYS * DAY_S ||
+	    gmtime_r(&end, &tm) == NULL ||
+	    strftime(day, sizeof(day), "%Y-%m-%d", &tm) == 0)
+		return;
+	if (end < now)
+		log_warnx("%s: the certificate expired on %s; clients refuse "
+			  "it",
+		    path, day);
+	else
+		log_warnx("%s: the certificate expires on %s", path, day);
+}
+
 /* A chain as it stands in its file, all of which is sent. */
 static int
 load_pair(struct load *l, size_t i)
@@ -171,6 +196,8 @@ load_pair(struct load *l, size_t i)
 	if (rc < 0)
 		return fail(
 		    l, "%s: no certificate: %s", path, gnutls_strerror(rc));
+	for (unsigned c = 0; c < n; c++)
+		warn_of_end(path, list[c]);
 	key = l->keys->at[i] != NULL ? l->keys->at[i] : l->old->at[i];
 	rc = gnutls_certificate_set_x509_key(l->creds->cred, list, (int)n, key);
 	free_list(list, n);
