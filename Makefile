@@ -95,7 +95,7 @@ $(O)/parts/certs.so: $(call obj,$(SRC_CERTS) workers/proto/role.c)
 	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
 
 # a plugin is somebody else's: it sees holdfast.h and nothing more
-$(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h | bootstrap-build
+$(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervisor/holdfast/*.h) | bootstrap-build
 	@mkdir -p $(@D)
 	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
@@ -169,7 +169,7 @@ deps: bootstrap-tests
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts \
-	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins $(DESTDIR)$(PREFIX)/include/holdfast \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
@@ -178,6 +178,7 @@ install: all
 	install -m 644 $(O)/parts/*.so $(DESTDIR)$(PREFIX)/lib/holdfast/parts
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/holdfast/plugins
 	install -m 644 supervisor/holdfast.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
 	install -m 644 $(wildcard conf/*.json workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples

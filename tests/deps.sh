@@ -18,11 +18,13 @@ check() { # folder pattern, allowed include pattern (extended regex)
 out=$(
 	check 'workers/proto/*.[ch]' 'workers/proto/'
 	check 'shm/*.[ch]' 'shm/'
-	check 'supervisor/*.[ch]' 'supervisor/|shm/'
+	check ':(glob)supervisor/*.[ch]' 'supervisor/|shm/|holdfast/'
 	for f in $(git ls-files -co --exclude-standard 'workers/*.[ch]'); do
 		case $f in workers/proto/* | workers/plugins/*) continue ;; esac
 		check "$f" 'workers/|shm/|supervisor/(conf|proc|near|holdfast)\.h'
 	done
+	# what programs include; it is installed as it lies here
+	check 'supervisor/holdfast/*' '[a-z]*\.h$'
 	# a plugin is somebody else's program
 	check 'workers/plugins/*.[ch]' 'holdfast\.h'
 	check 'tests/plugins/*.[ch]' 'holdfast\.h'

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOLDFAST_SERVER_H
+#define HOLDFAST_SERVER_H
+
+/*
+ * Servers of a store: part of holdfast.h.
+ *
+ * A server is a process of its own that starts, watches and restarts the
+ * workers, which are processes, too. What happens to them does not happen to
+ * the program; when the program ends, however it ends, they end. Nothing here
+ * exits, prints, or touches a signal of the program: it gets no SIGCHLD for
+ * them and finds none of them in wait().
+ *
+ * Hooks run in the worker, which is a copy of the program as it was when the
+ * server was started; what a hook changes in memory, the program does not see
+ * (registers are for that). A program with more than one thread cannot be
+ * copied: it calls hf_init() before it makes the first thread, and its workers
+ * are copies of what it was then.
+ */
+
+#include "hooks.h"
+#include "store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hf_server;
+
+enum hf_server_type { HF_TCP, HF_TLS, HF_UDP, HF_SERIAL, HF_PLUGIN };
+
+enum hf_parity { HF_NONE = 'N', HF_EVEN = 'E', HF_ODD = 'O' };
+
+/* A unit address of a server, and what answers there. */
+struct hf_unit {
+	int unit; /* 0..255, HF_EVERY_UNIT: every other */
+	struct hf_device *device;
+};
+
+/* What FC 43/14 and 17 tell of every device of a server; NULL: the device's
+ * own. */
+struct hf_identity {
+	const char *VendorName, *ProductCode, *MajorMinorRevision, *VendorUrl,
+	    *ProductName, *ModelName, *UserApplicationName;
+};
+
+/*
+ * Zero is the default everywhere but in size. Names are those of the
+ * reference's server classes; what a key of the configuration (in parentheses)
+ * says more about is in holdfast.json(5).
+ */
+struct hf_server_opts {
+	size_t size; /* sizeof(struct hf_server_opts) */
+	enum hf_server_type type; /* hf_start_..._server() set it */
+	const char *name; /* for logs and lists; "tcp1", "tcp2" ... */
+	const char *framer; /* "socket" "tls" "rtu" "ascii", or a hook's */
+	const struct hf_identity *identity;
+	const struct hf_unit *units; /* NULL: as the devices were added */
+	size_t nunits;
+	int ignore_missing_slaves; /* unknown units get no answer, not 0B */
+	int broadcast_enable; /* unit 0 writes everywhere, unanswered */
+	const struct hf_hooks *hooks;
+	/* tcp, tls, udp: "127.0.0.1:502"; ":PORT" is every address, port 0 a
+	 * free one. NULL: ":502", tls ":802". plugin: what it wants. */
+	const char *address;
+	/* tls */
+	const char *certfile, *keyfile, *password;
+	const char *cafile, *crlfile; /* (ca, crl) */
+	const char *client_cert; /* "require" "request" "none"; NULL: "require"
+				  * with a cafile, else "none" */
+	const char *roles; /* a file */
+	/* serial */
+	const char *port; /* "/dev/ttyUSB0", "socket://127.0.0.1:5020" */
+	unsigned baudrate; /* 19200 */
+	unsigned bytesize, stopbits; /* 8, 1 */
+	enum hf_parity parity; /* HF_NONE */
+	int handle_local_echo; /* (local_echo) */
+	const char *transport; /* plugin: which, of those that hooks bring */
+	/* Any other keys of a transport: "{ \"max_connections\": 10 }" */
+	const char *more;
+	/* hf_start_..._server() and hf_server_serve_forever() end when this can
+	 * be read: the end of a pipe that a signal handler writes to. 0: none */
+	int stop_fd;
+};
+
+/*
+ * Gets a server ready: looks at opts, opens the store, starts nothing. NULL
+ * with errno, and hf_error() has the words: EINVAL opts are wrong.
+ */
+struct hf_server *hf_server_new(
+    struct hf_store *, const struct hf_server_opts *);
+
+/*
+ * Starts it and waits until it listens: 0, or -1 with errno and words:
+ * EADDRINUSE, EACCES, EINVAL (a certificate, a port, a hook that is wrong),
+ * EDEADLK (the program has threads: call hf_init() first), EALREADY. Without
+ * background it returns once the server was stopped: 0, or -1 if it died.
+ */
+int hf_server_serve_forever(struct hf_server *, int background);
+
+/* Blocking: new, serve_forever, free. */
+int hf_start_tcp_server(struct hf_store *, const struct hf_server_opts *);
+int hf_start_tls_server(struct hf_store *, const struct hf_server_opts *);
+int hf_start_udp_server(struct hf_store *, const struct hf_server_opts *);
+int hf_start_serial_server(struct hf_store *, const struct hf_server_opts *);
+
+/* Return once it listens; NULL as above. */
+struct hf_server *hf_start_async_tcp_server(
+    struct hf_store *, const struct hf_server_opts *);
+struct hf_server *hf_start_async_tls_server(
+    struct hf_store *, const struct hf_server_opts *);
+struct hf_server *hf_start_async_udp_server(
+    struct hf_store *, const struct hf_server_opts *);
+struct hf_server *hf_start_async_serial_server(
+    struct hf_store *, const struct hf_server_opts *);
+
+/* Lets requests in hand be answered, closes, and waits until it has: 0, or -1
+ * with errno: ESRCH it does not run. From any thread; serve_forever() returns.
+ * NULL: the server that was started last. shutdown is another name for it. */
+int hf_server_stop(struct hf_server *);
+int hf_server_shutdown(struct hf_server *);
+
+/* The same without waiting. May be called in a signal handler. */
+int hf_server_async_stop(struct hf_server *);
+
+/* For the program's own event loop: a descriptor that can be read when
+ * something has happened to the server; then dispatch: 1 it runs, 0 it was
+ * stopped, -1 it died (hf_error()). The descriptor stays the server's. */
+int hf_server_fd(const struct hf_server *);
+int hf_server_dispatch(struct hf_server *);
+
+struct hf_server_status {
+	int active; /* is_active(): it has been started, and not stopped */
+	int up; /* a worker serves now */
+	int pid; /* of the first worker, 0 without */
+	unsigned restarts; /* workers that died and were replaced */
+	unsigned connections;
+	char address[64]; /* where it listens, with the port it really has */
+	char state[16]; /* "starting" "up" "draining" "backoff" ... */
+};
+int hf_server_status(struct hf_server *, struct hf_server_status *);
+
+/* Stops it if it runs, and gives it back. NULL is fine. */
+void hf_server_free(struct hf_server *);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
