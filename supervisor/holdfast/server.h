@@ -78,8 +78,8 @@ struct hf_server_opts {
 	const char *transport; /* plugin: which, of those that hooks bring */
 	/* Any other keys of a transport: "{ \"max_connections\": 10 }" */
 	const char *more;
-	/* hf_start_..._server() and hf_server_serve_forever() end when this can
-	 * be read: the end of a pipe that a signal handler writes to. 0: none */
+	/* what blocks until the server has ended also ends it when this can be
+	 * read: the end of a pipe that a signal handler writes to. 0: none */
 	int stop_fd;
 };
 
