@@ -11,6 +11,7 @@
 #include "control/jtext.h"
 #include "control/state.h"
 #include "control/values.h"
+#include "shm/table.h"
 
 enum { UNITS_TEXT = 1200 }; /* 256 numbers of three digits and commas */
 
@@ -70,8 +71,7 @@ device_tables(const struct store *store)
 			count /= VALUES_FIFO_UNITS;
 		if (count > 0)
 			json_object_set_new(tables,
-			    conf_table_name((enum store_table)t),
-			    jtext_uint(count));
+			    table_name((enum store_table)t), jtext_uint(count));
 	}
 	return tables;
 }
@@ -103,7 +103,7 @@ describe_range(const struct conf_range *r)
 	    r->table == STORE_FIFO ? VALUES_FIFO_UNITS - 1 : (int)r->count;
 
 	return json_pack("{s:s, s:o*, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}",
-	    "table", conf_table_name(r->table), "file",
+	    "table", table_name(r->table), "file",
 	    values_file(r->table, r->addr), "addr",
 	    (int)values_addr(r->table, r->addr), "count", count, "access",
 	    r->read_only ? "ro" : "rw", "type", typed_type_name(r->type),
@@ -111,21 +111,11 @@ describe_range(const struct conf_range *r)
 	    "unit", text_or_null(r->unit), "scale", jtext_float64(r->scale));
 }
 
-/* As values_find_table(), and the tables that only Modbus reads. */
-static int
-find_any_table(const char *name)
-{
-	for (int t = STORE_FILE; t <= STORE_FIFO; t++)
-		if (strcmp(conf_table_name((enum store_table)t), name) == 0)
-			return t;
-	return values_find_table(name);
-}
-
 void
 cmd_registers_describe(struct cmd_call *call)
 {
 	const char *name = cmd_string(call, "table");
-	int table = name != NULL ? find_any_table(name) : -1;
+	int table = name != NULL ? table_find(name) : -1;
 	const struct conf_device *dev;
 	unsigned device = 0;
 

@@ -18,6 +18,7 @@
 #include "shm/log.h"
 #include "shm/notice.h"
 #include "shm/state.h"
+#include "shm/table.h"
 
 enum {
 	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
@@ -72,7 +73,7 @@ name_topics(struct events *ev)
 			snprintf(ev->topics[n++].name,
 			    sizeof(ev->topics[0].name), "registers.%s.%s",
 			    conf->devices[d].name,
-			    conf_table_name((enum store_table)t));
+			    table_name((enum store_table)t));
 	}
 	ev->first_transport = n;
 	for (size_t i = 0; i < conf->ntransports; i++)

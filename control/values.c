@@ -10,34 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shm/table.h"
 #include "shm/typed.h"
 
 enum { ADDRESSES = 65536, EXTENTS_SHOWN = 4 };
-
-static const struct {
-	const char *name;
-	enum store_table table;
-} tables[] = {
-	{ "coils", STORE_CO },
-	{ "discrete_inputs", STORE_DI },
-	{ "holding_registers", STORE_HR },
-	{ "input_registers", STORE_IR },
-	{ "co", STORE_CO },
-	{ "di", STORE_DI },
-	{ "hr", STORE_HR },
-	{ "ir", STORE_IR },
-};
-
-enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
-
-int
-values_find_table(const char *name)
-{
-	for (size_t i = 0; i < NTABLES; i++)
-		if (strcmp(tables[i].name, name) == 0)
-			return (int)tables[i].table;
-	return -1;
-}
 
 uint32_t
 values_addr(enum store_table table, uint32_t addr)
@@ -62,22 +38,23 @@ values_are_bits(enum store_table table)
 /* ---- which ---- */
 
 static bool
-fail_word(struct cmd_call *call, const char *what, const char *typed,
-    const char *(*name)(int), int n)
+fail_among(struct cmd_call *call, const char *what, const char *typed,
+    const char *const *names, size_t n)
 {
-	const char *names[NTABLES + TYPED_TYPES];
-
-	for (int i = 0; i < n; i++)
-		names[i] = name(i);
 	cmd_fail(call, CMD_PARAMS, "bad_value", "unknown %s \"%.40s\"%s", what,
-	    typed, cmd_near(typed, names, (size_t)n));
+	    typed, cmd_near(typed, names, n));
 	return false;
 }
 
-static const char *
-table_name(int i)
+static bool
+fail_word(struct cmd_call *call, const char *what, const char *typed,
+    const char *(*name)(int), int n)
 {
-	return tables[i].name;
+	const char *names[TYPED_TYPES + 1];
+
+	for (int i = 0; i < n; i++)
+		names[i] = name(i);
+	return fail_among(call, what, typed, names, (size_t)n);
 }
 
 static const char *
@@ -125,6 +102,27 @@ resolve_type(struct cmd_call *call, const char *type, struct values *v)
 	return true;
 }
 
+/* The table of a name, if its values are to be had. */
+static bool
+resolve_table(struct cmd_call *call, const char *name, enum store_table *table)
+{
+	const char *words[TABLE_WORDS];
+	int found = table_find(name);
+
+	if (found == -1)
+		return fail_among(call, "table", name, words,
+		    table_words(words, TABLE_PLAIN));
+	if (found >= TABLE_PLAIN) {
+		cmd_fail(call, CMD_PARAMS, "bad_value",
+		    "%s are not had here: Modbus reads them with function "
+		    "code %d",
+		    name, found == STORE_FILE ? 20 : 24);
+		return false;
+	}
+	*table = (enum store_table)found;
+	return true;
+}
+
 bool
 values_resolve(struct cmd_call *call, const json_t *object, struct store *store,
     unsigned device, struct values *v)
@@ -134,19 +132,8 @@ values_resolve(struct cmd_call *call, const json_t *object, struct store *store,
 
 	*v = (struct values){ .store = store, .device = device };
 	table = json_string_value(json_object_get(object, "table"));
-	found = values_find_table(table);
-	for (int i = STORE_FILE; i <= STORE_FIFO; i++) {
-		if (strcmp(conf_table_name((enum store_table)i), table) != 0)
-			continue;
-		cmd_fail(call, CMD_PARAMS, "bad_value",
-		    "%s are not had here: Modbus reads them with function "
-		    "code %d",
-		    table, i == STORE_FILE ? 20 : 24);
+	if (!resolve_table(call, table, &v->table))
 		return false;
-	}
-	if (found == -1)
-		return fail_word(call, "table", table, table_name, NTABLES);
-	v->table = (enum store_table)found;
 	v->addr = (uint32_t)json_integer_value(json_object_get(object, "addr"));
 	if (!resolve_type(
 		call, json_string_value(json_object_get(object, "type")), v))
@@ -254,7 +241,7 @@ fail_address(struct cmd_call *call, const struct values *v)
 	cmd_fail(call, CMD_MODBUS, "illegal_data_address",
 	    "%s/%s:%u+%u is not wholly inside the table, which has %s",
 	    call->control->proc->conf->devices[v->device].name,
-	    conf_table_name(v->table), v->addr, v->units, has);
+	    table_name(v->table), v->addr, v->units, has);
 }
 
 void

@@ -21,9 +21,6 @@ struct values {
 	uint32_t units; /* registers or bits of the store */
 };
 
-/* A table's names, long and short; -1 if unknown. */
-int values_find_table(const char *name);
-
 /*
  * Where a unit of the store is for those outside: the record of a file, the
  * pointer of a FIFO queue; and the file it is in, NULL in other tables.

@@ -474,18 +474,3 @@ conf_where(const struct conf_transport *t)
 		return t->listen;
 	return t->serial.port != NULL ? t->serial.port : "-";
 }
-
-const char *
-conf_table_name(enum store_table table)
-{
-	static const char *const names[] = {
-		[STORE_CO] = "coils",
-		[STORE_DI] = "discrete_inputs",
-		[STORE_HR] = "holding_registers",
-		[STORE_IR] = "input_registers",
-		[STORE_FILE] = "files",
-		[STORE_FIFO] = "fifos",
-	};
-
-	return names[table];
-}

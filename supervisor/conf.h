@@ -106,7 +106,4 @@ void conf_keys(FILE *out);
  * alone knows. */
 const char *conf_where(const struct conf_transport *);
 
-/* Words for the enumeration. */
-const char *conf_table_name(enum store_table); /* "holding_registers" */
-
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "shm/seg.h"
+#include "shm/table.h"
 #include "supervisor/conf_range.h"
 #include "supervisor/mem.h"
 
@@ -53,7 +54,7 @@ conf_table_read(struct conf_ctx *ctx, const struct jsonc_node *list,
 	struct conf_range r;
 	enum store_table table = STORE_CO;
 
-	while (strcmp(conf_table_name(table), key->name) != 0)
+	while (strcmp(table_name(table), key->name) != 0)
 		table++;
 	if (!conf_want(ctx, list, JSONC_ARRAY, "a list of ranges"))
 		return;
@@ -215,7 +216,7 @@ tell_overlap(
 	else
 		conf_fault(ctx, later->at,
 		    "%s %u to %u overlap the range at %s",
-		    conf_table_name(a->r->table), from, to, other);
+		    table_name(a->r->table), from, to, other);
 }
 
 /* Each range against the one of those before it that reaches furthest. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/table.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_dump.h"
 #include "supervisor/conf_net.h"
@@ -149,7 +150,7 @@ conf_table_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 	for (size_t i = 0; i < d->nranges; i++) {
 		const struct conf_range *r = &d->ranges[i];
 
-		if (strcmp(conf_table_name(r->table), key->name) != 0)
+		if (strcmp(table_name(r->table), key->name) != 0)
 			continue;
 		conf_out_open(o, NULL, '{');
 		conf_out_section(o, &conf_range,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/table.h"
 #include "supervisor/mem.h"
 
 enum {
@@ -111,7 +112,7 @@ type_fits(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (!conf_table_bits(r->table) || r->type == TYPED_BITS)
 		return true;
 	conf_fault(ctx, type, "type %s does not go with %s, which hold bits",
-	    typed_type_name(r->type), conf_table_name(r->table));
+	    typed_type_name(r->type), table_name(r->table));
 	return false;
 }
 
@@ -149,7 +150,7 @@ conf_range_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	bool bits = conf_table_bits(table);
 	char what[64];
 
-	snprintf(what, sizeof(what), "a range of %s", conf_table_name(table));
+	snprintf(what, sizeof(what), "a range of %s", table_name(table));
 	in.r.table = table;
 	in.r.read_only = table == STORE_DI || table == STORE_IR;
 	in.r.type = bits ? TYPED_BITS : TYPED_UINT16;

@@ -11,29 +11,12 @@
 #include <string.h>
 
 #include "shm/plain.h"
+#include "shm/table.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_tree.h"
 #include "supervisor/mem.h"
 
 enum { EVERY_TABLE = (1u << SHM_TABLES) - 1, FC_MAX = 127, PATH_TEXT = 4096 };
-
-static const struct {
-	const char *name;
-	enum store_table table;
-} tables[] = {
-	{ "coils", STORE_CO },
-	{ "discrete_inputs", STORE_DI },
-	{ "holding_registers", STORE_HR },
-	{ "input_registers", STORE_IR },
-	{ "files", STORE_FILE },
-	{ "fifos", STORE_FIFO },
-	{ "co", STORE_CO },
-	{ "di", STORE_DI },
-	{ "hr", STORE_HR },
-	{ "ir", STORE_IR },
-};
-
-enum { TABLE_NAMES = sizeof(tables) / sizeof(tables[0]) };
 
 /* ---- one rule ---- */
 
@@ -91,19 +74,18 @@ static void
 add_table(
     struct conf_ctx *ctx, const struct jsonc_node *node, struct conf_rule *r)
 {
-	const char *names[TABLE_NAMES];
+	const char *words[TABLE_WORDS];
 	char hint[CONF_HINT];
+	int table;
 
 	if (!conf_want(ctx, node, JSONC_STRING, "the name of a table"))
 		return;
-	for (size_t i = 0; i < TABLE_NAMES; i++) {
-		if (strcmp(tables[i].name, node->text) == 0) {
-			r->tables |= 1u << tables[i].table;
-			return;
-		}
-		names[i] = tables[i].name;
+	table = table_find(node->text);
+	if (table != -1) {
+		r->tables |= 1u << table;
+		return;
 	}
-	conf_hint(hint, node->text, names, TABLE_NAMES);
+	conf_hint(hint, node->text, words, table_words(words, SHM_TABLES));
 	conf_fault(
 	    ctx, node, "no table is called \"%.60s\"%s", node->text, hint);
 }

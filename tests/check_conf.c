@@ -9,6 +9,7 @@
 #include <math.h>
 #include <netinet/in.h>
 
+#include "shm/table.h"
 #include "supervisor/conf_key.h"
 #include "tests/conf_case.h"
 #include "tests/suite.h"
@@ -213,7 +214,7 @@ START_TEST(a_range_starts_with_what_was_written)
 	c = case_right(text);
 	ck_assert_uint_eq(c->devices[0].nranges, 1);
 	r = &c->devices[0].ranges[0];
-	ck_assert_str_eq(conf_table_name(r->table), ranges[_i].table);
+	ck_assert_str_eq(table_name(r->table), ranges[_i].table);
 	ck_assert_uint_eq(r->addr, ranges[_i].addr);
 	ck_assert_uint_eq(r->count, ranges[_i].count);
 	ck_assert(r->read_only == ranges[_i].read_only);

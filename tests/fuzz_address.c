@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/cli/address.h"
+#include "shm/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -29,8 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (a.addr > 65535 || a.count < 1 ||
-	    address_table_short(a.table)[0] == '\0' || address_step(&a) > 4)
+	if (a.addr > 65535 || a.count < 1 || table_short(a.table)[0] == '\0' ||
+	    address_step(&a) > 4)
 		abort();
 	return 0;
 }

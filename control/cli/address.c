@@ -11,32 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/table.h"
 #include "supervisor/near.h"
 
 enum { ADDRESSES = 65536, WORDS_MAX = 16, TEXT_MAX = 256 };
-
-static const struct {
-	const char *word, *full;
-} tables[] = {
-	[STORE_CO] = { "co", "coils" },
-	[STORE_DI] = { "di", "discrete_inputs" },
-	[STORE_HR] = { "hr", "holding_registers" },
-	[STORE_IR] = { "ir", "input_registers" },
-};
-
-enum { NTABLES = sizeof(tables) / sizeof(tables[0]) };
-
-const char *
-address_table_short(enum store_table table)
-{
-	return tables[table].word;
-}
-
-const char *
-address_table_long(enum store_table table)
-{
-	return tables[table].full;
-}
 
 static int fail(char *why, const char *text, const char *fmt, ...)
     __attribute__((__format__(printf, 3, 4)));
@@ -71,18 +49,14 @@ static int
 find_table(
     const char *text, const char *typed, enum store_table *table, char *why)
 {
-	const char *words[2 * NTABLES];
+	const char *words[TABLE_WORDS];
+	int found = table_find(typed);
 
-	for (unsigned i = 0; i < NTABLES; i++) {
-		words[2 * i] = tables[i].word;
-		words[2 * i + 1] = tables[i].full;
-		if (strcmp(typed, tables[i].word) == 0 ||
-		    strcmp(typed, tables[i].full) == 0) {
-			*table = (enum store_table)i;
-			return 0;
-		}
-	}
-	return fail_word(why, text, "table", typed, words, 2 * NTABLES);
+	if (found == -1 || found >= TABLE_PLAIN)
+		return fail_word(why, text, "table", typed, words,
+		    table_words(words, TABLE_PLAIN));
+	*table = (enum store_table)found;
+	return 0;
 }
 
 /* A number of decimal or 0x digits and nothing else, at most max. */

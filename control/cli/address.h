@@ -40,10 +40,6 @@ bool address_is_table(const char *text);
 int address_parse_table(
     const char *text, struct address *, char why[ADDRESS_WHY_MAX]);
 
-/* "co", "di", "hr", "ir"; and "holding_registers". */
-const char *address_table_short(enum store_table);
-const char *address_table_long(enum store_table);
-
 /* Registers, or bits, that one value takes; 0 for "declared". */
 unsigned address_step(const struct address *);
 

@@ -16,12 +16,13 @@
 #include "control/cli/print.h"
 #include "control/cli/watched.h"
 #include "control/jtext.h"
+#include "shm/table.h"
 
 json_t *
 registers_params(const struct address *a)
 {
-	json_t *params = json_pack("{s:s, s:i}", "table",
-	    address_table_long(a->table), "addr", (int)a->addr);
+	json_t *params = json_pack(
+	    "{s:s, s:i}", "table", table_name(a->table), "addr", (int)a->addr);
 
 	if (a->device[0] != '\0')
 		json_object_set_new(params, "device", json_string(a->device));
@@ -36,8 +37,7 @@ void
 registers_name(const struct address *a, uint32_t addr, char *text, size_t size)
 {
 	snprintf(text, size, "%s%s%s:%u", a->device,
-	    a->device[0] != '\0' ? "/" : "", address_table_short(a->table),
-	    addr);
+	    a->device[0] != '\0' ? "/" : "", table_short(a->table), addr);
 }
 
 /* ---- get ---- */

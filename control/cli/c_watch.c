@@ -19,6 +19,7 @@
 #include "control/cli/print.h"
 #include "control/cli/watched.h"
 #include "control/jtext.h"
+#include "shm/table.h"
 
 enum { TOPIC_BYTES = 128, FRAME_BYTES = 1 << 20 };
 
@@ -272,20 +273,16 @@ split_topic(
 {
 	const char *dot = strrchr(topic, '.');
 	static const size_t head = sizeof("registers.") - 1;
+	int found;
 
 	if (strncmp(topic, "registers.", head) != 0 || dot < topic + head ||
 	    (size_t)(dot - topic) - head >= SHM_NAME_MAX)
 		return false;
 	memcpy(device, topic + head, (size_t)(dot - topic) - head);
 	device[(size_t)(dot - topic) - head] = '\0';
-	for (int t = STORE_CO; t <= STORE_IR; t++) {
-		if (strcmp(dot + 1, address_table_long((enum store_table)t)) ==
-		    0) {
-			*table = (enum store_table)t;
-			return true;
-		}
-	}
-	return false;
+	found = table_find(dot + 1);
+	*table = (enum store_table)found;
+	return found != -1 && found < TABLE_PLAIN;
 }
 
 static void
@@ -409,7 +406,7 @@ add_table(struct watch *w, const char *word)
 
 	if (address_parse_table(word, &a, why) == -1)
 		return cli_fail(CLI_USAGE, "%s", why);
-	whole->table = address_table_long(a.table);
+	whole->table = table_name(a.table);
 	snprintf(whole->prefix, sizeof(whole->prefix), "registers.%s%s",
 	    a.device, a.device[0] != '\0' ? "." : "");
 	subscribe(w, whole->prefix);
@@ -437,7 +434,7 @@ add_address(struct watch *w, const char *word)
 	if (code != CLI_OK)
 		return code;
 	snprintf(topic, sizeof(topic), "registers.%s.%s", at->address.device,
-	    address_table_long(at->address.table));
+	    table_name(at->address.table));
 	subscribe(w, topic);
 	w->n++;
 	return CLI_OK;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "control/cli/client.h"
+#include "shm/table.h"
 
 /* Asks for the ranges of the address's table, unless they are known. */
 static int
@@ -22,7 +23,7 @@ fetch(struct declared *d, struct cli *cli, const struct address *a)
 	declared_fini(d);
 	snprintf(d->device, sizeof(d->device), "%s", a->device);
 	d->table = a->table;
-	params = json_pack("{s:s}", "table", address_table_long(a->table));
+	params = json_pack("{s:s}", "table", table_name(a->table));
 	if (a->device[0] != '\0')
 		json_object_set_new(params, "device", json_string(a->device));
 	return client_call(

@@ -13,6 +13,7 @@
 #include "control/cli/declared.h"
 #include "control/cli/print.h"
 #include "control/jtext.h"
+#include "shm/table.h"
 
 /* ---- what it is ---- */
 
@@ -35,8 +36,8 @@ name_device(struct watched *w, struct cli *cli)
 	else
 		code = cli_fail(CLI_USAGE,
 		    "there are %zu devices; say which: DEVICE/%s:%u",
-		    json_array_size(list),
-		    address_table_short(w->address.table), w->address.addr);
+		    json_array_size(list), table_short(w->address.table),
+		    w->address.addr);
 	json_decref(list);
 	return code;
 }
@@ -67,7 +68,7 @@ look_up_range(struct watched *w, struct cli *cli)
 	json_t *ranges, *range;
 	int code = client_call(cli, "registers.describe",
 	    json_pack("{s:s, s:s}", "device", w->address.device, "table",
-		address_table_long(w->address.table)),
+		table_name(w->address.table)),
 	    CLIENT_CALL_MS, &ranges);
 	int type = TYPED_UINT16, order = TYPED_ABCD;
 
@@ -134,7 +135,7 @@ read_image(struct watched *w, struct cli *cli, uint16_t *image)
 	size_t i;
 	int code = client_call(cli, "registers.read",
 	    json_pack("{s:s, s:s, s:i, s:i}", "device", w->address.device,
-		"table", address_table_long(w->address.table), "addr",
+		"table", table_name(w->address.table), "addr",
 		(int)w->address.addr, "count", (int)w->units),
 	    CLIENT_CALL_MS, &result);
 
