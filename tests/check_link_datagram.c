@@ -3,6 +3,8 @@
  * Datagrams through the link: what is a request, and what its peer's record
  * says after it.
  */
+
+#include "shm/trace.h"
 #include "tests/lib/worker_fixture.h"
 #include "workers/conns.h"
 #include "workers/link.h"
@@ -88,6 +90,31 @@ START_TEST(what_is_no_request_is_no_frame)
 }
 END_TEST
 
+START_TEST(what_is_no_request_is_traced_as_nobodys)
+{
+	struct shm_ring *ring = seg_trace(fx.worker.shm);
+	uint8_t read[] = { 0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1 };
+	struct trace_frame f;
+	uint64_t pos = 0;
+
+	atomic_store(&fx.worker.shm->trace_on, 1);
+	for (size_t len = 0; len < sizeof(read); len++) {
+		ck_assert(!datagram(read, len));
+		ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+		ck_assert(f.conn == 0 && f.sent == 0 && f.unit == 0);
+		ck_assert_uint_eq(f.len, len);
+		ck_assert_mem_eq(f.adu, read, len);
+	}
+	/* one that is a request is its peer's, and traced but once */
+	ck_assert(datagram(read, sizeof(read)));
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+	ck_assert(f.conn == atomic_load(&peer.shm->serial) && f.sent == 0);
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+	ck_assert(f.conn != 0 && f.sent == 1);
+	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -98,5 +125,6 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_datagram_counts_its_peers_numbers_on);
 	tcase_add_test(tc, what_is_no_request_is_no_frame);
+	tcase_add_test(tc, what_is_no_request_is_traced_as_nobodys);
 	return fx_report(s);
 }

@@ -72,12 +72,26 @@ trace(struct run *r, bool sent, const uint8_t *adu, size_t len)
 	    r->frame.unit, adu, len);
 }
 
-/* The last character of an ASCII frame, as some unit's FC 8/3 has set it. */
-static uint8_t
-delimiter(const struct bind *b)
+/* Bytes that nobody answers, into the trace if that is on. */
+static void
+note(struct link *l, struct shm_conn *c, uint8_t unit, const uint8_t *bytes,
+    size_t len)
 {
+	struct run r = { .link = l, .conn = c, .frame.unit = unit };
+
+	if (atomic_load_explicit(
+		&l->worker->shm->trace_on, memory_order_relaxed) != 0)
+		trace(&r, false, bytes, len);
+}
+
+uint8_t
+link_delimiter(const struct link *l)
+{
+	const struct bind *b = &l->worker->bind;
 	uint8_t d = 0;
 
+	if (l->framer != &frame_ascii)
+		return '\n';
 	for (unsigned i = 0; i < b->ndevices && d == 0; i++)
 		d = atomic_load_explicit(
 		    &b->device[i].unit.diag->ascii_delimiter,
@@ -277,15 +291,13 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 
 	r->link = l;
 	r->conn = c;
-	r->delimiter = '\n';
+	r->delimiter = link_delimiter(l);
 	r->before = 0;
 	r->busy = false;
 	r->requests = 0;
 	r->last_fc = 0;
 	r->trace =
 	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
-	if (l->framer == &frame_ascii)
-		r->delimiter = delimiter(&w->bind);
 	w->bind.who.author = author;
 	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
@@ -390,21 +402,14 @@ bool
 link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
 {
 	static struct shm_conn nobody; /* in the trace: connection 0 */
-	struct run r;
-	bool good;
 
-	begin(&r, l, &nobody, 0);
-	good =
-	    l->framer->datagram(&l->fcs, r.delimiter, in, len, f) == FRAME_OK &&
-	    (f->pdu[0] & 0x80) == 0;
-	if (!good) {
-		count_errors(l, 1);
-		r.frame.unit = 0;
-		if (r.trace)
-			trace(&r, false, in, len);
-	}
-	end(&r);
-	return good;
+	if (l->framer->datagram(&l->fcs, link_delimiter(l), in, len, f) ==
+		FRAME_OK &&
+	    (f->pdu[0] & 0x80) == 0)
+		return true;
+	count_errors(l, 1);
+	note(l, &nobody, 0, in, len);
+	return false;
 }
 
 size_t
@@ -433,31 +438,12 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 
 /* ---- buses ---- */
 
-uint8_t
-link_delimiter(const struct link *l)
-{
-	return delimiter(&l->worker->bind);
-}
-
-/* Bytes that nobody answers, into the trace if that is on. */
-static void
-note(struct link *l, const struct link_peer *p, uint8_t unit,
-    const uint8_t *bytes, size_t len)
-{
-	struct run r = { .link = l, .conn = p->shm, .frame.unit = unit };
-
-	if (len != 0 &&
-	    atomic_load_explicit(
-		&l->worker->shm->trace_on, memory_order_relaxed) != 0)
-		trace(&r, false, bytes, len);
-}
-
 void
 link_heard(struct link *l, const struct link_peer *p, uint8_t unit,
     const uint8_t *adu, size_t len)
 {
 	count_bus(l, NULL);
-	note(l, p, unit, adu, len);
+	note(l, p->shm, unit, adu, len);
 }
 
 void
@@ -465,7 +451,8 @@ link_noise(
     struct link *l, const struct link_peer *p, const uint8_t *bytes, size_t len)
 {
 	count_errors(l, 1);
-	note(l, p, 0, bytes, len);
+	if (len != 0)
+		note(l, p->shm, 0, bytes, len);
 }
 
 /* What happens to the line happens to every unit on it. */

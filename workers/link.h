@@ -73,7 +73,7 @@ size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
 void link_heard(struct link *, const struct link_peer *, uint8_t unit,
     const uint8_t *adu, size_t len);
 
-/* Bytes that were no good message: one error of communication. */
+/* Bytes, or none, that were no good message: one error of communication. */
 void link_noise(
     struct link *, const struct link_peer *, const uint8_t *bytes, size_t len);
 
