@@ -79,7 +79,7 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o, "
 			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i}",
 	    "name", conf->name, "type", conf->type_name, "listen",
-	    listen[0] != '\0' && conf->type != CONF_CUSTOM
+	    listen[0] != '\0' && conf->type != CONF_PLUGIN
 		? jtext_bytes(listen, strlen(listen))
 		: json_string(conf_where(conf)),
 	    "state", shm_state_name(state), "line",

@@ -26,7 +26,7 @@ struct conf_transport {
 	enum conf_type type;
 	char *type_name; /* "tcp", or what a plugin calls it */
 	char *listen; /* "127.0.0.1:502", "[::1]:502"; serial: NULL, unless the
-		       * port is a socket; custom: anything, or NULL */
+		       * port is a socket; plugin: anything, or NULL */
 	struct conf_tls tls;
 	struct conf_serial serial;
 	char *folder; /* of the file that it stands in */

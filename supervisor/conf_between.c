@@ -30,11 +30,11 @@ check_listen(struct conf_ctx *ctx, size_t i)
 	struct conf_addr mine, other;
 	char why[300], place[CONF_PLACE];
 
-	if (t[i].listen == NULL || t[i].type == CONF_CUSTOM ||
+	if (t[i].listen == NULL || t[i].type == CONF_PLUGIN ||
 	    conf_addr_parse(t[i].listen, &mine, why, sizeof(why)) == -1)
 		return;
 	for (size_t j = 0; j < i; j++) {
-		if (t[j].listen == NULL || t[j].type == CONF_CUSTOM ||
+		if (t[j].listen == NULL || t[j].type == CONF_PLUGIN ||
 		    (t[i].type == CONF_UDP) != (t[j].type == CONF_UDP) ||
 		    conf_addr_parse(t[j].listen, &other, why, sizeof(why)) ==
 			-1 ||

@@ -207,7 +207,7 @@ conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 
 	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
 		return;
-	if (t->type == CONF_CUSTOM) {
+	if (t->type == CONF_PLUGIN) {
 		if (conf_text_ok(ctx, node, key->name, LISTEN_TEXT))
 			t->listen = mem_text(node->text);
 	} else {

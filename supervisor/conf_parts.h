@@ -54,13 +54,13 @@ struct conf_cidrs {
 	size_t n;
 };
 
-/* Grows with workers/transport.c. CONF_CUSTOM: a plugin's. */
+/* Grows with workers/transport.c. CONF_PLUGIN: a plugin's. */
 enum conf_type {
 	CONF_TCP,
 	CONF_TLS,
 	CONF_UDP,
 	CONF_SERIAL,
-	CONF_CUSTOM,
+	CONF_PLUGIN,
 	CONF_TYPES
 };
 

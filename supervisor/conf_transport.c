@@ -148,7 +148,7 @@ static const char *const default_framer[] = {
 	[CONF_TLS] = "tls",
 	[CONF_UDP] = "socket",
 	[CONF_SERIAL] = "rtu",
-	[CONF_CUSTOM] = "socket",
+	[CONF_PLUGIN] = "socket",
 };
 
 void
@@ -202,7 +202,7 @@ guess_type(const struct jsonc_node *node, const struct jsonc_node *type)
 	if (type != NULL && type->type == JSONC_STRING) {
 		if (means_line(type->text))
 			return CONF_SERIAL;
-		near = near_name(type->text, words, CONF_CUSTOM);
+		near = near_name(type->text, words, CONF_PLUGIN);
 	}
 	for (int i = 0; near != NULL && words[i] != NULL; i++)
 		if (words[i] == near)
@@ -225,7 +225,7 @@ type_of(const struct jsonc_node *node)
 		if (strcmp(words[i], type->text) == 0)
 			return (enum conf_type)i;
 	if (type != NULL && has_plugins(node))
-		return CONF_CUSTOM;
+		return CONF_PLUGIN;
 	return guess_type(node, type);
 }
 
@@ -240,7 +240,7 @@ conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (!conf_want(ctx, node, JSONC_STRING, "a string"))
 		return;
 	t->type_name = mem_text(node->text);
-	if (t->type == CONF_CUSTOM) {
+	if (t->type == CONF_PLUGIN) {
 		if (!seg_name_ok(node->text))
 			conf_fault(ctx, node,
 			    "\"%.60s\" is no name for a type: letters, digits, "
@@ -250,14 +250,14 @@ conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	}
 	if (strcmp(key->words[t->type], node->text) == 0)
 		return;
-	for (int i = 0; i < CONF_CUSTOM; i++)
+	for (int i = 0; i < CONF_PLUGIN; i++)
 		names[i] = key->words[i];
 	if (means_line(node->text))
 		snprintf(hint, sizeof(hint),
 		    "; did you mean \"serial\" with \"framer\": \"%s\"?",
 		    node->text);
 	else
-		conf_hint(hint, node->text, names, CONF_CUSTOM);
+		conf_hint(hint, node->text, names, CONF_PLUGIN);
 	conf_fault(ctx, node,
 	    "\"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", or what "
 	    "one of \"plugins\" serves, not \"%.60s\"%s",

@@ -39,7 +39,7 @@ service_open(struct service *sv)
 	char real[sizeof(sv->listen)];
 
 	/* serial ports and what plugins listen on are their workers' */
-	if (sv->listen_fd >= 0 || sv->conf->type == CONF_CUSTOM ||
+	if (sv->listen_fd >= 0 || sv->conf->type == CONF_PLUGIN ||
 	    sv->conf->serial.port != NULL)
 		return 0;
 	/* where it was before, if it was: port 0 is not chosen twice without
@@ -62,7 +62,7 @@ service_open(struct service *sv)
 const char *
 service_where(const struct service *sv)
 {
-	return sv->conf->type == CONF_CUSTOM ? conf_where(sv->conf)
+	return sv->conf->type == CONF_PLUGIN ? conf_where(sv->conf)
 					     : sv->listen;
 }
 

@@ -139,7 +139,7 @@ START_TEST(a_type_that_is_not_ours_is_a_plugins)
 	struct conf *c = case_right(T(PLUGIN));
 	const struct conf_transport *t = &c->transports[0];
 
-	ck_assert_int_eq(t->type, CONF_CUSTOM);
+	ck_assert_int_eq(t->type, CONF_PLUGIN);
 	ck_assert_str_eq(t->type_name, "unix");
 	ck_assert_ptr_null(t->listen);
 	ck_assert_str_eq(conf_where(t), "-");

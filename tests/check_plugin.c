@@ -89,7 +89,7 @@ setup(void)
 	static char type[] = "odd";
 
 	fx_init(&fx);
-	fx.transport.type = CONF_CUSTOM;
+	fx.transport.type = CONF_PLUGIN;
 	fx.transport.type_name = type;
 	fx.transport.plugins.at = plugins;
 	fx.transport.plugins.n = 1;

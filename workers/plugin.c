@@ -264,7 +264,7 @@ plugins_load(struct worker *w)
 	struct plugins *ps;
 
 	w->plugins = NULL;
-	if (t->plugins.n == 0 && t->type != CONF_CUSTOM)
+	if (t->plugins.n == 0 && t->type != CONF_PLUGIN)
 		return 0;
 	w->why = "not enough memory";
 	w->plugins = ps = calloc(1, sizeof(*ps));

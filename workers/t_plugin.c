@@ -21,7 +21,7 @@ _Static_assert((int)HF_IO_DONE == IO_DONE &&
     "the words are the same");
 _Static_assert((int)HF_PEER_TEXT == CONN_PEER_MAX, "a peer's words");
 
-struct custom {
+struct t_plugin {
 	struct plugin *plugin;
 	struct hf_transport ops;
 	struct hf_listener listener;
@@ -30,8 +30,8 @@ struct custom {
 	char why[PLUGIN_WORDS]; /* the last connection failed */
 };
 
-static struct custom *
-custom_of(const struct conn *c)
+static struct t_plugin *
+t_plugin_of(const struct conn *c)
 {
 	return ((struct stream *)c->owner)->arg;
 }
@@ -42,8 +42,8 @@ custom_of(const struct conn *c)
 static enum io
 result(struct conn *c, const char *call, enum hf_io io)
 {
-	struct custom *cu = custom_of(c);
-	struct plugin *p = cu->plugin;
+	struct t_plugin *tp = t_plugin_of(c);
+	struct plugin *p = tp->plugin;
 
 	c->why = NULL;
 	if ((unsigned)io > HF_IO_FAIL) {
@@ -53,8 +53,8 @@ result(struct conn *c, const char *call, enum hf_io io)
 		io = HF_IO_FAIL;
 	}
 	if (io == HF_IO_FAIL && (p->words[0] != '\0' || errno == 0)) {
-		snprintf(cu->why, sizeof(cu->why), "%s", plugin_why(p));
-		c->why = cu->why;
+		snprintf(tp->why, sizeof(tp->why), "%s", plugin_why(p));
+		c->why = tp->why;
 	}
 	return (enum io)io;
 }
@@ -63,7 +63,7 @@ result(struct conn *c, const char *call, enum hf_io io)
 static enum io
 moved(struct conn *c, const char *call, enum hf_io io, size_t n, size_t max)
 {
-	struct plugin *p = custom_of(c)->plugin;
+	struct plugin *p = t_plugin_of(c)->plugin;
 
 	if (io != HF_IO_DONE)
 		return result(c, call, io);
@@ -78,51 +78,51 @@ moved(struct conn *c, const char *call, enum hf_io io, size_t n, size_t max)
 }
 
 static enum io
-custom_open(struct conn *c)
+t_plugin_open(struct conn *c)
 {
-	struct custom *cu = custom_of(c);
-	struct hf_conn *h = &cu->conns[c->rec.index];
+	struct t_plugin *tp = t_plugin_of(c);
+	struct hf_conn *h = &tp->conns[c->rec.index];
 
 	if (c->session == NULL) {
 		*h = (struct hf_conn){
-			.host = &cu->plugin->host,
-			.listener = &cu->listener,
+			.host = &tp->plugin->host,
+			.listener = &tp->listener,
 			.fd = c->fd,
 		};
 		c->session = h;
 	}
-	if (cu->ops.open == NULL)
+	if (tp->ops.open == NULL)
 		return IO_DONE;
-	plugin_call(cu->plugin);
-	return result(c, "open", cu->ops.open(h));
+	plugin_call(tp->plugin);
+	return result(c, "open", tp->ops.open(h));
 }
 
 static enum io
-custom_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
+t_plugin_recv(struct conn *c, uint8_t *buf, size_t room, size_t *n)
 {
-	struct custom *cu = custom_of(c);
+	struct t_plugin *tp = t_plugin_of(c);
 	enum hf_io io;
 
 	*n = 0;
-	plugin_call(cu->plugin);
-	io = cu->ops.recv(c->session, buf, room, n);
+	plugin_call(tp->plugin);
+	io = tp->ops.recv(c->session, buf, room, n);
 	return moved(c, "recv", io, *n, room);
 }
 
 static enum io
-custom_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
+t_plugin_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
 {
-	struct custom *cu = custom_of(c);
+	struct t_plugin *tp = t_plugin_of(c);
 	enum hf_io io;
 
 	*n = 0;
-	plugin_call(cu->plugin);
-	io = cu->ops.send(c->session, buf, len, n);
+	plugin_call(tp->plugin);
+	io = tp->ops.send(c->session, buf, len, n);
 	if (io == HF_IO_EOF) {
 		errno = ECONNRESET;
 		io = HF_IO_FAIL;
 	} else if (io == HF_IO_WANT_READ) { /* there is no waiting for that */
-		snprintf(cu->plugin->words, sizeof(cu->plugin->words),
+		snprintf(tp->plugin->words, sizeof(tp->plugin->words),
 		    "send() of its plugin wants to read");
 		io = HF_IO_FAIL;
 	}
@@ -130,20 +130,20 @@ custom_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
 }
 
 static bool
-custom_pending(const struct conn *c)
+t_plugin_pending(const struct conn *c)
 {
-	const struct custom *cu = custom_of(c);
+	const struct t_plugin *tp = t_plugin_of(c);
 
-	return cu->ops.pending != NULL && cu->ops.pending(c->session) != 0;
+	return tp->ops.pending != NULL && tp->ops.pending(c->session) != 0;
 }
 
 static void
-custom_close(struct conn *c)
+t_plugin_close(struct conn *c)
 {
-	struct custom *cu = custom_of(c);
+	struct t_plugin *tp = t_plugin_of(c);
 
-	if (c->session != NULL && cu->ops.close != NULL)
-		cu->ops.close(c->session);
+	if (c->session != NULL && tp->ops.close != NULL)
+		tp->ops.close(c->session);
 	c->session = NULL;
 }
 
@@ -173,91 +173,91 @@ clean(char text[HF_PEER_TEXT])
 }
 
 static int
-custom_accept(struct stream *st, int listen_fd, struct acl_peer *who)
+t_plugin_accept(struct stream *st, int listen_fd, struct acl_peer *who)
 {
-	struct custom *cu = st->arg;
+	struct t_plugin *tp = st->arg;
 	int fd;
 
 	(void)listen_fd;
-	memset(&cu->peer, 0, sizeof(cu->peer));
-	plugin_call(cu->plugin);
-	fd = cu->ops.accept(&cu->listener, &cu->peer);
+	memset(&tp->peer, 0, sizeof(tp->peer));
+	plugin_call(tp->plugin);
+	fd = tp->ops.accept(&tp->listener, &tp->peer);
 	if (fd < 0 || tame(fd) == -1)
 		return -1;
-	clean(cu->peer.text);
+	clean(tp->peer.text);
 	who->family = AF_UNSPEC;
-	who->text = cu->peer.text[0] != '\0' ? cu->peer.text : NULL;
-	memcpy(who->addr, cu->peer.key, sizeof(who->addr));
+	who->text = tp->peer.text[0] != '\0' ? tp->peer.text : NULL;
+	memcpy(who->addr, tp->peer.key, sizeof(who->addr));
 	return fd;
 }
 
 static const struct stream_ops stream_ops = {
-	.accept = custom_accept,
-	.open = custom_open,
-	.recv = custom_recv,
-	.send = custom_send,
-	.pending = custom_pending,
-	.close = custom_close,
+	.accept = t_plugin_accept,
+	.open = t_plugin_open,
+	.recv = t_plugin_recv,
+	.send = t_plugin_send,
+	.pending = t_plugin_pending,
+	.close = t_plugin_close,
 };
 
 static void
-unlisten(struct custom *cu)
+unlisten(struct t_plugin *tp)
 {
-	if (cu->listener.fd == -1)
+	if (tp->listener.fd == -1)
 		return;
-	if (cu->ops.unlisten != NULL)
-		cu->ops.unlisten(&cu->listener);
-	close(cu->listener.fd);
-	cu->listener.fd = -1;
+	if (tp->ops.unlisten != NULL)
+		tp->ops.unlisten(&tp->listener);
+	close(tp->listener.fd);
+	tp->listener.fd = -1;
 }
 
 static void
-custom_free(struct custom *cu)
+t_plugin_free(struct t_plugin *tp)
 {
-	if (cu == NULL)
+	if (tp == NULL)
 		return;
-	unlisten(cu);
-	free(cu->conns);
-	free(cu);
+	unlisten(tp);
+	free(tp->conns);
+	free(tp);
 }
 
 static int
-open_listener(struct worker *w, struct custom *cu)
+open_listener(struct worker *w, struct t_plugin *tp)
 {
-	cu->listener.host = &cu->plugin->host;
-	plugin_call(cu->plugin);
-	if (cu->ops.listen(&cu->listener) == 0) {
-		if (tame(cu->listener.fd) == 0)
+	tp->listener.host = &tp->plugin->host;
+	plugin_call(tp->plugin);
+	if (tp->ops.listen(&tp->listener) == 0) {
+		if (tame(tp->listener.fd) == 0)
 			return 0;
-		cu->listener.fd = -1;
+		tp->listener.fd = -1;
 	}
 	w->code = errno == EINVAL ? EX_CONFIG : EX_UNAVAILABLE;
-	w->why = plugin_why(cu->plugin);
+	w->why = plugin_why(tp->plugin);
 	return -1;
 }
 
 static int
 start(struct worker *w)
 {
-	struct custom *cu = calloc(1, sizeof(*cu));
+	struct t_plugin *tp = calloc(1, sizeof(*tp));
 	struct stream *st;
 
 	w->why = "not enough memory";
-	if (cu == NULL)
+	if (tp == NULL)
 		return -1;
-	cu->listener.fd = -1;
-	cu->plugin = plugins_transport(w, &cu->ops);
-	if (cu->plugin == NULL || open_listener(w, cu) == -1 ||
-	    stream_start(w, &stream_ops, cu->listener.fd, cu) == -1)
+	tp->listener.fd = -1;
+	tp->plugin = plugins_transport(w, &tp->ops);
+	if (tp->plugin == NULL || open_listener(w, tp) == -1 ||
+	    stream_start(w, &stream_ops, tp->listener.fd, tp) == -1)
 		goto out;
 	st = w->state;
-	cu->conns = calloc(st->conns.nconns, sizeof(*cu->conns));
-	if (cu->conns != NULL)
+	tp->conns = calloc(st->conns.nconns, sizeof(*tp->conns));
+	if (tp->conns != NULL)
 		return 0;
 	stream_stop(w);
 	w->why = "not enough memory";
 out:
-	custom_free(cu);
+	t_plugin_free(tp);
 	return -1;
 }
 
@@ -265,19 +265,19 @@ out:
 static void
 drain(struct worker *w)
 {
-	struct custom *cu = ((struct stream *)w->state)->arg;
+	struct t_plugin *tp = ((struct stream *)w->state)->arg;
 
 	stream_drain(w);
-	unlisten(cu);
+	unlisten(tp);
 }
 
 static void
 stop(struct worker *w)
 {
-	struct custom *cu = ((struct stream *)w->state)->arg;
+	struct t_plugin *tp = ((struct stream *)w->state)->arg;
 
 	stream_stop(w);
-	custom_free(cu);
+	t_plugin_free(tp);
 }
 
 const struct transport_ops transport_plugin = {

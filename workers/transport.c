@@ -10,7 +10,7 @@ static const struct row {
 } rows[CONF_TYPES] = {
 	[CONF_TCP] = { &transport_tcp },
 	[CONF_SERIAL] = { &transport_serial },
-	[CONF_CUSTOM] = { &transport_plugin },
+	[CONF_PLUGIN] = { &transport_plugin },
 	[CONF_TLS] = { .part = "tls", .symbol = "transport_tls" },
 	[CONF_UDP] = { &transport_udp },
 };
