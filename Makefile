@@ -8,10 +8,11 @@ DESTDIR	?=
 O	?= build
 PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 
-# holdfastd: the supervisor and what it forks. libzmq weighs more than all of
-# a worker, so what needs it is a part that only the control process loads.
-SRC_D	:= $(wildcard supervisor/*.c workers/*.c workers/serial/*.c \
-	workers/proto/*.c shm/*.c)
+# libholdfast: the supervisor and what it forks; holdfastd is one call of it.
+# libzmq weighs more than all of a worker, so what needs it is a part that only
+# the control process loads.
+SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c workers/*.c \
+	workers/serial/*.c workers/proto/*.c shm/*.c))
 SRC_C	:= $(wildcard control/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone
@@ -19,7 +20,7 @@ SRC_TLS	:= $(wildcard workers/tls/*.c)
 # and for the one command that makes certificates
 SRC_CERTS := $(wildcard control/cli/certs/*.c)
 PLUGINS	:= $(patsubst workers/plugins/%.c,$(O)/plugins/%.so,$(wildcard workers/plugins/*.c))
-MAINS	:= supervisor/main.c control/cli/main.c
+MAINS	:= control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
 TOOLS	:= $(filter-out $(SUITES) $(wildcard tests/fuzz_*.c),$(wildcard tests/*.c))
 FUZZERS	:= $(wildcard tests/fuzz_*.c)
@@ -28,13 +29,15 @@ SRC_T	:= $(wildcard tests/lib/*.c)
 CLIENTS	:= $(wildcard tests/clients/*.c)
 PRELOADS := $(patsubst %.c,$(O)/%.so,$(wildcard tests/preload/*.c))
 
+comma	:= ,
 obj	= $(patsubst %.c,$(O)/obj/%.o,$(1))
 bin	= $(patsubst tests/%.c,$(O)/tests/%,$(1))
 pc	= $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 OPT	?= -O2 -g
-# A request crosses seven files: the daemon is optimised as a whole. Tests and
-# tools link the same objects file by file.
+# A request crosses seven files: the library, and each part with all that it
+# uses, is optimised as a whole. Tests and tools link the same objects file by
+# file.
 LTO	?= $(if $(findstring clang,$(CC)),,-flto=auto -ffat-lto-objects)
 WARN	:= -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -43,15 +46,23 @@ HARDEN	?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fno-semantic-inter
 CFLAGS	+= -std=gnu11 $(OPT) $(LTO) $(WARN) $(HARDEN) $(SANITIZE) -pthread
 CPPFLAGS += -I. -D_GNU_SOURCE -DHOLDFAST_VERSION='"$(VERSION)"' \
 	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core gnutls)
-LDFLAGS	+= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
+LDFLAGS	+= -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
+LD_EXE	= $(CC) -fno-lto -pie $(LDFLAGS)
+# a shared object that exports what it is told to, and gets all that it uses
+LD_SO	= $(CC) $(OPT) $(LTO) $(HARDEN) -shared $(LDFLAGS) \
+	-Wl,-Bsymbolic,--gc-sections $(if $(SANITIZE),,-Wl,-z,defs)
 # not before they are used: bootstrap may have to install pkg-config first
-LIBS_D	= $(call pc,--libs,libevent_core jansson) -ldl
+LIBS_LIB = $(call pc,--libs,libevent_core jansson) -ldl
 LIBS_TLS = $(call pc,--libs,gnutls)
 LIBS_ZMQ = $(call pc,--libs,libzmq jansson)
 LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 
+# the number counts up when a program that was linked before would no longer run
+SONAME	:= libholdfast.so.0
+LIB	:= libholdfast.so.$(VERSION)
 PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so $(O)/parts/certs.so
-PROGRAMS := $(O)/holdfastd $(PARTS) $(O)/holdfast $(PLUGINS)
+PROGRAMS := $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
+	$(O)/holdfast $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
 
@@ -73,26 +84,48 @@ bootstrap-build:
 bootstrap-tests: bootstrap-build
 	@./bootstrap tests
 
-# what parts may call; all else is free to be inlined
-$(O)/exports: $(call obj,$(SRC_C) $(SRC_TLS))
-	@{ echo '{'; nm -u $^ | awk 'NF == 2 { print $$2 ";" }' | sort -u; \
-	    echo '};'; } > $@
+# the two links are what the loader and the linker look for
+$(O)/libholdfast.so: $(call obj,$(SRC_LIB)) supervisor/holdfast.map
+	$(LD_SO) -Wl,-soname,$(SONAME),--version-script=supervisor/holdfast.map \
+	    -o $(O)/$(LIB) $(call obj,$(SRC_LIB)) $(LIBS_LIB)
+	@ln -sf $(LIB) $(O)/$(SONAME)
+	@ln -sf $(SONAME) $@
 
-$(O)/holdfastd: $(call obj,$(SRC_D)) $(O)/exports
-	$(CC) $(OPT) $(LTO) $(HARDEN) $(LDFLAGS) \
-	    -Wl,--dynamic-list=$(O)/exports -o $@ $(call obj,$(SRC_D)) $(LIBS_D)
+# beside the library, as it is built, or in sbin beside lib, as installed
+$(O)/holdfastd: $(call obj,supervisor/main.c) $(O)/libholdfast.so
+	$(LD_EXE) -Wl,--enable-new-dtags,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ $^
+
+# says how to build with holdfast.h and libholdfast.so: where, from what, and
+# what more the linker is to be told
+write_pc = sed -e 's|@PREFIX@|$(1)|' -e 's|@LIBDIR@|$(2)|' \
+	-e 's|@INCLUDEDIR@|$(3)|' -e 's|@RPATH@|$(4)|' \
+	-e 's|@VERSION@|$(VERSION)|' supervisor/holdfast.pc.in
+
+# PKG_CONFIG_PATH=build; programs made with it run without installing
+$(O)/holdfast.pc: supervisor/holdfast.pc.in | bootstrap-build
+	@mkdir -p $(O)/include
+	@ln -sfn $(CURDIR)/supervisor/holdfast.h $(O)/include/holdfast.h
+	@ln -sfn $(CURDIR)/supervisor/holdfast $(O)/include/holdfast
+	@$(call write_pc,$(abspath $(O)),$${prefix},$${prefix}/include, \
+	    -Wl$(comma)-rpath$(comma)$${libdir}) >$@
+
+# A part has all that it uses in itself, and exports what its host asks for
+# (supervisor/part.h).
+LIBS_control = $(LIBS_ZMQ)
+LIBS_tls = $(LIBS_TLS)
+LIBS_certs = $(LIBS_TLS)
+ENTRY_control := control_main
+ENTRY_tls := transport_tls
+ENTRY_certs := certs_part
 
 $(O)/parts/control.so: $(call obj,$(SRC_C))
-	@mkdir -p $(@D)
-	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_ZMQ)
-
 $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
+$(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
+$(O)/parts/%.so: $(O)/core.a
 	@mkdir -p $(@D)
-	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
-
-$(O)/parts/certs.so: $(call obj,$(SRC_CERTS) workers/proto/role.c)
-	@mkdir -p $(@D)
-	$(CC) -fno-lto -shared -Wl,-Bsymbolic $(filter-out -pie,$(LDFLAGS)) -o $@ $^ $(LIBS_TLS)
+	@echo '{ global: part_join; $(ENTRY_$*); local: *; };' >$(@:.so=.map)
+	$(LD_SO) -Wl,-u,part_join,--version-script=$(@:.so=.map) -o $@ \
+	    $(filter %.o,$^) $(O)/core.a $(LIBS_$*) $(LIBS_LIB)
 
 # a plugin is somebody else's: it sees holdfast.h and nothing more
 $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervisor/holdfast/*.h) | bootstrap-build
@@ -100,9 +133,9 @@ $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervis
 	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
 $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
-	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_ZMQ) -ldl
+	$(LD_EXE) -o $@ $^ $(LIBS_ZMQ) -ldl
 
-$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_D) $(SRC_C) $(SRC_TLS) \
+$(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_LIB) $(SRC_C) $(SRC_TLS) \
     $(SRC_CLI) $(SRC_CERTS)))
 	@rm -f $@
 	@$(AR) rcs $@ $^
@@ -118,12 +151,12 @@ $(O)/tests.a: $(call obj,$(SRC_T))
 # what tests.a defines is taken before what the system would give core.a
 $(O)/tests/%: $(O)/obj/tests/%.o $(O)/tests.a $(O)/core.a
 	@mkdir -p $(@D)
-	$(CC) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS_T) -lm
+	$(LD_EXE) -o $@ $^ $(LIBS_T) -lm
 
 # somebody else's client code; nothing of ours is linked to it
 $(O)/tests/clients/%: tests/clients/%.c | bootstrap-tests
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(call pc,--cflags,libmodbus) $(LDFLAGS) \
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(call pc,--cflags,libmodbus) -pie $(LDFLAGS) \
 	    -o $@ $< $(call pc,--libs,libmodbus)
 
 # loaded into the daemon from outside, to count what it does
@@ -168,20 +201,29 @@ deps: bootstrap-tests
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts \
-	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins $(DESTDIR)$(PREFIX)/include/holdfast \
+	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins \
+	    $(DESTDIR)$(PREFIX)/include/holdfast \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
 	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(O)/parts/*.so $(DESTDIR)$(PREFIX)/lib/holdfast/parts
+	install -m 644 $(O)/$(LIB) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(LIB) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libholdfast.so
+	$(call write_pc,$(PREFIX),$${prefix}/lib,$${prefix}/include) \
+	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
+	install -m 644 $(PARTS) $(DESTDIR)$(PREFIX)/lib/holdfast/parts
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/holdfast/plugins
 	install -m 644 supervisor/holdfast.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
 	install -m 644 $(wildcard conf/*.json workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples
+# the loader's list of libraries; who installs elsewhere, or is not root, has none
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 
 clean:
 	rm -rf $(O)

@@ -32,7 +32,7 @@ enum {
 	TAIL = 8, /* kept free for what closes a line */
 };
 
-static struct {
+struct log_state {
 	int fd;
 	enum log_format format;
 	enum log_level level;
@@ -41,11 +41,27 @@ static struct {
 	const struct slot_env *env;
 	pid_t pid; /* whose slot env is: a ring has one writer */
 	unsigned long lost; /* lines since the last that got through */
-} the = {
+};
+
+static struct log_state own = {
 	.fd = STDERR_FILENO,
 	.level = LOG_INFO,
 	.who = "holdfast",
 };
+
+static struct log_state *the = &own;
+
+struct log_state *
+log_state(void)
+{
+	return the;
+}
+
+void
+log_share(struct log_state *state)
+{
+	the = state;
+}
 
 static const char *const level_names[LOG_LEVELS] = {
 	[LOG_ERROR] = "error",
@@ -66,18 +82,18 @@ log_open(const char *file, enum log_format format, enum log_level level)
 {
 	int fd = STDERR_FILENO;
 
-	if (file && strlen(file) >= sizeof(the.file)) {
+	if (file && strlen(file) >= sizeof(the->file)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	if (file && (fd = open_file(file)) < 0)
 		return -1;
-	if (the.fd != STDERR_FILENO)
-		close(the.fd);
-	the.fd = fd;
-	the.format = format;
-	the.level = level;
-	snprintf(the.file, sizeof(the.file), "%s", file ? file : "");
+	if (the->fd != STDERR_FILENO)
+		close(the->fd);
+	the->fd = fd;
+	the->format = format;
+	the->level = level;
+	snprintf(the->file, sizeof(the->file), "%s", file ? file : "");
 	return 0;
 }
 
@@ -86,13 +102,13 @@ log_reopen(void)
 {
 	int fd, rc;
 
-	if (!the.file[0])
+	if (!the->file[0])
 		return 0;
-	fd = open_file(the.file);
+	fd = open_file(the->file);
 	if (fd < 0)
 		return -1;
 	/* the number stays, since others know it */
-	rc = dup3(fd, the.fd, O_CLOEXEC);
+	rc = dup3(fd, the->fd, O_CLOEXEC);
 	close(fd);
 	return rc < 0 ? -1 : 0;
 }
@@ -100,29 +116,29 @@ log_reopen(void)
 void
 log_as(const char *who, const struct slot_env *env)
 {
-	if (the.pid != 0 && the.pid != getpid())
-		the.lost = 0; /* the parent will tell */
-	the.who = who;
-	the.env = env;
-	the.pid = getpid();
+	if (the->pid != 0 && the->pid != getpid())
+		the->lost = 0; /* the parent will tell */
+	the->who = who;
+	the->env = env;
+	the->pid = getpid();
 }
 
 void
 log_set_level(enum log_level level)
 {
-	the.level = level;
+	the->level = level;
 }
 
 bool
 log_enabled(enum log_level level)
 {
-	return level <= the.level;
+	return level <= the->level;
 }
 
 int
 log_fd(void)
 {
-	return the.fd;
+	return the->fd;
 }
 
 int
@@ -234,13 +250,13 @@ compose(struct line *l, enum log_level level, const char *message)
 	const char *name = level_names[level];
 
 	l->len = 0;
-	if (the.format == LOG_JSON) {
+	if (the->format == LOG_JSON) {
 		add(l, "{\"time\":\"", 9);
 		add_time(l);
 		add(l, "\",\"level\":\"", 11);
 		add(l, name, strlen(name));
 		add(l, "\",\"who\":\"", 9);
-		add_escaped(l, the.who, true);
+		add_escaped(l, the->who, true);
 		add(l, "\",\"message\":\"", 13);
 		add_escaped(l, message, true);
 		add_end(l, "\"}\n");
@@ -249,7 +265,7 @@ compose(struct line *l, enum log_level level, const char *message)
 		add(l, " ", 1);
 		add(l, name, strlen(name));
 		add(l, " ", 1);
-		add_escaped(l, the.who, false);
+		add_escaped(l, the->who, false);
 		add(l, ": ", 2);
 		add_escaped(l, message, false);
 		add_end(l, "\n");
@@ -268,19 +284,19 @@ static bool
 put_line(const struct line *l)
 {
 	struct iovec iov = { (void *)(uintptr_t)l->text, l->len };
-	struct pollfd p = { .fd = the.fd, .events = POLLOUT };
+	struct pollfd p = { .fd = the->fd, .events = POLLOUT };
 	struct stat st;
 	ssize_t n = -1;
 
-	if (fstat(the.fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+	if (fstat(the->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
 			return false;
-		n = pwritev2(the.fd, &iov, 1, -1, RWF_NOWAIT);
+		n = pwritev2(the->fd, &iov, 1, -1, RWF_NOWAIT);
 		if (n >= 0 || errno == EAGAIN)
 			return n == (ssize_t)l->len;
 	}
 	do {
-		n = write(the.fd, l->text, l->len);
+		n = write(the->fd, l->text, l->len);
 	} while (n < 0 && errno == EINTR);
 	return n == (ssize_t)l->len;
 }
@@ -291,17 +307,17 @@ write_line(enum log_level level, const char *message)
 	struct line l;
 	char lost[64];
 
-	if (the.lost > 0) {
-		snprintf(lost, sizeof(lost), "log lines lost n=%lu", the.lost);
+	if (the->lost > 0) {
+		snprintf(lost, sizeof(lost), "log lines lost n=%lu", the->lost);
 		compose(&l, LOG_WARN, lost);
 		if (!put_line(&l)) {
-			the.lost++;
+			the->lost++;
 			return;
 		}
-		the.lost = 0;
+		the->lost = 0;
 	}
 	compose(&l, level, message);
-	the.lost += !put_line(&l);
+	the->lost += !put_line(&l);
 }
 
 LOG_FMT(3, 0)
@@ -324,11 +340,11 @@ vlog(enum log_level level, int error, const char *fmt, va_list ap)
 	}
 	if (log_enabled(level))
 		write_line(level, message);
-	if (the.env && the.env->me && the.pid == getpid()) {
+	if (the->env && the->env->me && the->pid == getpid()) {
 		struct shm_slot *slot =
-		    seg_slot(the.env->control, SLOT_OF(the.env->me));
+		    seg_slot(the->env->control, SLOT_OF(the->env->me));
 
-		notice_post(the.env, NOTICE_LOG,
+		notice_post(the->env, NOTICE_LOG,
 		    atomic_load_explicit(
 			&slot->transport, memory_order_relaxed),
 		    level, 0, message);

@@ -34,6 +34,13 @@ int log_reopen(void);
  * notices; NULL none. A forked child posts none until it has called this. */
 void log_as(const char *who, const struct slot_env *env);
 
+/* Where, what and as whom this process logs. A shared object with a copy of
+ * this code logs as its host does once it was given the host's; that stays the
+ * host's and lives as long as the process. */
+struct log_state;
+struct log_state *log_state(void);
+void log_share(struct log_state *);
+
 void log_set_level(enum log_level);
 bool log_enabled(enum log_level);
 int log_fd(void); /* to keep open across closing the rest */

@@ -50,7 +50,11 @@ int hf_init(void);
  * open, -1 nowhere (which it is at first). */
 int hf_log(int fd, enum hf_level);
 
-/* The program holdfastd as a function: returns its exit code. */
+/*
+ * The program holdfastd as a function: takes its arguments, takes the process
+ * over as a daemon does, and returns its exit code once a signal has ended it;
+ * holdfastd(8). argv ends with NULL and stays until then.
+ */
 int hf_daemon(int argc, char **argv);
 
 #ifdef __cplusplus

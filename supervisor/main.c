@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * holdfastd: the composition root. Says which roles its children can play;
- * everything else is elsewhere.
+ * holdfastd: a program on libholdfast that does all that one call of it does.
  */
-#include <limits.h>
-#include <stdio.h>
-#include <sysexits.h>
-
-#include "supervisor/part.h"
-#include "supervisor/start.h"
-#include "workers/worker.h"
-
-/* The control process is a part: what libzmq weighs stays in it. */
-static int
-control(struct proc *p)
-{
-	const char *why;
-	proc_main_fn *entry;
-
-	*(void **)&entry = proc_part("control", "control_main", &why);
-	if (entry == NULL)
-		return proc_failed(p, EX_SOFTWARE, "%s", why);
-	return entry(p);
-}
+#include "supervisor/holdfast.h"
 
 int
 main(int argc, char **argv)
 {
-	struct proc_roles roles = {
-		.worker = worker_main,
-		.control = control,
-	};
-	char path[PATH_MAX];
-
-	if (!part_path("control", path, sizeof(path)))
-		roles.missing = path;
-	return start(argc, argv, &roles);
+	return hf_daemon(argc, argv);
 }

@@ -6,6 +6,7 @@
  */
 #include "supervisor/title.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ title_init(int argc, char **argv)
 	char *end;
 	int i;
 
-	if (argc == 0)
+	/* a program that calls us may have made up its arguments: those are
+	 * nothing that ps shows, nor perhaps to be written at all */
+	if (argc == 0 || argv[0] != program_invocation_name || environ == NULL)
 		return;
 	area = argv[0];
 	end = argv[0];

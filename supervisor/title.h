@@ -2,8 +2,9 @@
 #ifndef SUPERVISOR_TITLE_H
 #define SUPERVISOR_TITLE_H
 
-/* Remembers where the arguments lie, which the title will overwrite. Call it
- * first in main; argv stays readable until title_set(). */
+/* Remembers where the arguments lie, which the title will overwrite, unless
+ * argv is not what the process was started with. Call it first in main; argv
+ * stays readable until title_set(). */
 void title_init(int argc, char **argv);
 
 /* What ps and top show of this process: "holdfastd: WHAT". */

@@ -33,6 +33,13 @@ def serve(*args, program=os.path.join(BUILD, "holdfastd")):
     return done.returncode, done.stderr
 
 
+def without_parts(where):
+    """A copy of the daemon and its library that nothing lies beside."""
+    for name in "holdfastd", "libholdfast.so.0":
+        shutil.copy(os.path.join(BUILD, name), where)
+    return os.path.join(where, "holdfastd")
+
+
 def test_installed_tree_serves():
     """what make install leaves serves Modbus and answers its command line"""
     with tempfile.TemporaryDirectory(prefix="hf-") as where:
@@ -101,12 +108,34 @@ def test_a_missing_part_is_refused():
     if os.path.exists("/usr/local/lib/holdfast/parts/control.so"):
         raise sysutil.Skip("a holdfast is installed on this machine")
     with tempfile.TemporaryDirectory(prefix="hf-") as where:
-        lonely = os.path.join(where, "holdfastd")
-        shutil.copy(os.path.join(BUILD, "holdfastd"), lonely)
+        lonely = without_parts(where)
         run = os.path.join(where, "run")
         code, said = serve("--run-dir", run, program=lonely)
         assert code == 69 and "control.so" in said, (code, said)
         assert not os.path.exists(run)
+
+
+def test_a_part_of_another_build_is_refused():
+    """what an older installation has left is not called"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        daemon = without_parts(where)
+        os.mkdir(os.path.join(where, "parts"))
+        source = os.path.join(where, "old.c")
+        for body, word in (
+                ("int part_join(void *h) { (void)h; return -1; }",
+                 "another build"),
+                ("", "part_join")):
+            with open(source, "w") as f:
+                f.write("int control_main(void *);\n%s\n"
+                        "int control_main(void *p) { __builtin_trap(); }\n"
+                        % body)
+            subprocess.run(
+                ["cc", "-shared", "-fPIC", "-o",
+                 os.path.join(where, "parts/control.so"), source],
+                check=True, timeout=60)
+            with Daemon(demo_conf(), program=daemon,
+                        ready=False) as d:
+                d.wait_stderr(word)
 
 
 def test_a_run_directory_without_a_name_is_refused():
