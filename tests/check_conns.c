@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "tests/lib/worker_fixture.h"
+#include "workers/conns_wait.h"
 
 static struct fx fx;
 static struct conns cs;

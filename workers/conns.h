@@ -128,23 +128,4 @@ conns_used(struct conns *cs, struct conn *c)
 	TAILQ_INSERT_TAIL(&cs->use[c->priority], c, by_use);
 }
 
-/* The rest of a request is awaited, since now; and no longer. */
-void conns_slow(struct conns *, struct conn *);
-void conns_not_slow(struct conns *, struct conn *);
-
-/* Output waits for room in the socket since now (again); and no longer. */
-void conns_park(struct conns *, struct conn *, struct shm_batch *);
-void conns_unpark(struct conns *, struct conn *);
-
-/* Whose output has waited longest, a priority connection only if there is no
- * other; or NULL. */
-struct conn *conns_deafest(const struct conns *);
-
-/* One that is idle or slow for too long, *idle says which; or NULL. Priority
- * connections may be idle for ever (Messaging on TCP/IP Guide, 4.2.1.1). */
-struct conn *conns_expired(const struct conns *, bool *idle);
-
-/* When the next one will be, 0 never. */
-uint64_t conns_next_ns(const struct conns *);
-
 #endif

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workers/conns_wait.h"
+
 enum {
 	DRAIN_IN = 16 * BATCH_IN, /* of one connection, as the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input that nobody is going to read */

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "workers/conns.h"
+#include "workers/conns_wait.h"
 #include "workers/dgram.h"
 #include "workers/link.h"
 #include "workers/transport.h"
