@@ -4,7 +4,7 @@
  * where; what is taken is printed as a configuration that is taken again and
  * printed the same.
  *
- * Needs: supervisor/conf*.c supervisor/jsonc*.c supervisor/near.c supervisor/mem.c supervisor/part.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
+ * Needs: supervisor/conf*.c supervisor/jsonc*.c supervisor/near.c supervisor/mem.c supervisor/part*.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
  */
 
 #include <stdint.h>
