@@ -81,6 +81,18 @@ struct conf {
  */
 struct conf *conf_load(const char *path, FILE *err);
 
+/* What a program wants a server to do, instead of a file. */
+struct conf_text {
+	const char *folder; /* where relative paths begin */
+	const char *text; /* a configuration with one transport */
+	const char *more; /* an object of keys for that; or NULL */
+	bool hooked; /* hooks may bring types and framers */
+};
+
+/* Reads that. NULL, and why[] has the mistakes as one sentence, without places:
+ * they name the keys. errno is EINVAL then. */
+struct conf *conf_parse(const struct conf_text *, char *why, size_t size);
+
 /* Prints the configuration in force, defaults included, as JSON; but for
  * passwords, which are for nobody's eyes. */
 void conf_dump(const struct conf *, FILE *out);

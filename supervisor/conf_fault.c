@@ -29,9 +29,24 @@ make_printable(char *s)
 			*s = '?';
 }
 
+/* A mistake with its place in front of it. syntax: it is one of the text, whose
+ * place is told in any case. */
+static char *
+line_of(const struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
+    uint32_t col, const char *what, bool syntax)
+{
+	const char *path = doc->path, *slash = strrchr(path, '/');
+
+	if (ctx->placeless && !syntax)
+		return mem_text(what);
+	if (ctx->placeless && slash != NULL)
+		path = slash + 1;
+	return mem_format("%s:%u:%u: %s", path, line, col, what);
+}
+
 static void
 note(struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
-    uint32_t col, const char *what)
+    uint32_t col, const char *what, bool syntax)
 {
 	struct conf_fault *f;
 
@@ -47,7 +62,7 @@ note(struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
 	f->line = line;
 	f->col = col;
 	f->nth = (unsigned)ctx->nfaults++;
-	f->text = mem_format("%s:%u:%u: %s", doc->path, line, col, what);
+	f->text = line_of(ctx, doc, line, col, what, syntax);
 	make_printable(f->text);
 }
 
@@ -55,7 +70,7 @@ void
 conf_fault_at(void *ctx, const struct jsonc_doc *doc, uint32_t line,
     uint32_t col, const char *what)
 {
-	note(ctx, doc, line, col, what);
+	note(ctx, doc, line, col, what, true);
 }
 
 void
@@ -68,7 +83,7 @@ conf_fault(
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	note(ctx, node->doc, node->line, node->col, what);
+	note(ctx, node->doc, node->line, node->col, what, false);
 }
 
 void
@@ -81,7 +96,7 @@ conf_fault_key(
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	note(ctx, node->doc, node->key_line, node->key_col, what);
+	note(ctx, node->doc, node->key_line, node->key_col, what, false);
 }
 
 static int

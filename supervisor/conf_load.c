@@ -224,18 +224,23 @@ conf_load(const char *path, FILE *err)
 			failed = EINVAL;
 		conf_faults_print(&l.ctx, err);
 	}
-	for (size_t i = 0; i < l.ctx.ndocs; i++)
-		jsonc_free(l.ctx.docs[i]);
-	free(l.ctx.docs);
-	free(l.ctx.roles);
-	free(l.ctx.transport_at);
 	free(l.seen);
-	if (failed != 0) {
-		conf_free(conf);
-		errno = failed;
-		return NULL;
-	}
-	return conf;
+	return conf_ctx_end(&l.ctx, failed);
+}
+
+struct conf *
+conf_ctx_end(struct conf_ctx *ctx, int err)
+{
+	for (size_t i = 0; i < ctx->ndocs; i++)
+		jsonc_free(ctx->docs[i]);
+	free(ctx->docs);
+	free(ctx->roles);
+	free(ctx->transport_at);
+	if (err == 0)
+		return ctx->conf;
+	conf_free(ctx->conf);
+	errno = err;
+	return NULL;
 }
 
 static void

@@ -31,6 +31,9 @@ struct conf_ctx {
 	bool quiet; /* what is found now has been told before */
 	bool partial; /* a file could not be read: what is missing may be
 		       * there */
+	bool placeless; /* mistakes are told without their place: nobody has
+			 * written the text */
+	bool hooked; /* a program's hooks may bring types and framers */
 };
 
 /* Notes a mistake at a value, or at its key. */
@@ -44,6 +47,10 @@ void conf_fault_at(void *ctx, const struct jsonc_doc *, uint32_t line,
 
 /* Prints all mistakes in the order of their places, and forgets them. */
 void conf_faults_print(struct conf_ctx *, FILE *err);
+
+/* The end of a reading: gives back what it needed. The configuration, or NULL
+ * with errno if err is not 0, when it is given back as well. */
+struct conf *conf_ctx_end(struct conf_ctx *, int err);
 
 /* "; did you mean \"x\"?", or "" if nothing is near; lies in hint. */
 const char *conf_hint(char hint[CONF_HINT], const char *typed,

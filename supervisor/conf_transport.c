@@ -177,11 +177,12 @@ type_key(void)
 }
 
 static bool
-has_plugins(const struct jsonc_node *node)
+has_plugins(const struct conf_ctx *ctx, const struct jsonc_node *node)
 {
 	const struct jsonc_node *list = jsonc_get(node, "plugins");
 
-	return list != NULL && (list->type != JSONC_ARRAY || list->in.n > 0);
+	return ctx->hooked ||
+	    (list != NULL && (list->type != JSONC_ARRAY || list->in.n > 0));
 }
 
 /* True for those framers that people take for types. */
@@ -214,7 +215,7 @@ guess_type(const struct jsonc_node *node, const struct jsonc_node *type)
 
 /* What type a transport is of; what is no type of ours is a plugin's. */
 static enum conf_type
-type_of(const struct jsonc_node *node)
+type_of(const struct conf_ctx *ctx, const struct jsonc_node *node)
 {
 	const struct jsonc_node *type = jsonc_get(node, "type");
 	const char *const *words = type_key()->words;
@@ -224,7 +225,7 @@ type_of(const struct jsonc_node *node)
 	     i++)
 		if (strcmp(words[i], type->text) == 0)
 			return (enum conf_type)i;
-	if (type != NULL && has_plugins(node))
+	if (type != NULL && has_plugins(ctx, node))
 		return CONF_PLUGIN;
 	return guess_type(node, type);
 }
@@ -305,7 +306,7 @@ check_keys(struct conf_ctx *ctx, const struct jsonc_node *node,
 		    "unit 0 is for broadcasts here, as \"broadcast\" says; it "
 		    "cannot be one device's");
 	n = jsonc_get(node, "options");
-	if (n != NULL && t->plugins.n == 0)
+	if (n != NULL && t->plugins.n == 0 && !ctx->hooked)
 		conf_fault_key(ctx, n,
 		    "\"options\" are for \"plugins\", and there are none");
 }
@@ -342,7 +343,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		    "\"%.60s\" is no name for a transport: letters, digits, "
 		    "\"_\" and \"-\", at most 40",
 		    node->key);
-	t.type = type_of(node);
+	t.type = type_of(ctx, node);
 	t.folder = folder_of(node->doc);
 	t.framer = mem_text(default_framer[t.type]);
 	t.silent_units = t.type == CONF_SERIAL;
