@@ -22,15 +22,11 @@
  * numbers behind it than one datagram takes: one, or one for each device when
  * it is a broadcast. So none is given out twice.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
-#include "workers/conns.h"
-#include "workers/conns_wait.h"
 #include "workers/dgram.h"
 #include "workers/link.h"
+#include "workers/peers.h"
 #include "workers/transport.h"
 
 _Static_assert((int)CONF_UNITS <= (int)BATCH_OPS_MAX,
@@ -43,7 +39,6 @@ enum {
 	MANY = 12, /* datagrams that wait: enough to take them together */
 	LOOK_AFTER = 256, /* rounds of one */
 	PAUSE_MS = 50, /* after nothing but errors */
-	PEER_IDLE_S = 300, /* where idle_timeout_s is 0 */
 };
 
 #define TELL_AGAIN_NS 60000000000ull /* between two lines of a kind */
@@ -60,15 +55,13 @@ struct asked {
 struct udp {
 	struct worker *worker;
 	struct link link;
-	struct conns conns;
+	struct peers peers;
 	struct dgrams *dgrams;
-	struct asked *asked; /* by index of the connection */
+	struct asked *asked; /* by index of the connection, its session */
 	uint64_t round;
 	unsigned singles; /* rounds of one since all were taken */
 	struct frame frame;
-	struct event readable, writable, pause, sweep;
-	int sweep_fd;
-	bool armed; /* sweep_fd is */
+	struct event readable, writable, pause;
 	uint64_t told_ns[TOLD_KINDS]; /* 0: never */
 	unsigned drained; /* rounds, while draining */
 };
@@ -99,126 +92,29 @@ may_tell(struct udp *u, int kind)
 	return true;
 }
 
-/* ---- peers ---- */
-
-/* Peers come and go without a line: nobody has hung up on anybody. */
-static void
-forget(
-    struct udp *u, struct conn *c, const char *why, _Atomic uint64_t *counter)
-{
-	worker_count(counter, 1);
-	conns_close(&u->conns, c, why, NULL);
-}
-
-/* Who is forgotten first: the longest unused, of those with priority only
- * when nobody else is left. NULL if this worker has no peers. */
-static struct conn *
-oldest(const struct conns *cs)
-{
-	struct conn *c = NULL;
-
-	for (int i = 0; c == NULL && i < CONN_CLASSES; i++)
-		c = TAILQ_FIRST(&cs->use[i]);
-	return c;
-}
-
-/*
- * A record for a peer that has none. One over the limit of its own address
- * takes the place of the longest unused from there, one over the transport's
- * that of the longest unused. Nobody is turned away: unlike a connection, a
- * peer that is forgotten can ask as before. So a worker without peers may have
- * one, too, however many the others have: a datagram cannot be left to them.
- */
-static struct conn *
-admit(struct udp *u, const struct acl_peer *p)
-{
-	const struct conf_transport *conf = u->worker->conf;
-	struct shm_stats *s = stats(u);
-	struct conns *cs = &u->conns;
-	struct conn *c = NULL;
-	unsigned n = 0;
-
-	if (conf->max_connections_per_peer != 0)
-		c = conns_oldest_of(cs, p, &n);
-	if (c != NULL && n >= conf->max_connections_per_peer)
-		forget(u, c, "replaced by a newer one of its peer",
-		    &s->conns_evicted);
-	if (conns_full(cs) && (c = oldest(cs)) != NULL)
-		forget(u, c, "evicted for a newer one", &s->conns_evicted);
-	return conns_open(cs, -1, p, acl_match(&conf->priority, p));
-}
-
-/* Arms the one timer for the peer that will be due first. It is a descriptor:
- * an event with a time-out would have every wait of the loop set a timer in the
- * kernel, for something that happens once in minutes. */
-static void
-sweep_arm(struct udp *u)
-{
-	uint64_t next = conns_next_ns(&u->conns);
-	struct itimerspec at = { .it_value = {
-				     .tv_sec = (time_t)(next / 1000000000),
-				     .tv_nsec = (long)(next % 1000000000),
-				 } };
-
-	if (next == 0 || u->armed)
-		return;
-	u->armed = true;
-	timerfd_settime(u->sweep_fd, TFD_TIMER_ABSTIME, &at, NULL);
-}
-
-static void
-sweep(evutil_socket_t fd, short what, void *arg)
-{
-	struct udp *u = arg;
-	struct conn *c;
-	uint64_t times;
-	bool idle;
-
-	(void)what;
-	worker_turn(u->worker);
-	if (read(fd, &times, sizeof(times)) == -1)
-		return;
-	u->armed = false;
-	while ((c = conns_expired(&u->conns, &idle)) != NULL)
-		forget(u, c, "idle", &stats(u)->conns_idle);
-	sweep_arm(u);
-}
-
 /* ---- one datagram ---- */
-
-/* The record of somebody who has sent a frame. */
-static struct conn *
-peer(struct udp *u, const struct acl_peer *p)
-{
-	struct conn *c = conns_find(&u->conns, p);
-
-	if (c != NULL)
-		return c;
-	c = admit(u, p);
-	if (c == NULL) /* somebody is always there to be forgotten */
-		fatal(70, "no record for a peer");
-	u->asked[c->rec.index].round = 0;
-	sweep_arm(u);
-	return c;
-}
 
 /* Serves a frame of a peer: the length of the reply. */
 static size_t
 answer(struct udp *u, struct conn *c, struct dgram *d)
 {
-	struct asked *asked = &u->asked[c->rec.index];
+	struct asked *asked = c->session;
 	struct link_peer p = { .shm = c->rec.shm,
 		.author = c->author,
 		.op = batch_half(c->rec.shm)->op };
 	size_t len;
 
+	if (asked == NULL) {
+		c->session = asked = &u->asked[c->rec.index];
+		asked->round = 0;
+	}
 	if (asked->round == u->round)
 		p.asked = asked->n;
 	len = link_answer(&u->link, &p, &u->frame, d->in, d->out);
 	batch_count(&c->rec, d->len, len, p.op);
 	asked->round = u->round;
 	asked->n = p.asked;
-	conns_used(&u->conns, c);
+	conns_used(&u->peers.conns, c);
 	return len;
 }
 
@@ -244,7 +140,7 @@ serve(struct udp *u, unsigned i)
 		worker_count(&stats(u)->frames_bad, 1);
 		return;
 	}
-	len = answer(u, peer(u, &from), d);
+	len = answer(u, peers_get(&u->peers, &from), d);
 	if (len != 0)
 		dgrams_reply(u->dgrams, i, len);
 }
@@ -412,16 +308,10 @@ events_add(struct udp *u, int fd)
 {
 	struct event_base *base = u->worker->base;
 
-	u->sweep_fd =
-	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	event_assign(&u->readable, base, fd, EV_READ | EV_PERSIST, readable, u);
 	event_assign(
 	    &u->writable, base, fd, EV_WRITE | EV_PERSIST, writable, u);
 	event_assign(&u->pause, base, -1, 0, resume, u);
-	event_assign(
-	    &u->sweep, base, u->sweep_fd, EV_READ | EV_PERSIST, sweep, u);
-	if (u->sweep_fd == -1 || event_add(&u->sweep, NULL) == -1)
-		return -1;
 	return event_add(&u->readable, NULL);
 }
 
@@ -435,12 +325,10 @@ start(struct worker *w)
 		return -1;
 	w->state = u;
 	u->worker = w;
-	if (link_init(&u->link, w) == -1 || conns_init(&u->conns, w) == -1 ||
-	    conns_find_init(&u->conns) == -1)
+	if (link_init(&u->link, w) == -1 || peers_init(&u->peers, w) == -1)
 		return -1;
-	u->conns.idle_s = PEER_IDLE_S;
 	u->dgrams = dgrams_new(w->proc->listen_fd);
-	u->asked = calloc(u->conns.nconns, sizeof(*u->asked));
+	u->asked = calloc(u->peers.conns.nconns, sizeof(*u->asked));
 	if (u->dgrams == NULL || u->asked == NULL)
 		return -1;
 	w->why = "cannot watch the socket";
@@ -463,30 +351,19 @@ static bool
 kick(struct worker *w, uint64_t serial)
 {
 	struct udp *u = w->state;
-	struct conn *c = conns_by_serial(&u->conns, serial);
 
-	if (c == NULL)
-		return false;
-	conns_close(
-	    &u->conns, c, "closed by an operator", &w->shm->stats.conns_kicked);
-	return true;
+	return peers_kick(&u->peers, serial);
 }
 
 static void
 stop(struct worker *w)
 {
 	struct udp *u = w->state;
-	struct conn *c;
 
 	event_del(&u->readable);
 	event_del(&u->writable);
 	event_del(&u->pause);
-	event_del(&u->sweep);
-	close(u->sweep_fd);
-	for (int i = 0; i < CONN_CLASSES; i++)
-		while ((c = TAILQ_FIRST(&u->conns.use[i])) != NULL)
-			conns_close(&u->conns, c, "stopped", NULL);
-	conns_fini(&u->conns);
+	peers_fini(&u->peers);
 	dgrams_free(u->dgrams);
 	free(u->asked);
 	free(u);
