@@ -3,7 +3,7 @@
  * Any text as an address of the command line. What is refused says why; what
  * is taken lies within its bounds and names what there is.
  *
- * Needs: control/cli/address.c supervisor/near.c shm/typed.c -lm
+ * Needs: control/cli/address.c supervisor/near.c shm/table.c shm/typed.c -lm
  */
 
 #include <stdio.h>
