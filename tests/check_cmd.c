@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "tests/control_fixture.h"
+#include "tests/lib/control_fixture.h"
 
 #define ANSWER(id, rest) "{\"jsonrpc\":\"2.0\"," rest ",\"id\":" id "}"
 #define ERROR(id, code, message, reason)                          \

@@ -8,7 +8,7 @@
 #include "control/jtext.h"
 #include "shm/log.h"
 #include "shm/notice.h"
-#include "tests/control_fixture.h"
+#include "tests/lib/control_fixture.h"
 
 enum { SENT_MAX = 4096 };
 

@@ -13,7 +13,7 @@
 #include "shm/clock.h"
 #include "shm/notice.h"
 #include "shm/patience.h"
-#include "tests/control_fixture.h"
+#include "tests/lib/control_fixture.h"
 
 /* Calls a method with params; the answer from "result" or "error" on, without
  * the id. */

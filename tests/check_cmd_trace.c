@@ -5,7 +5,7 @@
  */
 
 #include "shm/trace.h"
-#include "tests/control_fixture.h"
+#include "tests/lib/control_fixture.h"
 
 static struct seg seg;
 static struct shm_ring *ring;

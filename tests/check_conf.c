@@ -11,7 +11,7 @@
 
 #include "shm/table.h"
 #include "supervisor/conf_key.h"
-#include "tests/conf_case.h"
+#include "tests/lib/conf_case.h"
 #include "tests/suite.h"
 
 /* ---- defaults ---- */

@@ -5,7 +5,7 @@
  * where a name was mistyped, the name that was meant; and all of them at once.
  */
 
-#include "tests/conf_case.h"
+#include "tests/lib/conf_case.h"
 
 #define HR(ranges) IN_TABLE("holding_registers", ranges)
 #define IR(ranges) IN_TABLE("input_registers", ranges)

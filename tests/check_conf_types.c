@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#include "tests/conf_case.h"
+#include "tests/lib/conf_case.h"
 #include "tests/suite.h"
 
 #define T(members) IN_TRANSPORTS("\"t\":{" members "}")

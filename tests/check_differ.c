@@ -7,7 +7,7 @@
 #include <sysexits.h>
 
 #include "supervisor/differ.h"
-#include "tests/conf_case.h"
+#include "tests/lib/conf_case.h"
 
 #define CONF(value, transport, more)                                      \
 	"{\"devices\":{\"d\":{\"input_registers\":[{\"addr\":0,\"type\":" \

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "shm/notice.h"
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 static struct fixture fix;
 static char path[80], buf[20000];

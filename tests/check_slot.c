@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 static struct fixture fix;
 

@@ -5,7 +5,7 @@
  * plain model, steps that go together, rights, replays.
  */
 
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 /* Holes, extents that end within a word, and runs that touch. */
 static const struct {

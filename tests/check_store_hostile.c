@@ -9,7 +9,7 @@
 #include <signal.h>
 
 #include "shm/store_reap.h"
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 static struct fixture fix;
 static struct shm_device *dev;

@@ -11,7 +11,7 @@
 
 #include "shm/store_own.h"
 #include "shm/store_reap.h"
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 enum { REGS = 120, AT = 3, MS = 1000000, DEAD_SLOT = 5, DEAD_AUTHOR = 25 };
 

@@ -5,7 +5,7 @@
  * table being bit n % 16 of register n / 16.
  */
 
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 enum { REGS = 200, FIRST = 3 };
 

@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-#include "tests/store_fixture.h"
+#include "tests/lib/store_fixture.h"
 
 static struct fixture fix;
 static struct seg seg;

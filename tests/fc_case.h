@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/fake_unit.h"
+#include "tests/lib/fake_unit.h"
 #include "tests/suite.h"
 
 /* One request of a vector table; both PDUs in hex, blanks for reading. An

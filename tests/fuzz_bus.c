@@ -6,7 +6,7 @@
  * between two silences is answered in the end.
  */
 
-#include "tests/fuzz_frame.h"
+#include "tests/lib/fuzz_frame.h"
 
 #include "workers/proto/bus.h"
 

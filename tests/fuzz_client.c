@@ -2,7 +2,7 @@
 /* Any reply to any request, as a client checks it. Input: the request's
  * length, the request, the reply. */
 
-#include "tests/fuzz_frame.h"
+#include "tests/lib/fuzz_frame.h"
 
 #include "workers/proto/client.h"
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes to the framer frame_ascii. */
+/*
+ * Any bytes to the framer frame_ascii.
+ *
+ * Needs: tests/lib/fuzz_frame.c
+ */
 
-#include "tests/fuzz_frame.h"
+#include "tests/lib/fuzz_frame.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

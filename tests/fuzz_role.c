@@ -4,7 +4,7 @@
  * and everything else is none, with words.
  */
 
-#include "tests/fuzz_frame.h"
+#include "tests/lib/fuzz_frame.h"
 
 #include "workers/proto/role.h"
 

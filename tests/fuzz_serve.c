@@ -2,12 +2,14 @@
 /*
  * Any requests to mb_serve(), against a second opinion. Input: records of
  * flags, length, PDU; each is served in turn, so states add up.
+ *
+ * Needs: tests/lib/fake_unit.c tests/lib/ref_model.c
  */
 
-#include "tests/fuzz_frame.h"
+#include "tests/lib/fuzz_frame.h"
 
-#include "tests/fake_unit.h"
-#include "tests/ref_model.h"
+#include "tests/lib/fake_unit.h"
+#include "tests/lib/ref_model.h"
 
 enum { BROADCAST = 1, READ_ONLY = 2, FAILING = 4 };
 

@@ -8,7 +8,7 @@
  * each; those of the file of roles begin with "ROLES:".
  */
 
-#include "tests/conf_case.h"
+#include "tests/lib/conf_case.h"
 
 #define ROLES_TLS                                                   \
 	"\"type\":\"tls\",\"listen\":\"127.0.0.1:0\",\"cert\":"     \
