@@ -102,13 +102,15 @@ describe_range(const struct conf_range *r)
 	int count =
 	    r->table == STORE_FIFO ? VALUES_FIFO_UNITS - 1 : (int)r->count;
 
-	return json_pack("{s:s, s:o*, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}",
-	    "table", table_name(r->table), "file",
-	    values_file(r->table, r->addr), "addr",
-	    (int)values_addr(r->table, r->addr), "count", count, "access",
-	    r->read_only ? "ro" : "rw", "type", typed_type_name(r->type),
-	    "order", typed_order_name(r->order), "name", text_or_null(r->name),
-	    "unit", text_or_null(r->unit), "scale", jtext_float64(r->scale));
+	return json_pack(
+	    "{s:s, s:o*, s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "table",
+	    table_name(r->table), "file", values_file(r->table, r->addr),
+	    "addr", (int)values_addr(r->table, r->addr), "count", count,
+	    "access", r->read_only ? "ro" : "rw", "type",
+	    typed_type_name(r->type), "order", typed_order_name(r->order),
+	    "name", text_or_null(r->name), "unit", text_or_null(r->unit),
+	    "scale", jtext_float64(r->scale), "action",
+	    text_or_null(r->action));
 }
 
 void

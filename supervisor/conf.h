@@ -16,11 +16,6 @@
 #include "shm/log.h"
 #include "supervisor/conf_parts.h"
 
-/* What a plugin is told, as it stands in the configuration. */
-struct conf_option {
-	char *name, *value;
-};
-
 struct conf_transport {
 	char *name;
 	enum conf_type type;
@@ -31,10 +26,9 @@ struct conf_transport {
 	struct conf_serial serial;
 	char *folder; /* of the file that it stands in */
 	struct conf_paths plugins;
-	struct conf_option *options; /* for the plugins */
-	size_t noptions;
+	struct conf_options options; /* for the plugins */
 	unsigned max_transactions; /* 0: no limit */
-	char *framer; /* a name that framer_find() knows */
+	char *framer; /* a name that framer_find() knows, or a plugin's */
 	int units[CONF_UNITS]; /* index into devices, CONF_NO_DEVICE */
 	bool silent_units; /* missing_unit: silent rather than 0B */
 	bool broadcast;

@@ -39,14 +39,6 @@ add_range(struct conf_device_in *in, const struct conf_range *r,
 	in->range_at[d->nranges++] = node;
 }
 
-static void
-drop_range(struct conf_range *r)
-{
-	free(r->name);
-	free(r->unit);
-	free(r->init);
-}
-
 void
 conf_table_read(struct conf_ctx *ctx, const struct jsonc_node *list,
     const struct conf_key *key, void *obj)
@@ -63,7 +55,7 @@ conf_table_read(struct conf_ctx *ctx, const struct jsonc_node *list,
 		if (conf_range_read(ctx, n, table, &r))
 			add_range(obj, &r, n);
 		else
-			drop_range(&r);
+			conf_range_free(&r);
 }
 
 static void
@@ -79,7 +71,7 @@ read_each(struct conf_ctx *ctx, const struct jsonc_node *list,
 		if (read(ctx, n, &r))
 			add_range(in, &r, n);
 		else
-			drop_range(&r);
+			conf_range_free(&r);
 }
 
 void

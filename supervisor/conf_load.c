@@ -15,6 +15,7 @@
 #include "supervisor/conf_tree.h"
 #include "supervisor/conf_net.h"
 #include "supervisor/conf_paths.h"
+#include "supervisor/conf_range.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/conf_roles.h"
 #include "supervisor/mem.h"
@@ -246,11 +247,8 @@ conf_ctx_end(struct conf_ctx *ctx, int err)
 static void
 free_device(struct conf_device *d)
 {
-	for (size_t i = 0; i < d->nranges; i++) {
-		free(d->ranges[i].name);
-		free(d->ranges[i].unit);
-		free(d->ranges[i].init);
-	}
+	for (size_t i = 0; i < d->nranges; i++)
+		conf_range_free(&d->ranges[i]);
 	for (size_t i = 0; i < d->nidentity; i++)
 		free(d->identity[i].text);
 	free(d->ranges);
@@ -275,11 +273,7 @@ free_transport(struct conf_transport *t)
 	free(t->tls.crl);
 	free(t->tls.ciphers);
 	conf_roles_free(&t->tls.roles);
-	for (size_t i = 0; i < t->noptions; i++) {
-		free(t->options[i].name);
-		free(t->options[i].value);
-	}
-	free(t->options);
+	conf_options_free(&t->options);
 	free(t->serial.port);
 	free(t->framer);
 	free(t->allow.at);

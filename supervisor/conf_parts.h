@@ -10,38 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shm/store.h"
-#include "shm/typed.h"
+#include "supervisor/conf_parts_device.h"
 
 enum { CONF_UNITS = 256, CONF_NO_DEVICE = -1 };
-
-struct conf_range {
-	enum store_table table;
-	uint32_t addr, count; /* registers or bits; files: records, addr as
-			       * STORE_FILE has it; fifos: 32, STORE_FIFO */
-	bool read_only;
-	enum typed_type type;
-	enum typed_order order;
-	double scale;
-	char *name; /* or NULL */
-	char *unit; /* or NULL */
-	uint8_t *init; /* store_bytes(table, count) bytes in wire form, or
-			* NULL for zeros */
-};
-
-struct conf_object {
-	uint8_t id;
-	char *text;
-};
-
-struct conf_device {
-	char *name;
-	bool shared_blocks;
-	struct conf_range *ranges;
-	size_t nranges;
-	struct conf_object *identity; /* ascending by id; 0..2 always there */
-	size_t nidentity;
-};
 
 struct conf_cidr {
 	int family; /* AF_INET, AF_INET6 */

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/seg.h"
 #include "supervisor/conf_dump.h"
+#include "supervisor/conf_range.h"
 #include "supervisor/mem.h"
 #include "supervisor/part.h"
 
@@ -123,24 +125,51 @@ option_text(struct conf_ctx *ctx, const struct jsonc_node *node)
 	}
 }
 
+/* The members of an object, but for one that is something else. */
+static void
+read_options(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const char *but, struct conf_options *list)
+{
+	struct conf_option o;
+
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next) {
+		if (but != NULL && strcmp(n->key, but) == 0)
+			continue;
+		o.value = option_text(ctx, n);
+		if (o.value == NULL)
+			continue;
+		o.name = mem_text(n->key);
+		list->at = mem_more(list->at, list->n, sizeof(o));
+		list->at[list->n++] = o;
+	}
+}
+
+static void
+dump_options(struct conf_out *o, const struct conf_options *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		conf_out_text(o, list->at[i].name, list->at[i].value);
+}
+
+void
+conf_options_free(struct conf_options *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		free(list->at[i].name);
+		free(list->at[i].value);
+	}
+	free(list->at);
+}
+
 void
 conf_options_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
 	struct conf_transport *t = obj;
-	struct conf_option o;
 
-	if (!conf_want(ctx, node, JSONC_OBJECT, key->takes))
-		return;
-	for (const struct jsonc_node *n = node->in.first; n != NULL;
-	     n = n->next) {
-		o.value = option_text(ctx, n);
-		if (o.value == NULL)
-			continue;
-		o.name = mem_text(n->key);
-		t->options = mem_more(t->options, t->noptions, sizeof(o));
-		t->options[t->noptions++] = o;
-	}
+	if (conf_want(ctx, node, JSONC_OBJECT, key->takes))
+		read_options(ctx, node, NULL, &t->options);
 }
 
 void
@@ -149,10 +178,52 @@ conf_options_dump(
 {
 	const struct conf_transport *t = obj;
 
-	if (t->noptions == 0)
+	if (t->options.n == 0)
 		return;
 	conf_out_open(o, key->name, '{');
-	for (size_t i = 0; i < t->noptions; i++)
-		conf_out_text(o, t->options[i].name, t->options[i].value);
+	dump_options(o, &t->options);
+	conf_out_close(o, '}');
+}
+
+/* ---- actions ---- */
+
+/* Which there are the workers know, which load the plugins. */
+void
+conf_action_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_range *r = &((struct conf_range_in *)obj)->r;
+	const struct jsonc_node *name = node;
+
+	if (node->type == JSONC_OBJECT) {
+		name = jsonc_get(node, "name");
+		if (name == NULL) {
+			conf_fault(ctx, node, "\"name\" is missing in \"%s\"",
+			    key->name);
+			return;
+		}
+		read_options(ctx, node, "name", &r->parameters);
+	}
+	if (!conf_want(ctx, name, JSONC_STRING, key->takes))
+		return;
+	if (!seg_name_ok(name->text))
+		conf_fault(ctx, name,
+		    "\"%.60s\" is no name for an action: letters, digits, "
+		    "\"_\" and \"-\", at most 40",
+		    name->text);
+	r->action = mem_text(name->text);
+}
+
+void
+conf_action_dump(
+    struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_range *r = obj;
+
+	if (r->action == NULL)
+		return;
+	conf_out_open(o, key->name, '{');
+	conf_out_text(o, "name", r->action);
+	dump_options(o, &r->parameters);
 	conf_out_close(o, '}');
 }

@@ -3,14 +3,17 @@
 #define SUPERVISOR_CONF_PATHS_H
 
 /*
- * Lists of paths of the configuration, and the options of plugins.
+ * Lists of paths of the configuration, and what plugins are told: options, and
+ * the actions of ranges with their parameters.
  */
 
 #include "supervisor/conf_read.h"
 
-conf_read_fn conf_paths_read, conf_plugins_read, conf_options_read;
-conf_dump_fn conf_paths_dump, conf_options_dump;
+conf_read_fn conf_paths_read, conf_plugins_read, conf_options_read,
+    conf_action_read;
+conf_dump_fn conf_paths_dump, conf_options_dump, conf_action_dump;
 
 void conf_paths_free(struct conf_paths *);
+void conf_options_free(struct conf_options *);
 
 #endif

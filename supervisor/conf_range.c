@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "shm/table.h"
+#include "supervisor/conf_paths.h"
 #include "supervisor/mem.h"
 
 enum {
@@ -139,6 +140,16 @@ extent_fits(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return false;
 	}
 	return true;
+}
+
+void
+conf_range_free(struct conf_range *r)
+{
+	free(r->name);
+	free(r->unit);
+	free(r->action);
+	conf_options_free(&r->parameters);
+	free(r->init);
 }
 
 bool

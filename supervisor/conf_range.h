@@ -27,6 +27,8 @@ bool conf_file_read(
 bool conf_fifo_read(
     struct conf_ctx *, const struct jsonc_node *, struct conf_range *out);
 
+void conf_range_free(struct conf_range *);
+
 /* Sets element i of a range to a value: a register or more, a bit, a record.
  * False after noting a mistake. */
 bool conf_value_put(struct conf_ctx *, const struct jsonc_node *,

@@ -165,17 +165,18 @@ conf_user_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	t->user = mem_text(node->text);
 }
 
-/* The row that lists the types. */
+/* The row of a key that has words. */
 static const struct conf_key *
-type_key(void)
+key_of(const char *name)
 {
 	const struct conf_key *key = conf_transport.keys;
 
-	while (strcmp(key->name, "type") != 0)
+	while (strcmp(key->name, name) != 0)
 		key++;
 	return key;
 }
 
+/* True if somebody may bring types and framers of their own. */
 static bool
 has_plugins(const struct conf_ctx *ctx, const struct jsonc_node *node)
 {
@@ -197,7 +198,7 @@ means_line(const char *type)
 static enum conf_type
 guess_type(const struct jsonc_node *node, const struct jsonc_node *type)
 {
-	const char *const *words = type_key()->words;
+	const char *const *words = key_of("type")->words;
 	const char *near = NULL;
 
 	if (type != NULL && type->type == JSONC_STRING) {
@@ -218,7 +219,7 @@ static enum conf_type
 type_of(const struct conf_ctx *ctx, const struct jsonc_node *node)
 {
 	const struct jsonc_node *type = jsonc_get(node, "type");
-	const char *const *words = type_key()->words;
+	const char *const *words = key_of("type")->words;
 
 	for (int i = 0;
 	     type != NULL && type->type == JSONC_STRING && words[i] != NULL;
@@ -271,6 +272,43 @@ conf_type_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 	const struct conf_transport *t = obj;
 
 	conf_out_text(o, key->name, t->type_name);
+}
+
+/* ---- framers ---- */
+
+void
+conf_framer_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_transport *t = obj;
+
+	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
+		return;
+	free(t->framer);
+	t->framer = mem_text(node->text);
+}
+
+/* What is none of ours may be a plugin's; the worker knows. */
+static void
+check_framer(struct conf_ctx *ctx, const struct jsonc_node *node)
+{
+	const struct jsonc_node *framer = jsonc_get(node, "framer");
+	const char *const *words = key_of("framer")->words;
+	char hint[CONF_HINT];
+	size_t n = 0;
+
+	if (framer == NULL || framer->type != JSONC_STRING)
+		return;
+	for (; words[n] != NULL; n++)
+		if (strcmp(words[n], framer->text) == 0)
+			return;
+	if (has_plugins(ctx, node))
+		return;
+	conf_hint(hint, framer->text, words, n);
+	conf_fault(ctx, framer,
+	    "unknown framer \"%.60s\": it must be \"socket\", \"tls\", "
+	    "\"rtu\" or \"ascii\", or what one of \"plugins\" brings%s",
+	    framer->text, hint);
 }
 
 /* ---- one transport ---- */
@@ -354,6 +392,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 					 : conf_transport_skip(&t),
 	    &t);
 	check_restart(ctx, node, &t);
+	check_framer(ctx, node);
 	check_keys(ctx, node, &t);
 	if (t.type == CONF_TLS)
 		conf_tls_check(ctx, node, &t);

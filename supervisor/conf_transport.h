@@ -8,8 +8,8 @@
 
 #include "supervisor/conf_read.h"
 
-conf_read_fn conf_transports_read, conf_units_read, conf_user_read,
-    conf_type_read;
+conf_read_fn conf_framer_read, conf_transports_read, conf_units_read,
+    conf_user_read, conf_type_read;
 conf_dump_fn conf_type_dump;
 
 /* The flag CONF_NOT_* of keys that a transport of this type does not have. */

@@ -24,6 +24,8 @@
 
 enum { PROC_TICKET_BYTES = 64 };
 
+struct hf_hooks;
+
 /* A file that the worker's own user may not be able to read. */
 struct proc_file {
 	const char *path;
@@ -41,6 +43,8 @@ struct proc {
 	struct slot_env env; /* control segment, lock file, identity */
 	struct seg control_seg;
 	struct seg worker_seg; /* workers: their own */
+	const struct hf_hooks *hooks; /* workers: of the program whose
+				       * library this is; or NULL */
 	struct store *stores; /* one per conf device; dev NULL: not served */
 	int chan; /* to the parent, non-blocking */
 	int listen_fd; /* workers; -1 for those without */

@@ -40,6 +40,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
 		.control_seg = s->control_seg,
+		.hooks = s->hooks,
 		.stores = s->stores,
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : -1,

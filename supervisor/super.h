@@ -28,6 +28,8 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_CONTROL_SLOT = 1,
 };
 
+struct hf_hooks;
+
 enum super_phase {
 	SUPER_SERVES,
 	SUPER_DRAINS, /* the workers are ending */
@@ -38,6 +40,7 @@ struct super {
 	const struct conf *conf;
 	const struct proc_roles *roles;
 	const char *run_dir;
+	const struct hf_hooks *hooks; /* for the workers, or NULL */
 	struct claim claim;
 	struct event_base *base;
 	struct event *signals, *tick;

@@ -93,8 +93,6 @@ static const struct bad keys[] = {
 /* ---- keys of the versions to come ---- */
 
 static const struct bad later[] = {
-	{ HR("{\"addr\":1,\"action\":{\"name\":\"increment\"}}"),
-	    "2:11: \"action\" (register actions) is not in this version" },
 	{ IN_DEVICE("\"map\": \"plc1.csv\""),
 	    "2:1: \"map\" (register maps in CSV files) is not in this "
 	    "version" },
@@ -155,10 +153,11 @@ static const struct bad values[] = {
 	    "2:71: \"autostart\" must be true or false, not a whole number" },
 	{ T("\"framer\": \"scoket\""),
 	    "2:68: unknown framer \"scoket\": it must be \"socket\", \"tls\", "
-	    "\"rtu\" or \"ascii\"; did you mean \"socket\"?" },
+	    "\"rtu\" or \"ascii\", or what one of \"plugins\" brings; did you "
+	    "mean \"socket\"?" },
 	{ T("\"framer\": 1"),
-	    "2:68: \"framer\" must be \"socket\", \"tls\", \"rtu\" or "
-	    "\"ascii\", not a whole number" },
+	    "2:68: \"framer\" must be socket | tls | rtu | ascii, or a "
+	    "plugin's, not a whole number" },
 	{ T("\"access\": \"ro\""),
 	    "2:68: unknown access \"ro\": it must be \"read-write\" or "
 	    "\"read-only\"" },
@@ -205,6 +204,17 @@ static const struct bad values[] = {
 /* ---- ranges ---- */
 
 static const struct bad ranges[] = {
+	{ HR("{\"addr\":1,\"action\":{\"nam\":\"increment\"}}"),
+	    "2:20: \"name\" is missing in \"action\"" },
+	{ HR("{\"addr\":1,\"action\":7}"),
+	    "2:20: \"action\" must be a name, or an object of a name and its "
+	    "parameters, not a whole number" },
+	{ HR("{\"addr\":1,\"action\":\"a b\"}"),
+	    "2:20: \"a b\" is no name for an action: letters, digits, "
+	    "\"_\" and \"-\", at most 40" },
+	{ HR("{\"addr\":1,\"action\":{\"name\":\"a\",\"x\":[]}}"),
+	    "2:36: \"x\" must be a string, a number, true or false, not a "
+	    "list" },
 	{ IN_DEVICE("\"coils\": {}"),
 	    "2:10: \"coils\" must be a list of ranges, not an object" },
 	{ HR("7"), "2:1: this value must be an object, not a whole number" },

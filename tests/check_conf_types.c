@@ -144,7 +144,7 @@ START_TEST(a_type_that_is_not_ours_is_a_plugins)
 	ck_assert_ptr_null(t->listen);
 	ck_assert_str_eq(conf_where(t), "-");
 	ck_assert_uint_eq(t->plugins.n, 1);
-	ck_assert_uint_eq(t->noptions, 0);
+	ck_assert_uint_eq(t->options.n, 0);
 	conf_free(c);
 }
 END_TEST
@@ -155,6 +155,39 @@ START_TEST(plugins_go_with_any_type)
 
 	ck_assert_int_eq(c->transports[0].type, CONF_SERIAL);
 	ck_assert_uint_eq(c->transports[0].plugins.n, 1);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(a_framer_that_is_not_ours_is_a_plugins)
+{
+	struct conf *c =
+	    case_right(T(TCP ",\"plugins\":\"/dev/null\",\"framer\":\"mine\""));
+
+	ck_assert_str_eq(c->transports[0].framer, "mine");
+	ck_assert_int_eq(c->transports[0].units[255], 0);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(an_action_is_kept_with_its_parameters)
+{
+	struct conf *c = case_right("{\"devices\":{\"d\":{"
+				    "\"input_registers\":[{\"addr\":0,"
+				    "\"action\":{\"minval\":-1,\"name\":"
+				    "\"count\",\"how\":\"x\"}}],\"coils\":"
+				    "[{\"addr\":0,\"action\":\"flip\"}]}},"
+				    "\"transports\":{\"t\":{" TCP "}}}");
+	const struct conf_range *r = c->devices[0].ranges;
+
+	ck_assert_uint_eq(c->devices[0].nranges, 2);
+	ck_assert_str_eq(r[0].action, "flip");
+	ck_assert_uint_eq(r[0].parameters.n, 0);
+	ck_assert_str_eq(r[1].action, "count");
+	ck_assert_uint_eq(r[1].parameters.n, 2);
+	ck_assert_str_eq(r[1].parameters.at[0].name, "minval");
+	ck_assert_str_eq(r[1].parameters.at[0].value, "-1");
+	ck_assert_str_eq(r[1].parameters.at[1].value, "x");
 	conf_free(c);
 }
 END_TEST
@@ -229,10 +262,10 @@ START_TEST(plugins_are_told_text_whatever_was_written)
 		{ "e", "18446744073709551615" } };
 
 	ck_assert_str_eq(t->listen, "@abstract name");
-	ck_assert_uint_eq(t->noptions, 5);
+	ck_assert_uint_eq(t->options.n, 5);
 	for (size_t i = 0; i < 5; i++) {
-		ck_assert_str_eq(t->options[i].name, want[i][0]);
-		ck_assert_str_eq(t->options[i].value, want[i][1]);
+		ck_assert_str_eq(t->options.at[i].name, want[i][0]);
+		ck_assert_str_eq(t->options.at[i].value, want[i][1]);
 	}
 	conf_free(c);
 }
@@ -484,6 +517,10 @@ END_TEST
 
 static const char *const rounds[] = {
 	T(UDP ",\"max_transactions\":16,\"framer\":\"rtu\""),
+	T(TCP ",\"plugins\":\"/dev/null\",\"framer\":\"mine\""),
+	"{\"devices\":{\"d\":{\"holding_registers\":[{\"addr\":0,\"action\":"
+	"{\"name\":\"a\",\"x\":1,\"y\":\"z\"}},{\"addr\":1,\"action\":"
+	"\"b\"}]}},\"transports\":{\"t\":{" TCP "}}}",
 	T(TLS),
 	T(TLS_BARE ",\"cert\":[\"/dev/null\",\"/dev/zero\"],\"key\":"
 		   "[\"/dev/null\",\"/dev/zero\"],\"password\":\"topsecret\","
@@ -685,6 +722,8 @@ main(void)
 	    tc, a_socket_as_port_listens_and_takes_the_keys_of_listeners);
 	tcase_add_test(tc, a_type_that_is_not_ours_is_a_plugins);
 	tcase_add_test(tc, plugins_go_with_any_type);
+	tcase_add_test(tc, a_framer_that_is_not_ours_is_a_plugins);
+	tcase_add_test(tc, an_action_is_kept_with_its_parameters);
 	tcase_add_test(tc, everything_that_tls_can_be_told_is_kept);
 	tcase_add_test(tc, everything_that_a_line_can_be_told_is_kept);
 	tcase_add_test(tc, plugins_are_told_text_whatever_was_written);

@@ -142,7 +142,7 @@ END_TEST
 
 #define OTHER "known: it was built for another version of Holdfast"
 #define T(n) "odd0.so: a transport of it is " n " bytes and not the 80 that "
-#define P(n) "odd0.so: its table is " n " bytes and not the 32 that are " OTHER
+#define P(n) "odd0.so: its table is " n " bytes and not the 40 that are " OTHER
 
 static const struct {
 	const char *defines, *why;
@@ -161,7 +161,7 @@ static const struct {
 	{ "-DTABLE=31", P("31") },
 	/* more than is known, and in use */
 	{ "-DSIZE=88 -DMORE=1", T("88") "are " OTHER },
-	{ "-DTABLE=40 -DMORE=1", P("40") },
+	{ "-DTABLE=48 -DMORE=1", P("48") },
 	{ "-DNAME=0", "odd0.so: a transport of it has no name" },
 	{ "-DNAME='\"\"'", "odd0.so: a transport of it has no name" },
 	{ "-DNO_LISTEN", "odd0.so: a transport of it has no listen" },
@@ -183,7 +183,15 @@ END_TEST
 
 START_TEST(one_that_knows_more_but_does_not_use_it_is_taken)
 {
-	compile(0, "-DSIZE=88 -DTABLE=40");
+	compile(0, "-DSIZE=88 -DTABLE=48");
+	ck_assert_int_eq(plugins_load(&fx.worker), 0);
+	ck_assert_ptr_nonnull(plugins_transport(&fx.worker, &ops));
+}
+END_TEST
+
+START_TEST(one_of_before_there_were_hooks_is_taken)
+{
+	compile(0, "-DTABLE=32");
 	ck_assert_int_eq(plugins_load(&fx.worker), 0);
 	ck_assert_ptr_nonnull(plugins_transport(&fx.worker, &ops));
 }
@@ -237,12 +245,12 @@ START_TEST(an_option_that_nobody_asks_for_is_told)
 		{ name[1], value } };
 
 	compile(0, "");
-	fx.transport.options = options;
-	fx.transport.noptions = 1;
+	fx.transport.options.at = options;
+	fx.transport.options.n = 1;
 	ck_assert_int_eq(plugins_load(&fx.worker), 0);
 	ck_assert_int_eq(plugins_options(&fx.worker), 0);
 	plugins_free(&fx.worker);
-	fx.transport.noptions = 2;
+	fx.transport.options.n = 2;
 	ck_assert_int_eq(plugins_load(&fx.worker), 0);
 	ck_assert_int_eq(plugins_options(&fx.worker), -1);
 	refused("no plugin knows the option \"moed\"; did you mean \"mode\"?");
@@ -273,6 +281,7 @@ main(void)
 	tcase_add_loop_test(tc, one_that_is_not_as_it_should_be_is_named, 0,
 	    sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tc, one_that_knows_more_but_does_not_use_it_is_taken);
+	tcase_add_test(tc, one_of_before_there_were_hooks_is_taken);
 	tcase_add_test(tc, what_is_no_object_is_told_without_its_folder);
 	tcase_add_test(
 	    tc, a_type_that_nobody_serves_is_told_with_those_that_are);

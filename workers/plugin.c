@@ -52,10 +52,10 @@ host_option(const struct hf_host *host, const char *name)
 	const char *value = NULL;
 
 	note_name(ps, name);
-	for (size_t i = 0; i < t->noptions; i++)
-		if (strcmp(t->options[i].name, name) == 0) {
+	for (size_t i = 0; i < t->options.n; i++)
+		if (strcmp(t->options.at[i].name, name) == 0) {
 			ps->asked[i] = true;
-			value = t->options[i].value;
+			value = t->options.at[i].value;
 		}
 	return value;
 }
@@ -272,7 +272,7 @@ plugins_load(struct worker *w)
 		return -1;
 	ps->worker = w;
 	ps->at = calloc(t->plugins.n + 1, sizeof(*ps->at));
-	ps->asked = calloc(t->noptions + 1, sizeof(*ps->asked));
+	ps->asked = calloc(t->options.n + 1, sizeof(*ps->asked));
 	if (ps->at == NULL || ps->asked == NULL)
 		return -1;
 	for (; ps->n < t->plugins.n; ps->n++) {
@@ -382,12 +382,13 @@ plugins_options(struct worker *w)
 		return 0;
 	for (unsigned i = 0; i < ps->nnames; i++)
 		names[i] = ps->names[i];
-	for (size_t i = 0; i < t->noptions; i++) {
+	for (size_t i = 0; i < t->options.n; i++) {
 		if (ps->asked[i])
 			continue;
-		near = near_name(t->options[i].name, names, ps->nnames);
+		near = near_name(t->options.at[i].name, names, ps->nnames);
 		return refuse(ps, "no plugin knows the option \"%.60s\"%s%s%s",
-		    t->options[i].name, near != NULL ? "; did you mean \"" : "",
+		    t->options.at[i].name,
+		    near != NULL ? "; did you mean \"" : "",
 		    near != NULL ? near : "", near != NULL ? "\"?" : "");
 	}
 	return 0;

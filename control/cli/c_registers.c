@@ -42,7 +42,7 @@ registers_name(const struct address *a, uint32_t addr, char *text, size_t size)
 
 /* ---- get ---- */
 
-enum { GET_COLUMNS = 4 };
+enum { GET_BARE = 2, GET_LABELS = 4, GET_COLUMNS = 5 };
 
 struct wanted {
 	struct address address;
@@ -68,7 +68,7 @@ add_values(struct print *p, const struct wanted *w, const json_t *result)
 	const json_t *values = json_object_get(result, "values");
 	unsigned step = step_of(a, json_array_size(values));
 	const char *cells[GET_COLUMNS] = {
-		[2] = w->label.name, [3] = w->label.unit
+		[2] = w->label.name, [3] = w->label.unit, [4] = w->label.action
 	};
 	char name[SHM_NAME_MAX + 32], dotted[SHM_NAME_MAX + 64];
 	json_t *value;
@@ -104,22 +104,31 @@ resolve_wanted(struct cli *cli, struct wanted *w, int n, char **argv)
 	return code;
 }
 
-/* True if there are names or units to show, and somebody to read them. */
-static bool
-shows_labels(const struct cli *cli, const struct wanted *w, int n)
+/* How many columns there are: those of names, units and actions if there are
+ * any to show, and somebody to read them. */
+static int
+shown_columns(const struct cli *cli, const struct wanted *w, int n)
 {
-	bool any = false;
+	int columns = GET_BARE;
 
-	for (int i = 0; i < n; i++)
-		any |= w[i].label.name[0] != '\0' || w[i].label.unit[0] != '\0';
-	return any && print_is_table(cli);
+	if (!print_is_table(cli))
+		return GET_BARE;
+	for (int i = 0; i < n; i++) {
+		const struct declared_label *l = &w[i].label;
+
+		if (l->action[0] != '\0')
+			return GET_COLUMNS;
+		if (l->name[0] != '\0' || l->unit[0] != '\0')
+			columns = GET_LABELS;
+	}
+	return columns;
 }
 
 int
 cli_get(struct cli *cli, int argc, char **argv)
 {
 	static const char *const columns[GET_COLUMNS] = { "ADDRESS", "VALUE",
-		"NAME", "UNIT" };
+		"NAME", "UNIT", "ACTION" };
 	struct wanted *w = calloc((size_t)argc, sizeof(*w));
 	struct print p;
 	json_t *params, *result;
@@ -128,8 +137,7 @@ cli_get(struct cli *cli, int argc, char **argv)
 	if (w == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
 	code = resolve_wanted(cli, w, argc, argv);
-	print_init(
-	    &p, cli, columns, shows_labels(cli, w, argc) ? GET_COLUMNS : 2, 1);
+	print_init(&p, cli, columns, shown_columns(cli, w, argc), 1);
 	for (int i = 0; i < argc && code == CLI_OK; i++) {
 		params = registers_params(&w[i].address);
 		json_object_set_new(params, "count",

@@ -48,10 +48,14 @@ fill_label(const json_t *range, struct declared_label *label)
 {
 	const char *name = json_string_value(json_object_get(range, "name"));
 	const char *unit = json_string_value(json_object_get(range, "unit"));
+	const char *action =
+	    json_string_value(json_object_get(range, "action"));
 	double scale = json_number_value(json_object_get(range, "scale"));
 
 	snprintf(label->name, sizeof(label->name), "%.63s",
 	    name != NULL ? name : "");
+	snprintf(label->action, sizeof(label->action), "%.63s",
+	    action != NULL ? action : "");
 	snprintf(label->unit, sizeof(label->unit), "%.40s",
 	    unit != NULL ? unit : "");
 	/* the number is shown as it is stored */

@@ -24,6 +24,7 @@ struct declared {
 struct declared_label {
 	char name[64]; /* "" if it has none */
 	char unit[64]; /* "0.1 m3/h": of what the number counts tenths */
+	char action[64]; /* what happens when a client reads it */
 };
 
 /*

@@ -167,7 +167,7 @@ may_grow(const struct bus *b, const uint8_t *in, size_t len)
 		return len == 1;
 	n = mb_request_len(b->fcs, pdu, len - 1);
 	if ((n == 0 || (n > 0 && (size_t)n + AROUND > len)) &&
-	    mb_fc_plausible(b->fcs->row[pdu[0]], pdu, len - 1))
+	    mb_fc_plausible(b->fcs, pdu, len - 1))
 		return true;
 	if (b->mine[in[0]])
 		return false; /* nobody else replies for it */
@@ -201,7 +201,7 @@ may_be_cut(const struct bus *b, const uint8_t *in, size_t len)
 	int n = mb_request_len(b->fcs, in + 1, len - 1);
 
 	return n > 0 && (size_t)n + AROUND == len + 1 &&
-	    mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 1) &&
+	    mb_fc_plausible(b->fcs, in + 1, len - 1) &&
 	    (b->mine[in[0]] || !is_reply(b, in, len));
 }
 
@@ -314,7 +314,7 @@ last_from(struct bus *b, unsigned from)
 		size_t len = b->len - from;
 
 		if (b->mine[in[0]] && is_request(b, in, len) &&
-		    mb_fc_plausible(b->fcs->row[in[1]], in + 1, len - 3) &&
+		    mb_fc_plausible(b->fcs, in + 1, len - 3) &&
 		    good(b, in, len))
 			return from;
 	}

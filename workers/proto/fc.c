@@ -113,10 +113,43 @@ mb_fcs_drop(struct mb_fcs *fcs, unsigned flag)
 			fcs->row[fc] = NULL;
 }
 
+/* The row of a sub-function, or the one that has all others; NULL. */
 static const struct mb_fc *
-find(const struct mb_fcs *fcs, uint8_t fc)
+find_sub(const struct mb_fc *row, const uint8_t *pdu, size_t len)
 {
-	return fc < EXCEPTION_BIT ? fcs->row[fc] : NULL;
+	for (const struct mb_fc *s = row->subs; s != NULL; s = s->next) {
+		if (len < 1u + s->sub_len)
+			continue;
+		if (s->sub == (s->sub_len == 1 ? pdu[1] : pdu[1] << 8 | pdu[2]))
+			return s;
+	}
+	return row->run != NULL ? row : NULL;
+}
+
+/* The row of a PDU of at least one byte. */
+static const struct mb_fc *
+find(const struct mb_fcs *fcs, const uint8_t *pdu, size_t len)
+{
+	const struct mb_fc *row;
+
+	if (pdu[0] >= EXCEPTION_BIT)
+		return NULL;
+	row = fcs->row[pdu[0]];
+	return row == NULL || row->subs == NULL ? row : find_sub(row, pdu, len);
+}
+
+/* Whether more bytes may show that a PDU is a sub-function's. */
+static bool
+is_open(const struct mb_fcs *fcs, const uint8_t *pdu, size_t len)
+{
+	const struct mb_fc *s = NULL;
+
+	if (pdu[0] < EXCEPTION_BIT && fcs->row[pdu[0]] != NULL)
+		s = fcs->row[pdu[0]]->subs;
+	for (; s != NULL; s = s->next)
+		if (len < 1u + s->sub_len)
+			return true;
+	return false;
 }
 
 /* What stands between a request and its handler, then the handler. */
@@ -133,6 +166,7 @@ run(struct mb_call *call, const struct mb_fc *row, size_t len)
 		return MB_EX_FUNCTION;
 	if (call->broadcast && (row->flags & FC_BROADCAST) == 0)
 		return MB_EX_FUNCTION;
+	call->arg = row->arg;
 	ex = row->run(call);
 	if (ex == MB_EX_NONE && call->out.bad)
 		ex = MB_EX_FAILURE;
@@ -211,7 +245,7 @@ mb_serve(const struct mb_fcs *fcs, struct mb_unit *unit, bool broadcast,
 	const struct mb_fc *row;
 
 	begin(&call, unit, broadcast, pdu, len, out);
-	row = find(fcs, call.fc);
+	row = len == 0 ? NULL : find(fcs, pdu, len);
 	if (call.silent && (row == NULL || (row->flags & FC_LISTEN) == 0))
 		return ignore(&call);
 	return finish(&call, row, run(&call, row, len));
@@ -258,7 +292,9 @@ mb_request_len(const struct mb_fcs *fcs, const uint8_t *pdu, size_t len)
 
 	if (len == 0)
 		return 0;
-	row = find(fcs, pdu[0]);
+	if (is_open(fcs, pdu, len))
+		return 0;
+	row = find(fcs, pdu, len);
 	return row == NULL ? -1 : pdu_len(&row->req, pdu, len);
 }
 
@@ -271,7 +307,9 @@ mb_reply_len(const struct mb_fcs *fcs, const uint8_t *pdu, size_t len)
 		return 0;
 	if (pdu[0] > EXCEPTION_BIT)
 		return EXCEPTION_LEN;
-	row = find(fcs, pdu[0]);
+	if (is_open(fcs, pdu, len))
+		return 0;
+	row = find(fcs, pdu, len);
 	return row == NULL ? -1 : pdu_len(&row->rsp, pdu, len);
 }
 
@@ -295,16 +333,19 @@ qty_plausible(const struct mb_fc *row, const struct mb_qty *q,
 }
 
 bool
-mb_fc_plausible(const struct mb_fc *row, const uint8_t *pdu, size_t len)
+mb_fc_plausible(const struct mb_fcs *fcs, const uint8_t *pdu, size_t len)
 {
-	return qty_plausible(row, &row->qty[0], pdu, len) &&
-	    qty_plausible(row, &row->qty[1], pdu, len);
+	const struct mb_fc *row = find(fcs, pdu, len);
+
+	return row == NULL ||
+	    (qty_plausible(row, &row->qty[0], pdu, len) &&
+		qty_plausible(row, &row->qty[1], pdu, len));
 }
 
 const char *
 mb_fc_name(const struct mb_fcs *fcs, uint8_t fc)
 {
-	const struct mb_fc *row = find(fcs, fc);
+	const struct mb_fc *row = fc < EXCEPTION_BIT ? fcs->row[fc] : NULL;
 
 	return row == NULL ? NULL : row->name;
 }

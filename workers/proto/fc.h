@@ -17,6 +17,7 @@ struct mb_call {
 	bool broadcast;
 	struct rbuf in; /* the PDU behind the function code */
 	struct wbuf out; /* the reply PDU; its function code is already there */
+	void *arg; /* the row's */
 	bool silent; /* set by the handler: send no reply */
 	int event; /* the request's place in the event log, -1 not there */
 };
@@ -64,16 +65,22 @@ struct mb_qty {
 struct mb_fc {
 	const char *name;
 	unsigned flags;
-	enum mb_ex (*run)(struct mb_call *);
+	enum mb_ex (*run)(struct mb_call *); /* NULL: only its subs are there */
 	struct mb_len req, rsp;
 	struct mb_qty qty[2];
+	void *arg;
+	/* Rows that take this one's place where the sub_len bytes behind the
+	 * function code say sub, each with its own flags and lengths. */
+	const struct mb_fc *subs, *next;
+	uint8_t sub_len;
+	uint16_t sub;
 };
 
 /*
- * True unless the len bytes that are there of a request of this row already
+ * True unless the len bytes that are there of a request, one at least, already
  * show that it would be answered 03 for its quantities or byte count.
  */
-bool mb_fc_plausible(const struct mb_fc *, const uint8_t *pdu, size_t len);
+bool mb_fc_plausible(const struct mb_fcs *, const uint8_t *pdu, size_t len);
 
 /* Takes out every function code whose row has the flag: answered 01 then. */
 void mb_fcs_drop(struct mb_fcs *, unsigned flag);

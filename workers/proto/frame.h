@@ -37,11 +37,13 @@ struct frame {
 	unsigned errors; /* bad frames skipped on the way (CRC, LRC, noise) */
 	unsigned foreign; /* other stations' replies skipped on the way (RTU) */
 	const char *why; /* FRAME_BAD: a few words for the log */
+	const void *arg; /* of the framer; set before it is asked */
 	uint8_t scratch[MB_PDU_MAX + 3];
 };
 
 struct framer {
 	const char *name;
+	const void *arg; /* for framers of plugins: in each frame they see */
 	size_t head; /* seal() wants the PDU at adu + head */
 	size_t adu_max; /* longest ADU, request or reply */
 	/*

@@ -126,7 +126,7 @@ good_request(const struct mb_fcs *fcs, const uint8_t *in, size_t len)
 		return false;
 	want = mb_request_len(fcs, pdu, len - HEAD);
 	return want > 0 && judge(in, len, want).verdict == GOOD &&
-	    mb_fc_plausible(fcs->row[pdu[0]], pdu, (size_t)want);
+	    mb_fc_plausible(fcs, pdu, (size_t)want);
 }
 
 /*
@@ -142,8 +142,7 @@ look(const struct mb_fcs *fcs, const uint8_t *in, size_t len, bool in_step,
 	int want = mb_request_len(fcs, pdu, n);
 	struct guess req = judge(in, len, want);
 	struct guess rsp = judge(in, len, mb_reply_len(fcs, pdu, n));
-	bool plausible =
-	    want >= 0 && (n == 0 || mb_fc_plausible(fcs->row[pdu[0]], pdu, n));
+	bool plausible = want >= 0 && (n == 0 || mb_fc_plausible(fcs, pdu, n));
 
 	*reply = false;
 	*skip = 1;

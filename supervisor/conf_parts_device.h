@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_PARTS_DEVICE_H
+#define SUPERVISOR_CONF_PARTS_DEVICE_H
+
+/*
+ * What the devices of struct conf are made of. Included through
+ * supervisor/conf.h.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/store.h"
+#include "shm/typed.h"
+
+/* What a plugin is told, as it stands in the configuration. */
+struct conf_option {
+	char *name, *value;
+};
+
+struct conf_options {
+	struct conf_option *at;
+	size_t n;
+};
+
+struct conf_range {
+	enum store_table table;
+	uint32_t addr, count; /* registers or bits; files: records, addr as
+			       * STORE_FILE has it; fifos: 32, STORE_FIFO */
+	bool read_only;
+	enum typed_type type;
+	enum typed_order order;
+	double scale;
+	char *name; /* or NULL */
+	char *unit; /* or NULL */
+	char *action; /* what clients' reading does, by name, or NULL */
+	struct conf_options parameters; /* of it */
+	uint8_t *init; /* store_bytes(table, count) bytes in wire form, or
+			* NULL for zeros */
+};
+
+struct conf_object {
+	uint8_t id;
+	char *text;
+};
+
+struct conf_device {
+	char *name;
+	bool shared_blocks;
+	struct conf_range *ranges;
+	size_t nranges;
+	struct conf_object *identity; /* ascending by id; 0..2 always there */
+	size_t nidentity;
+};
+
+#endif
