@@ -53,7 +53,7 @@ def compile_one(source, out, compiler, flags):
 
 def build(build_dir, name, harness, edits=None, compiler="cc", opt="-O2",
           plain=None):
-    """Path of tests/HARNESS.c linked with shm/*.c.
+    """Path of tests/HARNESS.c linked with shm/*.c and what harnesses share.
 
     edits: {"shm/x.c": [(old, new), ...]}, headers too. plain: what
     plain_objects() gave, to take from it what the edits do not change.
@@ -64,7 +64,8 @@ def build(build_dir, name, harness, edits=None, compiler="cc", opt="-O2",
     shutil.rmtree(where / "shm", ignore_errors=True)
     (where / "shm").mkdir()
     flags = [opt, "-g", "-I" + str(where)]  # edited headers are found first
-    sources = sorted(TOP.glob("shm/*.c")) + [TOP / "tests" / (harness + ".c")]
+    sources = sorted([*TOP.glob("shm/*.c"), *TOP.glob("tests/lib/torture_*.c"),
+                      TOP / "tests" / (harness + ".c")])
     changed = {}
     for relative, pairs in edits.items():
         changed[TOP / relative] = where / relative
@@ -95,7 +96,8 @@ def plain_objects(build_dir, compiler="cc", opt="-O2"):
     """Objects of shm/ and of the harnesses as they are: {source: object}."""
     where = build_dir / "torture" / "plain"
     where.mkdir(parents=True, exist_ok=True)
-    sources = sorted([*TOP.glob("shm/*.c"), *TOP.glob("tests/torture_*.c")])
+    sources = sorted([*TOP.glob("shm/*.c"), *TOP.glob("tests/lib/torture_*.c"),
+                      *TOP.glob("tests/torture_*.c")])
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(
             lambda s: compile_one(s, where / (s.stem + ".o"), compiler,

@@ -14,14 +14,22 @@
  * lost or doubled request is one too few or too many for ever.
  */
 
+#include <errno.h>
 #include <getopt.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shm/seg.h"
 #include "shm/slot.h"
 #include "shm/store.h"
 #include "shm/store_reap.h"
-#include "tests/torture_trace.h"
+#include "tests/lib/torture_trace.h"
 
 enum {
 	WRITERS_MAX = 8,
@@ -236,7 +244,7 @@ be_writer(int i)
 
 	join(FIRST_WRITER + (unsigned)i);
 	for (;;) {
-		int64_t began = now_ns();
+		int64_t began = trace_now_ns();
 
 		atomic_store_explicit(&t->op, op, memory_order_release);
 		switch (add_one(
@@ -257,7 +265,7 @@ be_writer(int i)
 		}
 		if (wrong)
 			count(&t->wrong);
-		note_wait(t, now_ns() - began);
+		note_wait(t, trace_now_ns() - began);
 	}
 }
 
@@ -349,7 +357,7 @@ be_follower(void)
 			}
 		}
 		if (!any && !stop)
-			nap_us(200);
+			trace_nap_us(200);
 	} while (!stop || any);
 	_exit(0);
 }
@@ -379,7 +387,7 @@ start(void (*be)(int), int arg)
 	pid_t p = fork();
 
 	if (p < 0)
-		broken("fork");
+		trace_broken("fork");
 	if (p == 0) {
 		close(env.lock_fd); /* the parent's byte is the parent's */
 		be(arg);
@@ -425,7 +433,7 @@ recover(uint64_t dead)
 			be_recoverer(before, dead);
 		}
 		if (draw(4))
-			nap_us((long)draw(400));
+			trace_nap_us((long)draw(400));
 		slay(p);
 		recoverer_kills++;
 		slot_declare_dead(env.control, me);
@@ -444,7 +452,7 @@ kill_one(void)
 
 	if (draw(8) == 0) {
 		kill(writer_pid[i], SIGSTOP);
-		nap_us((long)draw(3000));
+		trace_nap_us((long)draw(3000));
 		stops++;
 		if (draw(2)) {
 			kill(writer_pid[i], SIGCONT);
@@ -456,7 +464,8 @@ kill_one(void)
 	for (int d = 0; d < DEVICES; d++)
 		owning += store[d].dev->owner == dead;
 	if (draw(8) == 0) {
-		nap_us(5000); /* the others are to find out by themselves */
+		trace_nap_us(
+		    5000); /* the others are to find out by themselves */
 		left_alone++;
 	}
 	recover(dead);
@@ -580,9 +589,9 @@ make_world(void)
 	};
 
 	snprintf(name, sizeof(name), "torture-chaos-%d", getpid());
-	scratch_path(lock_path, sizeof(lock_path), name);
+	trace_scratch(lock_path, sizeof(lock_path), name);
 	if (seg_create_control(&control, name, SLOTS, 1, DEVICES, SLOTS))
-		broken("control segment");
+		trace_broken("control segment");
 	env.control = seg_control(&control);
 	join(SUPER);
 	for (int d = 0; d < DEVICES; d++) {
@@ -595,19 +604,19 @@ make_world(void)
 			&store[d], device[d].at, device[d].size, true, &env) ||
 		    store_open(
 			&reader[d], view[d].at, view[d].size, false, NULL))
-			broken("device segment");
+			trace_broken("device segment");
 	}
 	seg_unlink_store(name); /* everybody inherits the mappings */
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
-		broken("memory");
+		trace_broken("memory");
 }
 
 static void
 run(int64_t seconds)
 {
-	int64_t end = now_ns() + seconds * 1000000000;
+	int64_t end = trace_now_ns() + seconds * 1000000000;
 	pid_t watcher[2];
 	uint64_t quiet = 0;
 	int st;
@@ -616,8 +625,8 @@ run(int64_t seconds)
 		watcher[i] = start(be_watcher, i);
 	for (int i = 0; i < writers; i++)
 		writer_pid[i] = start(be_writer, i);
-	while (now_ns() < end) {
-		nap_us(200 + (long)draw(1500));
+	while (trace_now_ns() < end) {
+		trace_nap_us(200 + (long)draw(1500));
 		kill_one();
 	}
 	for (int i = 0; i < writers; i++) {
@@ -650,7 +659,7 @@ main(int argc, char **argv)
 	int64_t seconds = 10;
 	int c;
 
-	seed = (uint64_t)now_ns() / 1000 % 1000000;
+	seed = (uint64_t)trace_now_ns() / 1000 % 1000000;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 't':

@@ -21,8 +21,9 @@
  */
 
 #include <getopt.h>
+#include <sys/wait.h>
 
-#include "tests/torture_trace.h"
+#include "tests/lib/torture_trace.h"
 #include "tests/torture_world.h"
 
 enum {
@@ -89,7 +90,7 @@ note_lines(const struct seg *s, const uint8_t *base)
 		if (memcmp(at + off, base + off, LINE) == 0 || is_hot(at + off))
 			continue;
 		if (nlines == LINES_MAX)
-			broken("more lines change than foreseen");
+			trace_broken("more lines change than foreseen");
 		line_at[nlines++] = at + off;
 	}
 	return nlines - before;
@@ -191,7 +192,7 @@ keep(long parent, char kind, int step)
 	uint64_t h;
 
 	if (!im)
-		broken("memory");
+		trace_broken("memory");
 	im->parent = parent;
 	im->kind = kind;
 	im->step = step;
@@ -280,7 +281,7 @@ explore(long parent, char kind)
 	} while (trace_step(p, 0) != TRACE_EXITED);
 	steps += step;
 	if (note_all_lines() > 0)
-		broken("a line changed that had not been foreseen");
+		trace_broken("a line changed that had not been foreseen");
 }
 
 /* Lets a child run through while the whole of both segments is looked at
@@ -418,7 +419,7 @@ close_under(char kind, int64_t until_ns)
 			if (kind == 'r' ? !images[known]->reaped
 					: !images[known]->had_peer)
 				todo[n++] = known;
-		if (n == 0 || (until_ns && now_ns() > until_ns))
+		if (n == 0 || (until_ns && trace_now_ns() > until_ns))
 			return n;
 		k = (long)(draw() % (uint64_t)n);
 		i = todo[k];
@@ -443,7 +444,7 @@ forget_images(void)
 static void
 nest(int64_t seconds)
 {
-	int64_t began = now_ns(), part = seconds * 1000000000 / 4;
+	int64_t began = trace_now_ns(), part = seconds * 1000000000 / 4;
 	long victims, reaped, left[3], bad_before = found.bad_points;
 
 	steps = 0;
@@ -466,13 +467,14 @@ nest(int64_t seconds)
 	printf("%-12s %ld images of a dead writer, %ld with reapers, %ld with "
 	       "writers that recover; %ld kill points, %ld bad, %.1f s\n",
 	    request->name, victims, reaped, nimages, steps,
-	    found.bad_points - bad_before, (double)(now_ns() - began) / 1e9);
+	    found.bad_points - bad_before,
+	    (double)(trace_now_ns() - began) / 1e9);
 	if (left[0] + left[1] + left[2]) {
 		printf("%-12s time was up: not gone into %ld + %ld + %ld\n",
 		    request->name, left[0], left[1], left[2]);
 	}
 	if (table_full)
-		broken("too many images");
+		trace_broken("too many images");
 	forget_images();
 }
 
@@ -539,7 +541,7 @@ main(int argc, char **argv)
 	int64_t seconds = 0;
 	int c;
 
-	seed = (uint64_t)now_ns() / 1000 % 1000000;
+	seed = (uint64_t)trace_now_ns() / 1000 % 1000000;
 	point.program = argv[0];
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {

@@ -27,9 +27,13 @@
  */
 
 #include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include "shm/store_own.h"
-#include "tests/torture_trace.h"
+#include "tests/lib/torture_trace.h"
 #include "tests/torture_world.h"
 
 enum {
@@ -109,7 +113,7 @@ spawn_peer(bool may_probe, long budget_ms)
 		w.env.lock_fd = -1; /* the description stays open */
 	w.board->started = 1;
 	rc = world_peer_write(&w, budget_ms);
-	w.board->finished_ns = now_ns();
+	w.board->finished_ns = trace_now_ns();
 	_exit((int)rc);
 }
 
@@ -134,27 +138,27 @@ asleep(pid_t p)
 static void
 settle_peer(pid_t p)
 {
-	int64_t end = now_ns() + 100 * (int64_t)NS_PER_MS;
+	int64_t end = trace_now_ns() + 100 * (int64_t)NS_PER_MS;
 
-	while (now_ns() < end && !(w.board->started && asleep(p)))
-		nap_us(20);
+	while (trace_now_ns() < end && !(w.board->started && asleep(p)))
+		trace_nap_us(20);
 }
 
 /* The peer must get through; how long it took counts from `since`. */
 static void
 await_peer(pid_t p, int64_t since)
 {
-	int64_t end = now_ns() + 2 * PEER_MS * (int64_t)NS_PER_MS, took;
+	int64_t end = trace_now_ns() + 2 * PEER_MS * (int64_t)NS_PER_MS, took;
 	int st;
 
 	while (waitpid(p, &st, WNOHANG) != p) {
-		if (now_ns() > end) {
+		if (trace_now_ns() > end) {
 			kill(p, SIGKILL);
 			waitpid(p, &st, 0);
 			bad("a live writer hangs");
 			return;
 		}
-		nap_us(30);
+		trace_nap_us(30);
 	}
 	if (!WIFEXITED(st) || WEXITSTATUS(st) != STORE_OK) {
 		bad("a live writer gave up");
@@ -375,7 +379,7 @@ with_peer(const struct request *r, bool probe)
 		p = child_at(spawn_writer, r, k, &ended);
 		peer = spawn_peer(probe, PEER_MS);
 		settle_peer(peer);
-		died = now_ns();
+		died = trace_now_ns();
 		if (!ended)
 			trace_slay(p);
 		if (!probe)
@@ -487,7 +491,7 @@ left_behind(const struct request *r, uint8_t *left[], int max)
 		if (w.store.dev->seq != last_seq)
 			left[n++] = malloc(w.device.size);
 		if (!left[n - 1])
-			broken("memory");
+			trace_broken("memory");
 		last_seq = w.store.dev->seq;
 		memcpy(left[n - 1], w.device.at, w.device.size);
 	}
@@ -629,7 +633,7 @@ waiter_at(const struct request *r, long k)
 
 	world_reset(&w);
 	if (store_own_take(&w.store, 0) != 0)
-		broken("taking a free device");
+		trace_broken("taking a free device");
 	v = spawn_victim(r, true);
 	for (long i = 0; i < k && s == TRACE_STOPPED; i++) {
 		s = trace_step(v, held ? patience : 0);
@@ -642,7 +646,7 @@ waiter_at(const struct request *r, long k)
 			s = trace_resume(v);
 		}
 	}
-	died = now_ns();
+	died = trace_now_ns();
 	if (s == TRACE_STOPPED) {
 		kills++;
 		trace_slay(v);
@@ -650,7 +654,7 @@ waiter_at(const struct request *r, long k)
 	if (!peer) {
 		peer = spawn_peer(false, PEER_MS);
 		settle_peer(peer);
-		died = now_ns();
+		died = trace_now_ns();
 	}
 	if (held)
 		store_own_release(&w.store);
@@ -704,7 +708,7 @@ static void
 run_mode(const struct mode *m, const struct request *r)
 {
 	long points = found.points, bad_before = found.bad_points;
-	int64_t began = now_ns();
+	int64_t began = trace_now_ns();
 
 	waits = slow_waits = slept = kills = committed = undone = 0;
 	wait_worst_ns = wait_sum_ns = 0;
@@ -727,7 +731,7 @@ run_mode(const struct mode *m, const struct request *r)
 	}
 	if (slept)
 		printf(", %ld slept", slept);
-	printf(", %.1f s\n", (double)(now_ns() - began) / 1e9);
+	printf(", %.1f s\n", (double)(trace_now_ns() - began) / 1e9);
 	fflush(stdout);
 }
 
@@ -773,7 +777,7 @@ main(int argc, char **argv)
 	const char *mode = NULL, *request = NULL;
 	int c;
 
-	seed = (long)(now_ns() / 1000 % 1000000);
+	seed = (long)(trace_now_ns() / 1000 % 1000000);
 	point.program = argv[0];
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {

@@ -25,7 +25,7 @@
 #include "shm/slot.h"
 #include "shm/store.h"
 #include "shm/store_reap.h"
-#include "tests/torture_trace.h"
+#include "tests/lib/torture_trace.h"
 
 enum { /* slots, and authors of the same numbers */
 	SUPER, /* the harness; it owns its byte as any other does */
@@ -323,24 +323,24 @@ world_map(struct world *w, const char *tag)
 	};
 
 	snprintf(w->name, sizeof(w->name), "torture-%s-%d", tag, getpid());
-	scratch_path(w->lock_path, sizeof(w->lock_path), w->name);
+	trace_scratch(w->lock_path, sizeof(w->lock_path), w->name);
 	if (seg_create_control(&w->control, w->name, SLOTS, 1, 1, SLOTS) ||
 	    seg_create_device(&w->device, w->name, "d", 0, range, 3, false) ||
 	    seg_attach(&w->view, w->device.object, SHM_DEVICE, false))
-		broken("making the segments");
+		trace_broken("making the segments");
 	seg_unlink_store(w->name); /* everybody inherits the mappings */
 	w->board = mmap(NULL, sizeof(*w->board), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	w->base_control = malloc(w->control.size);
 	w->base_device = malloc(w->device.size);
 	if (w->board == MAP_FAILED || !w->base_control || !w->base_device)
-		broken("memory");
+		trace_broken("memory");
 	w->env.control = seg_control(&w->control);
 	world_join(w, SUPER);
 	if (store_open(
 		&w->store, w->device.at, w->device.size, true, &w->env) ||
 	    store_open(&w->reader, w->view.at, w->view.size, false, NULL))
-		broken("opening the store");
+		trace_broken("opening the store");
 }
 
 /* Brings the device into the state in which the request is made. */
@@ -369,7 +369,7 @@ world_prepare(struct world *w, const struct request *r)
 	do {
 		init[LOW_N * 2 - 1] = (uint8_t)op;
 		if (world_write(w, WARM, ++op, s, 2, WRITER_MS) != STORE_OK)
-			broken("preparing the device");
+			trace_broken("preparing the device");
 		at = store_changes_end(&w->store) % room;
 		s[0].count = op > 2 ? 1 : LOW_N; /* smaller steps from now */
 		s[0].addr = op > 2 ? LOW_N - 1 : 0;
@@ -382,13 +382,13 @@ world_prepare(struct world *w, const struct request *r)
 		.count = 1,
 		.in = late_word };
 	if (world_write(w, VICTIM, OP_BEFORE, s, 1, WRITER_MS) != STORE_OK)
-		broken("preparing the victim");
+		trace_broken("preparing the victim");
 	if (r->wraps && room - store_changes_end(&w->store) % room > 96)
-		broken("the ring would not wrap");
+		trace_broken("the ring would not wrap");
 	w->victim = slot_next_id(w->env.control, VICTIM);
 	w->events_at = store_changes_end(&w->store);
 	if (!picture_take(&w->reader, &w->before))
-		broken("first picture");
+		trace_broken("first picture");
 	memcpy(w->base_control, w->control.at, w->control.size);
 	memcpy(w->base_device, w->device.at, w->device.size);
 }
@@ -568,13 +568,13 @@ late_write(struct world *w, struct picture *p)
 		    .count = COILS,
 		    .in = bits },
 	};
-	int64_t began = now_ns();
+	int64_t began = trace_now_ns();
 
 	memset(regs, 0x5a, sizeof(regs));
 	memset(bits, 0xc6, sizeof(bits));
 	if (world_write(w, LATE, 1, s, 2, WRITER_MS) != STORE_OK)
 		return "the device cannot be had after recovery";
-	if (now_ns() - began > 2 * WRITER_MS * (int64_t)NS_PER_MS)
+	if (trace_now_ns() - began > 2 * WRITER_MS * (int64_t)NS_PER_MS)
 		return "the device could only be had late";
 	oracle_apply(p, s, 2, read);
 	return NULL;

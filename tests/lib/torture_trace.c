@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_TORTURE_TRACE_H
-#define TESTS_TORTURE_TRACE_H
-
 /*
- * Driving a child instruction by instruction. The kernel reports every single
- * step to the parent, which is slow; so the way to the k-th instruction is
- * shortened by a breakpoint as close before it as the recorded path allows.
- * That the child then stands where the path says is checked each time.
- *
- * A child stops itself (trace_ready) before the parent drives it: nobody races
- * a SIGSTOP against the start of tracing.
+ * Children that are driven instruction by instruction. Runs in the kill
+ * harnesses and, up to trace_ready(), in their children.
  */
+#include "tests/lib/torture_trace.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +17,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-enum trace_stop { TRACE_STOPPED, TRACE_EXITED, TRACE_ASLEEP };
-
-/* Where the instruction pointer was before each step of an undisturbed run. */
-struct trace_path {
-	uint64_t *pc;
-	long n, room;
-	long *jump; /* for each step, the one before it to jump to; -1 none */
-	int *hits; /* for each step, how often its place was passed before */
-};
-
-static inline int64_t
-now_ns(void)
+int64_t
+trace_now_ns(void)
 {
 	struct timespec t;
 
@@ -46,25 +26,23 @@ now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static inline void
-nap_us(long us)
+void
+trace_nap_us(long us)
 {
 	struct timespec t = { us / 1000000, us % 1000000 * 1000 };
 
 	nanosleep(&t, NULL);
 }
 
-/* Ends the harness: it cannot do its work, which is not a finding. */
-static inline void
-broken(const char *what)
+void
+trace_broken(const char *what)
 {
 	fprintf(stderr, "harness: %s: %s\n", what, strerror(errno));
 	exit(70);
 }
 
-/* Where a harness puts what must be a file: if it is killed nobody minds. */
-static inline void
-scratch_path(char *out, size_t size, const char *name)
+void
+trace_scratch(char *out, size_t size, const char *name)
 {
 	const char *build = getenv("HOLDFAST_BUILD");
 
@@ -72,8 +50,7 @@ scratch_path(char *out, size_t size, const char *name)
 	    build ? "/check" : "", name);
 }
 
-/* Tracer and tracee take turns, so one processor serves both best. */
-static inline void
+void
 trace_pin(void)
 {
 	cpu_set_t set;
@@ -84,7 +61,7 @@ trace_pin(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static inline void
+void
 trace_unpin(void)
 {
 	cpu_set_t set;
@@ -93,8 +70,7 @@ trace_unpin(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* In the child: hands itself over and stops. */
-static inline void
+void
 trace_ready(void)
 {
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
@@ -102,63 +78,60 @@ trace_ready(void)
 	raise(SIGSTOP);
 }
 
-/* In the parent, right after fork: waits until the child has stopped. */
-static inline void
+void
 trace_await(pid_t p)
 {
 	int st;
 
 	if (p < 0 || waitpid(p, &st, 0) != p || !WIFSTOPPED(st))
-		broken("child did not stop");
+		trace_broken("child did not stop");
 	ptrace(PTRACE_SETOPTIONS, p, NULL, (void *)PTRACE_O_EXITKILL);
 }
 
-/* Lets a child do one instruction. patience_ns > 0: TRACE_ASLEEP if nothing
- * was heard of it for so long; wait for it with trace_resume then. */
-static inline enum trace_stop
+enum trace_stop
 trace_step(pid_t p, int64_t patience_ns)
 {
 	int64_t end;
 	int st;
 
 	if (ptrace(PTRACE_SINGLESTEP, p, NULL, NULL) != 0)
-		broken("single step");
+		trace_broken("single step");
 	if (patience_ns == 0) {
 		if (waitpid(p, &st, 0) != p)
-			broken("wait for a step");
+			trace_broken("wait for a step");
 		return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
 	}
-	end = now_ns() + patience_ns;
+	end = trace_now_ns() + patience_ns;
 	do {
 		if (waitpid(p, &st, WNOHANG) == p)
 			return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
 		sched_yield();
-	} while (now_ns() < end);
+	} while (trace_now_ns() < end);
 	return TRACE_ASLEEP;
 }
 
-static inline enum trace_stop
+enum trace_stop
 trace_resume(pid_t p)
 {
 	int st;
 
 	if (waitpid(p, &st, 0) != p)
-		broken("wait for a sleeper");
+		trace_broken("wait for a sleeper");
 	return WIFSTOPPED(st) ? TRACE_STOPPED : TRACE_EXITED;
 }
 
-static inline void
+void
 trace_slay(pid_t p)
 {
 	int st;
 
 	kill(p, SIGKILL);
 	if (waitpid(p, &st, 0) != p || !WIFSIGNALED(st))
-		broken("child was not to be killed");
+		trace_broken("child was not to be killed");
 }
 
 #if defined(__x86_64__)
-static inline uint64_t
+static uint64_t
 trace_pc(pid_t p)
 {
 	return (uint64_t)ptrace(
@@ -167,7 +140,7 @@ trace_pc(pid_t p)
 
 /* Runs a child to the hits-th time (from 0) that it comes to pc. TRACE_ASLEEP
  * if it stopped elsewhere. */
-static inline enum trace_stop
+static enum trace_stop
 trace_run_to(pid_t p, uint64_t pc, int hits)
 {
 	void *rip = (void *)offsetof(struct user, regs.rip);
@@ -192,14 +165,14 @@ trace_run_to(pid_t p, uint64_t pc, int hits)
 	}
 }
 #else
-static inline uint64_t
+static uint64_t
 trace_pc(pid_t p)
 {
 	(void)p;
 	return 0;
 }
 
-static inline enum trace_stop
+static enum trace_stop
 trace_run_to(pid_t p, uint64_t pc, int hits)
 {
 	(void)p, (void)pc, (void)hits;
@@ -209,7 +182,7 @@ trace_run_to(pid_t p, uint64_t pc, int hits)
 
 /* For each step the cheapest start for it: the place of an earlier step, to
  * which a breakpoint leads, and single steps from there. */
-static inline void
+static void
 trace_plan(struct trace_path *t)
 {
 	enum { WINDOW = 1500 };
@@ -218,7 +191,7 @@ trace_plan(struct trace_path *t)
 	t->jump = calloc((size_t)t->n + 1, sizeof(*t->jump));
 	t->hits = calloc((size_t)t->n + 1, sizeof(*t->hits));
 	if (!t->jump || !t->hits)
-		broken("memory");
+		trace_broken("memory");
 	for (long i = 0; i < t->n; i++) {
 		for (long j = i - 1; j >= 0 && t->hits[i] >= 0; j--) {
 			if (t->pc[j] != t->pc[i])
@@ -251,8 +224,7 @@ trace_plan(struct trace_path *t)
 #endif
 }
 
-/* Records the path of a stopped child until it ends. */
-static inline void
+void
 trace_learn(struct trace_path *t, pid_t p)
 {
 	t->n = 0;
@@ -262,14 +234,14 @@ trace_learn(struct trace_path *t, pid_t p)
 			t->pc =
 			    realloc(t->pc, (size_t)t->room * sizeof(*t->pc));
 			if (!t->pc)
-				broken("memory");
+				trace_broken("memory");
 		}
 		t->pc[t->n++] = trace_pc(p);
 	} while (trace_step(p, 0) == TRACE_STOPPED);
 	trace_plan(t);
 }
 
-static inline void
+void
 trace_forget(struct trace_path *t)
 {
 	free(t->pc);
@@ -278,11 +250,7 @@ trace_forget(struct trace_path *t)
 	memset(t, 0, sizeof(*t));
 }
 
-/* Brings a stopped child behind its k-th instruction: TRACE_STOPPED, or
- * TRACE_EXITED if that was its last one (it has been waited for then). If it
- * left the path it is killed and the answer TRACE_ASLEEP: start again, by
- * single steps alone (NULL). */
-static inline enum trace_stop
+enum trace_stop
 trace_go(const struct trace_path *t, pid_t p, long k)
 {
 	long i = 0;
@@ -302,5 +270,3 @@ trace_go(const struct trace_path *t, pid_t p, long k)
 		trace_slay(p);
 	return TRACE_ASLEEP;
 }
-
-#endif
