@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "shm/trace.h"
-#include "tests/link_fixture.h"
+#include "tests/lib/link_fixture.h"
 
 START_TEST(requests_of_one_read_are_answered_in_order)
 {
@@ -19,16 +19,17 @@ START_TEST(requests_of_one_read_are_answered_in_order)
 	uint8_t got[sizeof(want)];
 	size_t n = 0;
 
-	ask_read(9, 1);
-	ask_write(1, 9, 0x111);
-	ask_read(9, 1);
-	ask_read(199, 2);
-	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
-	for (size_t at = 0; at < out.len;) {
-		size_t len = 6u + (size_t)(out.p[at + 4] << 8 | out.p[at + 5]);
+	lf_ask_read(9, 1);
+	lf_ask_write(1, 9, 0x111);
+	lf_ask_read(9, 1);
+	lf_ask_read(199, 2);
+	ck_assert_int_eq(lf_give(lf.in.p, lf.in.len), LINK_MORE);
+	for (size_t at = 0; at < lf.out.len;) {
+		size_t len =
+		    6u + (size_t)(lf.out.p[at + 4] << 8 | lf.out.p[at + 5]);
 
 		ck_assert_uint_le(n + len - 2, sizeof(got));
-		memcpy(got + n, out.p + at + 2, len - 2);
+		memcpy(got + n, lf.out.p + at + 2, len - 2);
 		n += len - 2;
 		at += len;
 	}
@@ -40,32 +41,34 @@ END_TEST
 static void
 mixed_input(void)
 {
-	ask_read(0, 3);
-	ask_write(1, 5, 0x1234);
-	ask_read(5, 1);
-	ask(1, (const uint8_t *)"\x10\0\6\0\2\4\1\2\3\4", 10);
-	ask(7, (const uint8_t *)"\3\0\0\0\1", 5);
-	ask(1, (const uint8_t *)"\x55", 1);
-	ask_read(5, 3);
+	lf_ask_read(0, 3);
+	lf_ask_write(1, 5, 0x1234);
+	lf_ask_read(5, 1);
+	lf_ask(1, (const uint8_t *)"\x10\0\6\0\2\4\1\2\3\4", 10);
+	lf_ask(7, (const uint8_t *)"\3\0\0\0\1", 5);
+	lf_ask(1, (const uint8_t *)"\x55", 1);
+	lf_ask_read(5, 3);
 }
 
 START_TEST(input_may_be_split_anywhere)
 {
-	static uint8_t whole[sizeof(out.p)];
+	static uint8_t whole[sizeof(lf.out.p)];
 	size_t len;
 
 	mixed_input();
-	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
-	len = out.len;
-	memcpy(whole, out.p, len);
-	for (size_t a = 0; a <= in.len; a++) {
-		for (size_t b = a; b <= in.len; b += 3) {
-			out.len = 0;
-			ck_assert_int_eq(give(in.p, a), LINK_MORE);
-			ck_assert_int_eq(give(in.p + a, b - a), LINK_MORE);
-			ck_assert_int_eq(give(in.p + b, in.len - b), LINK_MORE);
-			ck_assert_uint_eq(out.len, len);
-			ck_assert_mem_eq(out.p, whole, len);
+	ck_assert_int_eq(lf_give(lf.in.p, lf.in.len), LINK_MORE);
+	len = lf.out.len;
+	memcpy(whole, lf.out.p, len);
+	for (size_t a = 0; a <= lf.in.len; a++) {
+		for (size_t b = a; b <= lf.in.len; b += 3) {
+			lf.out.len = 0;
+			ck_assert_int_eq(lf_give(lf.in.p, a), LINK_MORE);
+			ck_assert_int_eq(
+			    lf_give(lf.in.p + a, b - a), LINK_MORE);
+			ck_assert_int_eq(
+			    lf_give(lf.in.p + b, lf.in.len - b), LINK_MORE);
+			ck_assert_uint_eq(lf.out.len, len);
+			ck_assert_mem_eq(lf.out.p, whole, len);
 		}
 	}
 }
@@ -73,60 +76,60 @@ END_TEST
 
 START_TEST(one_byte_at_a_time_is_as_good)
 {
-	static uint8_t whole[sizeof(out.p)];
+	static uint8_t whole[sizeof(lf.out.p)];
 	size_t len;
 
 	mixed_input();
-	give(in.p, in.len);
-	len = out.len;
-	memcpy(whole, out.p, len);
-	out.len = 0;
-	for (size_t i = 0; i < in.len; i++)
-		ck_assert_int_eq(give(in.p + i, 1), LINK_MORE);
-	ck_assert_uint_eq(out.len, len);
-	ck_assert_mem_eq(out.p, whole, len);
+	lf_give(lf.in.p, lf.in.len);
+	len = lf.out.len;
+	memcpy(whole, lf.out.p, len);
+	lf.out.len = 0;
+	for (size_t i = 0; i < lf.in.len; i++)
+		ck_assert_int_eq(lf_give(lf.in.p + i, 1), LINK_MORE);
+	ck_assert_uint_eq(lf.out.len, len);
+	ck_assert_mem_eq(lf.out.p, whole, len);
 }
 END_TEST
 
 START_TEST(the_record_says_after_each_request_how_far_it_is)
 {
-	ask_probe();
-	ask_read(0, 2);
-	ask_probe();
-	give(in.p, in.len);
-	ck_assert_uint_eq(probe.n, 2);
-	ck_assert_uint_eq(probe.prog[0].done, 0);
-	ck_assert_uint_eq(probe.prog[0].out, 0);
-	ck_assert_uint_eq(probe.prog[0].ops, 0);
-	ck_assert_uint_eq(probe.prog[1].done, 10 + 12);
-	ck_assert_uint_eq(probe.prog[1].out, 8 + 13);
-	ck_assert_uint_eq(probe.prog[1].ops, 2);
-	ck_assert_uint_eq(probe.op[1], probe.op[0] + 2);
+	lf_ask_probe();
+	lf_ask_read(0, 2);
+	lf_ask_probe();
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_uint_eq(lf.probe.n, 2);
+	ck_assert_uint_eq(lf.probe.prog[0].done, 0);
+	ck_assert_uint_eq(lf.probe.prog[0].out, 0);
+	ck_assert_uint_eq(lf.probe.prog[0].ops, 0);
+	ck_assert_uint_eq(lf.probe.prog[1].done, 10 + 12);
+	ck_assert_uint_eq(lf.probe.prog[1].out, 8 + 13);
+	ck_assert_uint_eq(lf.probe.prog[1].ops, 2);
+	ck_assert_uint_eq(lf.probe.op[1], lf.probe.op[0] + 2);
 }
 END_TEST
 
 START_TEST(a_batch_advances_the_connection_by_what_it_took_and_gave)
 {
-	struct shm_conn *c = conn->rec.shm;
+	struct shm_conn *c = lf.conn->rec.shm;
 	uint64_t seq = atomic_load(&c->seq);
 	struct shm_conn_half *h;
 
-	ask_read(0, 1);
-	ask_read(0, 2);
-	ask_read(0, 3);
-	give(in.p, 30);
+	lf_ask_read(0, 1);
+	lf_ask_read(0, 2);
+	lf_ask_read(0, 3);
+	lf_give(lf.in.p, 30);
 	h = batch_half(c);
 	ck_assert_uint_eq(atomic_load(&c->seq), seq + 1);
 	ck_assert_uint_eq(h->rx, 30);
 	ck_assert_uint_eq(h->tx, 11 + 13);
-	ck_assert_uint_eq(h->op, before + 2);
+	ck_assert_uint_eq(h->op, lf.before + 2);
 	ck_assert_uint_eq(h->left, 6);
-	ck_assert(!batch_in_force(fx.worker.shm, batch));
-	give(in.p + 30, 6);
+	ck_assert(!batch_in_force(lf.fx.worker.shm, lf.batch));
+	lf_give(lf.in.p + 30, 6);
 	h = batch_half(c);
 	ck_assert_uint_eq(h->rx, 36);
 	ck_assert_uint_eq(h->tx, 11 + 13 + 15);
-	ck_assert_uint_eq(h->op, before + 3);
+	ck_assert_uint_eq(h->op, lf.before + 3);
 	ck_assert_uint_eq(h->left, 0);
 	ck_assert_uint_eq(atomic_load(&c->requests), 3);
 	ck_assert_uint_eq(atomic_load(&c->last_fc), 3);
@@ -139,69 +142,72 @@ START_TEST(replies_that_do_not_fit_go_out_in_rounds)
 	size_t at = 0;
 
 	for (unsigned i = 0; i < requests; i++)
-		ask_read(i % 70, 125);
-	ck_assert_int_eq(give(in.p, in.len), LINK_MORE);
-	ck_assert_uint_eq(out.len, requests * 259u);
+		lf_ask_read(i % 70, 125);
+	ck_assert_int_eq(lf_give(lf.in.p, lf.in.len), LINK_MORE);
+	ck_assert_uint_eq(lf.out.len, requests * 259u);
 	for (unsigned i = 0; i < requests; i++, at += 259) {
-		ck_assert_mem_eq(out.p + at, in.p + 12 * i, 2);
-		ck_assert_uint_eq(out.p[at + 8], 250);
-		ck_assert_uint_eq(out.p[at + 10], i % 70);
+		ck_assert_mem_eq(lf.out.p + at, lf.in.p + 12 * i, 2);
+		ck_assert_uint_eq(lf.out.p[at + 8], 250);
+		ck_assert_uint_eq(lf.out.p[at + 10], i % 70);
 	}
-	ck_assert_uint_eq(batch_half(conn->rec.shm)->tx, out.len);
-	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, before + requests);
+	ck_assert_uint_eq(batch_half(lf.conn->rec.shm)->tx, lf.out.len);
+	ck_assert_uint_eq(
+	    batch_half(lf.conn->rec.shm)->op, lf.before + requests);
 }
 END_TEST
 
 START_TEST(hopeless_bytes_leave_the_replies_before_them)
 {
-	ask_read(1, 1);
-	memcpy(in.p + in.len, "\0\1\0\7\0\6\1\3\0\0\0\1", 12);
-	in.len += 12;
-	ask_read(2, 1);
-	ck_assert_int_eq(give(in.p, in.len), LINK_BAD);
-	ck_assert_uint_eq(out.len, 11);
-	ck_assert_uint_eq(batch_prog_get(batch).done, 12);
-	ck_assert_ptr_nonnull(why);
-	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.frames_bad), 1);
+	lf_ask_read(1, 1);
+	memcpy(lf.in.p + lf.in.len, "\0\1\0\7\0\6\1\3\0\0\0\1", 12);
+	lf.in.len += 12;
+	lf_ask_read(2, 1);
+	ck_assert_int_eq(lf_give(lf.in.p, lf.in.len), LINK_BAD);
+	ck_assert_uint_eq(lf.out.len, 11);
+	ck_assert_uint_eq(batch_prog_get(lf.batch).done, 12);
+	ck_assert_ptr_nonnull(lf.why);
+	ck_assert_uint_eq(atomic_load(&lf.fx.worker.shm->stats.frames_bad), 1);
 }
 END_TEST
 
 START_TEST(a_unit_that_is_not_served_is_answered_0b)
 {
-	ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
-	ask(0, (const uint8_t *)"\6\0\0\0\1", 5);
-	give(in.p, in.len);
-	ck_assert_uint_eq(out.len, 18);
-	ck_assert_mem_eq(out.p + 6, "\x09\x83\x0b", 3);
-	ck_assert_mem_eq(out.p + 15, "\0\x86\x0b", 3);
-	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.unknown_units), 2);
-	ck_assert_uint_eq(reg(0, 0), 0);
+	lf_ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
+	lf_ask(0, (const uint8_t *)"\6\0\0\0\1", 5);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_uint_eq(lf.out.len, 18);
+	ck_assert_mem_eq(lf.out.p + 6, "\x09\x83\x0b", 3);
+	ck_assert_mem_eq(lf.out.p + 15, "\0\x86\x0b", 3);
+	ck_assert_uint_eq(
+	    atomic_load(&lf.fx.worker.shm->stats.unknown_units), 2);
+	ck_assert_uint_eq(lf_reg(0, 0), 0);
 }
 END_TEST
 
 START_TEST(a_unit_that_is_not_served_may_be_met_with_silence)
 {
-	fx.transport.silent_units = true;
-	ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
-	ask_read(4, 1);
-	give(in.p, in.len);
-	ck_assert_uint_eq(out.len, 11);
-	ck_assert_mem_eq(out.p, in.p + 12, 2);
+	lf.fx.transport.silent_units = true;
+	lf_ask(9, (const uint8_t *)"\3\0\0\0\1", 5);
+	lf_ask_read(4, 1);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_uint_eq(lf.out.len, 11);
+	ck_assert_mem_eq(lf.out.p, lf.in.p + 12, 2);
 }
 END_TEST
 
 START_TEST(a_broadcast_is_carried_out_by_every_device_unanswered)
 {
-	fx.transport.broadcast = true;
-	ask_write(0, 12, 0x77);
-	ask(0, (const uint8_t *)"\3\0\0\0\1", 5);
-	ask_read(12, 1);
-	give(in.p, in.len);
-	ck_assert_uint_eq(out.len, 11);
-	ck_assert_uint_eq(reg(0, 12), 0x77);
-	ck_assert_uint_eq(reg(1, 12), 0x77);
-	ck_assert_uint_eq(batch_half(conn->rec.shm)->op, before + 2 + 2 + 1);
-	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.broadcasts), 2);
+	lf.fx.transport.broadcast = true;
+	lf_ask_write(0, 12, 0x77);
+	lf_ask(0, (const uint8_t *)"\3\0\0\0\1", 5);
+	lf_ask_read(12, 1);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_uint_eq(lf.out.len, 11);
+	ck_assert_uint_eq(lf_reg(0, 12), 0x77);
+	ck_assert_uint_eq(lf_reg(1, 12), 0x77);
+	ck_assert_uint_eq(
+	    batch_half(lf.conn->rec.shm)->op, lf.before + 2 + 2 + 1);
+	ck_assert_uint_eq(atomic_load(&lf.fx.worker.shm->stats.broadcasts), 2);
 }
 END_TEST
 
@@ -210,9 +216,9 @@ END_TEST
 static void
 redo(struct batch_prog prog)
 {
-	batch_prog_set(batch, &prog);
-	fx.worker.bind.resumed = true;
-	ck_assert_int_eq(run(), LINK_MORE);
+	batch_prog_set(lf.batch, &prog);
+	lf.fx.worker.bind.resumed = true;
+	ck_assert_int_eq(lf_run(), LINK_MORE);
 }
 
 /* Somebody else's write, in between. */
@@ -230,25 +236,25 @@ overwrite(int device, unsigned addr, uint8_t value)
 		.in = v };
 
 	ck_assert_int_eq(
-	    store_apply(&fx.stores[device], &who, &s, 1, NULL), STORE_OK);
+	    store_apply(&lf.fx.stores[device], &who, &s, 1, NULL), STORE_OK);
 }
 
 START_TEST(requests_done_again_write_once)
 {
 	struct batch_prog zero = { 0, 0, 0, 0 };
 
-	ask_write(1, 20, 1);
-	ask_write(1, 21, 2);
-	batch_begin(batch, &conn->rec);
-	memcpy(batch->in, in.p, in.len);
-	atomic_store(&batch->in_len, (uint32_t)in.len);
-	ck_assert_int_eq(run(), LINK_MORE);
+	lf_ask_write(1, 20, 1);
+	lf_ask_write(1, 21, 2);
+	batch_begin(lf.batch, &lf.conn->rec);
+	memcpy(lf.batch->in, lf.in.p, lf.in.len);
+	atomic_store(&lf.batch->in_len, (uint32_t)lf.in.len);
+	ck_assert_int_eq(lf_run(), LINK_MORE);
 	overwrite(0, 20, 99);
 	redo(zero);
-	ck_assert_uint_eq(reg(0, 20), 99);
-	ck_assert_uint_eq(reg(0, 21), 2);
-	ck_assert_uint_eq(batch_prog_get(batch).out, 24);
-	ck_assert_mem_eq(batch->out + 7, in.p + 7, 5);
+	ck_assert_uint_eq(lf_reg(0, 20), 99);
+	ck_assert_uint_eq(lf_reg(0, 21), 2);
+	ck_assert_uint_eq(batch_prog_get(lf.batch).out, 24);
+	ck_assert_mem_eq(lf.batch->out + 7, lf.in.p + 7, 5);
 }
 END_TEST
 
@@ -256,75 +262,79 @@ START_TEST(a_broadcast_done_again_writes_each_device_once)
 {
 	struct batch_prog zero = { 0, 0, 0, 0 };
 
-	fx.transport.broadcast = true;
-	ask_write(0, 20, 1);
-	batch_begin(batch, &conn->rec);
-	memcpy(batch->in, in.p, in.len);
-	atomic_store(&batch->in_len, (uint32_t)in.len);
-	ck_assert_int_eq(run(), LINK_MORE);
-	ck_assert_uint_eq(reg(1, 20), 1);
+	lf.fx.transport.broadcast = true;
+	lf_ask_write(0, 20, 1);
+	batch_begin(lf.batch, &lf.conn->rec);
+	memcpy(lf.batch->in, lf.in.p, lf.in.len);
+	atomic_store(&lf.batch->in_len, (uint32_t)lf.in.len);
+	ck_assert_int_eq(lf_run(), LINK_MORE);
+	ck_assert_uint_eq(lf_reg(1, 20), 1);
 	overwrite(0, 20, 50);
 	overwrite(1, 20, 51);
 	redo(zero);
-	ck_assert_uint_eq(reg(0, 20), 50);
-	ck_assert_uint_eq(reg(1, 20), 51);
+	ck_assert_uint_eq(lf_reg(0, 20), 50);
+	ck_assert_uint_eq(lf_reg(1, 20), 51);
 }
 END_TEST
 
 START_TEST(operations_go_on_from_the_connections_last)
 {
 	for (int i = 0; i < 5; i++) {
-		in.len = 0;
-		ask_probe();
-		ask_write(1, 30, (unsigned)i + 1);
-		give(in.p, in.len);
-		ck_assert_uint_eq(probe.op[i], before + 2 * (unsigned)i + 1);
-		ck_assert_uint_eq(reg(0, 30), (unsigned)i + 1);
+		lf.in.len = 0;
+		lf_ask_probe();
+		lf_ask_write(1, 30, (unsigned)i + 1);
+		lf_give(lf.in.p, lf.in.len);
+		ck_assert_uint_eq(
+		    lf.probe.op[i], lf.before + 2 * (unsigned)i + 1);
+		ck_assert_uint_eq(lf_reg(0, 30), (unsigned)i + 1);
 	}
 	ck_assert_uint_eq(
-	    atomic_load(seg_done(fx.proc.env.control, FX_AUTHOR)), before + 10);
+	    atomic_load(seg_done(lf.fx.proc.env.control, FX_AUTHOR)),
+	    lf.before + 10);
 }
 END_TEST
 
 START_TEST(what_a_dead_worker_is_credited_late_swallows_no_write)
 {
 	struct acl_peer peer = { .family = AF_INET };
-	_Atomic uint64_t *done = seg_done(fx.proc.env.control, FX_AUTHOR);
-	uint64_t last = before + BATCH_OPS_MAX;
+	_Atomic uint64_t *done = seg_done(lf.fx.proc.env.control, FX_AUTHOR);
+	uint64_t last = lf.before + BATCH_OPS_MAX;
 
 	/* the whole batch that a predecessor was in counts */
-	ask_write(1, 30, 1);
-	give(in.p, in.len);
-	conns_fini(&cs);
-	ck_assert_int_eq(conns_init(&cs, &fx.worker), 0);
-	conn = conns_open(&cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
+	lf_ask_write(1, 30, 1);
+	lf_give(lf.in.p, lf.in.len);
+	conns_fini(&lf.cs);
+	ck_assert_int_eq(conns_init(&lf.cs, &lf.fx.worker), 0);
+	lf.conn =
+	    conns_open(&lf.cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
 	ck_assert_uint_lt(atomic_load(done), last);
 	atomic_store(done, last);
-	in.len = out.len = 0;
-	ask_write(1, 30, 2);
-	give(in.p, in.len);
-	ck_assert_mem_eq(out.p + 7, in.p + 7, 5);
-	ck_assert_uint_eq(reg(0, 30), 2);
+	lf.in.len = lf.out.len = 0;
+	lf_ask_write(1, 30, 2);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_mem_eq(lf.out.p + 7, lf.in.p + 7, 5);
+	ck_assert_uint_eq(lf_reg(0, 30), 2);
 }
 END_TEST
 
 START_TEST(a_write_that_was_not_carried_out_is_not_answered_as_if)
 {
-	atomic_store(seg_done(fx.proc.env.control, FX_AUTHOR), before + 50);
-	ask_write(1, 30, 77);
-	give(in.p, in.len);
-	ck_assert_mem_eq(out.p + 7, "\x86\4", 2);
-	ck_assert_uint_eq(reg(0, 30), 30);
+	atomic_store(
+	    seg_done(lf.fx.proc.env.control, FX_AUTHOR), lf.before + 50);
+	lf_ask_write(1, 30, 77);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_mem_eq(lf.out.p + 7, "\x86\4", 2);
+	ck_assert_uint_eq(lf_reg(0, 30), 30);
 }
 END_TEST
 
 START_TEST(requests_and_exceptions_are_counted_by_code)
 {
-	struct shm_stats *s = &fx.worker.shm->stats;
+	struct shm_stats *s = &lf.fx.worker.shm->stats;
 
 	mixed_input();
-	ask_read(500, 1);
-	give(in.p, in.len);
+	lf_ask_read(500, 1);
+	lf_give(lf.in.p, lf.in.len);
 	ck_assert_uint_eq(atomic_load(&s->requests[3]), 5);
 	ck_assert_uint_eq(atomic_load(&s->requests[6]), 1);
 	ck_assert_uint_eq(atomic_load(&s->requests[16]), 1);
@@ -337,60 +347,60 @@ END_TEST
 
 START_TEST(a_read_only_transport_answers_writes_with_01)
 {
-	bind_fini(&fx.worker.bind);
-	fx.transport.read_only = true;
-	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
-	ask_write(1, 3, 77);
-	ask_read(3, 1);
-	give(in.p, in.len);
-	ck_assert_mem_eq(out.p + 6, "\1\x86\1", 3);
-	ck_assert_uint_eq(reg(0, 3), 3);
+	bind_fini(&lf.fx.worker.bind);
+	lf.fx.transport.read_only = true;
+	ck_assert_int_eq(bind_init(&lf.fx.worker.bind, &lf.fx.proc), 0);
+	lf_ask_write(1, 3, 77);
+	lf_ask_read(3, 1);
+	lf_give(lf.in.p, lf.in.len);
+	ck_assert_mem_eq(lf.out.p + 6, "\1\x86\1", 3);
+	ck_assert_uint_eq(lf_reg(0, 3), 3);
 }
 END_TEST
 
 START_TEST(the_control_process_is_woken_once_for_a_batch_that_wrote)
 {
-	_Atomic uint32_t *armed = &fx.proc.env.control->watch_armed;
+	_Atomic uint32_t *armed = &lf.fx.proc.env.control->watch_armed;
 	eventfd_t n;
 
-	fx.proc.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	lf.fx.proc.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_store(armed, 1);
-	ask_read(0, 1);
-	give(in.p, in.len);
+	lf_ask_read(0, 1);
+	lf_give(lf.in.p, lf.in.len);
 	ck_assert_uint_eq(atomic_load(armed), 1);
-	in.len = 0;
-	ask_write(1, 1, 1);
-	ask_write(1, 2, 1);
-	give(in.p, in.len);
+	lf.in.len = 0;
+	lf_ask_write(1, 1, 1);
+	lf_ask_write(1, 2, 1);
+	lf_give(lf.in.p, lf.in.len);
 	ck_assert_uint_eq(atomic_load(armed), 0);
-	ck_assert_int_eq(eventfd_read(fx.proc.wake_fd, &n), 0);
+	ck_assert_int_eq(eventfd_read(lf.fx.proc.wake_fd, &n), 0);
 	ck_assert_uint_eq(n, 1);
-	close(fx.proc.wake_fd);
+	close(lf.fx.proc.wake_fd);
 }
 END_TEST
 
 START_TEST(frames_are_traced_when_asked_for)
 {
-	struct shm_ring *ring = seg_trace(fx.worker.shm);
+	struct shm_ring *ring = seg_trace(lf.fx.worker.shm);
 	struct trace_frame f;
 	uint64_t pos = 0;
 
-	ask_read(1, 1);
-	give(in.p, in.len);
+	lf_ask_read(1, 1);
+	lf_give(lf.in.p, lf.in.len);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
-	atomic_store(&fx.worker.shm->trace_on, 1);
-	out.len = 0;
-	give(in.p, in.len);
+	atomic_store(&lf.fx.worker.shm->trace_on, 1);
+	lf.out.len = 0;
+	lf_give(lf.in.p, lf.in.len);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
 	ck_assert_uint_eq(f.sent, 0);
 	ck_assert_uint_eq(f.unit, 1);
 	ck_assert_uint_eq(f.len, 12);
-	ck_assert_mem_eq(f.adu, in.p, 12);
+	ck_assert_mem_eq(f.adu, lf.in.p, 12);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
 	ck_assert_uint_eq(f.sent, 1);
-	ck_assert_uint_eq(f.len, out.len);
-	ck_assert_mem_eq(f.adu, out.p, out.len);
-	ck_assert_uint_eq(f.conn, atomic_load(&conn->rec.shm->serial));
+	ck_assert_uint_eq(f.len, lf.out.len);
+	ck_assert_mem_eq(f.adu, lf.out.p, lf.out.len);
+	ck_assert_uint_eq(f.conn, atomic_load(&lf.conn->rec.shm->serial));
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
 }
 END_TEST
@@ -405,23 +415,23 @@ START_TEST(any_framer_serves_a_stream)
 	size_t n;
 
 	strcpy(name, framers[_i]);
-	fx.transport.framer = name;
-	ck_assert_int_eq(link_init(&link_, &fx.worker), 0);
+	lf.fx.transport.framer = name;
+	ck_assert_int_eq(link_init(&lf.link, &lf.fx.worker), 0);
 	memset(adu, 0, sizeof(adu));
 	/* a request looks like a reply with the same PDU */
-	memcpy(adu + link_.framer->head, pdu, sizeof(pdu));
-	n = link_.framer->seal(
+	memcpy(adu + lf.link.framer->head, pdu, sizeof(pdu));
+	n = lf.link.framer->seal(
 	    &(struct frame){ .unit = 1, .tid = 9 }, '\n', adu, sizeof(pdu));
 	for (size_t split = 0; split <= n; split++) {
-		out.len = 0;
-		ck_assert_int_eq(give(adu, split), LINK_MORE);
-		ck_assert_int_eq(give(adu + split, n - split), LINK_MORE);
-		ck_assert_msg(out.len != 0, "no reply, split at %zu", split);
+		lf.out.len = 0;
+		ck_assert_int_eq(lf_give(adu, split), LINK_MORE);
+		ck_assert_int_eq(lf_give(adu + split, n - split), LINK_MORE);
+		ck_assert_msg(lf.out.len != 0, "no reply, split at %zu", split);
 		ck_assert_uint_eq(
-		    atomic_load(&fx.worker.shm->stats.exceptions[2]), 0);
+		    atomic_load(&lf.fx.worker.shm->stats.exceptions[2]), 0);
 	}
 	ck_assert_uint_eq(
-	    atomic_load(&fx.worker.shm->stats.requests[3]), n + 1);
+	    atomic_load(&lf.fx.worker.shm->stats.requests[3]), n + 1);
 }
 END_TEST
 
@@ -429,9 +439,9 @@ START_TEST(a_framer_that_does_not_exist_is_refused)
 {
 	static char name[] = "morse";
 
-	fx.transport.framer = name;
-	ck_assert_int_eq(link_init(&link_, &fx.worker), -1);
-	ck_assert_ptr_nonnull(fx.worker.why);
+	lf.fx.transport.framer = name;
+	ck_assert_int_eq(link_init(&lf.link, &lf.fx.worker), -1);
+	ck_assert_ptr_nonnull(lf.fx.worker.why);
 }
 END_TEST
 
@@ -443,7 +453,7 @@ main(void)
 
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 30);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, lf_setup, lf_teardown);
 	tcase_add_test(tc, requests_of_one_read_are_answered_in_order);
 	tcase_add_test(tc, input_may_be_split_anywhere);
 	tcase_add_test(tc, one_byte_at_a_time_is_as_good);
