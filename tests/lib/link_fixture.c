@@ -97,8 +97,8 @@ lf_run(void)
 	    &lf.link, lf.conn->rec.shm, FX_AUTHOR, lf.batch, &lf.why);
 }
 
-void
-lf_take_output(void)
+static void
+take_output(void)
 {
 	unsigned n = batch_prog_get(lf.batch).out;
 
@@ -116,10 +116,10 @@ lf_give(const uint8_t *p, size_t len)
 	memcpy(lf.batch->in + pre, p, len);
 	atomic_store(&lf.batch->in_len, pre + (uint32_t)len);
 	while ((rc = lf_run()) == LINK_FULL) {
-		lf_take_output();
+		take_output();
 		batch_flip(lf.batch);
 	}
-	lf_take_output();
+	take_output();
 	if (rc == LINK_MORE)
 		batch_end(lf.batch, &lf.conn->rec);
 	return rc;

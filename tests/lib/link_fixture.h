@@ -56,9 +56,6 @@ void lf_ask_probe(void);
 /* One call of link_run(). */
 enum link_rc lf_run(void);
 
-/* Takes the replies that there are. */
-void lf_take_output(void);
-
 /* Gives bytes as one read would and takes all replies; LINK_MORE or _BAD. */
 enum link_rc lf_give(const uint8_t *p, size_t len);
 
