@@ -18,7 +18,7 @@
 
 enum {
 	POLL_PARENT,
-	POLL_WAKE,
+	POLL_BELL,
 	POLL_EVENTS,
 	POLL_ZAP,
 	POLL_ROUTER,
@@ -67,14 +67,16 @@ sleep_ms(const struct control *c, uint64_t due_ns, int events_ms)
 }
 
 static int
-fill_items(struct sockets *d, zmq_pollitem_t item[POLL_ITEMS], int router[])
+fill_items(struct sockets *d, const struct events *ev,
+    zmq_pollitem_t item[POLL_ITEMS], int router[])
 {
 	const struct proc *proc = d->control->proc;
 	int n = POLL_ROUTER;
 
 	memset(item, 0, POLL_ITEMS * sizeof(item[0]));
 	item[POLL_PARENT].fd = proc->chan;
-	item[POLL_WAKE].fd = proc->wake_fd;
+	/* without a bell the parent once more */
+	item[POLL_BELL].fd = ev->bell.fd != -1 ? ev->bell.fd : proc->chan;
 	item[POLL_EVENTS].socket = d->events;
 	/* without keys there is nobody to ask: the parent once more */
 	item[POLL_ZAP].socket = d->zap.socket;
@@ -94,9 +96,9 @@ static void
 loop(struct control *c, struct sockets *d, struct events *ev)
 {
 	zmq_pollitem_t item[POLL_ITEMS];
-	int router[POLL_ITEMS] = { 0 }, n = fill_items(d, item, router);
+	int router[POLL_ITEMS] = { 0 }, n = fill_items(d, ev, item, router);
 	bool more = false, go_on = true;
-	uint64_t due_ns = UINT64_MAX, wakes;
+	uint64_t due_ns = UINT64_MAX;
 	int events_ms;
 
 	while (go_on) {
@@ -107,9 +109,6 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 		events_disarm(ev);
 		control_beat(c);
 		go_on = take_orders(c);
-		if (item[POLL_WAKE].revents != 0 &&
-		    read(c->proc->wake_fd, &wakes, sizeof(wakes)) == -1)
-			log_debug("nothing to read in the wake-up");
 		if (item[POLL_EVENTS].revents != 0)
 			sockets_take_subscriptions(d);
 		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)

@@ -21,7 +21,6 @@
 #include "shm/table.h"
 
 enum {
-	CHANGES_SLICE_MS = 100, /* should a wake-up be lost */
 	NOTICES_SLICE_MS = 50, /* notices wake nobody */
 	EVENTS_VALUES = 128, /* in a change that counts as one event */
 	SEQ_BITS = 12, /* events in a millisecond, and a double holds the sum */
@@ -92,7 +91,7 @@ events_init(struct events *ev, struct control *c)
 {
 	const struct conf *conf = c->proc->conf;
 
-	*ev = (struct events){ .control = c };
+	*ev = (struct events){ .control = c, .bell = { .fd = -1 } };
 	ev->nslots = seg_slots(c->shm);
 	ev->ntopics =
 	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 1);
@@ -106,6 +105,9 @@ events_init(struct events *ev, struct control *c)
 		errno = ENOMEM;
 		return -1;
 	}
+	if (bell_open(&ev->bell, &c->proc->env) == -1)
+		log_warn(
+		    "no bell; register events come every %d ms", BELL_SLICE_MS);
 	name_topics(ev);
 	for (unsigned i = 0; i < ev->ntopics; i++)
 		ev->topics[i].seq = now_ms() << SEQ_BITS;
@@ -119,7 +121,8 @@ events_fini(struct events *ev)
 	free(ev->changes);
 	free(ev->notices);
 	free(ev->buf);
-	*ev = (struct events){ 0 };
+	bell_close(&ev->bell);
+	*ev = (struct events){ .bell = { .fd = -1 } };
 }
 
 /* What is wanted from now on starts now. */
@@ -408,16 +411,16 @@ events_arm(struct events *ev)
 	if (!any)
 		return slice_ms;
 	/* ask first, look then: a change after the look finds us armed */
-	atomic_store(&c->shm->watch_armed, 1);
+	bell_arm(&ev->bell);
 	for (size_t d = 0; d < c->proc->conf->ndevices; d++)
 		if (device_wanted(ev, d) &&
 		    store_changes_end(&c->proc->stores[d]) != ev->changes[d])
 			return 0;
-	return slice_ms != -1 ? slice_ms : CHANGES_SLICE_MS;
+	return slice_ms != -1 ? slice_ms : BELL_SLICE_MS;
 }
 
 void
 events_disarm(struct events *ev)
 {
-	atomic_store(&ev->control->shm->watch_armed, 0);
+	bell_disarm(&ev->bell);
 }

@@ -13,6 +13,7 @@
  */
 
 #include "control/state.h"
+#include "shm/bell.h"
 
 /* Publishes one event. */
 typedef void events_send_fn(
@@ -35,6 +36,7 @@ struct events {
 	uint64_t *notices; /* position in each slot's ring */
 	unsigned nslots;
 	uint8_t *buf;
+	struct bell bell; /* rung when registers change */
 };
 
 enum { EVENTS_BUDGET = 512 }; /* in one turn */

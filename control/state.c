@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/view.h"
+#include "shm/bell.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
 
@@ -145,6 +146,6 @@ control_apply(struct control *c, struct store *store,
 	}
 	proc_busy(c->proc, 0);
 	if (rc == STORE_OK)
-		c->wrote = true;
+		bell_ring(c->shm, &c->proc->bell_fd);
 	return rc;
 }

@@ -40,7 +40,6 @@ struct control {
 	/* the device that was last waited for in vain, and when */
 	const struct store *held_store;
 	uint64_t held_ns;
-	bool wrote; /* something was committed since it was cleared */
 	struct control_stats stats;
 
 	struct rpc_job *jobs; /* messages that wait for the parent */

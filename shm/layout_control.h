@@ -17,6 +17,14 @@ enum {
 	SHM_AUTHORS_MAX = 65535,
 	SHM_RING_BYTES = 16384, /* notices of one slot; a power of two */
 	SHM_DIAG_BYTES = 256, /* line counters of a device on a transport */
+	SHM_BELLS = 64, /* that can be waited at for changes */
+};
+
+/* Somebody who waits for changes: see bell.h. */
+struct shm_bell {
+	_Atomic uint64_t owner; /* identity, 0 free; compare-and-swap */
+	_Atomic uint64_t name; /* of its socket, in bytes; the owner */
+	_Atomic uint64_t armed; /* the owner; cleared by who rings it */
 };
 
 enum shm_role {
@@ -87,9 +95,10 @@ struct shm_control {
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
 	uint64_t started_ms; /* unix time */
-	/* set by the control process before it sleeps, cleared by the writer
-	 * that wakes it (exchange); a lost wake costs one slice of its timer */
-	_Alignas(SHM_LINE) _Atomic uint32_t watch_armed;
+	/* set by a waiter after its bell's word, cleared by the writer that
+	 * then looks at all of those (exchange) */
+	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;
+	_Alignas(SHM_LINE) struct shm_bell bell[SHM_BELLS];
 };
 
 _Static_assert(sizeof(struct shm_slot) % SHM_LINE == 0, "slot");

@@ -94,8 +94,7 @@ by_number(const void *a, const void *b)
 static int
 step_files(struct birth *b)
 {
-	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd,
-		b->proc->wake_fd };
+	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd };
 	size_t i, n = sizeof(keep) / sizeof(keep[0]);
 	int next = 0;
 

@@ -11,7 +11,7 @@
 #include "supervisor/proc.h"
 
 struct birth {
-	struct proc *proc; /* env.control, env.me, chan, listen_fd, wake_fd,
+	struct proc *proc; /* env.control, env.me, chan, listen_fd,
 			    * worker_seg, stores and the words are set */
 	const char *name; /* "tcp1", "control"; stays */
 	const char *lock_path; /* the store's lock file */

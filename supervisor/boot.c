@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -202,11 +201,6 @@ make_processes(struct super *s)
 			p->seg = &s->worker_segs[p - s->processes - 1];
 		}
 	}
-	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (s->wake_fd < 0) {
-		log_error("no eventfd to wake control: %s", strerror(errno));
-		return EX_SOFTWARE;
-	}
 	return 0;
 }
 
@@ -258,8 +252,6 @@ unboot(struct super *s)
 	}
 	claim_release(&s->claim);
 	segs_free(s);
-	if (s->wake_fd >= 0)
-		close(s->wake_fd);
 	secret_forget(s->tickets, s->conf->ntransports);
 	free(s->tickets);
 	free(s->processes);

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "shm/patience.h"
@@ -98,16 +97,4 @@ proc_beat_ms(const struct proc *p)
 	if (ms == 0 || ms > PATIENCE_BEAT_MAX_MS)
 		return PATIENCE_BEAT_MAX_MS;
 	return ms < PATIENCE_BEAT_MIN_MS ? PATIENCE_BEAT_MIN_MS : ms;
-}
-
-void
-proc_wake_control(struct proc *p)
-{
-	_Atomic uint32_t *armed = &p->env.control->watch_armed;
-
-	if (atomic_load_explicit(armed, memory_order_relaxed) != 0 &&
-	    atomic_exchange(armed, 0) != 0) {
-		/* full is as good as written: it is awake then */
-		(void)!eventfd_write(p->wake_fd, 1);
-	}
 }

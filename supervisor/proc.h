@@ -48,8 +48,7 @@ struct proc {
 	struct store *stores; /* one per conf device; dev NULL: not served */
 	int chan; /* to the parent, non-blocking */
 	int listen_fd; /* workers; -1 for those without */
-	int wake_fd; /* eventfd: register changes are there; workers
-				 * write it, control reads it */
+	int bell_fd; /* that bells are rung with; -1 until it is needed */
 	struct proc_file *files; /* tls: private keys and their password */
 	size_t nfiles;
 	/* tls: tickets are sealed with it; the same in every worker of the
@@ -104,9 +103,5 @@ const uint8_t *proc_file(const struct proc *, const char *path, size_t *len);
 
 /* Overwrites and gives back all of those. */
 void proc_files_wipe(struct proc *);
-
-/* Wakes the control process if it waits for changes; costs a system call only
- * then. Call it after a committed write, owning nothing. */
-void proc_wake_control(struct proc *);
 
 #endif

@@ -44,7 +44,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.stores = s->stores,
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : -1,
-		.wake_fd = s->wake_fd,
+		.bell_fd = -1,
 	};
 	struct birth b = {
 		.proc = &proc,

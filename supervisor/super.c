@@ -240,7 +240,6 @@ super_run(const struct conf *conf, const struct proc_roles *roles,
 		.roles = roles,
 		.run_dir = run_dir,
 		.signal_fd = -1,
-		.wake_fd = -1,
 		.reload = { .fd = -1 },
 		.control_seg = { .fd = -1 },
 	};

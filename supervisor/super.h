@@ -53,7 +53,6 @@ struct super {
 	struct seg *device_segs; /* conf->ndevices */
 	struct store *stores; /* conf->ndevices */
 	struct seg *worker_segs; /* nprocesses - 1 */
-	int wake_fd;
 	uint8_t *tickets; /* keys, one for each transport: secret.h */
 
 	struct service *services; /* conf->ntransports */

@@ -6,8 +6,10 @@
 #include "workers/link.h"
 
 #include <arpa/inet.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "shm/bell.h"
 #include "shm/trace.h"
 #include "tests/lib/link_fixture.h"
 
@@ -358,24 +360,27 @@ START_TEST(a_read_only_transport_answers_writes_with_01)
 }
 END_TEST
 
-START_TEST(the_control_process_is_woken_once_for_a_batch_that_wrote)
+START_TEST(who_waits_is_woken_once_for_a_batch_that_wrote)
 {
-	_Atomic uint32_t *armed = &lf.fx.proc.env.control->watch_armed;
-	eventfd_t n;
+	struct proc *p = &lf.fx.proc;
+	struct bell bell;
+	char byte;
 
-	lf.fx.proc.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	atomic_store(armed, 1);
+	ck_assert_int_eq(bell_open(&bell, &p->env), 0);
+	bell_arm(&bell);
 	lf_ask_read(0, 1);
 	lf_give(lf.in.p, lf.in.len);
-	ck_assert_uint_eq(atomic_load(armed), 1);
+	ck_assert_uint_eq(atomic_load(&p->env.control->bells_armed), 1);
 	lf.in.len = 0;
 	lf_ask_write(1, 1, 1);
 	lf_ask_write(1, 2, 1);
 	lf_give(lf.in.p, lf.in.len);
-	ck_assert_uint_eq(atomic_load(armed), 0);
-	ck_assert_int_eq(eventfd_read(lf.fx.proc.wake_fd, &n), 0);
-	ck_assert_uint_eq(n, 1);
-	close(lf.fx.proc.wake_fd);
+	ck_assert_uint_eq(atomic_load(&p->env.control->bells_armed), 0);
+	ck_assert_int_eq(recv(bell.fd, &byte, 1, 0), 1);
+	ck_assert_int_eq(recv(bell.fd, &byte, 1, 0), -1);
+	bell_close(&bell);
+	close(p->bell_fd);
+	p->bell_fd = -1;
 }
 END_TEST
 
@@ -475,8 +480,7 @@ main(void)
 	    tc, a_write_that_was_not_carried_out_is_not_answered_as_if);
 	tcase_add_test(tc, requests_and_exceptions_are_counted_by_code);
 	tcase_add_test(tc, a_read_only_transport_answers_writes_with_01);
-	tcase_add_test(
-	    tc, the_control_process_is_woken_once_for_a_batch_that_wrote);
+	tcase_add_test(tc, who_waits_is_woken_once_for_a_batch_that_wrote);
 	tcase_add_test(tc, frames_are_traced_when_asked_for);
 	tcase_add_loop_test(tc, any_framer_serves_a_stream, 0,
 	    sizeof(framers) / sizeof(framers[0]));

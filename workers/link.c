@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "shm/layout_control.h"
+#include "shm/bell.h"
 #include "shm/notice.h"
 #include "shm/trace.h"
 #include "workers/batch.h"
@@ -316,7 +316,7 @@ end(struct run *r)
 		    &r->conn->last_fc, r->last_fc, memory_order_relaxed);
 	}
 	if (w->bind.wrote)
-		proc_wake_control(w->proc);
+		bell_ring(w->proc->env.control, &w->proc->bell_fd);
 }
 
 /* ---- streams ---- */

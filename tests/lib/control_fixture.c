@@ -134,7 +134,7 @@ cf_open(void)
 		.env = cf.store.env,
 		.stores = &cf.store.store,
 		.chan = pair[0],
-		.wake_fd = -1,
+		.bell_fd = -1,
 	};
 	ck_assert_int_eq(control_init(&cf.control, &cf.proc), 0);
 	/* the fixture has written as the author that control is */

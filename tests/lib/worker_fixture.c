@@ -130,7 +130,7 @@ fx_init(struct fx *fx)
 	fx->proc.stores = fx->stores;
 	fx->proc.chan = -1;
 	fx->proc.listen_fd = -1;
-	fx->proc.wake_fd = -1;
+	fx->proc.bell_fd = -1;
 	fx->worker.proc = &fx->proc;
 	fx->worker.conf = &fx->transport;
 	fx->worker.shm = seg_worker(&fx->proc.worker_seg);
