@@ -634,7 +634,7 @@ START_TEST(describe_shows_ranges_as_configured)
 	ck_assert_str_eq(call("registers.describe", "{\"table\":\"ir\"}"),
 	    "\"result\":[{\"table\":\"input_registers\",\"addr\":0,\"count\":"
 	    "8,\"access\":\"ro\",\"type\":\"uint16\",\"order\":\"abcd\","
-	    "\"name\":null,\"unit\":null,\"scale\":1.0}]");
+	    "\"name\":null,\"unit\":null,\"scale\":1.0,\"action\":null}]");
 	ck_assert_ptr_nonnull(strstr(call("registers.describe", "{}"),
 	    "\"type\":\"float32\",\"order\":\"cdab\",\"name\":\"flow\","
 	    "\"unit\":\"m3/h\""));
