@@ -192,7 +192,9 @@ def test_parts_log_where_the_daemon_does():
             size = os.path.getsize(log + ".1")
             provoke()
             assert os.path.getsize(log + ".1") == size
-            assert d.stderr_text() == "", d.stderr_text()
+            # a sanitizer may have written there what it finds in libzmq
+            assert not re.search("tls1: |control: ", d.stderr_text()), (
+                d.stderr_text())
 
 
 # ---- programs ----
