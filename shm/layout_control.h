@@ -12,7 +12,7 @@
 enum {
 	SHM_SLOTS_MAX = 1023,
 	SHM_WORKER_SLOT = 8, /* the first; before it the daemon's own */
-	SHM_EXTERNALS = 64, /* slots behind the workers, for attachers */
+	SHM_EXTERNALS = 256, /* the last slots, for programs that attach */
 	SHM_WORKERS_MAX = SHM_SLOTS_MAX - SHM_WORKER_SLOT - SHM_EXTERNALS,
 	SHM_AUTHORS_MAX = 65535,
 	SHM_RING_BYTES = 16384, /* notices of one slot; a power of two */
@@ -52,7 +52,7 @@ struct shm_slot {
 	 * about to own or owns, 0 none */
 	_Atomic uint64_t claim;
 	_Atomic uint64_t op; /* last operation number that it gave out */
-	uint64_t ring_off; /* its notices: from the segment's start */
+	uint64_t ring_off; /* its notices: from the segment's start; 0 none */
 };
 
 enum shm_state { /* a transport's life, as CONTRACT's state words name it */
@@ -89,11 +89,13 @@ struct shm_control {
 	struct shm_head head;
 	char boot[40]; /* kernel's boot id: what survived a reboot is void */
 	uint32_t nslots, ntransports, ndevices, nauthors;
+	uint32_t nrings; /* the first slots have room for notices */
+	uint32_t spare;
 	uint64_t slots_off; /* struct shm_slot[nslots] */
 	uint64_t transports_off; /* struct shm_transport[ntransports] */
 	uint64_t diag_off; /* SHM_DIAG_BYTES[ntransports][ndevices] */
-	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
+	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
 	/* set by a waiter after its bell's word, cleared by the writer that
 	 * then looks at all of those (exchange) */

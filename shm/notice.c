@@ -28,8 +28,12 @@ notice_post(const struct slot_env *env, enum notice_kind kind,
 		.len = (uint32_t)strnlen(text ? text : "", NOTICE_TEXT_MAX - 1),
 	};
 	struct iovec piece[2];
+	struct shm_ring *ring;
 
 	if (!env || !env->control || env->me == 0)
+		return;
+	ring = seg_notices(env->control, SLOT_OF(env->me));
+	if (!ring)
 		return;
 	n.unix_ms = clock_unix_ms();
 	piece[0] = (struct iovec){ .iov_base = &n, .iov_len = FIXED };
@@ -37,16 +41,16 @@ notice_post(const struct slot_env *env, enum notice_kind kind,
 		.iov_base = (void *)(uintptr_t)text,
 		.iov_len = n.len,
 	};
-	ring_put(seg_notices(env->control, SLOT_OF(env->me)), SHM_RING_BYTES,
-	    piece, 2);
+	ring_put(ring, SHM_RING_BYTES, piece, 2);
 }
 
 int
 notice_next(
     struct shm_control *c, unsigned slot, uint64_t *pos, struct notice *n)
 {
-	int len = ring_get(
-	    seg_notices(c, slot), SHM_RING_BYTES, pos, n, sizeof(*n) - 1);
+	struct shm_ring *ring = seg_notices(c, slot);
+	int len =
+	    ring ? ring_get(ring, SHM_RING_BYTES, pos, n, sizeof(*n) - 1) : 0;
 
 	if (len <= 0)
 		return len;
@@ -61,5 +65,7 @@ notice_next(
 uint64_t
 notice_end(struct shm_control *c, unsigned slot)
 {
-	return ring_end(seg_notices(c, slot));
+	struct shm_ring *ring = seg_notices(c, slot);
+
+	return ring ? ring_end(ring) : 0;
 }

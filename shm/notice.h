@@ -39,7 +39,7 @@ struct notice {
 };
 
 /* Puts a notice into the own slot's ring; text is cut at its maximum. Never
- * blocks, never fails; without a slot it does nothing. */
+ * blocks, never fails; without a slot that has a ring it does nothing. */
 void notice_post(const struct slot_env *, enum notice_kind, unsigned transport,
     uint64_t a, uint64_t b, const char *text);
 

@@ -155,7 +155,7 @@ seg_gate_keep(struct seg *s)
 }
 
 int
-seg_object_create(struct seg *s, uint64_t size)
+seg_object_create(struct seg *s, uint64_t size, uint64_t ready)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	int e, fd;
@@ -165,8 +165,11 @@ seg_object_create(struct seg *s, uint64_t size)
 	if (fd < 0)
 		return -1;
 	do {
-		e = posix_fallocate(fd, 0, (off_t)size);
+		e = posix_fallocate(
+		    fd, 0, (off_t)(ready < size ? ready : size));
 	} while (e == EINTR);
+	if (e == 0 && ready < size && ftruncate(fd, (off_t)size) < 0)
+		e = errno;
 	if (e == 0 && map_fd(s, fd, size, true, NULL) < 0)
 		e = errno;
 	close(fd);

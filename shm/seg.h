@@ -40,8 +40,21 @@ struct seg_range {
  * pages allocated (ENOSPC now rather than SIGBUS later), its header written
  * last. An object of that name must not exist: EEXIST. 0, or -1 with errno.
  */
+struct seg_counts {
+	unsigned slots;
+	unsigned rings; /* the first slots post notices, 16 KiB each */
+	unsigned transports, devices;
+	unsigned authors;
+	unsigned authors_now; /* the others get their pages later */
+};
+int seg_create_control_for(
+    struct seg *, const char *store, const struct seg_counts *);
+/* The same with room for the notices of all slots, and all pages. */
 int seg_create_control(struct seg *, const char *store, unsigned nslots,
     unsigned ntransports, unsigned ndevices, unsigned nauthors);
+/* Allocates the pages of n authors of a segment that is mapped. -1 with errno:
+ * ENOSPC; ESTALE if the object of that name is another one by now. */
+int seg_more_authors(const struct seg *, unsigned first, unsigned n);
 /* ranges: any order; EINVAL if they overlap within a table or leave its
  * addresses. shared: the first four tables show one register array, bit n of a
  * bit table being bit n % 16 of register n / 16; what the ranges of all four
@@ -79,13 +92,14 @@ void seg_object_name(char *out, size_t size, const char *store, enum shm_kind,
 /* A name may hold letters, digits, '_' and '-', at most 40 of them. */
 bool seg_name_ok(const char *name);
 
-/* The parts of a control segment, and of a worker's; never NULL, an index that
- * does not exist giving the first. The segment is one that this file mapped,
+/* The parts of a control segment, and of a worker's; never NULL (but for
+ * notices, which not every slot has), an index that does not exist giving the
+ * first. The segment is one that this file mapped,
  * in this process or before the fork. */
 struct shm_control *seg_control(const struct seg *);
 unsigned seg_slots(const struct shm_control *); /* how many */
 unsigned seg_authors(const struct shm_control *);
-struct shm_ring *seg_notices(struct shm_control *, unsigned slot);
+struct shm_ring *seg_notices(struct shm_control *, unsigned slot); /* or NULL */
 struct shm_slot *seg_slot(struct shm_control *, unsigned i);
 struct shm_transport *seg_transport(struct shm_control *, unsigned i);
 void *seg_diag(struct shm_control *, unsigned transport, unsigned device);

@@ -244,7 +244,7 @@ put_initial(
 			.word = e->word + (uint32_t)(bit / BITS_PER_WORD),
 			.shift = bit % BITS_PER_WORD,
 			.bits = r->range.count * each,
-			.regs = !is_bits(t),
+			.form = is_bits(t) ? STORE_BITS : STORE_WIRE,
 		};
 
 		if (r->range.addr < e->addr ||
@@ -305,7 +305,7 @@ seg_create_device(struct seg *s, const char *store, const char *device,
 	seg_object_name(
 	    s->object, sizeof(s->object), store, SHM_DEVICE, device, 0);
 	if (plan_device(&p, ranges, n, shared) == 0 &&
-	    seg_object_create(s, lay_out(&head, &p)) == 0) {
+	    seg_object_create(s, lay_out(&head, &p), UINT64_MAX) == 0) {
 		rc = fill(s, &head, &p, ranges);
 		if (rc == 0)
 			seg_publish(s, store, SHM_DEVICE, device);

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shm/clock.h"
@@ -45,9 +47,11 @@ seg_view_control(struct seg_view *v, const struct shm_control *c)
 {
 	uint32_t slots = c->nslots, transports = c->ntransports;
 	uint32_t devices = c->ndevices, authors = c->nauthors;
+	uint32_t rings = c->nrings;
 
-	if (slots == 0 || slots > SHM_SLOTS_MAX || transports > PARTS_MAX ||
-	    devices > PARTS_MAX || authors > SHM_AUTHORS_MAX) {
+	if (slots == 0 || slots > SHM_SLOTS_MAX || rings > slots ||
+	    transports > PARTS_MAX || devices > PARTS_MAX ||
+	    authors > SHM_AUTHORS_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -55,9 +59,10 @@ seg_view_control(struct seg_view *v, const struct shm_control *c)
 	place(v, SEG_SLOTS, sizeof(struct shm_slot), slots);
 	place(v, SEG_TRANSPORTS, sizeof(struct shm_transport), transports);
 	place(v, SEG_DIAG, SHM_DIAG_BYTES, transports * devices);
-	place(v, SEG_DONE, sizeof(uint64_t), authors);
 	place(v, SEG_DEVICES, SHM_NAME_MAX, devices);
-	place(v, SEG_RINGS, sizeof(struct shm_ring) + SHM_RING_BYTES, slots);
+	place(v, SEG_RINGS, sizeof(struct shm_ring) + SHM_RING_BYTES, rings);
+	/* last, so that it can get its pages later */
+	place(v, SEG_DONE, sizeof(uint64_t), authors);
 	return 0;
 }
 
@@ -118,6 +123,7 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 	c->ntransports = counts->ntransports;
 	c->ndevices = counts->ndevices;
 	c->nauthors = counts->nauthors;
+	c->nrings = counts->nrings;
 	c->slots_off = v->part[SEG_SLOTS].off;
 	c->transports_off = v->part[SEG_TRANSPORTS].off;
 	c->diag_off = v->part[SEG_DIAG].off;
@@ -129,6 +135,8 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 		struct shm_slot *slot = seg_slot(c, i);
 
 		atomic_init(&slot->gen, 1);
+		if (i >= counts->nrings)
+			continue;
 		slot->ring_off =
 		    v->part[SEG_RINGS].off + i * v->part[SEG_RINGS].each;
 		ring_init(seg_notices(c, i), SHM_RING_BYTES);
@@ -138,20 +146,24 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 }
 
 int
-seg_create_control(struct seg *s, const char *store, unsigned nslots,
-    unsigned ntransports, unsigned ndevices, unsigned nauthors)
+seg_create_control_for(
+    struct seg *s, const char *store, const struct seg_counts *n)
 {
 	struct shm_control counts = {
-		.nslots = nslots,
-		.ntransports = ntransports,
-		.ndevices = ndevices,
-		.nauthors = nauthors,
+		.nslots = n->slots,
+		.nrings = n->rings,
+		.ntransports = n->transports,
+		.ndevices = n->devices,
+		.nauthors = n->authors,
 	};
 	struct seg_view v;
 
 	if (object_for(s, store, SHM_CONTROL, "", 0) < 0 ||
 	    seg_view_control(&v, &counts) < 0 ||
-	    seg_object_create(s, v.size) < 0)
+	    seg_object_create(s, v.size,
+		n->authors_now < n->authors
+		    ? v.part[SEG_DONE].off + n->authors_now * sizeof(uint64_t)
+		    : v.size) < 0)
 		return -1;
 	if (seg_view_keep(s, &v) < 0) {
 		seg_object_drop(s);
@@ -160,6 +172,46 @@ seg_create_control(struct seg *s, const char *store, unsigned nslots,
 	fill_control(s->at, &v, &counts);
 	seg_publish(s, store, SHM_CONTROL, "");
 	return 0;
+}
+
+int
+seg_create_control(struct seg *s, const char *store, unsigned nslots,
+    unsigned ntransports, unsigned ndevices, unsigned nauthors)
+{
+	return seg_create_control_for(s, store,
+	    &(struct seg_counts){
+		.slots = nslots,
+		.rings = nslots,
+		.transports = ntransports,
+		.devices = ndevices,
+		.authors = nauthors,
+		.authors_now = nauthors,
+	    });
+}
+
+int
+seg_more_authors(const struct seg *s, unsigned first, unsigned n)
+{
+	const struct seg_view *v = seg_view_of(s->at);
+	struct stat st;
+	int fd, e = EINVAL;
+
+	fd = shm_open(s->object, O_RDWR, 0);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_ino != s->inode)
+		e = ESTALE;
+	else if (n > 0 && first < v->part[SEG_DONE].n &&
+	    n <= v->part[SEG_DONE].n - first)
+		do {
+			e = posix_fallocate(fd,
+			    (off_t)(v->part[SEG_DONE].off +
+				first * sizeof(uint64_t)),
+			    (off_t)(n * sizeof(uint64_t)));
+		} while (e == EINTR);
+	close(fd);
+	errno = e;
+	return e == 0 ? 0 : -1;
 }
 
 int
@@ -178,7 +230,7 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 		&(struct shm_worker){ .nconns = nconns,
 		    .nbatches = nbatches,
 		    .trace_bytes = trace }) < 0 ||
-	    seg_object_create(s, v.size) < 0)
+	    seg_object_create(s, v.size, v.size) < 0)
 		return -1;
 	if (seg_view_keep(s, &v) < 0) {
 		seg_object_drop(s);

@@ -15,9 +15,9 @@ enum seg_part {
 	SEG_SLOTS,
 	SEG_TRANSPORTS,
 	SEG_DIAG,
-	SEG_DONE,
 	SEG_DEVICES,
 	SEG_RINGS,
+	SEG_DONE,
 	SEG_CONNS = 0,
 	SEG_COLDS,
 	SEG_BATCHES,
@@ -46,8 +46,8 @@ seg_view_of(const void *at)
 int seg_view_control(struct seg_view *, const struct shm_control *);
 int seg_view_worker(struct seg_view *, const struct shm_worker *);
 
-/* Makes the object, allocates its pages, maps it read-write. */
-int seg_object_create(struct seg *, uint64_t size);
+/* Makes the object, allocates its pages up to `ready`, maps it read-write. */
+int seg_object_create(struct seg *, uint64_t size, uint64_t ready);
 
 /* Keeps the view in front of a control or worker segment's mapping. */
 int seg_view_keep(struct seg *, const struct seg_view *);

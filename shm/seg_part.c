@@ -73,7 +73,9 @@ seg_device_name(struct shm_control *c, unsigned i)
 struct shm_ring *
 seg_notices(struct shm_control *c, unsigned slot)
 {
-	return part(c, SEG_RINGS, slot);
+	return slot < seg_view_of(c)->part[SEG_RINGS].n
+	    ? part(c, SEG_RINGS, slot)
+	    : NULL;
 }
 
 struct shm_worker *

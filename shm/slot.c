@@ -19,6 +19,13 @@ slot_lock_open(const char *path)
 	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
+int
+slot_lock_find(const char *path, bool writable)
+{
+	return open(
+	    path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+}
+
 static struct flock
 byte_of(unsigned slot)
 {
@@ -36,6 +43,15 @@ slot_lock_take(int lock_fd, unsigned slot)
 	struct flock fl = byte_of(slot);
 
 	return fcntl(lock_fd, F_OFD_SETLK, &fl);
+}
+
+void
+slot_lock_drop(int lock_fd, unsigned slot)
+{
+	struct flock fl = byte_of(slot);
+
+	fl.l_type = F_UNLCK;
+	fcntl(lock_fd, F_OFD_SETLK, &fl);
 }
 
 bool

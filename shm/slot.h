@@ -27,9 +27,16 @@ struct slot_env {
 /* Opens (and makes, mode 0600) the lock file. fd with CLOEXEC or -1. */
 int slot_lock_open(const char *path);
 
+/* The same for one that exists; what is not writable can only be asked. */
+int slot_lock_find(const char *path, bool writable);
+
 /* Takes the byte of a slot; the first thing that an occupant does. -1 with
  * errno EAGAIN if another process holds it. */
 int slot_lock_take(int lock_fd, unsigned slot);
+
+/* Gives a byte back that was taken through the same descriptor, by one who has
+ * not become its slot's occupant. */
+void slot_lock_drop(int lock_fd, unsigned slot);
 
 /* True if some process holds the byte (its own included only if through
  * another description). */

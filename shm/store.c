@@ -25,19 +25,16 @@ struct planned {
 	bool hidden; /* another step of the same call covers it */
 };
 
-enum store_rc
-store_read(const struct store *st, enum store_table t, uint32_t addr,
-    uint32_t count, uint8_t *out, uint64_t *seq)
+static enum store_rc
+read_run(const struct store *st, const struct store_run *run, uint8_t *out,
+    uint64_t *seq)
 {
 	const struct shm_device *d = st->dev;
-	struct store_run run;
 	uint64_t q;
 
-	if (!store_find(st, t, addr, count, &run))
-		return STORE_NO_ADDRESS;
 	for (int tries = 0; tries < STORE_TRIES; tries++) {
 		q = atomic_load_explicit(&d->seq, memory_order_acquire);
-		store_copy_out(st->data[q & 1], &run, out);
+		store_copy_out(st->data[q & 1], run, out);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q) {
 			if (seq)
@@ -46,6 +43,30 @@ store_read(const struct store *st, enum store_table t, uint32_t addr,
 		}
 	}
 	return STORE_BUSY;
+}
+
+enum store_rc
+store_read(const struct store *st, enum store_table t, uint32_t addr,
+    uint32_t count, uint8_t *out, uint64_t *seq)
+{
+	struct store_run run;
+
+	if (!store_find(st, t, addr, count, &run))
+		return STORE_NO_ADDRESS;
+	return read_run(st, &run, out, seq);
+}
+
+enum store_rc
+store_read_host(const struct store *st, enum store_table t, uint32_t addr,
+    uint32_t count, void *out, uint64_t *seq)
+{
+	struct store_run run;
+
+	if (!store_find(st, t, addr, count, &run))
+		return STORE_NO_ADDRESS;
+	if (run.form == STORE_WIRE)
+		run.form = STORE_HOST;
+	return read_run(st, &run, out, seq);
 }
 
 /* ---- steps ---- */
@@ -87,6 +108,8 @@ plan(const struct store *st, const struct store_who *who,
 			st, s[i].table, s[i].addr, p[i].count, &p[i].run) ||
 		    (s[i].op == STORE_MASK && p[i].run.bits != REG_BITS))
 			return STORE_NO_ADDRESS;
+		if (who->host && p[i].run.form == STORE_WIRE)
+			p[i].run.form = STORE_HOST;
 		if (!p[i].writes)
 			continue;
 		if (who->heed_read_only &&

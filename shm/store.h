@@ -10,6 +10,7 @@
  * Values cross this boundary as the wire has them: registers two bytes each,
  * high byte first; bits packed, lowest address in bit 0 of the first byte,
  * unused bits of the last byte 0 on the way out and ignored on the way in.
+ * "host": registers are uint16_t of this machine instead.
  */
 
 #include <stdbool.h>
@@ -80,6 +81,7 @@ struct store_who {
 		      * call where a successor finds it */
 	bool heed_read_only; /* Modbus clients must, operators need not */
 	uint64_t budget_ns; /* longest wait for the device */
+	bool host; /* the steps' registers */
 };
 
 /* Makes a handle on a mapped device segment. env must outlive it and may be
@@ -96,6 +98,8 @@ int store_open(struct store *, void *segment, size_t size, bool writable,
  */
 enum store_rc store_read(const struct store *, enum store_table, uint32_t addr,
     uint32_t count, uint8_t *out, uint64_t *seq);
+enum store_rc store_read_host(const struct store *, enum store_table,
+    uint32_t addr, uint32_t count, void *out, uint64_t *seq);
 
 /*
  * Carries out n steps as one: wholly or not at all, in order, reads seeing

@@ -43,6 +43,14 @@ swap_regs(uint64_t x)
 	return (x >> 8 & lows) | (x & lows) << 8;
 }
 
+/* Whether registers get their bytes swapped, seen from a word of low bytes
+ * first. */
+ALWAYS_INLINE bool
+swaps(enum store_form form)
+{
+	return form == STORE_WIRE || (form == STORE_HOST && !LITTLE);
+}
+
 /* Two words at a time where the machine can: registers are swapped eight at
  * once. The words are still loaded one by one. */
 typedef uint64_t pair __attribute__((vector_size(16)));
@@ -86,7 +94,8 @@ group(const _Atomic uint64_t *side, const struct store_run *r, uint32_t i)
 
 /* Group i of what is to be taken in; bytes beyond the run are not read. */
 ALWAYS_INLINE uint64_t
-wire_group(const struct store_run *r, const uint8_t *in, uint32_t i, bool regs)
+wire_group(const struct store_run *r, const uint8_t *in, uint32_t i,
+    enum store_form form)
 {
 	uint32_t left = r->bits - i * BITS;
 	uint64_t x = 0;
@@ -94,20 +103,21 @@ wire_group(const struct store_run *r, const uint8_t *in, uint32_t i, bool regs)
 	if (left >= BITS) {
 		memcpy(&x, in + i * 8, 8);
 		x = le64toh(x);
-		return regs ? swap_regs(x) : x;
+		return swaps(form) ? swap_regs(x) : x;
 	}
 	for (uint32_t k = (left + 7) / 8; k-- > 0;)
 		x = x << 8 | in[i * 8 + k];
-	return (regs ? swap_regs(x) : x) & low_bits(left);
+	return (swaps(form) ? swap_regs(x) : x) & low_bits(left);
 }
 
 /* Where store_copy_out puts its groups: bytes, or the words of a ring. */
 ALWAYS_INLINE void
-emit(void *to, uint32_t i, uint64_t x, uint32_t bytes, bool regs, bool ring)
+emit(void *to, uint32_t i, uint64_t x, uint32_t bytes, enum store_form form,
+    bool ring)
 {
 	uint8_t *at = (uint8_t *)to + i * 8;
 
-	x = regs ? swap_regs(x) : x;
+	x = swaps(form) ? swap_regs(x) : x;
 	if (ring) {
 		store((_Atomic uint64_t *)to + i, htole64(x));
 	} else if (bytes == 8) {
@@ -129,22 +139,22 @@ emit_pair(void *to, uint32_t i, uint64_t a, uint64_t b)
 
 ALWAYS_INLINE void
 copy_out_by(const _Atomic uint64_t *side, const struct store_run *r, void *to,
-    bool regs, bool ring, uint32_t down)
+    enum store_form form, bool ring, uint32_t down)
 {
 	const _Atomic uint64_t *w = side + r->word;
 	uint32_t whole = r->bits / BITS, rest = r->bits % BITS;
 	uint32_t up = BITS - down, i = 0;
 
 	if (down == 0) {
-		if (regs && !ring && LITTLE)
+		if (form == STORE_WIRE && !ring && LITTLE)
 			for (; i + 2 <= whole; i += 2)
 				emit_pair(to, i, load(w + i), load(w + i + 1));
 		for (; i < whole; i++)
-			emit(to, i, load(w + i), 8, regs, ring);
+			emit(to, i, load(w + i), 8, form, ring);
 	} else if (whole > 0) {
 		uint64_t x = load(w), y, z;
 
-		if (regs && !ring && LITTLE) {
+		if (form == STORE_WIRE && !ring && LITTLE) {
 			for (; i + 2 <= whole; i += 2, x = z) {
 				y = load(w + i + 1);
 				z = load(w + i + 2);
@@ -154,11 +164,11 @@ copy_out_by(const _Atomic uint64_t *side, const struct store_run *r, void *to,
 		}
 		for (; i < whole; i++, x = y) {
 			y = load(w + i + 1);
-			emit(to, i, x >> down | y << up, 8, regs, ring);
+			emit(to, i, x >> down | y << up, 8, form, ring);
 		}
 	}
 	if (rest) {
-		emit(to, whole, group(side, r, whole), (rest + 7) / 8, regs,
+		emit(to, whole, group(side, r, whole), (rest + 7) / 8, form,
 		    ring);
 	}
 }
@@ -167,23 +177,23 @@ copy_out_by(const _Atomic uint64_t *side, const struct store_run *r, void *to,
  * worth a third of the time. */
 ALWAYS_INLINE void
 copy_out(const _Atomic uint64_t *side, const struct store_run *r, void *to,
-    bool regs, bool ring)
+    enum store_form form, bool ring)
 {
-	switch (regs ? r->shift : BITS) {
+	switch (form != STORE_BITS ? r->shift : BITS) {
 	case 0:
-		copy_out_by(side, r, to, regs, ring, 0);
+		copy_out_by(side, r, to, form, ring, 0);
 		break;
 	case 16:
-		copy_out_by(side, r, to, regs, ring, 16);
+		copy_out_by(side, r, to, form, ring, 16);
 		break;
 	case 32:
-		copy_out_by(side, r, to, regs, ring, 32);
+		copy_out_by(side, r, to, form, ring, 32);
 		break;
 	case 48:
-		copy_out_by(side, r, to, regs, ring, 48);
+		copy_out_by(side, r, to, form, ring, 48);
 		break;
 	default:
-		copy_out_by(side, r, to, regs, ring, r->shift);
+		copy_out_by(side, r, to, form, ring, r->shift);
 		break;
 	}
 }
@@ -192,20 +202,27 @@ void
 store_copy_out(
     const _Atomic uint64_t *side, const struct store_run *r, uint8_t *out)
 {
-	if (r->regs)
-		copy_out(side, r, out, true, false);
-	else
-		copy_out(side, r, out, false, false);
+	switch (r->form) {
+	case STORE_WIRE:
+		copy_out(side, r, out, STORE_WIRE, false);
+		break;
+	case STORE_HOST:
+		copy_out(side, r, out, STORE_HOST, false);
+		break;
+	case STORE_BITS:
+		copy_out(side, r, out, STORE_BITS, false);
+		break;
+	}
 }
 
 void
 store_copy_log(const _Atomic uint64_t *side, const struct store_run *r,
     _Atomic uint64_t *words)
 {
-	if (r->regs)
-		copy_out(side, r, words, true, true);
+	if (r->form != STORE_BITS)
+		copy_out(side, r, words, STORE_WIRE, true);
 	else
-		copy_out(side, r, words, false, true);
+		copy_out(side, r, words, STORE_BITS, true);
 }
 
 /* Replaces the bits of *w that mask names. */
@@ -217,7 +234,7 @@ merge(_Atomic uint64_t *w, uint64_t v, uint64_t mask)
 
 ALWAYS_INLINE void
 copy_in(_Atomic uint64_t *side, const struct store_run *r, const uint8_t *in,
-    bool regs)
+    enum store_form form)
 {
 	_Atomic uint64_t *w = side + r->word;
 	uint32_t whole = r->bits / BITS, rest = r->bits % BITS;
@@ -226,9 +243,9 @@ copy_in(_Atomic uint64_t *side, const struct store_run *r, const uint8_t *in,
 
 	if (up == 0) {
 		for (uint32_t i = 0; i < whole; i++)
-			store(w + i, wire_group(r, in, i, regs));
+			store(w + i, wire_group(r, in, i, form));
 		if (rest) {
-			x = wire_group(r, in, whole, regs);
+			x = wire_group(r, in, whole, form);
 			merge(w + whole, x, low_bits(rest));
 		}
 		return;
@@ -237,11 +254,11 @@ copy_in(_Atomic uint64_t *side, const struct store_run *r, const uint8_t *in,
 	kept = low_bits(up);
 	carry = load(w) & kept;
 	for (uint32_t i = 0; i < whole; i++) {
-		x = wire_group(r, in, i, regs);
+		x = wire_group(r, in, i, form);
 		store(w + i, carry | x << up);
 		carry = x >> down;
 	}
-	x = rest ? wire_group(r, in, whole, regs) : 0;
+	x = rest ? wire_group(r, in, whole, form) : 0;
 	if (up + rest <= BITS) {
 		merge(w + whole, carry | x << up, low_bits(up + rest));
 		return;
@@ -254,10 +271,17 @@ void
 store_copy_in(
     _Atomic uint64_t *side, const struct store_run *r, const uint8_t *in)
 {
-	if (r->regs)
-		copy_in(side, r, in, true);
-	else
-		copy_in(side, r, in, false);
+	switch (r->form) {
+	case STORE_WIRE:
+		copy_in(side, r, in, STORE_WIRE);
+		break;
+	case STORE_HOST:
+		copy_in(side, r, in, STORE_HOST);
+		break;
+	case STORE_BITS:
+		copy_in(side, r, in, STORE_BITS);
+		break;
+	}
 }
 
 void
@@ -279,7 +303,7 @@ store_copy_equal(
 	uint64_t differ = 0;
 
 	for (uint32_t i = 0; i < groups_of(r); i++)
-		differ |= group(side, r, i) ^ wire_group(r, in, i, r->regs);
+		differ |= group(side, r, i) ^ wire_group(r, in, i, r->form);
 	return differ == 0;
 }
 

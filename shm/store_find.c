@@ -57,7 +57,7 @@ store_find(const struct store *st, enum store_table t, uint32_t addr,
     uint32_t count, struct store_run *run)
 {
 	const struct shm_extent *e;
-	uint32_t off, len, word, from;
+	uint32_t off, len, word, from, each;
 	uint64_t first, last;
 
 	if ((unsigned)t >= SHM_TABLES || st->nextents[t] == 0)
@@ -69,9 +69,10 @@ store_find(const struct store *st, enum store_table t, uint32_t addr,
 	off = addr - from;
 	if (addr < from || off >= len || count > len - off || count == 0)
 		return false;
-	run->regs = !is_bits(t);
-	first = (uint64_t)off * (run->regs ? REG_BITS : 1);
-	last = first + (uint64_t)count * (run->regs ? REG_BITS : 1) - 1;
+	run->form = is_bits(t) ? STORE_BITS : STORE_WIRE;
+	each = is_bits(t) ? 1 : REG_BITS;
+	first = (uint64_t)off * each;
+	last = first + (uint64_t)count * each - 1;
 	run->word = word + (uint32_t)(first / WORD_BITS);
 	run->shift = first % WORD_BITS;
 	run->bits = (uint32_t)(last - first + 1);

@@ -17,6 +17,7 @@
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
+#include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 
 enum { ORPHANS_MS = 3000 }; /* for a former daemon's children to end */
@@ -73,7 +74,7 @@ clear_remains(struct super *s)
 		    s->conf->store);
 		return EX_UNAVAILABLE;
 	}
-	n = seg_unlink_store(s->conf->store);
+	n = segs_clear(s->conf->store);
 	if (n > 0) {
 		log_warnx(
 		    "removed %d segments that a killed daemon had left", n);
@@ -246,6 +247,7 @@ unboot(struct super *s)
 			close(s->services[i].listen_fd);
 	log_as("supervisor", NULL);
 	if (s->claim.store_fd >= 0) {
+		segs_tell_gone(&s->env);
 		seg_unlink_store(s->conf->store);
 		ready_remove(s->run_dir);
 		remove_sockets(s);

@@ -107,13 +107,18 @@ claim_run_dir(struct claim *c, const char *run_dir)
 	return claim_file(c, c->run_lock, &c->run_fd);
 }
 
-int
-claim_store(struct claim *c, const char *store)
+void
+claim_store_path(char *out, size_t size, const char *store)
 {
 	/* beside the segments, so that the store has one owner whatever the
 	 * run directory; no segment's name is without a second dot */
-	snprintf(c->store_lock, sizeof(c->store_lock), "/dev/shm/holdfast-%s",
-	    store);
+	snprintf(out, size, "/dev/shm/holdfast-%s", store);
+}
+
+int
+claim_store(struct claim *c, const char *store)
+{
+	claim_store_path(c->store_lock, sizeof(c->store_lock), store);
 	return claim_file(c, c->store_lock, &c->store_fd);
 }
 
@@ -135,6 +140,15 @@ former(const struct seg *old, unsigned slot)
 	return control != NULL && slot < control->nslots
 	    ? seg_slot(control, slot)
 	    : NULL;
+}
+
+/* Its occupant may not have said so yet. */
+static bool
+is_external(const struct seg *old, unsigned slot)
+{
+	unsigned n = old->at != NULL ? seg_slots(old->at) : 0;
+
+	return slot < n && n > SHM_EXTERNALS && slot >= n - SHM_EXTERNALS;
 }
 
 /* True if one of the descriptions of an open file says that it holds the lock
@@ -256,7 +270,7 @@ claim_wait_orphans(struct claim *c, const char *store, unsigned limit_ms)
 
 		if (!slot_lock_held(c->store_fd, i))
 			continue;
-		if (was != NULL && atomic_load(&was->role) == SHM_EXTERNAL)
+		if (is_external(&old, i))
 			externals++;
 		else if (!outlive(c->store_fd, was, i, until))
 			rc = -1;

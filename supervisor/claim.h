@@ -30,6 +30,9 @@ void claim_init(struct claim *);
  * name there. */
 int claim_run_dir(struct claim *, const char *run_dir);
 
+/* The path of a store's lock file, for those who attach. */
+void claim_store_path(char *out, size_t size, const char *store);
+
 /* Claims a store by its name. The same results. */
 int claim_store(struct claim *, const char *store);
 

@@ -87,6 +87,14 @@ struct conf_text {
  * they name the keys. errno is EINVAL then. */
 struct conf *conf_parse(const struct conf_text *, char *why, size_t size);
 
+/*
+ * The devices of a configuration and store.name, or NULL if it has none;
+ * nothing else that it holds is looked at. text: the configuration itself,
+ * which mistakes then call path; NULL: it stands in the file path. May run in a
+ * program of somebody else: running out of memory is errno ENOMEM.
+ */
+struct conf *conf_load_devices(const char *path, const char *text, FILE *err);
+
 /* Prints the configuration in force, defaults included, as JSON; but for
  * passwords, which are for nobody's eyes. */
 void conf_dump(const struct conf *, FILE *out);
@@ -94,6 +102,7 @@ void conf_dump(const struct conf *, FILE *out);
 void conf_dump_secret(const struct conf *, FILE *out);
 
 void conf_free(struct conf *);
+void conf_device_free(struct conf_device *); /* what it owns */
 
 /*
  * Reads a file of roles for the devices of a configuration in force. 0, and

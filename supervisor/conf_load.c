@@ -7,14 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/conf_device.h"
 #include "supervisor/conf_tree.h"
 #include "supervisor/conf_net.h"
-#include "supervisor/conf_paths.h"
 #include "supervisor/conf_range.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/conf_roles.h"
@@ -244,61 +245,88 @@ conf_ctx_end(struct conf_ctx *ctx, int err)
 	return NULL;
 }
 
-static void
-free_device(struct conf_device *d)
+/* ---- devices alone, for the library ---- */
+
+struct devices_load {
+	struct load l;
+	const char *path, *text; /* text NULL: what stands in the file */
+	struct jsonc_doc *doc;
+	int failed;
+	FILE *err;
+};
+
+/* A text is a file that is called so. */
+static int
+read_text(struct devices_load *d)
 {
-	for (size_t i = 0; i < d->nranges; i++)
-		conf_range_free(&d->ranges[i]);
-	for (size_t i = 0; i < d->nidentity; i++)
-		free(d->identity[i].text);
-	free(d->ranges);
-	free(d->identity);
-	free(d->name);
+	struct conf_ctx *ctx = &d->l.ctx;
+	size_t len = strlen(d->text);
+	char *copy = mem_text(d->text);
+
+	d->doc = jsonc_parse(d->path, copy, len, conf_fault_at, ctx);
+	mem_wipe(copy);
+	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
+	ctx->docs[ctx->ndocs++] = d->doc;
+	return 1;
 }
 
+/* "devices", and what the store is called. */
 static void
-free_transport(struct conf_transport *t)
+read_devices(struct load *l, struct jsonc_doc *doc)
 {
-	free(t->name);
-	free(t->type_name);
-	free(t->listen);
-	free(t->folder);
-	conf_paths_free(&t->tls.cert);
-	conf_paths_free(&t->tls.key);
-	conf_paths_free(&t->tls.ocsp);
-	conf_paths_free(&t->plugins);
-	free(t->tls.password);
-	free(t->tls.password_file);
-	free(t->tls.ca);
-	free(t->tls.crl);
-	free(t->tls.ciphers);
-	conf_roles_free(&t->tls.roles);
-	conf_options_free(&t->options);
-	free(t->serial.port);
-	free(t->framer);
-	free(t->allow.at);
-	free(t->deny.at);
-	free(t->priority.at);
-	free(t->user);
-}
+	static const struct conf_key key = { .name = "devices" };
+	struct conf_ctx *ctx = &l->ctx;
+	const struct jsonc_node *store, *name, *devices;
 
-void
-conf_free(struct conf *conf)
-{
-	if (conf == NULL)
+	if (doc->root == NULL ||
+	    !conf_want(ctx, doc->root, JSONC_OBJECT, "an object"))
 		return;
-	for (size_t i = 0; i < conf->ndevices; i++)
-		free_device(&conf->devices[i]);
-	for (size_t i = 0; i < conf->ntransports; i++)
-		free_transport(&conf->transports[i]);
-	for (size_t i = 0; i < conf->ncontrol_listen; i++)
-		free(conf->control_listen[i]);
-	free(conf->devices);
-	free(conf->transports);
-	free(conf->control_listen);
-	free(conf->curve_secret_key);
-	free(conf->curve_authorized);
-	free(conf->store);
-	free(conf->path);
-	free(conf);
+	include_all(l, doc->root, doc->root);
+	store = jsonc_get(doc->root, "store");
+	name = store != NULL && store->type == JSONC_OBJECT
+	    ? jsonc_get(store, "name")
+	    : NULL;
+	if (name != NULL && conf_want(ctx, name, JSONC_STRING, "a string"))
+		ctx->conf->store = mem_text(name->text);
+	devices = jsonc_get(doc->root, "devices");
+	if (devices != NULL)
+		conf_devices_read(ctx, devices, &key, ctx->conf);
+	else if (!ctx->partial)
+		conf_fault(ctx, doc->root, "\"devices\" is missing");
+}
+
+static void
+load_devices(void *arg)
+{
+	struct devices_load *d = arg;
+	struct conf_ctx *ctx = &d->l.ctx;
+
+	ctx->conf = mem_zero(1, sizeof(*ctx->conf));
+	ctx->conf->path = mem_text(d->path);
+	if ((d->text != NULL ? read_text(d)
+			     : read_file(&d->l, d->path, &d->doc)) == -1) {
+		d->failed = errno;
+		fprintf(d->err, "%s: cannot read: %m\n", d->path);
+		return;
+	}
+	read_devices(&d->l, d->doc);
+	d->failed = ctx->nfaults > 0 ? EINVAL : 0;
+}
+
+struct conf *
+conf_load_devices(const char *path, const char *text, FILE *err)
+{
+	struct devices_load d = { .path = path, .text = text, .err = err };
+	json_malloc_t take_memory;
+	json_free_t give_back;
+
+	json_get_alloc_funcs(&take_memory, &give_back);
+	if (mem_try(load_devices, &d) == -1) {
+		json_set_alloc_funcs(take_memory, give_back);
+		d.failed = errno;
+		fprintf(err, "out of memory\n");
+	}
+	conf_faults_print(&d.l.ctx, err);
+	free(d.l.seen);
+	return conf_ctx_end(&d.l.ctx, d.failed);
 }

@@ -5,6 +5,8 @@
  */
 #include "supervisor/mem.h"
 
+#include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <malloc.h>
@@ -14,12 +16,32 @@
 
 #include "shm/log.h"
 
+static _Thread_local jmp_buf *trap; /* where mem_try() waits, or NULL */
+
 static void *
 sure(void *p)
 {
+	if (p == NULL && trap != NULL)
+		longjmp(*trap, 1);
 	if (p == NULL)
 		fatal(EX_SOFTWARE, "out of memory");
 	return p;
+}
+
+int
+mem_try(void (*run)(void *), void *arg)
+{
+	jmp_buf here, *const outer = trap;
+
+	if (setjmp(here) != 0) {
+		trap = outer;
+		errno = ENOMEM;
+		return -1;
+	}
+	trap = &here;
+	run(arg);
+	trap = outer;
+	return 0;
 }
 
 void *

@@ -4,11 +4,18 @@
 
 /*
  * Memory for what is built before a process serves. Running out of it is
- * fatal(), so nothing here returns NULL, and none of it is for the request
- * path. The caller frees with free().
+ * fatal() but in mem_try(), so nothing here returns NULL, and none of it is for
+ * the request path. The caller frees with free().
  */
 
 #include <stddef.h>
+
+/*
+ * Carries out run(arg) so that running out of memory ends it instead of the
+ * process: 0, or -1 with errno ENOMEM. What it had not yet handed to arg by
+ * then is lost. For the library, in somebody else's process.
+ */
+int mem_try(void (*run)(void *), void *arg);
 
 /* n * size zero bytes. */
 void *mem_zero(size_t n, size_t size);

@@ -13,28 +13,13 @@
 
 #include "shm/log.h"
 #include "supervisor/boot.h"
+#include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 
 enum {
 	BATCHES = 64, /* of a worker: connections answered at the same time */
 	TRACE_BYTES = 1 << 18,
 };
-
-/* The supervisor takes part in the store: it repairs. */
-static void
-take_slot(struct super *s)
-{
-	struct shm_slot *slot = seg_slot(s->control, SUPER_SLOT);
-
-	s->env.control = s->control;
-	s->env.lock_fd = s->claim.store_fd; /* byte 0 is ours: claim_store */
-	s->env.me = slot_next_id(s->control, SUPER_SLOT);
-	snprintf(slot->name, sizeof(slot->name), "supervisor");
-	atomic_store(&slot->pid, (uint32_t)getpid());
-	atomic_store(&slot->role, SHM_SUPERVISOR);
-	atomic_store(&slot->since_ms, super_unix_ms());
-	log_as("supervisor", &s->env);
-}
 
 static void
 fill_transports(struct super *s)
@@ -68,69 +53,33 @@ segs_control(struct super *s)
 	const struct conf *conf = s->conf;
 	unsigned nslots =
 	    SHM_WORKER_SLOT + (unsigned)s->nprocesses - 1 + SHM_EXTERNALS;
-	unsigned nauthors = nslots; /* conf_transport.c has seen to the most */
+	struct seg_counts n = {
+		.slots = nslots,
+		.rings = nslots - SHM_EXTERNALS,
+		.transports = (unsigned)conf->ntransports,
+		.devices = (unsigned)conf->ndevices,
+		.authors = nslots, /* conf_between.c has seen to the most */
+	};
 	size_t i;
 
 	for (i = 0; i < conf->ntransports; i++) {
-		nauthors += conf->transports[i].workers *
+		n.authors += conf->transports[i].workers *
 		    conf->transports[i].max_connections;
 	}
-	if (seg_create_control(&s->control_seg, conf->store, nslots,
-		(unsigned)conf->ntransports, (unsigned)conf->ndevices,
-		nauthors) < 0) {
+	n.authors_now = n.authors;
+	if (seg_create_control_for(&s->control_seg, conf->store, &n) < 0) {
 		log_warn("cannot create the control segment of store %s",
 		    conf->store);
 		return boot_code(errno);
 	}
 	s->control = seg_control(&s->control_seg);
 	s->control->started_ms = super_unix_ms();
-	for (i = 0; i < conf->ndevices; i++) {
-		snprintf(seg_device_name(s->control, (unsigned)i), SHM_NAME_MAX,
-		    "%s", conf->devices[i].name);
-	}
-	take_slot(s);
+	/* it takes part in the store: it repairs. claim_store() has the byte */
+	segs_take_slot(&s->env, s->control, s->claim.store_fd, SUPER_SLOT,
+	    SHM_SUPERVISOR, "supervisor");
+	log_as("supervisor", &s->env);
 	fill_transports(s);
 	return 0;
-}
-
-static int
-make_device(struct super *s, unsigned i)
-{
-	const struct conf_device *d = &s->conf->devices[i];
-	struct seg_range *r = calloc(d->nranges + 1, sizeof(*r));
-	struct seg *seg = &s->device_segs[i];
-	size_t n;
-	int rc, err;
-
-	if (r == NULL)
-		return -1;
-	for (n = 0; n < d->nranges; n++) {
-		const struct conf_range *c = &d->ranges[n];
-
-		r[n].init = c->init;
-		r[n].range.addr = c->addr;
-		r[n].range.count = c->count;
-		r[n].range.table = (uint8_t)c->table;
-		r[n].range.read_only = c->read_only;
-		r[n].range.type = (uint8_t)c->type;
-		r[n].range.order = (uint8_t)c->order;
-		r[n].range.scale = c->scale;
-		snprintf(r[n].range.name, sizeof(r[n].range.name), "%s",
-		    c->name != NULL ? c->name : "");
-		snprintf(r[n].range.unit, sizeof(r[n].range.unit), "%s",
-		    c->unit != NULL ? c->unit : "");
-	}
-	rc = seg_create_device(
-	    seg, s->conf->store, d->name, i, r, d->nranges, d->shared_blocks);
-	err = errno;
-	free(r);
-	if (rc == 0) {
-		rc = store_open(
-		    &s->stores[i], seg->at, seg->size, true, &s->env);
-		err = errno;
-	}
-	errno = err;
-	return rc;
 }
 
 /* Batch records, which hold what streams have begun. A datagram is served as a
@@ -161,7 +110,9 @@ segs_rest(struct super *s)
 		return EX_SOFTWARE;
 	}
 	for (i = 0; i < conf->ndevices; i++) {
-		if (make_device(s, (unsigned)i) < 0) {
+		if (segs_make_device(&s->device_segs[i], &s->stores[i],
+			conf->store, &conf->devices[i], (unsigned)i,
+			&s->env) < 0) {
 			log_warn("cannot create the segment of device %s",
 			    conf->devices[i].name);
 			return boot_code(errno);

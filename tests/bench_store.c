@@ -34,7 +34,7 @@ keep(const void *p)
 static void
 write_regs(const uint8_t *in, uint32_t addr, uint32_t count)
 {
-	struct store_who who = { 1, ++op, false, 1000000000 };
+	struct store_who who = { 1, ++op, false, 1000000000, false };
 	struct store_step step = {
 		.op = STORE_WRITE,
 		.table = STORE_HR,

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a store: what the daemon before its first fork and a program that
+ * uses the library do alike. Runs in both; logs nothing, ends nothing.
+ */
+#include "supervisor/segs_make.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shm/clock.h"
+
+int
+segs_clear(const char *store)
+{
+	char name[SHM_NAME_MAX * 3];
+	struct seg old;
+	struct shm_control *c;
+
+	seg_object_name(name, sizeof(name), store, SHM_CONTROL, "", 0);
+	if (seg_attach(&old, name, SHM_CONTROL, true) == 0) {
+		/* that we have its byte is the proof */
+		c = seg_control(&old);
+		slot_declare_dead(c, slot_next_id(c, SEGS_MAKER_SLOT));
+		seg_unmap(&old);
+	}
+	return seg_unlink_store(store);
+}
+
+void
+segs_take_slot(struct slot_env *env, struct shm_control *control, int lock_fd,
+    unsigned slot, enum shm_role role, const char *name)
+{
+	struct shm_slot *s = seg_slot(control, slot);
+
+	env->control = control;
+	env->lock_fd = lock_fd;
+	env->me = slot_next_id(control, slot);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	atomic_store(&s->pid, (uint32_t)getpid());
+	atomic_store(&s->since_ms, clock_unix_ms());
+	atomic_store(&s->role, role);
+}
+
+/* The ranges of a device as they are laid out, the caller's to free. */
+static struct seg_range *
+ranges_of(const struct conf_device *d)
+{
+	struct seg_range *r = calloc(d->nranges + 1, sizeof(*r));
+	size_t n;
+
+	for (n = 0; r != NULL && n < d->nranges; n++) {
+		const struct conf_range *c = &d->ranges[n];
+
+		r[n].init = c->init;
+		r[n].range.addr = c->addr;
+		r[n].range.count = c->count;
+		r[n].range.table = (uint8_t)c->table;
+		r[n].range.read_only = c->read_only;
+		r[n].range.type = (uint8_t)c->type;
+		r[n].range.order = (uint8_t)c->order;
+		r[n].range.scale = c->scale;
+		snprintf(r[n].range.name, sizeof(r[n].range.name), "%s",
+		    c->name != NULL ? c->name : "");
+		snprintf(r[n].range.unit, sizeof(r[n].range.unit), "%s",
+		    c->unit != NULL ? c->unit : "");
+	}
+	return r;
+}
+
+int
+segs_make_device(struct seg *seg, struct store *st, const char *store,
+    const struct conf_device *d, unsigned index, const struct slot_env *env)
+{
+	struct seg_range *r = ranges_of(d);
+	int rc = -1, err = ENOMEM;
+
+	if (r != NULL) {
+		rc = seg_create_device(seg, store, d->name, index, r,
+		    d->nranges, d->shared_blocks);
+		err = errno;
+	}
+	free(r);
+	if (rc == 0) {
+		rc = store_open(st, seg->at, seg->size, true, env);
+		err = errno;
+	}
+	if (rc == 0)
+		snprintf(seg_device_name(env->control, index), SHM_NAME_MAX,
+		    "%s", d->name);
+	errno = err;
+	return rc;
+}
+
+void
+segs_tell_gone(const struct slot_env *env)
+{
+	if (env->control != NULL && env->me != 0)
+		slot_declare_dead(env->control, env->me);
+}
