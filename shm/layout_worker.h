@@ -102,6 +102,7 @@ struct shm_batch {
 	uint64_t tx_base[2]; /* bytes sent before out[0]; one per round */
 	_Atomic uint32_t in_len; /* cross-check: a successor asks the kernel */
 	uint32_t pre; /* bytes of in[] that were left over before */
+	int32_t grown; /* by which a hook has made what was read longer */
 	uint8_t in[BATCH_IN];
 	uint8_t out[BATCH_OUT];
 };

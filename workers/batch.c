@@ -59,6 +59,7 @@ batch_begin(struct shm_batch *b, const struct batch_conn *c)
 
 	atomic_store_explicit(&b->in_len, 0, memory_order_relaxed);
 	b->pre = left;
+	b->grown = 0;
 	b->tx_base[0] = h->tx;
 	if (left != 0)
 		memcpy(b->in, c->cold->in[seq & 1], left);
@@ -93,7 +94,7 @@ batch_end(struct shm_batch *b, const struct batch_conn *c)
 	struct shm_conn_half *next = &c->shm->half[!(seq & 1)];
 	uint32_t len = atomic_load_explicit(&b->in_len, memory_order_relaxed);
 
-	next->rx = h->rx + (len - b->pre);
+	next->rx = h->rx + (len - b->pre) - (uint64_t)(int64_t)b->grown;
 	next->tx = b->tx_base[p.round] + p.out;
 	next->op = h->op + p.ops;
 	next->left = len - p.done;

@@ -7,6 +7,7 @@
  * that lets a successor take over after a kill at any instruction:
  *
  *	begin	while not in force: left-over, bases, prog 0; then own
+ *	read	bytes into in[]; hooks may change them: grown; then in_len
  *	step	reply into out[]; commit; then prog      (link.c, per request)
  *	flip	out[] full and all sent: the other base; then prog, out_len 0
  *	end	all sent: the connection's other half; then seq + 1, which

@@ -12,6 +12,7 @@
 
 #include "shm/clock.h"
 #include "shm/patience.h"
+#include "workers/action.h"
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
 _Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&
@@ -23,6 +24,8 @@ _Static_assert((int)MB_STEPS_MAX <= STORE_STEPS_MAX, "steps of one PDU");
 enum {
 	FIFO_SHIFT = 5, /* store.h: addr = pointer << 5 */
 	FIFO_REGS = 1 + MB_FIFO_MAX, /* the count and the values */
+	SELF_AHEAD = 2, /* a predecessor dies in one write at most, and another
+			 * process may yet have to credit it */
 	READ_TRIES = 100, /* for one picture over several ranges */
 };
 
@@ -30,8 +33,8 @@ enum {
 #define BUDGET_AGAIN_NS (PATIENCE_WRITE_AGAIN_MS * 1000000ull)
 #define AGAIN_NS (PATIENCE_AGAIN_MS * 1000000ull)
 
-static enum mb_ex
-exception(enum store_rc rc)
+enum mb_ex
+bind_exception(enum store_rc rc)
 {
 	switch (rc) {
 	case STORE_OK:
@@ -108,13 +111,33 @@ read_all(const struct store *st, struct mb_step *s, unsigned n)
 
 /* The wait is over, which the parent should not take for a hang. */
 static void
-found_busy(struct bind_device *d)
+found_busy(struct bind_device *d, const struct store_who *who)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (d->bind->who.budget_ns == BUDGET_NS)
+	if (who->budget_ns == BUDGET_NS)
 		d->busy_ns = now;
 	proc_busy(d->bind->proc, now);
+}
+
+enum store_rc
+bind_commit(struct bind_device *d, struct store_who *who,
+    const struct store_step *step, unsigned n)
+{
+	struct bind *b = d->bind;
+	enum store_rc rc;
+
+	who->budget_ns = BUDGET_NS;
+	if (d->busy_ns != 0 && b->now_ns < d->busy_ns + AGAIN_NS)
+		who->budget_ns = BUDGET_AGAIN_NS;
+	rc = store_apply(d->store, who, step, n, NULL);
+	if (rc == STORE_BUSY)
+		found_busy(d, who);
+	if (rc == STORE_REPLAYED && b->resumed)
+		return STORE_OK;
+	if (rc == STORE_OK)
+		b->wrote = true;
+	return rc;
 }
 
 /* Apart from reading, which should not pay for this one's steps. */
@@ -126,11 +149,11 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 		[MB_WRITE] = STORE_WRITE,
 		[MB_MASK] = STORE_MASK,
 	};
-	struct bind *b = d->bind;
 	struct store_step step[MB_STEPS_MAX];
 	enum store_rc rc;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	do {
 		step[i] = (struct store_step){ .op = op[s[i].op],
 			.table = (enum store_table)s[i].table,
 			.and_mask = s[i].and_mask,
@@ -138,19 +161,11 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 			.in = s[i].in,
 			.out = s[i].out };
 		place(&s[i], &step[i].addr, &step[i].count);
-	}
-	b->who.budget_ns = BUDGET_NS;
-	if (d->busy_ns != 0 && b->now_ns < d->busy_ns + AGAIN_NS)
-		b->who.budget_ns = BUDGET_AGAIN_NS;
-	rc = store_apply(d->store, &b->who, step, n, NULL);
-	if (rc == STORE_BUSY)
-		found_busy(d);
-	if (rc == STORE_REPLAYED && b->resumed)
-		return STORE_OK;
+	} while (++i < n);
+	rc = bind_commit(d, &d->bind->who, step, n);
 	if (rc != STORE_OK)
 		return rc;
-	b->wrote = true;
-	for (unsigned i = 0; i < n; i++)
+	for (i = 0; i < n; i++)
 		if (s[i].op == MB_READ)
 			fifo_count(&s[i]);
 	return STORE_OK;
@@ -161,18 +176,22 @@ carry_out(void *arg, struct mb_step *s, unsigned n)
 {
 	struct bind_device *d = arg;
 	unsigned reads = 0;
+	enum mb_ex ex;
 
 	if (n == 0 || n > MB_STEPS_MAX)
 		return MB_EX_FAILURE;
-	if (n == 1 && s[0].op == MB_READ)
-		return exception(read_one(d->store, &s[0], NULL));
+	if (n == 1 && s[0].op == MB_READ) {
+		if (d->nactions != 0 && (ex = action_reads(d, &s[0])) != 0)
+			return ex;
+		return bind_exception(read_one(d->store, &s[0], NULL));
+	}
 	while (reads < n && s[reads].op == MB_READ)
 		reads++;
 	if (reads == n)
-		return exception(read_all(d->store, s, n));
+		return bind_exception(read_all(d->store, s, n));
 	if (!d->store->writable)
 		return MB_EX_FAILURE;
-	return exception(apply(d, s, n));
+	return bind_exception(apply(d, s, n));
 }
 
 static int
@@ -221,6 +240,12 @@ bind_init(struct bind *b, struct proc *p)
 	memset(b, 0, sizeof(*b));
 	b->proc = p;
 	b->who.heed_read_only = true;
+	b->ops_max = 1;
+	b->self.author = SLOT_OF(p->env.me);
+	b->self.op =
+	    atomic_load_explicit(seg_done(p->env.control, b->self.author),
+		memory_order_acquire) +
+	    SELF_AHEAD;
 	b->device = calloc(p->conf->ndevices + 1, sizeof(*b->device));
 	by_index = calloc(p->conf->ndevices + 1, sizeof(struct bind_device *));
 	if (b->device == NULL || by_index == NULL)
@@ -247,8 +272,10 @@ out:
 void
 bind_fini(struct bind *b)
 {
-	for (unsigned i = 0; i < b->ndevices; i++)
+	for (unsigned i = 0; i < b->ndevices; i++) {
 		free(b->device[i].objects);
+		free(b->device[i].actions);
+	}
 	free(b->device);
 	memset(b, 0, sizeof(*b));
 }

@@ -20,6 +20,8 @@ struct bind_device {
 	uint64_t busy_ns; /* when it was last waited for in vain, 0 never */
 	struct mb_identity identity;
 	struct mb_object *objects;
+	struct action_range *actions; /* by table and address; see action.h */
+	unsigned nactions;
 };
 
 struct bind {
@@ -35,10 +37,26 @@ struct bind {
 		       * batch of our own nothing can have been, and a number
 		       * that the store knows already is a failure. */
 	bool wrote; /* something was committed since it was cleared */
+	uint8_t unit; /* address of the request in hand; set by the link */
+	/* operation numbers that the request in hand has used for what a
+	 * function code of a plugin has written, and may use */
+	unsigned ops, ops_max;
+	/* this process's own, for what nobody asks to be done just once:
+	 * actions. Begins behind all that a predecessor can have given out */
+	struct store_who self;
 };
 
 /* Makes the units that the transport's configuration names. 0, or -1. */
 int bind_init(struct bind *, struct proc *);
 void bind_fini(struct bind *);
+
+/* Carries out steps as one in somebody's name, within the time that a request
+ * may wait. What a predecessor has carried out already is fine in a batch that
+ * it has begun. */
+enum store_rc bind_commit(struct bind_device *, struct store_who *,
+    const struct store_step *, unsigned n);
+
+/* What a request is answered that the store has refused. */
+enum mb_ex bind_exception(enum store_rc);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "shm/notice.h"
+#include "workers/hooks.h"
 #include "workers/conns_wait.h"
 
 enum {
@@ -379,6 +380,8 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	worker_count(&shm->stats.conns_opened, 1);
 	acl_peer_text(p, text);
 	notify(cs->worker, NOTICE_CONN_OPEN, rec, 0, text);
+	if ((cs->worker->traced & HOOK_CONNECT) != 0)
+		hooks_connect(cs->worker, rec, true);
 	log_debug("connection opened peer=%s", text);
 	return c;
 }
@@ -408,6 +411,8 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 
 	conns_peer(c, &p);
 	tell_close(cs, c, &p, why, counter);
+	if ((cs->worker->traced & HOOK_CONNECT) != 0)
+		hooks_connect(cs->worker, c->rec.shm, false);
 	/* first of all: this puts its batch out of force too */
 	atomic_store_explicit(
 	    &c->rec.shm->used, CONN_CLOSING, memory_order_release);

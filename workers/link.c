@@ -8,12 +8,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 
 #include "shm/bell.h"
 #include "shm/notice.h"
 #include "shm/trace.h"
 #include "workers/batch.h"
+#include "workers/hooks.h"
 #include "workers/proto/fc.h"
 #include "workers/refusal.h"
 #include "workers/rights.h"
@@ -21,6 +23,9 @@
 enum {
 	FC_DIAGNOSTICS = 8,
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
+	FRAME_MIN_FC = 4, /* with function codes of plugins (rtu) */
+	FRAME_MIN_HOOK = 2, /* of framers of plugins */
+	IN_LEAST = CONN_LEFT_MAX + 256,
 };
 
 /* One run over the input of one peer. */
@@ -37,26 +42,61 @@ struct run {
 	uint8_t last_fc; /* if there were any */
 };
 
+/*
+ * How much is read at once: each request takes operation numbers, for each
+ * device if it is a broadcast, several if a plugin's function code writes
+ * several times; a batch has BATCH_OPS_MAX. 0, or -1 with
+ * words.
+ */
+static int
+limit_input(struct link *l, struct worker *w)
+{
+	unsigned n = w->conf->broadcast ? w->bind.ndevices : 1;
+	unsigned writes = hooks_writes(w), min = FRAME_MIN, most;
+
+	if (l->framer->arg != NULL)
+		min = FRAME_MIN_HOOK;
+	else if (writes > 1)
+		min = FRAME_MIN_FC;
+	if (n == 0)
+		n = 1;
+	most = BATCH_OPS_MAX / (BATCH_IN / min) / n;
+	if (writes > most)
+		writes = most > 0 ? most : 1;
+	l->in_max = BATCH_IN;
+	if (n * writes * (BATCH_IN / min) > BATCH_OPS_MAX)
+		l->in_max = BATCH_OPS_MAX / (n * writes) * min;
+	l->ops_max = n * writes;
+	w->bind.ops_max = writes;
+	if (l->in_max >= IN_LEAST)
+		return 0;
+	w->why = "too many devices for broadcasts with a plugin's framer";
+	w->code = EX_CONFIG;
+	return -1;
+}
+
 int
 link_init(struct link *l, struct worker *w)
 {
-	size_t n = w->bind.ndevices;
-
 	l->worker = w;
 	l->rights = NULL;
 	l->bus = w->conf->type == CONF_SERIAL;
 	l->framer = framer_find(w->conf->framer);
+	if (l->framer == NULL)
+		l->framer = hooks_framer(w, w->conf->framer);
 	if (l->framer == NULL) {
-		w->why = "no such framer";
+		hooks_no_framer(w, w->conf->framer);
 		return -1;
 	}
-	/* a broadcast takes an operation number for each device */
-	l->in_max = BATCH_IN;
-	if (w->conf->broadcast && n * (BATCH_IN / FRAME_MIN) > BATCH_OPS_MAX)
-		l->in_max = BATCH_OPS_MAX / n * FRAME_MIN;
+	l->out_max = l->framer->adu_max;
+	if ((w->traced & HOOK_PACKET) != 0)
+		l->out_max = FRAME_ADU_MAX;
+	if (limit_input(l, w) == -1)
+		return -1;
 	mb_fcs_init(&l->fcs);
 	if (!w->conf->serial_functions)
 		mb_fcs_drop(&l->fcs, FC_SERIAL);
+	hooks_functions(w, &l->fcs);
 	return 0;
 }
 
@@ -151,6 +191,21 @@ tell_refused(const struct run *r)
 	refusal_tell(r->link->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
 }
 
+/* Has a device carry out the request in hand, under a number that has just been
+ * given out; it may have used more. */
+static size_t
+carry_out(struct run *r, struct bind_device *d, bool broadcast, uint8_t *pdu)
+{
+	struct bind *b = &r->link->worker->bind;
+	size_t len;
+
+	b->unit = r->frame.unit;
+	len = mb_serve(&r->link->fcs, &d->unit, broadcast, r->frame.pdu,
+	    r->frame.pdu_len, pdu);
+	r->op = b->who.op;
+	return len;
+}
+
 /* Unit 0 where broadcasts are on: carried out by every device that the peer's
  * role lets it ask that of, unanswered. Each device's write has an operation
  * number of its own. */
@@ -164,8 +219,7 @@ serve_all(struct run *r, uint8_t *pdu)
 	for (unsigned i = 0; i < b->ndevices; i++) {
 		b->who.op = ++r->op;
 		if (allowed(r, &b->device[i]))
-			mb_serve(&r->link->fcs, &b->device[i].unit, true,
-			    r->frame.pdu, r->frame.pdu_len, pdu);
+			carry_out(r, &b->device[i], true, pdu);
 		else
 			refused = true;
 	}
@@ -203,8 +257,7 @@ serve_diagnostics(struct run *r, struct bind_device *d, uint8_t *pdu)
 {
 	const struct proc *p = r->link->worker->proc;
 	bool before = mb_diag_listening(d->unit.diag), after;
-	size_t len = mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
-	    r->frame.pdu_len, pdu);
+	size_t len = carry_out(r, d, false, pdu);
 	char text[64];
 
 	after = mb_diag_listening(d->unit.diag);
@@ -246,8 +299,7 @@ serve(struct run *r, uint8_t *pdu)
 		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
 	if (r->frame.pdu[0] == FC_DIAGNOSTICS)
 		return serve_diagnostics(r, d, pdu);
-	return mb_serve(&r->link->fcs, &d->unit, false, r->frame.pdu,
-	    r->frame.pdu_len, pdu);
+	return carry_out(r, d, false, pdu);
 }
 
 static void
@@ -260,23 +312,67 @@ count_reply(struct shm_stats *s, const uint8_t *pdu)
 		worker_count(&s->busy, 1);
 }
 
+/*
+ * Shows the request in hand to who wants to see PDUs; false if it is not to be
+ * carried out. What a hook makes of it lies beside the input, which stays what
+ * came: a successor that finds it begun shows the hook the same bytes.
+ */
+static bool
+show_request(struct run *r)
+{
+	struct link *l = r->link;
+	size_t len = r->frame.pdu_len;
+
+	memcpy(l->pdu, r->frame.pdu, len);
+	r->frame.pdu = l->pdu;
+	r->frame.pdu_len =
+	    hooks_pdu(l->worker, r->conn, &r->frame, false, l->pdu, len);
+	if (r->frame.pdu_len != 0)
+		return true;
+	r->op++; /* it has been served, as far as the batch goes */
+	return false;
+}
+
+/* serve() where hooks may look. What they make of a reply is what is recorded
+ * and sent: an interrupted sending goes on in the very same bytes. */
+static size_t
+serve_shown(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+	size_t len;
+
+	if ((w->traced & HOOK_PDU) == 0)
+		return serve(r, pdu);
+	if (!show_request(r))
+		return 0;
+	len = serve(r, pdu);
+	return len != 0 ? hooks_pdu(w, r->conn, &r->frame, true, pdu, len) : 0;
+}
+
 /* The frame in hand, which lies at in: its reply in adu, the length of it. */
 static size_t
 answer(struct run *r, const uint8_t *in, uint8_t *adu)
 {
 	const struct framer *fr = r->link->framer;
-	struct shm_stats *stats = &r->link->worker->shm->stats;
+	struct worker *w = r->link->worker;
+	struct shm_stats *stats = &w->shm->stats;
 	uint8_t fc = r->frame.pdu[0] % SHM_FC;
 	size_t len;
 
 	if (r->trace)
 		trace(r, false, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
-	len = serve(r, adu + fr->head);
+	if (w->traced == 0)
+		len = serve(r, adu + fr->head);
+	else
+		len = serve_shown(r, adu + fr->head);
 	if (len != 0) {
 		count_reply(stats, adu + fr->head);
 		len = fr->seal(&r->frame, r->delimiter, adu, len);
-		if (r->trace)
+		if ((w->traced & HOOK_PACKET) != 0 && len != 0)
+			len = hooks_packet(
+			    w, r->conn, NULL, true, adu, len, r->link->out_max);
+		if (r->trace && len != 0)
 			trace(r, true, adu, len);
 	}
 	r->last_fc = fc;
@@ -292,6 +388,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->link = l;
 	r->conn = c;
 	r->delimiter = link_delimiter(l);
+	r->frame.arg = l->framer->arg;
 	r->before = 0;
 	r->busy = false;
 	r->requests = 0;
@@ -362,7 +459,7 @@ run(struct run *r, struct shm_batch *b, const char **why)
 		if (rc == FRAME_BAD)
 			return give_up(r, b->in + prog.done, len - prog.done,
 			    why, r->frame.why);
-		if (rc == FRAME_OK && prog.out + l->framer->adu_max > BATCH_OUT)
+		if (rc == FRAME_OK && prog.out + l->out_max > BATCH_OUT)
 			return LINK_FULL;
 		count_skipped(r);
 		if (rc == FRAME_OK)
@@ -403,6 +500,7 @@ link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
 {
 	static struct shm_conn nobody; /* in the trace: connection 0 */
 
+	f->arg = l->framer->arg;
 	if (l->framer->datagram(&l->fcs, link_delimiter(l), in, len, f) ==
 		FRAME_OK &&
 	    (f->pdu[0] & 0x80) == 0)

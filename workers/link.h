@@ -14,10 +14,13 @@ struct link {
 	struct worker *worker;
 	const struct framer *framer;
 	size_t in_max; /* most bytes of one batch's input */
+	size_t out_max; /* longest reply, with what hooks may make of it */
+	unsigned ops_max; /* most operation numbers of one request */
 	const struct conf_role
 	    *rights; /* of whose bytes come next; NULL: all */
 	bool bus; /* other stations' messages are heard, too */
 	struct mb_fcs fcs;
+	uint8_t pdu[MB_PDU_MAX]; /* a request as a hook has changed it */
 };
 
 enum link_rc {
@@ -60,8 +63,8 @@ struct link_peer {
 bool link_frame(struct link *, const uint8_t *in, size_t len, struct frame *f);
 
 /* Serves what link_frame() found in in, for p, and counts p->op and p->asked
- * on. Returns the length of the reply in out, which has room for the framer's
- * adu_max; 0 for none. */
+ * on. Returns the length of the reply in out, which has room for
+ * FRAME_ADU_MAX; 0 for none. */
 size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
     const uint8_t *in, uint8_t *out);
 

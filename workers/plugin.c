@@ -18,18 +18,6 @@
 
 enum {
 	TYPES_MAX = 16, /* that an error lists */
-	ASKED_MAX = 32, /* options that it suggests */
-	NAME_MAX_BYTES = 40,
-};
-
-struct plugins {
-	struct worker *worker;
-	struct plugin *at;
-	size_t n;
-	bool *asked; /* a byte for each option of the configuration */
-	char names[ASKED_MAX][NAME_MAX_BYTES]; /* that were asked for */
-	unsigned nnames;
-	char why[2 * PLUGIN_WORDS];
 };
 
 /* ---- what the host does for them ---- */
@@ -40,7 +28,7 @@ note_name(struct plugins *ps, const char *name)
 	for (unsigned i = 0; i < ps->nnames; i++)
 		if (strcmp(ps->names[i], name) == 0)
 			return;
-	if (ps->nnames < ASKED_MAX && strlen(name) < NAME_MAX_BYTES)
+	if (ps->nnames < PLUGIN_NAMES && strlen(name) < PLUGIN_NAME)
 		memcpy(ps->names[ps->nnames++], name, strlen(name) + 1);
 }
 
@@ -139,8 +127,8 @@ plugin_why(const struct plugin *p)
 
 /* ---- what is wrong with them ---- */
 
-/* Nothing that a second try would mend. Returns -1. */
-static int LOG_FMT(2, 3) refuse(struct plugins *ps, const char *fmt, ...)
+int
+plugins_refuse(struct plugins *ps, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -152,13 +140,8 @@ static int LOG_FMT(2, 3) refuse(struct plugins *ps, const char *fmt, ...)
 	return -1;
 }
 
-/*
- * Copies a struct that somebody else has compiled, whose size may be another.
- * least: as the first version had it. False if it is shorter than that, or
- * uses members that we do not know.
- */
-static bool
-take(void *to, size_t room, size_t least, const void *from, size_t size)
+bool
+plugins_copy(void *to, size_t room, size_t least, const void *from, size_t size)
 {
 	const unsigned char *tail = from;
 
@@ -172,18 +155,15 @@ take(void *to, size_t room, size_t least, const void *from, size_t size)
 	return true;
 }
 
-#define UP_TO(type, member) \
-	(offsetof(type, member) + sizeof(((type *)0)->member))
-
 static int
 check_transport(struct plugins *ps, const struct plugin *p,
     const struct hf_transport *theirs, struct hf_transport *t)
 {
 	const char *lacks;
 
-	if (!take(t, sizeof(*t), UP_TO(struct hf_transport, unlisten), theirs,
-		theirs->size))
-		return refuse(ps,
+	if (!plugins_copy(t, sizeof(*t), UP_TO(struct hf_transport, unlisten),
+		theirs, theirs->size))
+		return plugins_refuse(ps,
 		    "%s: a transport of it is %zu bytes and not the %zu that "
 		    "are known: it was built for another version of Holdfast",
 		    p->file, theirs->size, sizeof(*t));
@@ -195,30 +175,51 @@ check_transport(struct plugins *ps, const struct plugin *p,
 						      : NULL;
 	if (lacks == NULL)
 		return 0;
-	return refuse(ps, "%s: a transport of it has no %s", p->file, lacks);
+	return plugins_refuse(
+	    ps, "%s: a transport of it has no %s", p->file, lacks);
+}
+
+static int
+check_transports(struct plugins *ps, const struct plugin *p,
+    const struct hf_transport *const *list)
+{
+	struct hf_transport copy;
+
+	for (; list != NULL && *list != NULL; list++)
+		if (check_transport(ps, p, *list, &copy) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+take_hooks(struct plugins *ps, struct plugin *p, const struct hf_hooks *hooks)
+{
+	if (!plugins_copy(&p->hooks, sizeof(p->hooks),
+		UP_TO(struct hf_hooks, transports), hooks, hooks->size))
+		return plugins_refuse(ps,
+		    "%s: its table of hooks is %zu bytes and not the %zu that "
+		    "are known: it was built for another version of Holdfast",
+		    p->file, hooks->size, sizeof(p->hooks));
+	return check_transports(ps, p, p->hooks.transports);
 }
 
 static int
 check_table(struct plugins *ps, struct plugin *p, const struct hf_plugin *t)
 {
-	struct hf_transport copy;
-
 	if (t->abi != HF_PLUGIN_ABI)
-		return refuse(ps,
+		return plugins_refuse(ps,
 		    "%s: built for version %u of the plugin interface; this "
 		    "is version %d",
 		    p->file, t->abi, HF_PLUGIN_ABI);
-	if (!take(&p->table, sizeof(p->table),
+	if (!plugins_copy(&p->table, sizeof(p->table),
 		UP_TO(struct hf_plugin, transports), t, t->size))
-		return refuse(ps,
+		return plugins_refuse(ps,
 		    "%s: its table is %zu bytes and not the %zu that are "
 		    "known: it was built for another version of Holdfast",
 		    p->file, t->size, sizeof(p->table));
-	for (size_t i = 0;
-	     p->table.transports != NULL && p->table.transports[i] != NULL; i++)
-		if (check_transport(ps, p, p->table.transports[i], &copy) == -1)
-			return -1;
-	return 0;
+	if (check_transports(ps, p, p->table.transports) == -1)
+		return -1;
+	return p->table.hooks != NULL ? take_hooks(ps, p, p->table.hooks) : 0;
 }
 
 /* The linker's words begin with the whole path. */
@@ -229,7 +230,7 @@ refuse_object(struct plugins *ps, const struct plugin *p, const char *words)
 
 	if (strncmp(words, p->path, folder) == 0)
 		words += folder;
-	return refuse(ps, "%s", words);
+	return plugins_refuse(ps, "%s", words);
 }
 
 static int
@@ -243,18 +244,32 @@ load(struct plugins *ps, struct plugin *p)
 		return refuse_object(ps, p, dlerror());
 	*(void **)&entry = dlsym(p->so, "holdfast_plugin");
 	if (entry == NULL)
-		return refuse(ps,
+		return plugins_refuse(ps,
 		    "%s: no plugin: it has no function holdfast_plugin",
 		    p->file);
 	plugin_call(p);
 	table = entry(&p->host);
 	if (table == NULL)
-		return refuse(
+		return plugins_refuse(
 		    ps, "%s: does not serve: %s", p->file, plugin_why(p));
 	if (check_table(ps, p, table) == -1)
 		return -1;
 	log_debug("plugin loaded path=%s", p->path);
 	return 0;
+}
+
+/* The program that this is a server of; it has made sure that its hooks are
+ * there, and is asked as a plugin is. */
+static int
+add_program(struct plugins *ps, const struct hf_hooks *hooks)
+{
+	struct plugin *p = &ps->at[ps->n++];
+
+	p->all = ps;
+	p->path = p->file = "the hooks";
+	p->table.name = "hooks";
+	host_init(p, ps->worker->conf);
+	return take_hooks(ps, p, hooks);
 }
 
 int
@@ -264,7 +279,8 @@ plugins_load(struct worker *w)
 	struct plugins *ps;
 
 	w->plugins = NULL;
-	if (t->plugins.n == 0 && t->type != CONF_PLUGIN)
+	if (t->plugins.n == 0 && w->proc->hooks == NULL &&
+	    t->type != CONF_PLUGIN)
 		return 0;
 	w->why = "not enough memory";
 	w->plugins = ps = calloc(1, sizeof(*ps));
@@ -286,6 +302,8 @@ plugins_load(struct worker *w)
 		if (load(ps, p) == -1)
 			return -1;
 	}
+	if (w->proc->hooks != NULL && add_program(ps, w->proc->hooks) == -1)
+		return -1;
 	w->why = NULL;
 	return 0;
 }
@@ -313,23 +331,30 @@ struct types {
 };
 
 static void
+add_types(struct types *out, struct plugin *p,
+    const struct hf_transport *const *t, const char *wanted)
+{
+	for (; t != NULL && *t != NULL; t++) {
+		if (out->n < TYPES_MAX)
+			out->at[out->n++] = (*t)->name;
+		if (strcmp((*t)->name, wanted) != 0)
+			continue;
+		if (out->found != NULL)
+			out->again = p;
+		out->found = p;
+		out->ops = *t;
+	}
+}
+
+static void
 list_types(const struct plugins *ps, const char *wanted, struct types *out)
 {
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < ps->n; i++) {
-		const struct hf_transport *const *t =
-		    ps->at[i].table.transports;
+		struct plugin *p = &ps->at[i];
 
-		for (; t != NULL && *t != NULL; t++) {
-			if (out->n < TYPES_MAX)
-				out->at[out->n++] = (*t)->name;
-			if (strcmp((*t)->name, wanted) != 0)
-				continue;
-			if (out->found != NULL)
-				out->again = &ps->at[i];
-			out->found = &ps->at[i];
-			out->ops = *t;
-		}
+		add_types(out, p, p->table.transports, wanted);
+		add_types(out, p, p->hooks.transports, wanted);
 	}
 }
 
@@ -343,7 +368,7 @@ refuse_type(struct plugins *ps, const char *wanted, const struct types *types)
 	for (size_t i = 0; i < types->n && len < sizeof(list); i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len,
 		    "%s\"%.40s\"", i > 0 ? ", " : "", types->at[i]);
-	return refuse(ps,
+	return plugins_refuse(ps,
 	    "no plugin serves the type \"%.60s\"; they serve %s%s%.40s%s",
 	    wanted, list, near != NULL ? "; did you mean \"" : "",
 	    near != NULL ? near : "", near != NULL ? "\"?" : "");
@@ -362,8 +387,9 @@ plugins_transport(struct worker *w, struct hf_transport *ops)
 		return NULL;
 	}
 	if (types.again != NULL) {
-		refuse(ps, "the type \"%.60s\" is served twice, by %s and %s",
-		    wanted, types.found->file, types.again->file);
+		plugins_refuse(ps,
+		    "the type \"%.60s\" is served twice, by %s and %s", wanted,
+		    types.found->file, types.again->file);
 		return NULL;
 	}
 	return check_transport(ps, types.found, types.ops, ops) == 0
@@ -376,7 +402,7 @@ plugins_options(struct worker *w)
 {
 	struct plugins *ps = w->plugins;
 	const struct conf_transport *t = w->conf;
-	const char *names[ASKED_MAX], *near;
+	const char *names[PLUGIN_NAMES], *near;
 
 	if (ps == NULL)
 		return 0;
@@ -386,7 +412,8 @@ plugins_options(struct worker *w)
 		if (ps->asked[i])
 			continue;
 		near = near_name(t->options.at[i].name, names, ps->nnames);
-		return refuse(ps, "no plugin knows the option \"%.60s\"%s%s%s",
+		return plugins_refuse(ps,
+		    "no plugin knows the option \"%.60s\"%s%s%s",
 		    t->options.at[i].name,
 		    near != NULL ? "; did you mean \"" : "",
 		    near != NULL ? near : "", near != NULL ? "\"?" : "");

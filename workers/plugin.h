@@ -11,7 +11,11 @@
 #include "supervisor/holdfast.h"
 #include "workers/worker.h"
 
-enum { PLUGIN_WORDS = 400 };
+enum {
+	PLUGIN_WORDS = 400,
+	PLUGIN_NAMES = 32, /* that an error suggests */
+	PLUGIN_NAME = 40,
+};
 
 struct plugin {
 	struct hf_host host; /* what it sees of us */
@@ -19,10 +23,21 @@ struct plugin {
 	const char *path, *file; /* the last part of it, for words */
 	void *so;
 	struct hf_plugin table; /* a copy, as long as ours */
+	struct hf_hooks hooks; /* likewise; all NULL without any */
 	char words[PLUGIN_WORDS]; /* of fail(), or "" */
 };
 
-struct plugins;
+/* All of a worker, in the order of the configuration; the hooks of the program
+ * whose server this is come last, as if a plugin had brought them. */
+struct plugins {
+	struct worker *worker;
+	struct plugin *at;
+	size_t n;
+	bool *asked; /* a byte for each option of the configuration */
+	char names[PLUGIN_NAMES][PLUGIN_NAME]; /* that were asked for */
+	unsigned nnames;
+	char why[2 * PLUGIN_WORDS];
+};
 
 /*
  * Loads what the configuration names: worker->plugins, NULL without any. 0, or
@@ -31,6 +46,21 @@ struct plugins;
  */
 int plugins_load(struct worker *);
 void plugins_free(struct worker *);
+
+/* Words for what no second try will mend: worker->why and code. Returns -1. */
+int plugins_refuse(struct plugins *, const char *fmt, ...) LOG_FMT(2, 3);
+
+/*
+ * Copies a struct that somebody else has compiled, whose size may be another.
+ * least: as the first version had it. False if it is shorter than that, or
+ * uses members that we do not know.
+ */
+bool plugins_copy(
+    void *to, size_t room, size_t least, const void *from, size_t size);
+
+/* What the first version of a struct ended with. */
+#define UP_TO(type, member) \
+	(offsetof(type, member) + sizeof(((type *)0)->member))
 
 /* The plugin that brings the transport's type; ops gets a copy of its row. NULL
  * after worker->why and code were set. */

@@ -13,16 +13,7 @@
 #include "shm/notice.h"
 #include "workers/acl.h"
 #include "workers/proto/role.h"
-
-/* The cold part of a connection's record, NULL if it is none of the pool. */
-static const struct shm_conn_cold *
-cold_of(struct shm_worker *shm, const struct shm_conn *c)
-{
-	const struct shm_conn *pool = seg_conn(shm, 0);
-	size_t i = pool != NULL && c >= pool ? (size_t)(c - pool) : SIZE_MAX;
-
-	return i < seg_conns(shm) ? seg_cold(shm, (unsigned)i) : NULL;
-}
+#include "workers/who.h"
 
 _Static_assert((int)CONN_ROLE_MAX == (int)MB_ROLE_MAX &&
 	(int)CONF_ROLE_MAX == (int)MB_ROLE_MAX,
@@ -43,29 +34,18 @@ role_of(const struct shm_conn_cold *cold, char role[CONN_ROLE_MAX])
 	return len - 1;
 }
 
-static void
-peer_of(const struct shm_conn *c, const struct shm_conn_cold *cold,
-    char text[ACL_TEXT_MAX])
-{
-	struct acl_peer p = { .family = c->family, .port = c->port };
-
-	memcpy(p.addr, c->addr, sizeof(p.addr));
-	p.text = cold != NULL ? cold->peer : NULL;
-	acl_peer_text(&p, text);
-}
-
 void
 refusal_tell(
     struct worker *w, const struct shm_conn *c, uint8_t unit, uint8_t fc)
 {
 	const struct proc *p = w->proc;
-	const struct shm_conn_cold *cold = cold_of(w->shm, c);
+	const struct shm_conn_cold *cold = who_cold(w->shm, c);
 	char peer[ACL_TEXT_MAX], role[CONN_ROLE_MAX];
 	char text[CONN_ROLE_MAX + ACL_TEXT_MAX];
 	int len = role_of(cold, role), shown = len > 0 ? len : 0;
 
 	worker_count(&w->shm->stats.refused, 1);
-	peer_of(c, cold, peer);
+	who_text(w->shm, c, peer);
 	snprintf(text, sizeof(text), "%.*s%s", shown, role, peer);
 	notice_post(&p->env, NOTICE_REFUSED, p->transport_index,
 	    CONN_ID(p->transport_index, p->worker,

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workers/hooks.h"
+
 #include "workers/conns_wait.h"
 
 enum {
@@ -269,6 +271,24 @@ nothing(struct stream *st, struct conn *c, enum io io)
 	}
 }
 
+/*
+ * Shows hooks what has come; how many bytes there are then. By how many there
+ * are more or fewer than the kernel has given out is noted: a successor counts
+ * in the kernel's bytes. One whose predecessor died before in_len was set finds
+ * them as they came, or as far as the hook got, and shows them again.
+ */
+static size_t
+show(struct stream *st, struct conn *c, struct shm_batch *b, unsigned pre,
+    size_t n)
+{
+	size_t kept = hooks_packet(st->worker, c->rec.shm, NULL, false,
+	    b->in + pre, n, st->link.in_max - pre);
+
+	b->grown = (int32_t)kept - (int32_t)n;
+	atomic_signal_fence(memory_order_release);
+	return kept;
+}
+
 /* Reads once and serves all that has come. True if there may be more: where
  * bytes come in records, a short read says nothing about the next one. */
 static bool
@@ -276,7 +296,7 @@ turn(struct stream *st, struct conn *c)
 {
 	struct shm_batch *b = batch_get(st);
 	unsigned pre = batch_begin(b, &c->rec);
-	size_t room = st->link.in_max - pre, n;
+	size_t room = st->link.in_max - pre, n, kept;
 	enum io io = st->ops->recv(c, b->in + pre, room, &n);
 
 	if (io != IO_DONE) {
@@ -285,11 +305,14 @@ turn(struct stream *st, struct conn *c)
 		return false;
 	}
 	worker_tick(st->worker);
-	atomic_store_explicit(
-	    &b->in_len, pre + (uint32_t)n, memory_order_relaxed);
 	st->taken += n;
 	worker_count(&stats(st)->bytes_in, n);
 	worker_count(&stats(st)->batches, 1);
+	kept = n;
+	if ((st->worker->traced & HOOK_PACKET) != 0)
+		kept = show(st, c, b, pre, n);
+	atomic_store_explicit(
+	    &b->in_len, pre + (uint32_t)kept, memory_order_relaxed);
 	return serve(st, c, b, 0) && (n == room || st->ops->pending != NULL);
 }
 

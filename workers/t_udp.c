@@ -20,11 +20,13 @@
  * behind those in the half of the record that is in force. The half is moved
  * on after each datagram, so a worker that dies anywhere has given out no more
  * numbers behind it than one datagram takes: one, or one for each device when
- * it is a broadcast. So none is given out twice.
+ * it is a broadcast, or as many as function codes of plugins may use
+ * (link.ops_max). So none is given out twice.
  */
 #include <stdlib.h>
 
 #include "workers/dgram.h"
+#include "workers/hooks.h"
 #include "workers/link.h"
 #include "workers/peers.h"
 #include "workers/transport.h"
@@ -133,6 +135,12 @@ serve(struct udp *u, unsigned i)
 			log_info("datagrams denied peer=%s",
 			    acl_peer_text(&from, text));
 		return;
+	}
+	if ((u->worker->traced & HOOK_PACKET) != 0) {
+		d->len = hooks_packet(u->worker, NULL, &from, false, d->in,
+		    d->len, sizeof(d->in));
+		if (d->len == 0)
+			return;
 	}
 	if (!link_frame(&u->link, d->in, d->len, &u->frame))
 		return;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "shm/notice.h"
+#include "workers/hooks.h"
 #include "workers/plugin.h"
 #include "workers/transport.h"
 
@@ -235,15 +236,19 @@ worker_main(struct proc *p)
 	int rc;
 
 	w.shm = seg_worker(&p->worker_seg);
-	if (plugins_load(&w) == -1 || (w.ops = transport_find(&w)) == NULL)
+	if (plugins_load(&w) == -1 || hooks_load(&w) == -1 ||
+	    (w.ops = transport_find(&w)) == NULL)
 		rc = proc_failed(p, w.code, "%s", w.why);
 	else if ((w.base = base_new()) == NULL)
 		rc = proc_failed(p, EX_SOFTWARE, "no event loop");
 	else if (bind_init(&w.bind, p) == -1 || events_add(&w) == -1)
 		rc = proc_failed(p, EX_SOFTWARE, "cannot make its events");
+	else if (hooks_actions(&w) == -1)
+		rc = proc_failed(p, w.code, "%s", w.why);
 	else
 		rc = serve(&w);
 	bind_fini(&w.bind);
+	hooks_free(&w);
 	plugins_free(&w);
 	if (w.base != NULL)
 		event_base_free(w.base);

@@ -13,6 +13,7 @@
 #include "supervisor/proc.h"
 #include "workers/bind.h"
 
+struct hooks;
 struct plugins;
 struct transport_ops;
 
@@ -24,6 +25,8 @@ struct worker {
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
 	struct plugins *plugins; /* NULL without any */
+	struct hooks *hooks; /* likewise */
+	unsigned traced; /* HOOK_*: what a hook wants to see; 0 without any */
 	uint64_t now_ns; /* monotonic; as of the last of the two calls below */
 	unsigned turn; /* of the loop; goes round */
 	bool turned; /* the clock has been read in this turn */

@@ -33,6 +33,7 @@
  */
 #include <string.h>
 
+#include "workers/hooks.h"
 #include "workers/serial/serial.h"
 
 static struct shm_stats *
@@ -50,10 +51,9 @@ stats(const struct serial *s)
 static void
 serve(struct serial *s, const struct frame *f, const uint8_t *adu, bool answer)
 {
-	unsigned n = s->worker->bind.ndevices;
 	size_t len;
 
-	batch_half(s->conn->rec.shm)->op = s->peer.op + n + 1;
+	batch_half(s->conn->rec.shm)->op = s->peer.op + s->link.ops_max + 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	s->peer.asked = 0;
 	serial_unsay(s); /* who asks again waits for this one */
@@ -89,7 +89,7 @@ log_echo(struct serial *s)
 bool
 serial_reads_as_request(struct serial *s, const uint8_t *adu, size_t len)
 {
-	struct frame f;
+	struct frame f = { .arg = s->link.framer->arg };
 
 	if (s->link.framer->datagram(&s->link.fcs, link_delimiter(&s->link),
 		adu, len, &f) != FRAME_OK)
@@ -240,7 +240,7 @@ static bool
 next_reply(struct serial *s)
 {
 	enum frame_rc rc = FRAME_OK;
-	struct frame f;
+	struct frame f = { .arg = s->link.framer->arg };
 
 	while (rc == FRAME_OK && s->in_len > 0 && s->reply_len == 0) {
 		rc = s->link.framer->stream(&s->link.fcs,
@@ -457,6 +457,10 @@ serial_read(struct serial *s)
 	worker_count(&stats(s)->bytes_in, got.n);
 	worker_count(&stats(s)->batches, 1);
 	s->backoff_ms = 0;
+	if ((s->worker->traced & HOOK_PACKET) != 0 && got.n != 0 &&
+	    s->conn != NULL)
+		got.n = hooks_packet(s->worker, s->conn->rec.shm, NULL, false,
+		    buf, got.n, sizeof(buf));
 	if (s->state == SERIAL_DEAF) {
 		s->last_ns = s->worker->now_ns;
 		serial_set_state(s, SERIAL_DEAF, s->last_ns + s->t35_ns);
