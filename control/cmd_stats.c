@@ -41,6 +41,10 @@ static const struct {
 	COUNTER(replies_lost),
 	COUNTER(busy),
 	COUNTER(batches),
+	COUNTER(view_in),
+	COUNTER(view_out),
+	COUNTER(view_refused),
+	COUNTER(semaphore_misses),
 #undef COUNTER
 };
 

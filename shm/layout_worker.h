@@ -44,6 +44,9 @@ struct shm_stats {
 	_Atomic uint64_t replies_lost; /* the system would not send them */
 	_Atomic uint64_t busy; /* requests answered 06 */
 	_Atomic uint64_t batches; /* reads that brought something */
+	/* shm: registers and bits from the view, into it, put back in it */
+	_Atomic uint64_t view_in, view_out, view_refused;
+	_Atomic uint64_t semaphore_misses; /* done without it */
 };
 
 /*

@@ -59,7 +59,7 @@ serves(const struct birth *b, size_t device)
 	const struct conf_transport *t = b->proc->transport;
 	unsigned u;
 
-	if (t == NULL)
+	if (t == NULL || (t->type == CONF_SHM && t->shm.plain == (int)device))
 		return true;
 	for (u = 0; u < CONF_UNITS; u++)
 		if (t->units[u] == (int)device)

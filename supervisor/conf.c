@@ -15,6 +15,7 @@
 #include "supervisor/conf_paths.h"
 #include "supervisor/conf_roles.h"
 #include "supervisor/conf_serial.h"
+#include "supervisor/conf_shm.h"
 #include "supervisor/conf_transport.h"
 
 #define IN_CONF(m) .off = offsetof(struct conf, m)
@@ -48,10 +49,11 @@ static const char *const transport_types[] = { [CONF_TCP] = "tcp",
 	[CONF_TLS] = "tls",
 	[CONF_UDP] = "udp",
 	[CONF_SERIAL] = "serial",
+	[CONF_SHM] = "shm",
 	NULL };
 /* From CONF_NOT_TCP on. */
 static const char *const transport_kinds[] = { "tcp", "tls", "udp", "serial",
-	"a plugin's", "serial on a socket", NULL };
+	"shm", "a plugin's", "serial on a socket", NULL };
 static const char *const client_cert_words[] = { [CONF_CERT_REQUIRE] =
 						     "require",
 	[CONF_CERT_REQUEST] = "request",
@@ -249,15 +251,15 @@ static const struct conf_key identity_keys[] = {
 
 static const struct conf_key transport_keys[] = {
 	{ "type", CONF_OWN, CONF_REQUIRED, .words = transport_types,
-	    .takes = "tcp | tls | udp | serial | a plugin's",
+	    .takes = "tcp | tls | udp | serial | shm | a plugin's",
 	    .read = conf_type_read, .dump = conf_type_dump,
 	    .help = "what carries the frames" },
-	{ "listen", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SOCKET,
+	{ "listen", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_SOCKET,
 	    IN_TRANSPORT(listen), .instead = "port",
 	    .takes = "an address and port, \"HOST:PORT\"",
 	    .read = conf_listen_read, .dump = conf_text_dump,
 	    .help = "where clients connect to", .also = "address host bind" },
-	{ "framer", CONF_OWN, CONF_PRESET, IN_TRANSPORT(framer),
+	{ "framer", CONF_OWN, CONF_PRESET | CONF_NOT_SHM, IN_TRANSPORT(framer),
 	    .words = framer_words,
 	    .takes = "socket | tls | rtu | ascii, or a plugin's",
 	    .text = "socket; tls on tls; rtu on serial",
@@ -269,65 +271,69 @@ static const struct conf_key transport_keys[] = {
 	    .read = conf_units_read, .dump = conf_dump_nothing,
 	    .help = "which device answers to which unit address",
 	    .also = "slaves device_ids context" },
-	{ "missing_unit", CONF_SWITCH, CONF_PRESET, IN_TRANSPORT(silent_units),
-	    .words = missing_words, .text = "exception; silent on serial",
+	{ "missing_unit", CONF_SWITCH, CONF_PRESET | CONF_NOT_SHM,
+	    IN_TRANSPORT(silent_units), .words = missing_words,
+	    .text = "exception; silent on serial",
 	    .help = "what a unit address gets that no device has",
 	    .also = "ignore_missing_slaves ignore_missing_devices" },
-	{ "broadcast", CONF_BOOL, IN_TRANSPORT(broadcast),
+	{ "broadcast", CONF_BOOL, CONF_NOT_SHM, IN_TRANSPORT(broadcast),
 	    .help = "unit 0 writes to every device and is not answered",
 	    .also = "broadcast_enable" },
 	{ "access", CONF_SWITCH, IN_TRANSPORT(read_only), .words = access_long,
 	    .help = "read-only refuses all writing" },
-	{ "serial_functions", CONF_BOOL, IN_TRANSPORT(serial_functions),
-	    .def = 1,
+	{ "serial_functions", CONF_BOOL, CONF_NOT_SHM,
+	    IN_TRANSPORT(serial_functions), .def = 1,
 	    .help = "serve the codes meant for serial lines: 7, 8, 11, 12, "
 		    "17" },
-	{ "allow", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_PLUGIN,
+	{ "allow", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
 	    IN_TRANSPORT(allow), .takes = "a list of networks",
 	    .text = "everybody", .read = conf_cidrs_read,
 	    .dump = conf_cidrs_dump, .help = "who may connect" },
-	{ "deny", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_PLUGIN,
+	{ "deny", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
 	    IN_TRANSPORT(deny), .takes = "a list of networks", .text = "nobody",
 	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
 	    .help = "who may not, even if allowed" },
-	{ "priority", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_PLUGIN,
+	{ "priority", CONF_OWN,
+	    CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
 	    IN_TRANSPORT(priority), .takes = "a list of networks",
 	    .text = "nobody", .read = conf_cidrs_read, .dump = conf_cidrs_dump,
 	    .help = "whose connections are never closed for newer ones" },
-	{ "max_connections", CONF_UINT, CONF_NOT_SERIAL,
+	{ "max_connections", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(max_connections), .min = 1, .max = 60000, .def = 256,
 	    .help = "connections at a time, over all workers" },
-	{ "max_connections_per_peer", CONF_UINT, CONF_NOT_SERIAL,
+	{ "max_connections_per_peer", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
 	    .help = "of them from one address; 0 sets no limit" },
-	{ "idle_timeout_s", CONF_UINT, CONF_NOT_SERIAL,
+	{ "idle_timeout_s", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(idle_timeout_s), .max = S_MAX,
 	    .help = "closes a connection that asks nothing; 0 never" },
-	{ "frame_timeout_ms", CONF_UINT, CONF_NOT_SERIAL,
+	{ "frame_timeout_ms", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(frame_timeout_ms), .max = MS_MAX, .def = 10000,
 	    .help = "closes a connection whose request stays unfinished; 0 "
 		    "never" },
-	{ "workers", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_PLUGIN,
+	{ "workers", CONF_UINT,
+	    CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
 	    IN_TRANSPORT(workers), .min = 1, .max = 64, .def = 1,
 	    .help = "processes that share the listener" },
 	{ "autostart", CONF_BOOL, IN_TRANSPORT(autostart), .def = 1,
 	    .help = "serve as soon as the daemon starts" },
-	{ "trace", CONF_BOOL, IN_TRANSPORT(trace),
+	{ "trace", CONF_BOOL, CONF_NOT_SHM, IN_TRANSPORT(trace),
 	    .help = "keep the last frames for inspection" },
 	{ "restart", CONF_SECTION, .section = &conf_restart,
 	    .help = "how a worker that died is brought back" },
 	{ "user", CONF_OWN, IN_TRANSPORT(user), .takes = "the name of a user",
 	    .read = conf_user_read, .dump = conf_text_dump,
 	    .help = "whom the workers run as" },
-	{ "max_transactions", CONF_UINT, IN_TRANSPORT(max_transactions),
-	    .max = 65535,
+	{ "max_transactions", CONF_UINT, CONF_NOT_SHM,
+	    IN_TRANSPORT(max_transactions), .max = 65535,
 	    .help = "requests of a connection that wait for their reply; more "
 		    "get 06; 0 sets no limit" },
-	{ "plugins", CONF_OWN, CONF_FILE, IN_TRANSPORT(plugins),
+	{ "plugins", CONF_OWN, CONF_FILE | CONF_NOT_SHM, IN_TRANSPORT(plugins),
 	    .takes = "a list of paths, or names of installed ones",
 	    .read = conf_plugins_read, .dump = conf_paths_dump, .text = "none",
 	    .help = "shared objects that only its workers load" },
-	{ "options", CONF_OWN, .takes = "an object of strings and numbers",
+	{ "options", CONF_OWN, CONF_NOT_SHM,
+	    .takes = "an object of strings and numbers",
 	    .read = conf_options_read, .dump = conf_options_dump,
 	    .help = "what its plugins are told" },
 	{ "cert", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY | CONF_FILE,
@@ -397,6 +403,47 @@ static const struct conf_key transport_keys[] = {
 	    IN_TRANSPORT(serial.ascii_timeout_ms), .min = 10, .max = 60000,
 	    .def = 1000, .dump = conf_ascii_timeout_dump,
 	    .help = "the longest pause within an ASCII frame" },
+	{ "prefix", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.prefix),
+	    .takes = "letters, digits, \"_\", \"-\" and \".\"",
+	    .text = CONF_SHM_PREFIX, .read = conf_shm_name_read,
+	    .dump = conf_text_dump,
+	    .help = "what the names of the objects begin with",
+	    .also = "name_prefix" },
+	{ "mode", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.mode),
+	    .takes = "an octal number as a string", .text = "0600",
+	    .read = conf_shm_mode_read, .dump = conf_shm_mode_dump,
+	    .instead = "rs485", .also = "permissions",
+	    .help = "the permissions of the objects" },
+	{ "counts", CONF_SECTION, CONF_SHM_ONLY, .section = &conf_counts,
+	    .help = "how many cells each table has" },
+	{ "semaphore", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.semaphore),
+	    .takes = "a name without its \"/\"", .text = "none",
+	    .read = conf_shm_name_read, .dump = conf_text_dump,
+	    .help = "a semaphore to take around each access" },
+	{ "semaphore_timeout_s", CONF_UINT, CONF_SHM_ONLY,
+	    IN_TRANSPORT(shm.semaphore_timeout_s), .min = 1, .max = 3600,
+	    .def = 5,
+	    .help = "how long another program may keep it before it is given "
+		    "back" },
+	{ "scan_ms", CONF_UINT, CONF_SHM_ONLY, IN_TRANSPORT(shm.scan_ms),
+	    .min = 1, .max = 10000, .def = 10,
+	    .help = "from looking for changes to looking again" },
+	{ NULL },
+};
+
+#define COUNT_KEY(name, table, what)                              \
+	{                                                         \
+		name, CONF_UINT, IN_TRANSPORT(shm.counts[table]), \
+		    .max = CONF_ADDR_MAX + 1,                     \
+		    .text = "what the device's addresses need",   \
+		    .help = "cells of " what "; 0 as without it"  \
+	}
+
+static const struct conf_key counts_keys[] = {
+	COUNT_KEY("coils", STORE_CO, "the object DO"),
+	COUNT_KEY("discrete_inputs", STORE_DI, "the object DI"),
+	COUNT_KEY("holding_registers", STORE_HR, "the object AO"),
+	COUNT_KEY("input_registers", STORE_IR, "the object AI"),
 	{ NULL },
 };
 
@@ -466,17 +513,20 @@ const struct conf_section conf_transport = { "transports.NAME", "a transport",
 	transport_keys, transport_kinds };
 SECTION(restart, "transports.NAME.restart", "\"restart\"");
 SECTION(rs485, "transports.NAME.rs485", "\"rs485\"");
+SECTION(counts, "transports.NAME.counts", "\"counts\"");
 SECTION(rule, "ROLE[]", "a rule of a role");
 
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
-	&conf_transport, &conf_restart, &conf_rs485, &conf_control, &conf_curve,
-	&conf_rule, NULL };
+	&conf_transport, &conf_restart, &conf_rs485, &conf_counts,
+	&conf_control, &conf_curve, &conf_rule, NULL };
 
 const char *
 conf_where(const struct conf_transport *t)
 {
 	if (t->listen != NULL)
 		return t->listen;
+	if (t->type == CONF_SHM)
+		return t->shm.prefix;
 	return t->serial.port != NULL ? t->serial.port : "-";
 }

@@ -24,6 +24,7 @@ struct conf_transport {
 		       * port is a socket; plugin: anything, or NULL */
 	struct conf_tls tls;
 	struct conf_serial serial;
+	struct conf_shm shm;
 	char *folder; /* of the file that it stands in */
 	struct conf_paths plugins;
 	struct conf_options options; /* for the plugins */
@@ -117,8 +118,8 @@ void conf_roles_free(struct conf_roles *);
  * default and its help, separated by tabs. */
 void conf_keys(FILE *out);
 
-/* Where a transport is to be found: its address or port; "-" if a plugin
- * alone knows. */
+/* Where a transport is to be found: its address or port, or the prefix of its
+ * objects; "-" if a plugin alone knows. */
 const char *conf_where(const struct conf_transport *);
 
 #endif

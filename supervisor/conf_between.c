@@ -10,6 +10,7 @@
 
 #include "shm/layout.h"
 #include "supervisor/conf_net.h"
+#include "supervisor/conf_shm.h"
 
 /* True if the kernel would not let both be bound. */
 static bool
@@ -113,12 +114,34 @@ check_port(struct conf_ctx *ctx, size_t i)
 	}
 }
 
+static void
+check_prefix(struct conf_ctx *ctx, size_t i)
+{
+	const struct conf_transport *t = ctx->conf->transports;
+	const struct jsonc_node *node = conf_at(ctx->transport_at[i], "prefix");
+	char place[CONF_PLACE];
+
+	for (size_t j = 0; t[i].type == CONF_SHM && j < i; j++) {
+		if (t[j].type != CONF_SHM ||
+		    !conf_shm_collide(t[i].shm.prefix, t[j].shm.prefix))
+			continue;
+		conf_fault(ctx, node,
+		    "with the prefix \"%s\" objects have the names of those of "
+		    "transport \"%s\" (\"%s\") at %s",
+		    t[i].shm.prefix, t[j].name, t[j].shm.prefix,
+		    conf_place(
+			place, sizeof(place), ctx->transport_at[j], node->doc));
+		return;
+	}
+}
+
 void
 conf_between_check(struct conf_ctx *ctx)
 {
 	for (size_t i = 0; i < ctx->conf->ntransports; i++) {
 		check_listen(ctx, i);
 		check_port(ctx, i);
+		check_prefix(ctx, i);
 	}
 	check_room(ctx);
 }

@@ -282,6 +282,8 @@ out_units(struct conf_out *o, const char *key, const struct conf *conf,
 	bool line = t->type == CONF_SERIAL; /* "*" leaves out unit 0 */
 	char number[12];
 
+	if (t->type == CONF_SHM)
+		every = CONF_NO_DEVICE; /* each has objects of its own */
 	conf_out_open(o, key, '{');
 	for (int unit = first_unit(t); unit < CONF_UNITS; unit++) {
 		if (t->units[unit] == CONF_NO_DEVICE ||
@@ -290,6 +292,8 @@ out_units(struct conf_out *o, const char *key, const struct conf *conf,
 		snprintf(number, sizeof(number), "%d", unit);
 		conf_out_text(o, number, conf->devices[t->units[unit]].name);
 	}
+	if (t->type == CONF_SHM)
+		every = t->shm.plain;
 	if (every != CONF_NO_DEVICE)
 		conf_out_text(o, "*", conf->devices[every].name);
 	conf_out_close(o, '}');

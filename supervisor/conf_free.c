@@ -39,6 +39,8 @@ free_transport(struct conf_transport *t)
 	conf_roles_free(&t->tls.roles);
 	conf_options_free(&t->options);
 	free(t->serial.port);
+	free(t->shm.prefix);
+	free(t->shm.semaphore);
 	free(t->framer);
 	free(t->allow.at);
 	free(t->deny.at);

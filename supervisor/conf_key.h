@@ -38,13 +38,16 @@ enum {
 	CONF_NOT_TLS = 32, /* enum conf_type */
 	CONF_NOT_UDP = 64,
 	CONF_NOT_SERIAL = 128,
-	CONF_NOT_PLUGIN = 256,
-	CONF_NOT_SOCKET = 512, /* serial, where "port" is "socket://..." */
-	CONF_FILE = 1024, /* paths: no directory */
+	CONF_NOT_SHM = 256,
+	CONF_NOT_PLUGIN = 512,
+	CONF_NOT_SOCKET = 1024, /* serial, where "port" is "socket://..." */
+	CONF_FILE = 2048, /* paths: no directory */
 	CONF_TLS_ONLY = CONF_NOT_TCP | CONF_NOT_UDP | CONF_NOT_SERIAL |
-	    CONF_NOT_PLUGIN | CONF_NOT_SOCKET,
-	CONF_SERIAL_ONLY =
-	    CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP | CONF_NOT_PLUGIN,
+	    CONF_NOT_SHM | CONF_NOT_PLUGIN | CONF_NOT_SOCKET,
+	CONF_SERIAL_ONLY = CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP |
+	    CONF_NOT_SHM | CONF_NOT_PLUGIN,
+	CONF_SHM_ONLY = CONF_NOT_TCP | CONF_NOT_TLS | CONF_NOT_UDP |
+	    CONF_NOT_SERIAL | CONF_NOT_PLUGIN | CONF_NOT_SOCKET,
 	CONF_LINE_ONLY = CONF_SERIAL_ONLY | CONF_NOT_SOCKET,
 };
 
@@ -85,7 +88,7 @@ struct conf_section {
 
 extern const struct conf_section conf_top, conf_store, conf_control, conf_curve,
     conf_device, conf_range, conf_file, conf_fifo, conf_identity,
-    conf_transport, conf_restart, conf_rs485, conf_rule;
+    conf_transport, conf_restart, conf_rs485, conf_counts, conf_rule;
 
 /* Every section, in the manual's order; ends with NULL. */
 extern const struct conf_section *const conf_sections[];

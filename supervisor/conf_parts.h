@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "supervisor/conf_parts_device.h"
+#include "supervisor/conf_types.h"
 
 enum { CONF_UNITS = 256, CONF_NO_DEVICE = -1 };
 
@@ -31,6 +32,7 @@ enum conf_type {
 	CONF_TLS,
 	CONF_UDP,
 	CONF_SERIAL,
+	CONF_SHM,
 	CONF_PLUGIN,
 	CONF_TYPES
 };
@@ -77,41 +79,6 @@ struct conf_tls {
 	enum conf_client_cert client_cert;
 	char *ciphers; /* as a GnuTLS priority string has them, or NULL */
 	struct conf_roles roles;
-};
-
-enum conf_rs485 {
-	CONF_RS485_OFF,
-	CONF_RS485_AUTO,
-	CONF_RS485_IOCTL,
-	CONF_RS485_RTS
-};
-
-enum conf_parity {
-	CONF_PARITY_NONE,
-	CONF_PARITY_EVEN,
-	CONF_PARITY_ODD,
-	CONF_PARITY_MARK,
-	CONF_PARITY_SPACE
-};
-
-enum conf_t15 { CONF_T15_OFF, CONF_T15_COUNT, CONF_T15_STRICT };
-
-struct conf_serial {
-	char *port; /* a device; NULL: "socket://", in listen */
-	unsigned baudrate;
-	unsigned bytesize; /* 5..8 */
-	enum conf_parity parity;
-	unsigned stopbits; /* 1, 2 */
-	struct {
-		enum conf_rs485 mode;
-		bool rts_low; /* while sending */
-		unsigned before_us, after_us; /* sending */
-		bool rx_during_tx;
-	} rs485;
-	bool local_echo;
-	enum conf_t15 t15;
-	unsigned turnaround_ms;
-	unsigned ascii_timeout_ms;
 };
 
 #endif

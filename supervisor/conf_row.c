@@ -122,6 +122,17 @@ kinds_of(
 	return buf;
 }
 
+/* True if a thing of this kind has a key of the name. */
+static bool
+applies(const struct conf_section *section, const char *name, unsigned skip)
+{
+	const struct conf_key *key = section->keys;
+
+	while (key->name != NULL && strcmp(key->name, name) != 0)
+		key++;
+	return key->name != NULL && !(key->flags & skip);
+}
+
 /* A key that has no meaning for a thing of this kind. */
 static void
 tell_misplaced(struct conf_ctx *ctx, const struct jsonc_node *node,
@@ -135,7 +146,7 @@ tell_misplaced(struct conf_ctx *ctx, const struct jsonc_node *node,
 		    ctx, node, "\"%s\" does not apply to %s", key->name, what);
 		return;
 	}
-	if (key->instead != NULL)
+	if (key->instead != NULL && applies(section, key->instead, skip))
 		snprintf(
 		    hint, sizeof(hint), "; did you mean \"%s\"?", key->instead);
 	conf_fault_key(ctx, node,

@@ -14,6 +14,7 @@
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_dump.h"
 #include "supervisor/conf_serial.h"
+#include "supervisor/conf_shm.h"
 #include "supervisor/conf_tls.h"
 #include "supervisor/mem.h"
 #include "supervisor/near.h"
@@ -62,6 +63,10 @@ conf_units_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			    "\"255\", or \"*\" for every other",
 			    n->key);
 	}
+	if (t->type == CONF_SHM) {
+		conf_shm_units(t, every);
+		return;
+	}
 	/* on a line unit 0 is every station, and none may answer to it */
 	for (unit = t->type == CONF_SERIAL; unit < CONF_UNITS; unit++)
 		if (t->units[unit] == CONF_NO_DEVICE)
@@ -86,6 +91,11 @@ default_units(struct conf_ctx *ctx, const struct jsonc_node *node,
 {
 	int device = ctx->conf->ndevices == 1 ? 0 : CONF_NO_DEVICE;
 
+	t->shm.plain = CONF_NO_DEVICE;
+	if (t->type == CONF_SHM) {
+		t->shm.plain = device;
+		device = CONF_NO_DEVICE;
+	}
 	for (int unit = 0; unit < CONF_UNITS; unit++)
 		t->units[unit] = device;
 	if (t->type == CONF_SERIAL)
@@ -132,7 +142,7 @@ address_server(struct conf_transport *t)
 {
 	int device = only_device(t);
 
-	if (t->type == CONF_SERIAL ||
+	if (t->type == CONF_SERIAL || t->type == CONF_SHM ||
 	    (strcmp(t->framer, "socket") != 0 && strcmp(t->framer, "tls") != 0))
 		return;
 	if (t->units[255] == CONF_NO_DEVICE)
@@ -148,6 +158,7 @@ static const char *const default_framer[] = {
 	[CONF_TLS] = "tls",
 	[CONF_UDP] = "socket",
 	[CONF_SERIAL] = "rtu",
+	[CONF_SHM] = "socket", /* has none */
 	[CONF_PLUGIN] = "socket",
 };
 
@@ -261,8 +272,8 @@ conf_type_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	else
 		conf_hint(hint, node->text, names, CONF_PLUGIN);
 	conf_fault(ctx, node,
-	    "\"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", or what "
-	    "one of \"plugins\" serves, not \"%.60s\"%s",
+	    "\"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", or what one of \"plugins\" serves, not \"%.60s\"%s",
 	    node->text, hint);
 }
 
@@ -386,6 +397,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 	t.framer = mem_text(default_framer[t.type]);
 	t.silent_units = t.type == CONF_SERIAL;
 	t.serial.stopbits = 1;
+	conf_shm_preset(&t);
 	default_units(ctx, node, &t);
 	conf_read_section(ctx, node, &conf_transport, what,
 	    conf_serial_socket(node, &t) ? CONF_NOT_SOCKET
@@ -398,6 +410,8 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		conf_tls_check(ctx, node, &t);
 	if (t.type == CONF_SERIAL)
 		conf_serial_check(ctx, node, &t);
+	if (t.type == CONF_SHM)
+		t.max_connections = 1; /* an author */
 	address_server(&t);
 	conf->transports = mem_more(
 	    conf->transports, conf->ntransports, sizeof(*conf->transports));

@@ -87,7 +87,7 @@ segs_control(struct super *s)
 static unsigned
 batches_of(const struct conf_transport *t)
 {
-	if (t->type == CONF_UDP)
+	if (t->type == CONF_UDP || t->type == CONF_SHM)
 		return 0;
 	return t->max_connections < BATCHES ? t->max_connections : BATCHES;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/mirror.h"
 #include "shm/notice.h"
 #include "shm/state.h"
 #include "supervisor/super.h"
@@ -40,7 +41,7 @@ service_open(struct service *sv)
 
 	/* serial ports and what plugins listen on are their workers' */
 	if (sv->listen_fd >= 0 || sv->conf->type == CONF_PLUGIN ||
-	    sv->conf->serial.port != NULL)
+	    sv->conf->type == CONF_SHM || sv->conf->serial.port != NULL)
 		return 0;
 	/* where it was before, if it was: port 0 is not chosen twice without
 	 * need, because clients know the first choice */
@@ -77,6 +78,10 @@ service_close(struct service *sv)
 		close(sv->listen_fd);
 		sv->listen_fd = -1;
 	}
+	/* a worker that drains removes its objects; one that died could not */
+	if (sv->conf->type == CONF_SHM)
+		mirror_remove(sv->conf->shm.prefix, sv->super->conf->store,
+		    sv->conf->user != NULL ? sv->uid : geteuid());
 }
 
 void

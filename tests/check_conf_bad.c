@@ -165,8 +165,8 @@ static const struct bad values[] = {
 	    "2:74: unknown missing_unit \"silence\": it must be \"exception\" "
 	    "or \"silent\"; did you mean \"silent\"?" },
 	{ IN_TRANSPORTS("\"t\":{\"type\":\"tpc\",\"listen\":\"127.0.0.1:0\"}"),
-	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or "
-	    "\"serial\", or what one of \"plugins\" serves, not \"tpc\"; "
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", or what one of \"plugins\" serves, not \"tpc\"; "
 	    "did you mean \"tcp\"?" },
 	{ T("\"max_connections\": 0"),
 	    "2:77: \"max_connections\" is 0; it must be from 1 to 60000" },

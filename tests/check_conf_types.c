@@ -351,20 +351,24 @@ static const struct {
 	    "2:5: \"port\" is missing in transport \"t\"" },
 	/* types that are none */
 	{ T("\"type\":\"seral\",\"port\":\"/dev/null\",\"baudrate\":300"),
-	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", "
 	    "or what one of \"plugins\" serves, not \"seral\"; did you mean "
 	    "\"serial\"?" },
 	{ T("\"type\":\"rtu\",\"port\":\"/dev/null\",\"baudrate\":300"),
-	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", "
 	    "or what one of \"plugins\" serves, not \"rtu\"; did you mean "
 	    "\"serial\" with \"framer\": \"rtu\"?" },
 	{ T("\"type\":\"ascii\""),
 	    "2:5: \"port\" is missing in transport \"t\"\n"
-	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", "
 	    "or what one of \"plugins\" serves, not \"ascii\"; did you mean "
 	    "\"serial\" with \"framer\": \"ascii\"?" },
 	{ T("\"type\":\"unix\",\"plugins\":[],\"listen\":\"127.0.0.1:0\""),
-	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\" or \"serial\", "
+	    "2:13: \"type\" must be \"tcp\", \"tls\", \"udp\", \"serial\" or "
+	    "\"shm\", "
 	    "or what one of \"plugins\" serves, not \"unix\"" },
 	{ T("\"port\":\"/dev/null\",\"parity\":\"N\""),
 	    "2:5: \"type\" is missing in transport \"t\"" },
@@ -488,8 +492,8 @@ static const struct {
 	{ TU(LINE ",\"rs485\":\"auto\""),
 	    "2:49: \"rs485\" must be an object, not a string" },
 	{ TU(LINE ",\"mode\":\"rts\""),
-	    "2:41: unknown key \"mode\" in transport \"t\"; it belongs into "
-	    "\"rs485\"" },
+	    "2:41: \"mode\" does not apply to transport \"t\", which is "
+	    "serial: it is for shm; did you mean \"rs485\"?" },
 	{ TU(LINE ",\"rs485\":{\"mode\":\"ioctl\"},\"local_echo\":true"),
 	    "2:79: what is sent cannot come back as \"local_echo\" says while "
 	    "\"rx_during_tx\" of \"rs485\" is false" },

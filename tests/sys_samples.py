@@ -28,6 +28,7 @@ class Samples:
         self.port = {p: str(sysutil.free_port()) for p in PORTS}
         self.conf = os.path.join(self.dir, "conf")
         self.store = sysutil.unique_store()
+        self.objects = self.store + "_"
         os.mkdir(self.conf)
         for name in sorted(os.listdir(CONF)):
             if name.endswith(".json"):
@@ -46,6 +47,7 @@ class Samples:
     def text(self, text):
         for old, new in self.port.items():
             text = re.sub(rf"\b{old}\b", new, text)
+        text = text.replace("modbus_", self.objects)
         return text.replace("/tmp/holdfast-", self.dir + "/line-")
 
     def path(self, name):
@@ -113,7 +115,7 @@ def test_every_sample_is_right():
         names = sorted(n for n in os.listdir(s.conf)
                        if n.endswith(".json") and n != "roles.json")
         assert {"demo.json", "tls.json", "serial.json", "multi.json",
-                "unix.json", "example.json"} <= set(names), names
+                "unix.json", "shm.json", "example.json"} <= set(names), names
         for name in names:
             done = subprocess.run(
                 [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],
@@ -218,6 +220,17 @@ def test_readme_unix():
         one, = commands("A Unix")
         code, said = s.sh(one)
         assert code == 0 and len(said.split()) == 19, said
+
+
+def test_readme_shm():
+    """the README's commands for shared memory write a register and read it"""
+    with Samples() as s, s.daemon("shm.json"):
+        write, dump, mbpoll = commands("Shared")
+        assert s.sh(write) == (0, "")
+        code, said = s.sh(dump)
+        assert code == 0 and said.split()[:7] == [
+            "0000000", "0", "0", "0", "0", "0", "42"], said
+        wait_for(lambda: "42" in s.sh(mbpoll)[1].split(), 10, "the register")
 
 
 def rtu(unit, pdu):

@@ -49,6 +49,8 @@ def rows(build, here, full, seconds):
                                "storm", "--storm=5000000"], 2400),
         ("torture_kills_udp", [sys.executable, here / "sys_udp.py",
                                "killed", "--kills=5000"], 1200),
+        ("torture_shm", [sys.executable, here / "sys_shm.py",
+                         "killed_while", "--kills=3000"], 1200),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",

@@ -13,6 +13,7 @@ static const struct row {
 	[CONF_PLUGIN] = { &transport_plugin },
 	[CONF_TLS] = { .part = "tls", .symbol = "transport_tls" },
 	[CONF_UDP] = { &transport_udp },
+	[CONF_SHM] = { &transport_shm },
 };
 
 const struct transport_ops *

@@ -28,7 +28,7 @@ struct transport_ops {
 };
 
 extern const struct transport_ops transport_tcp, transport_udp,
-    transport_serial, transport_plugin;
+    transport_serial, transport_shm, transport_plugin;
 
 /* The row for the type of a worker's transport; loads the part that it lies in.
  * NULL after worker->why was set. */
