@@ -1,0 +1,1415 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""holdfast.py against a daemon, and where the daemon would have to misbehave
+against a stand-in for one."""
+
+import array
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import itertools
+import json
+import math
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+
+import zmq
+
+import sysutil
+from sysutil import BUILD, Daemon, Modbus, free_port, wait_for
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, BUILD)
+import holdfast  # noqa: E402  (the one that was built)
+from sys_control import curve_files  # noqa: E402
+
+HOLDFAST_PY = os.path.join(BUILD, "holdfast.py")
+CONF = {
+    "devices": {"plc1": {
+        "coils": [{"addr": 0, "count": 2048},
+                  {"addr": 3000, "count": 1, "name": "pump"}],
+        "discrete_inputs": [{"addr": 0, "count": 64, "values": [1, 0, 1]}],
+        "holding_registers": [
+            {"addr": 0, "count": 1000},
+            {"addr": 1000, "count": 4, "access": "ro", "value": 48879},
+            {"addr": 1100, "type": "float32", "value": 404.17,
+             "name": "flow", "unit": "m3/h", "scale": 0.1},
+            {"addr": 1200, "type": "int32", "order": "cdab", "count": 8,
+             "name": "counts"},
+            {"addr": 1300, "type": "string", "count": 8, "name": "tag"},
+            {"addr": 1400, "type": "bits", "name": "alarms"},
+            {"addr": 1500, "name": "twice"}],
+        "input_registers": [{"addr": 0, "count": 8, "value": 7},
+                            {"addr": 100, "name": "twice"}]}},
+    "transports": {
+        "tcp1": {"type": "tcp", "listen": "127.0.0.1:0", "trace": True,
+                 "units": {"1": "plc1"}}},
+}
+TWO = dict(CONF, devices={
+    name: {"holding_registers": [{"addr": 0, "count": 100}]}
+    for name in ("plc1", "plc2")})
+
+
+@contextlib.contextmanager
+def served(conf=CONF, **more):
+    """A daemon and a client of it."""
+    with Daemon(conf) as d, holdfast.Client(d.endpoint, **more) as hf:
+        yield d, hf
+
+
+def refused(kind, call, *args, **params):
+    """What call raises, which must be of that kind and no other."""
+    try:
+        got = call(*args, **params)
+    except holdfast.HoldfastError as e:
+        assert type(e) is kind, repr(e)
+        return e
+    except (ValueError, TypeError, IndexError) as e:
+        assert type(e) is kind, repr(e)
+        return e
+    raise AssertionError(f"{args} {params} was not refused: {got!r}")
+
+
+class Standin:
+    """A ROUTER that answers as a test says: answer(request) is an object, or
+    frames, or None for no answer at all. requests is what has come."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.requests = []
+        self.dir = tempfile.TemporaryDirectory(prefix="hf-")
+        self.endpoint = f"ipc://{self.dir.name}/control.sock"
+        self.open()
+
+    def open(self):
+        self.ending = False
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.socket.bind(self.endpoint)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        while not self.ending:
+            if not self.socket.poll(20):
+                continue
+            to, text, *_ = self.socket.recv_multipart()
+            request = json.loads(text)
+            self.requests.append(request)
+            answer = self.answer(request)
+            if answer is None:
+                continue
+            if not isinstance(answer, list):
+                answer = [json.dumps({"jsonrpc": "2.0", "id": request["id"],
+                                      **answer}).encode()]
+            self.socket.send_multipart([to, *answer])
+
+    def shut(self):
+        """Gone, as after a SIGKILL: nothing that came is answered."""
+        self.ending = True
+        self.thread.join()
+        self.socket.close(0)
+        self.context.term()  # returns once its name has gone, too
+
+    def methods(self):
+        return [r["method"] for r in self.requests]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.shut()
+        self.dir.cleanup()
+
+
+# ---- one description of the methods ----
+
+def test_both_clients_have_the_same_methods():
+    """what Client has AsyncClient has too: the same functions, once"""
+    own = {n for n in vars(holdfast.Client) if not n.startswith("_")}
+    assert own == {"close"}, own
+    for name in dir(holdfast.Client):
+        if name.startswith("_") or name in own:
+            continue
+        assert getattr(holdfast.Client, name) is getattr(
+            holdfast.AsyncClient, name), name
+        assert getattr(holdfast.Client, name).__doc__, name
+    assert inspect.signature(holdfast.Client.__init__).parameters == \
+        inspect.signature(holdfast.AsyncClient.__init__).parameters
+    said = str(inspect.signature(holdfast.Client.read))
+    assert said.endswith("-> 'List[Value]'"), said
+
+
+def test_every_method_of_the_daemon_is_called():
+    """each method of system.methods has one here, and it works, with both
+    clients"""
+    called = set()
+
+    class Spy(dict):
+        def __missing__(self, method):
+            called.add(method)
+            raise KeyError
+
+    def spied(hf):
+        asked = hf._ask
+
+        def ask(method, *args, **kwargs):
+            called.add(method)
+            return asked(method, *args, **kwargs)
+        hf._ask = ask
+        return hf
+
+    def script(hf, d, wrap):
+        # each step is a result, or what is awaited for one
+        yield hf.ping(), lambda r: r is None
+        yield hf.info(), lambda r: r["store"] == d.store
+        yield hf.methods(), lambda r: len(r) > 10
+        yield hf.devices(), lambda r: r[0]["name"] == "plc1"
+        yield hf.describe(), lambda r: r[0] == holdfast.Range(
+            "co", 0, 2048, "rw", "bits", "abcd", None, None, 1, None) \
+            or r[0][:3] == ("co", 0, 2048)
+        yield hf.write("hr", 5, [1, 2]), lambda r: r > 0
+        yield hf.read("hr", 5, 2), lambda r: r == [1, 2]
+        yield hf.transports(), lambda r: r[0]["state"] == "up"
+        yield hf.wait_ready(5), lambda r: r is None
+        yield hf.connections(), lambda r: len(r) == 1
+        yield hf.trace("tcp1"), lambda r: len(r["frames"]) >= 2
+        yield hf.stats(), lambda r: r["transports"]["tcp1"]["up"]
+        yield hf.close_connections(transport="tcp1"), lambda r: r is None
+        yield hf.connections("tcp1"), lambda r: r == []
+        yield hf.reload(), lambda r: r["added"] == []
+        yield hf.restart("tcp1"), lambda r: r["state"] == "up"
+        yield hf.stop("tcp1", drain_s=0.5), lambda r: r["state"] == "stopped"
+        yield hf.start("tcp1"), lambda r: r["state"] == "up"
+        yield hf.call("system.ping"), lambda r: r == {}
+
+    def compare(got, true):
+        assert true(got), got
+
+    async def awaited(d):
+        async with holdfast.AsyncClient(d.endpoint) as hf:
+            for step, true in script(spied(hf), d, None):
+                compare(await step, true)
+
+    for run in ("sync", "async"):
+        with Daemon(CONF) as d, Modbus(d.port("tcp1")) as m:
+            m.read_hr(0, 1)
+            if run == "async":
+                asyncio.run(awaited(d))
+                continue
+            with holdfast.Client(d.endpoint) as hf:
+                for step, true in script(spied(hf), d, None):
+                    compare(step, true)
+                names = {m["name"] for m in hf.methods()}
+                with hf.transaction() as t:
+                    t.hr[0] = 1
+                hf.shutdown()
+                assert d.wait() == 0
+    missing = names - called - {"registers.transaction", "system.shutdown"}
+    # what later releases of the daemon know
+    missing -= {"faults.list", "faults.add", "faults.clear",
+                "snapshot.save", "snapshot.load"}
+    assert not missing, missing
+
+
+# ---- registers ----
+
+def test_slices_of_all_tables():
+    """indices and slices of the four tables read and write what is there"""
+    with served() as (d, hf), Modbus(d.port("tcp1")) as m:
+        plc = hf["plc1"]
+        plc.hr[100:104] = [1, 2, 3, 4]
+        plc.hr[104] = 0xffff
+        assert m.read_hr(100, 5) == [1, 2, 3, 4, 0xffff]
+        m.write_hr(101, 77)
+        assert plc.hr[101] == 77 and plc.hr[100:103] == [1, 77, 3]
+        plc.co[5] = True
+        plc.co[6:9] = [0, True, 1]
+        assert m.read_co(5, 4)[:4] == [1, 0, 1, 1]
+        assert plc.co[5] is True and plc.co[6:9] == [False, True, True]
+        assert plc.di[0:4] == [True, False, True, False]
+        plc.di[1] = 1  # ranges that Modbus clients may only read
+        assert plc.di[1] is True
+        plc.ir[3:5] = (8, 9)
+        assert plc.ir[2:6] == [7, 8, 9, 7] and m.read_ir(3, 2) == [8, 9]
+        assert hf.hr[100] == 1 and hf.device().hr[100] == 1
+        assert plc.hr[:3] == [0, 0, 0] and plc.hr[7:7] == []
+        plc.hr[7:7] = []
+        assert plc.hr.read(100, 2) == [1, 77]
+        assert plc.hr.write(100, 5) == plc.hr.write(100, [6]) - 1
+        # those that travel as bytes rather than as text
+        plc.hr[0:1000] = range(64000, 65000)
+        assert plc.hr[0:1000] == list(range(64000, 65000))
+        assert m.read_hr(999, 1) == [64999]
+        bits = [i % 3 == 0 for i in range(2000)]
+        plc.co[0:2000] = bits
+        assert plc.co[0:2000] == bits and plc.co[0:2000][0] is True
+        plc.hr[0:100] = array.array("H", range(100))
+        assert plc.hr[99] == 99
+
+
+def test_mistakes_with_slices_are_said():
+    """what is outside, has the wrong length or makes no sense is refused"""
+    with served() as (d, hf):
+        plc = hf["plc1"]
+        for table, beyond in ((plc.co, 2048), (plc.di, 64), (plc.hr, 1004),
+                              (plc.ir, 8)):
+            e = refused(holdfast.IllegalAddress, lambda: table[beyond])
+            assert (e.code, e.reason, e.modbus_exception) == (
+                -32003, "illegal_data_address", 2), vars(e)
+            assert isinstance(e, IndexError) and "not wholly" in e.message
+            refused(holdfast.IllegalAddress,
+                    lambda: table[beyond - 1:beyond + 1])
+            refused(holdfast.IllegalAddress, table.write, beyond, [1])
+            # not a part of it either
+            refused(holdfast.IllegalAddress, table.write, beyond - 1, [1, 1])
+        assert not plc.co[2047] and not plc.di[63]
+        assert plc.hr[1003] == 48879 and plc.ir[7] == 7
+        refused(IndexError, lambda: plc.hr[-1])
+        refused(IndexError, lambda: plc.hr[-3:2])
+        refused(ValueError, lambda: plc.hr[5:])
+        refused(ValueError, lambda: plc.hr[0:10:2])
+        refused(ValueError, lambda: plc.hr.float32[0:3])
+        refused(ValueError, lambda: plc.hr.declared[0:3])
+        refused(TypeError, lambda: plc.hr["5"])
+        refused(TypeError, lambda: list(plc.hr))
+        refused(TypeError, lambda: 5 in plc.hr)
+        refused(TypeError, lambda: plc[5])
+        refused(ValueError, plc.hr.__setitem__, slice(0, 3), [1, 2])
+        refused(TypeError, plc.hr.__setitem__, slice(0, 3), 1)
+        refused(TypeError, plc.hr.__setitem__, slice(0, 3), "abc")
+        refused(TypeError, plc.hr.__setitem__, 0, None)
+        refused(ValueError, plc.table, "hx")
+        refused(ValueError, plc.hr.typed, "float")
+        refused(ValueError, plc.hr.float32, "acbd")
+        for bad in (65536, -1, 1.5, "x"):
+            refused(holdfast.BadParams, plc.hr.__setitem__, 0, bad)
+        many = [1] * 99 + [65536]  # also where bytes would travel
+        e = refused(holdfast.BadParams, plc.hr.write, 0, many)
+        assert "values[99]" in e.message, e
+        refused(holdfast.BadParams, plc.co.write, 0, [2] * 100)
+        refused(holdfast.BadParams, lambda: plc.co.float32[0])
+        e = refused(holdfast.NotFound, lambda: hf["plc2"].hr[0])
+        assert e.reason == "no_device"
+        assert plc.hr[0:100] == [0] * 100
+        refused(ValueError, hf.call, "registers.write", {
+            "table": "hr", "addr": 0, "values": ["x" * (1 << 20)]})
+
+
+VALUES = {
+    "uint16": [0, 65535, 0x1234], "int16": [-32768, 32767, -2],
+    "uint32": [0, 0xffffffff, 0x12345678],
+    "int32": [-0x80000000, 0x7fffffff, -2],
+    "uint64": [0, 2 ** 64 - 1, 0x123456789abcdef0],
+    "int64": [-2 ** 63, 2 ** 63 - 1, -2],
+    "float32": [0.0, 404.17, -1.5, 3.4028235e38, 1.4013e-45,
+                math.inf, -math.inf],
+    "float64": [0.1, -1e300, 5e-324, math.inf],
+}
+CODES = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i",
+         "uint64": "Q", "int64": "q", "float32": "f", "float64": "d"}
+
+
+def registers(kind, order, value):
+    """Said once more, in other words than holdfast.py does."""
+    words = [list(w) for w in zip(*[iter(
+        struct.pack(">" + CODES[kind], value))] * 2)]
+    if order in ("cdab", "dcba"):
+        words = words[::-1]
+    if order in ("badc", "dcba"):
+        words = [w[::-1] for w in words]
+    return [w[0] << 8 | w[1] for w in words]
+
+
+def test_every_type_in_every_order():
+    """every type goes there and back in every order of bytes and words"""
+    with served() as (d, hf):
+        hr = hf["plc1"].hr
+        for kind, order in itertools.product(VALUES, holdfast.ORDERS):
+            values = VALUES[kind]
+            view = getattr(hr, kind)(order)
+            want = [r for v in values for r in registers(kind, order, v)]
+            view.write(10, values)
+            assert hr[10:10 + len(want)] == want, (kind, order)
+            assert view.read(10, len(values)) == values, (kind, order)
+            assert view[10:10 + len(want)] == values
+            step = len(want) // len(values)
+            view[10 + step] = values[0]
+            assert view[10 + step] == values[0]
+            # what a watch makes of registers is the same
+            assert holdfast._from_registers(want, kind, order) == values
+        hr.float32[0] = math.nan
+        assert math.isnan(hr.float32[0]) and hr[0] & 0x7f80 == 0x7f80
+        assert type(hr.float64[10]) is float
+        for order in holdfast.ORDERS:
+            hr.string(order)[0:4] = "pumpe"
+            assert hr.string(order)[0:4] == "pumpe"
+            assert holdfast._from_registers(
+                hr[0:4], "string", order) == ["pumpe"]
+        assert hr.string[0:4] == "uppm\0e"
+        hr[0:4] = [0x41e4, 0xfc00, 0, 0]  # no UTF-8
+        assert hr.string[0:4] == "Aäü" == holdfast._from_registers(
+            hr[0:4], "string", "abcd")[0]
+        hr.string[300:304] = "Größe"
+        assert hr.string[300:304] == "Größe"
+        hr.bits[20] = [1] + 14 * [0] + [True]
+        assert hr[20] == 0x8001 and hr.bits[20][0] is True
+        assert hr.bits[20:22] == [True] + [False] * 14 + [True] + 16 * [False]
+        assert holdfast._from_registers([0x8001], "bits", "abcd") == \
+            hr.bits[20]
+        refused(holdfast.BadParams, hr.int16.write, 0, [40000])
+
+
+def test_names_are_what_the_configuration_says():
+    """names and text addresses read and write what holdfast get and set do"""
+    with served() as (d, hf):
+        plc = hf["plc1"]
+        assert plc["flow"] == 404.17
+        assert plc.reading("flow") == (404.17, "m3/h", 0.1, 404.17 * 0.1)
+        plc["flow"] = 2.5
+        assert d.cli("-o", "raw", "get", "hr:1100").stdout == "2.5\n"
+        d.cli("set", "hr:1100", "404.17")
+        assert plc.get("flow") == 404.17 == plc.hr.declared[1100]
+        plc["counts"] = [1, -2, 3, -4]
+        assert plc["counts"] == [1, -2, 3, -4] and plc.hr[1200] == 1
+        assert plc.hr.int32[1200:1204] == [1, -2]  # in the declared order
+        plc["tag"] = "tank 7"
+        assert plc["tag"] == "tank 7" == plc.hr.string[1300:1308]
+        plc["pump"] = True
+        assert plc["pump"] is True and plc.co[3000] is True
+        plc["alarms"] = [True] * 3 + [False] * 13
+        assert plc.hr[1400] == 7 and plc["alarms"][2] is True
+        assert plc.set("flow", 1) > 0
+        e = refused(holdfast.NoSuchName, lambda: plc["flaw"])
+        assert isinstance(e, KeyError) and '"flaw"' in str(e)
+        assert "hr:1500, ir:100" in str(
+            refused(holdfast.NoSuchName, lambda: plc["twice"]))
+        refused(ValueError, plc.__setitem__, "counts", [1])
+        refused(TypeError, plc.__setitem__, "counts", 1)
+        refused(ValueError, plc.__setitem__, "flow", [1, 2])
+        for text, want in (
+                ("plc1/flow", 1.0), ("tag", "tank 7"), ("hr:1100", 1.0),
+                ("plc1/hr:1100:float32", 1.0), ("hr:1100:uint16", 0x3f80),
+                ("hr:1100+2", [0x3f80, 0]), ("co:3000", True), ("ir:0", 7),
+                ("hr:1200+2:int32", [1, -2]), ("hr:0x4b0:declared", 1),
+                ("hr:1300", "tank 7"), ("hr:1400", 7)):
+            assert hf.get(text) == want, (text, hf.get(text))
+        hf.set("hr:10+2", 5, 6)
+        hf.set("plc1/hr:12", [7])
+        hf.set("tag", "tank 8")
+        assert hf.get("hr:10+3") == [5, 6, 7] and plc["tag"] == "tank 8"
+        for bad in ("hr", "hr:", "hr:70000", "hx:1", "hr:1+0", "hr:1:float",
+                    "hr:1:int16:abdc", "/hr:1", "hr:1:int16:abcd:x", "hr:+1",
+                    "plc1/"):
+            if bad == "hr":
+                refused(holdfast.NoSuchName, hf.get, bad)
+            else:
+                refused(ValueError, hf.get, bad)
+        assert [r.name for r in plc.describe("co")] == [None, "pump"]
+
+
+def test_two_devices_are_told_apart():
+    """with two devices each has its registers, and none is the default"""
+    with served(TWO) as (d, hf):
+        hf["plc1"].hr[0] = 1
+        hf["plc2"].hr[0] = 2
+        assert hf["plc1"].hr[0] == 1 and hf.get("plc2/hr:0") == 2
+        refused(holdfast.BadParams, lambda: hf.hr[0])
+        assert "say which" in str(refused(ValueError, hf.watch, "hr:0"))
+
+
+# ---- several at once ----
+
+def test_transactions_are_all_or_nothing():
+    """a transaction happens whole, or is refused and nothing has happened"""
+    with served() as (d, hf):
+        plc = hf["plc1"]
+        plc.hr[100:104] = [1, 2, 3, 0x00ff]
+        with plc.transaction() as t:
+            t.check("hr", 100, [1, 2])
+            t.write("hr", 101, [7])
+            t.mask("hr", 103, and_=0xf0f0, or_=0x000f)
+            t.hr.float32[200] = 1.5
+            t.co[9] = True
+            t["flow"] = 8.25
+            t["tag"] = "new"
+            seen = t.read("hr", 100, 4)
+            one = t.hr[101]
+            flow = t["flow"]
+            bits = t.co[8:10]
+            try:
+                seen.value
+                raise AssertionError("known before it has happened")
+            except RuntimeError:
+                pass
+        assert seen.value == [1, 7, 3, 0x00ff & 0xf0f0 | 0x000f & ~0xf0f0]
+        assert list(seen) == seen.value and len(seen) == 4 and seen[1] == 7
+        assert one.value == 7 and flow.value == 8.25
+        assert bits.value == [False, True] and plc["tag"] == "new"
+        assert t.seq == hf.call("registers.read", {
+            "table": "hr", "addr": 0})["seq"]
+        assert plc.hr.float32[200] == 1.5
+        try:
+            with plc.transaction() as t:
+                t.hr[100:102] = [9, 9]
+                t.check("hr", 102, [4])
+                late = t.read("hr", 100, 1)
+            raise AssertionError("the check held")
+        except holdfast.CheckFailed as e:
+            assert (e.code, e.reason) == (-32000, "check_failed")
+            assert isinstance(e, holdfast.Refused)
+        assert plc.hr[100:102] == [1, 7]
+        try:
+            late.value
+            raise AssertionError("there is a value")
+        except RuntimeError:
+            pass
+        try:
+            with plc.transaction() as t:
+                t.hr[100] = 9
+                t.hr[5000] = 9
+            raise AssertionError("an address outside was taken")
+        except holdfast.IllegalAddress:
+            assert plc.hr[100] == 1
+        try:
+            with plc.transaction() as t:
+                t.hr[100] = 9
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            assert plc.hr[100] == 1, "the block had raised"
+        with plc.transaction() as t:
+            pass
+        assert t.seq is None
+
+
+def test_clients_that_count_by_transaction_lose_no_count():
+    """threads that share a client, and count by check, lose no count"""
+    with served() as (d, hf):
+        def count():
+            done = 0
+            while done < 50:
+                seen = hf.hr[40]
+                try:
+                    with hf.transaction() as t:
+                        t.check("hr", 40, [seen])
+                        t.hr[40] = seen + 1
+                    done += 1
+                except holdfast.CheckFailed:
+                    pass
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert hf.hr[40] == 200
+
+
+def test_batches_are_answered_each_by_itself():
+    """calls of a batch travel together and fail by themselves"""
+    with served() as (d, hf):
+        before = hf.stats()["control"]["requests"]
+        with hf.batch() as b:
+            info = b.call("system.info")
+            regs = b["plc1"].hr[0:3]
+            b.device().hr[1] = 5
+            after = b["plc1"].hr[1]
+            flow = b["plc1"]["flow"]
+        assert info.value["store"] == d.store and after.value == 5
+        assert regs.value == [0, 0, 0] and flow.value == 404.17
+        try:
+            with hf.batch() as b:
+                good = b["plc1"].hr[1]
+                bad = b["plc1"].hr[5000]
+                b["plc1"].hr[2] = 6
+            raise AssertionError("the failure was not told")
+        except holdfast.IllegalAddress:
+            pass
+        assert good.value == 5 and hf.hr[2] == 6
+        try:
+            bad.value
+            raise AssertionError("the failure was not kept")
+        except holdfast.IllegalAddress:
+            pass
+        with hf.batch() as b:  # more than a frame may have
+            many = [b["plc1"].hr[i % 10] for i in range(1500)]
+        assert [m.value for m in many[:3]] == [0, 5, 6]
+        assert hf.stats()["control"]["requests"] > before + 1500
+
+
+# ---- events ----
+
+def test_a_watch_tells_changes_of_addresses_and_names():
+    """addresses and names are told in their type, and nothing else is"""
+    with served() as (d, hf), Modbus(d.port("tcp1")) as m:
+        plc = hf["plc1"]
+        with hf.watch("plc1/hr:100+4", "plc1/flow", "co:7",
+                      "hr:1200+2:int32", timeout=0.3) as w:
+            plc.hr[98:103] = [9, 9, 9, 0, 9]
+            m.write_hr(1101, 0x8000)  # half of the float
+            m.write_coil(7, True)
+            m.write_coil(8, True)
+            plc.hr.int32[1202] = -5
+            plc["counts"] = [0, -5, 3, 4]  # only others than those watched
+            plc.hr[100] = 9  # no change
+            plc.hr[103] = 1
+            events = list(w)
+        told = [(e.table, e.addr, e.old, e.new, e.who) for e in events]
+        half = struct.unpack(">f", struct.pack(">2H", *registers(
+            "float32", "abcd", 404.17)[:1], 0x8000))[0]
+        assert told[0] == ("hr", 100, [0, 0, 0], [9, 0, 9], "control"), told
+        assert told[1][:3] == ("hr", 1100, [404.17]) and told[1][4] == "tcp1"
+        assert abs(told[1][3][0] - half) < 1e-3 and events[1].name == "flow"
+        assert told[2:] == [
+            ("co", 7, [False], [True], "tcp1"),
+            ("hr", 1202, [0], [-5], "control"),
+            ("hr", 103, [0], [1], "control")], told[2:]
+        assert list(events[0].changes()) == [(100, 0, 9), (102, 0, 9)]
+        assert not any(e.gap for e in events)
+        assert events[0].commit and abs(events[0].at - time.time()) < 60
+        assert list(w) == []  # closed
+
+
+def test_a_watch_tells_tables_and_topics():
+    """tables and topics are told as they were published"""
+    with served() as (d, hf), Modbus(d.port("tcp1")) as m:
+        plc = hf["plc1"]
+        with hf.watch("plc1/co", "transports.tcp1", timeout=0.5) as w, \
+                plc.watch("flow", "ir", timeout=0.2) as own, \
+                hf.watch(timeout=0.2) as every:
+            plc.co[3:5] = [1, 1]
+            plc.ir[0] = 8
+            hf.restart("tcp1")
+            first = next(w)
+            states = []
+            while states[-1:] != ["up"]:
+                states.append(next(w).data["state"])
+            assert (first.device, first.table, first.addr, first.new) == (
+                "plc1", "co", 3, [1, 1])
+            assert first.data["who"] == "control"
+            assert [(e.table, e.new) for e in own] == [("ir", [8])]
+            assert [e.table for e in every] == ["co", "ir"]
+        refused(holdfast.NotFound, hf.watch, "plc9/hr")
+        refused(ValueError, hf.watch, "hx:1")
+        refused(holdfast.NoSuchName, hf.watch, "nothing")
+        refused(holdfast.IllegalAddress, hf.watch, "hr:5000")
+        m.closed()
+
+
+class Publisher:
+    """A stand-in for events.sock, that loses events when told to."""
+
+    def __init__(self, directory):
+        self.endpoint = f"ipc://{directory}/made-up.sock"
+        self.open()
+
+    def open(self):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.XPUB)
+        self.socket.linger = 0
+        self.socket.bind(self.endpoint)
+
+    def close(self):
+        self.socket.close()
+        self.context.term()
+
+    def subscribed(self):
+        assert self.socket.poll(5000)
+        return self.socket.recv()
+
+    def send(self, topic, sequence, **event):
+        self.socket.send_multipart([topic.encode(), json.dumps(
+            event).encode(), struct.pack("<Q", sequence)])
+
+
+def test_a_gap_is_noticed_by_the_sequence_number():
+    """what was missed is told: by the number, by {"lost"}, after a
+    reconnection; watched addresses are read again"""
+    topic = "registers.plc1.holding_registers"
+    with served() as (d, hf):
+        p = Publisher(d.dir)
+        whole = holdfast.Client(d.endpoint, events=p.endpoint)
+        w = whole.watch("plc1/hr", timeout=0.2)
+        at = whole.watch("plc1/hr:0+4", timeout=0.2)
+        strict = whole.watch("hr", timeout=0.2, strict=True)
+        for _ in range(3):
+            p.subscribed()
+
+        def send(n, seq, **more):
+            p.send(topic, n, **{"at": 1.0, "who": "x", "addr": 0, "count": 1,
+                                "old": [0], "new": [n], "seq": seq, **more})
+        seq = hf.call("registers.read", {"table": "hr", "addr": 0})["seq"]
+        send(10, seq + 100)
+        send(11, seq + 101)
+        assert [(e.gap, e.new) for e in w] == [(False, [10]), (False, [11])]
+        assert [(e.gap, e.new) for e in at] == [(False, [10]), (False, [11])]
+        hf.hr[2] = 5
+        send(13, seq + 103)  # 12 has gone
+        assert [(e.gap, e.new) for e in w] == [(True, [13])]
+        # the daemon has 0 there, in truth
+        got = [(e.gap, e.addr, e.old, e.new) for e in at]
+        assert got == [(True, 0, [11, 0, 0], [0, 0, 5]),
+                       (False, 0, [0], [13])], got
+        p.send(topic, 14, at=1.0, lost=True)
+        got = [(e.gap, e.data) for e in w]
+        assert got == [(True, {"at": 1.0, "lost": True})], got
+        assert [(e.gap, e.old, e.new) for e in at] == [(True, [13], [0])]
+        assert next(strict).new == [10] and next(strict).new == [11]
+        e = refused(holdfast.EventsMissed, next, strict)
+        assert "13" in str(e)
+        # away and back again: there is no number to tell it by
+        p.close()
+        hf.hr[3] = 6
+        p.open()
+        got = next(at)
+        assert (got.gap, got.addr, got.old, got.new) == (
+            True, 3, [0], [6]), got
+        got, w.timeout = [], 5.0
+        thread = threading.Thread(target=lambda: got.append(next(w)))
+        thread.start()
+        while p.subscribed() != b"\1registers.plc1.":
+            pass
+        send(900, seq + 200)
+        thread.join()
+        assert got[0].gap and got[0].new == [900], got
+        for each in (w, at, strict):
+            each.close()
+        whole.close()
+        p.close()
+
+
+def test_a_watch_survives_the_control_process():
+    """a watched address ends in what is there, also after a SIGKILL"""
+    with served() as (d, hf), Modbus(d.port("tcp1")) as m:
+        w = hf.watch("hr:0+2", timeout=10)
+        m.write_hr(0, 1)
+        assert next(w).new == [1]
+        pid = hf.info()["control_pid"]
+        os.kill(pid, signal.SIGKILL)
+        for i in range(2, 50):  # some while nobody publishes
+            m.write_hr(0, i)
+        hf.ping()
+        seen, gaps = None, 0
+        while seen != 49:
+            event = next(w)
+            gaps += event.gap
+            seen = event.new[0] if event.new else seen
+        assert gaps == 1, gaps
+        m.write_hr(1, 3)
+        assert next(w).new == [3]
+        w.close()
+
+
+# ---- trouble ----
+
+def test_unreachable_is_told_at_once_or_after_a_wait():
+    """who is not there is told, with the reason; with wait= it is waited
+    for"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        path = f"{where}/control.sock"
+        hf = holdfast.Client(path)
+        began = time.monotonic()
+        e = refused(holdfast.Unreachable, hf.ping)
+        assert path in str(e) and "no such socket" in str(e), e
+        assert isinstance(e, ConnectionError)
+        assert time.monotonic() - began < 1
+        e = refused(holdfast.Unreachable, holdfast.Client(
+            f"tcp://127.0.0.1:{free_port()}").ping)
+        assert "nobody listens" in str(e), e
+        hf = holdfast.Client(path, wait=0.3)
+        began = time.monotonic()
+        refused(holdfast.Unreachable, hf.ping)
+        assert 0.25 < time.monotonic() - began < 2
+        refused(ValueError, holdfast.Client("nothing://x").ping)
+        try:
+            asyncio.run(holdfast.AsyncClient(path).ping())
+            raise AssertionError("somebody answered")
+        except holdfast.Unreachable:
+            pass
+        # a daemon that comes while it is waited for
+        d = Daemon(CONF, run_dir=where, ready=False)
+        with d, holdfast.Client(run_dir=where, wait=10) as hf:
+            hf.wait_ready(10)
+            assert hf.transports()[0]["state"] == "up"
+
+
+def test_the_endpoint_is_found_as_the_command_line_finds_it():
+    """endpoint, run_dir, $HOLDFAST_CONTROL, $HOLDFAST_RUN_DIR, the default"""
+    choose, env = holdfast._choose_endpoint, dict(os.environ)
+    try:
+        for name in ("HOLDFAST_CONTROL", "HOLDFAST_RUN_DIR"):
+            os.environ.pop(name, None)
+        assert choose(None, None) == "ipc:///run/holdfast/control.sock"
+        os.environ["HOLDFAST_RUN_DIR"] = "/a"
+        assert choose(None, None) == "ipc:///a/control.sock"
+        os.environ["HOLDFAST_CONTROL"] = "tcp://h:1"
+        assert choose(None, None) == "tcp://h:1"
+        assert choose(None, "/b") == "ipc:///b/control.sock"
+        assert choose("/c.sock", None) == "ipc:///c.sock"
+    finally:
+        os.environ.clear()
+        os.environ.update(env)
+    refused(ValueError, holdfast.Client("tcp://127.0.0.1:1").watch)
+
+
+def test_calls_survive_the_death_of_the_control_process():
+    """the control process is killed again and again: reads never fail, a
+    write fails only as lost, and is never carried out twice"""
+    with served() as (d, hf):
+        stop = threading.Event()
+        trouble, reads = [], [0]
+
+        def read():
+            with holdfast.Client(d.endpoint) as own:
+                while not stop.is_set():
+                    try:
+                        assert own.hr[0:2] == [0, 0]
+                        reads[0] += 1
+                    except Exception as e:
+                        trouble.append(e)
+                        return
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        lost = done = 0
+        killer = threading.Thread(target=lambda: [
+            (time.sleep(0.02), os.kill(hf.info()["control_pid"],
+                                       signal.SIGKILL)) for _ in range(4)])
+        killer.start()
+        with holdfast.Client(d.endpoint) as own:
+            while killer.is_alive() or done < 100:
+                before = own.hr[40]
+                try:
+                    own.hr[40] = before + 1
+                    done += 1
+                    assert own.hr[40] == before + 1
+                except holdfast.AnswerLost as e:
+                    lost += 1
+                    assert "once or not at all" in str(e)
+                    assert own.hr[40] in (before, before + 1)
+        killer.join()
+        stop.set()
+        thread.join()
+        assert not trouble, trouble
+        assert reads[0] > 20 and done >= 100, (reads, done, lost)
+
+
+def test_a_write_whose_answer_is_lost_is_not_sent_twice():
+    """what changes something is sent once; what reads is sent again"""
+    def answer(request):
+        return {"result": {"values": [7], "seq": 1}} if back else None
+
+    for kind, script, error in (
+            ("read", lambda hf: hf.hr[5], None),
+            ("read", lambda hf: hf.call("trace.read"), None),
+            ("write", lambda hf: hf.hr.write(5, [1]), holdfast.AnswerLost),
+            ("order", lambda hf: hf.stop("tcp1"), holdfast.AnswerLost),
+            ("made up", lambda hf: hf.call("x.y"), holdfast.AnswerLost),
+            ("said so", lambda hf: hf.call("x.y", repeat=True), None)):
+        back = False
+        with Standin(answer) as s:
+            hf = holdfast.Client(s.endpoint)
+            outcome = []
+
+            def run():
+                try:
+                    outcome.append(script(hf))
+                except holdfast.HoldfastError as e:
+                    outcome.append(e)
+            thread = threading.Thread(target=run)
+            thread.start()
+            wait_for(lambda: s.requests)
+            s.shut()
+            back = True
+            s.open()
+            thread.join()
+            if error is None:
+                assert len(s.requests) == 2, s.requests
+                assert s.requests[0] == s.requests[1]
+                assert not isinstance(outcome[0], Exception), outcome
+            else:
+                assert type(outcome[0]) is error, outcome
+                assert s.requests[0]["method"] in str(outcome[0])
+                hf.ping()
+                # the new one has not been sent what the old one was
+                assert len(s.requests) == 2, s.requests
+                assert s.methods()[1] == "system.ping"
+            hf.close()
+
+
+def test_a_write_to_a_process_that_dies_is_told_as_lost():
+    """a write that a stopped control process never saw: lost, and not done
+    by its successor"""
+    with served() as (d, hf):
+        pid = hf.info()["control_pid"]
+        os.kill(pid, signal.SIGSTOP)
+        outcome = []
+
+        def write():
+            try:
+                hf.hr[5] = 1
+            except holdfast.HoldfastError as e:
+                outcome.append(e)
+        thread = threading.Thread(target=write)
+        thread.start()
+        time.sleep(0.05)  # it is in a socket's buffer now, or never will be
+        os.kill(pid, signal.SIGKILL)
+        thread.join()
+        assert not outcome or type(outcome[0]) is holdfast.AnswerLost
+        assert hf.hr[5] == (0 if outcome else 1)
+
+
+def test_an_answer_that_does_not_come_is_a_timeout():
+    """no answer in time is Timeout, says what may be, and a late answer
+    harms nothing"""
+    with served(timeout=0.2) as (d, hf):
+        pid = hf.info()["control_pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            e = refused(holdfast.Timeout, lambda: hf.hr[0])
+            assert isinstance(e, TimeoutError) and "0.2 s" in str(e)
+            assert "may still" not in str(e)
+            e = refused(holdfast.Timeout, hf.hr.write, 0, [5])
+            assert "may still be carried out" in str(e)
+
+            async def awaited():
+                async with holdfast.AsyncClient(
+                        d.endpoint, timeout=0.2) as own:
+                    await own.ping()
+            try:
+                asyncio.run(awaited())
+                raise AssertionError("it was answered")
+            except (holdfast.Timeout, holdfast.Unreachable):
+                pass
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        hf.timeout = 5
+        assert hf.hr[1] == 0 and hf.hr[0] == 5
+
+
+def test_answers_that_do_not_fit_are_told():
+    """a reply that is none, or another one than was asked for"""
+    def ok(**result):
+        return {"result": result}
+
+    cases = [
+        ([b"HTTP/1.1 400 Bad Request"], lambda hf: hf.ping()),
+        ([b"[]"], lambda hf: hf.ping()), ([b"7"], lambda hf: hf.ping()),
+        ({}, lambda hf: hf.ping()),
+        ({"error": {"message": "x"}}, lambda hf: hf.ping()),
+        (ok(values=[1], seq=1), lambda hf: hf.read("hr", 0, 2)),
+        (ok(values="x", seq=1), lambda hf: hf.hr[0]),
+        (ok(values=["x"], seq=1), lambda hf: hf.hr.float32[0]),
+        (ok(seq=1), lambda hf: hf.hr[0]),
+        (ok(seq=1, count=100), lambda hf: hf.hr[0:100]),
+        (ok(seq="1"), lambda hf: hf.hr.write(0, [1])),
+        ({"result": [{}]}, lambda hf: hf.describe()),
+        ({"result": 5}, lambda hf: hf.describe()),
+    ]
+    for answer, script in cases:
+        with Standin(lambda _: answer) as s:
+            with holdfast.Client(s.endpoint, timeout=2) as hf:
+                refused(holdfast.BadAnswer, script, hf)
+
+            async def awaited():
+                async with holdfast.AsyncClient(
+                        s.endpoint, timeout=2) as hf:
+                    await script(hf)
+            try:
+                asyncio.run(awaited())
+                raise AssertionError(f"{answer} was taken")
+            except holdfast.BadAnswer:
+                pass
+    # an error without an id, and one that nobody has heard of
+    for answer, kind in (
+            ([b'{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"},'
+              b'"id":null}'], holdfast.BadRequest),
+            ({"error": {"code": -32099, "message": "new"}},
+             holdfast.DaemonError),
+            ({"error": {"code": -32000, "data": {"reason": "busy"}}},
+             holdfast.Busy)):
+        with Standin(lambda _: answer) as s:
+            with holdfast.Client(s.endpoint, timeout=2) as hf:
+                refused(kind, hf.ping)
+
+
+def test_unknown_methods_are_named():
+    """what this daemon does not know is told with its name"""
+    with served() as (d, hf):
+        known = {m["name"] for m in hf.methods()}
+        for method, call in (
+                ("faults.list", hf.faults),
+                ("faults.add", lambda: hf.fault(fc=3).__enter__()),
+                ("faults.clear", hf.clear_faults),
+                ("snapshot.save", hf.snapshot_save),
+                ("snapshot.load", hf.snapshot_load),
+                ("no.such", lambda: hf.call("no.such"))):
+            if method in known:
+                continue
+            e = refused(holdfast.UnknownMethod, call)
+            assert e.code == -32601 and e.method == method
+            assert method in str(e), e
+            again = pickle.loads(pickle.dumps(e))
+            assert str(again) == str(e) and again.reason == e.reason
+        e = refused(holdfast.NotFound, hf.stop, "tcp9")
+        assert e.reason == "no_transport" and isinstance(e, LookupError)
+        e = refused(holdfast.BadParams, hf.call, "system.ping", {"x": 1})
+        assert e.reason == "unknown_param"
+
+
+def test_what_is_not_closed_harms_nobody():
+    """clients and watches may be forgotten, also while their daemon goes"""
+    with served() as (d, hf):
+        p = Publisher(d.dir)
+        for _ in range(25):
+            other = holdfast.Client(d.endpoint, events=p.endpoint)
+            w = other.watch("hr:0")
+            thread = threading.Thread(target=p.close)
+            thread.start()
+            del w, other  # libzmq is telling of the end of the connection
+            thread.join()
+            hf.close()
+            hf.ping()  # by the same thread of libzmq
+            p.open()
+        p.close()
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", """if True:
+            import asyncio, holdfast
+            hf = holdfast.Client()
+            w = hf.watch("hr")
+            hf.ping()
+            async def run():
+                global other
+                other = holdfast.AsyncClient()
+                await other.ping()
+            asyncio.run(run())
+            """], env=dict(d.env, PYTHONPATH=BUILD), cwd="/",
+            capture_output=True, text=True, timeout=20)
+        assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_a_child_after_fork_has_a_connection_of_its_own():
+    """parent and child go on with the same object"""
+    with served() as (d, hf):
+        hf.hr[0] = 1
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                hf.hr[1] = 2
+                code = 0 if hf.hr[0:2] == [1, 2] else 2
+            finally:
+                os._exit(code)
+        for _ in range(20):
+            assert hf.hr[0] == 1
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert hf.hr[1] == 2
+
+
+# ---- what the daemon will know later ----
+
+def test_faults_are_cleared_however_the_block_ends():
+    """fault adds a rule and clears it: exactly these messages, whatever
+    happens between"""
+    rules = {}
+
+    def answer(request):
+        method, params = request["method"], request["params"]
+        if method == "faults.add":
+            rules[len(rules) + 1] = params
+            return {"result": {"id": len(rules)}}
+        if method == "faults.clear":
+            if params.get("id") == 99:
+                return {"error": {"code": -32001, "message": "gone",
+                                  "data": {"reason": "no_fault"}}}
+            if params.get("id") == 98:
+                return {"error": {"code": -32000, "message": "no"}}
+            return {"result": {}}
+        return {"result": [{"id": i, **r} for i, r in rules.items()]}
+
+    rule = {"transport": "tcp1", "unit": 1, "fc": 3, "range": [0, 9],
+            "rate_pct": 50, "count": 2, "exception": 6, "delay_ms": 10,
+            "drop": True, "junk_bytes": 3, "split_ms": 5, "change_pct": 1,
+            "wrong_unit": True, "bad_crc": True}
+    with Standin(answer) as s, holdfast.Client(s.endpoint) as hf:
+        def sent():
+            got = [(r["method"], r["params"]) for r in s.requests]
+            s.requests.clear()
+            return got
+        with hf.fault(**rule) as f:
+            assert f.id == 1 and sent() == [("faults.add", rule)]
+            assert hf.faults() == [{"id": 1, **rule}]
+        assert sent() == [("faults.list", {}), ("faults.clear", {"id": 1})]
+        for why in (KeyError, KeyboardInterrupt, SystemExit):
+            try:
+                with hf.fault(transport="tcp1", exception=6, fc=3, unit=None):
+                    raise why
+            except why:
+                pass
+            assert sent() == [
+                ("faults.add", {"transport": "tcp1", "exception": 6,
+                                "fc": 3}),
+                ("faults.clear", {"id": len(rules)})]
+        with hf.fault(drop=True) as f:
+            f.id = 99  # it has gone by itself: its count was reached
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                with hf.fault(drop=True) as f:
+                    f.id = 98
+                    raise KeyError
+            except KeyError:  # not the failure to clear
+                assert "98" in str(warned[0].message), warned
+        try:
+            with hf.fault(drop=True) as f:
+                f.id = 98
+            raise AssertionError("it is still there, and nobody says so")
+        except holdfast.Refused:
+            pass
+        sent()
+        assert hf.add_fault(fc=3)["id"] == len(rules)
+        hf.clear_faults()
+        hf.clear_faults(id=2)
+        hf.snapshot_save()
+        hf.snapshot_save("a.snap")
+        hf.snapshot_load(path="a.snap")
+        assert sent() == [
+            ("faults.add", {"fc": 3}), ("faults.clear", {}),
+            ("faults.clear", {"id": 2}), ("snapshot.save", {}),
+            ("snapshot.save", {"path": "a.snap"}),
+            ("snapshot.load", {"path": "a.snap"})]
+
+        async def awaited():
+            async with holdfast.AsyncClient(s.endpoint) as hf:
+                async def hold():
+                    async with hf.fault(exception=4):
+                        held.set()
+                        await asyncio.sleep(60)
+                held = asyncio.Event()
+                task = asyncio.ensure_future(hold())
+                await held.wait()
+                task.cancel()
+                try:
+                    await task
+                    raise AssertionError("it was not cancelled")
+                except asyncio.CancelledError:
+                    pass
+                try:
+                    with hf.fault(exception=4):
+                        pass
+                    raise AssertionError("with was taken for async with")
+                except TypeError:
+                    pass
+        asyncio.run(awaited())
+        assert sent() == [("faults.add", {"exception": 4}),
+                          ("faults.clear", {"id": len(rules)})]
+
+
+# ---- asyncio ----
+
+def test_asyncio_calls_are_under_way_together():
+    """50 calls at once, of all kinds, over one connection"""
+    async def run(d):
+        async with holdfast.AsyncClient(d.endpoint) as hf:
+            plc = hf["plc1"]
+            await plc.hr.write(0, range(100))
+            got = await asyncio.gather(*(
+                plc.hr[i] if i % 2 else plc.hr[i:i + 2] for i in range(50)))
+            assert got == [i if i % 2 else [i, i + 1] for i in range(50)]
+            # an order that takes long holds up nobody
+            order = asyncio.ensure_future(hf.restart("tcp1"))
+            await asyncio.gather(*(plc.hr.write(200 + i, [i])
+                                   for i in range(50)))
+            assert await plc.hr[200:250] == list(range(50))
+            assert (await order)["state"] == "up"
+            got = await asyncio.gather(
+                plc.hr[0], plc.hr[5000], plc["flow"], plc.set("flow", 2),
+                return_exceptions=True)
+            assert got[0] == 0 and got[2] == 404.17, got
+            assert type(got[1]) is holdfast.IllegalAddress
+            async with plc.transaction() as t:
+                t.check("hr", 0, [0])
+                t.hr[0] = 9
+                seen = t.hr[0:2]
+            assert seen.value == [9, 1]
+            async with hf.batch() as b:
+                seen = b["plc1"]["flow"]
+            assert seen.value == 2
+            assert len([c for c in await hf.connections()]) == 0
+            stats = (await hf.stats())["control"]
+            assert stats["errors"] == 1, stats
+            try:
+                plc.hr[5] = 1
+                raise AssertionError("an assignment was not awaited")
+            except TypeError as e:
+                assert "await" in str(e)
+            try:
+                with plc.transaction():
+                    pass
+                raise AssertionError("with was taken for async with")
+            except TypeError:
+                pass
+            assert (await plc.reading("flow")).unit == "m3/h"
+            # cancelled calls leave nothing behind
+            tasks = [asyncio.ensure_future(plc.hr[i]) for i in range(20)]
+            await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            got = await asyncio.gather(*tasks, return_exceptions=True)
+            assert got[1::2] == [9 if i == 0 else i
+                                 for i in range(20)][1::2], got
+            assert not hf._pending
+    with Daemon(CONF) as d:
+        asyncio.run(run(d))
+
+
+def test_asyncio_watches_and_survives():
+    """async for, a second event loop, the death of the control process"""
+    async def watch(d, hf):
+        async with hf.watch("plc1/hr:0+4", "flow", timeout=5) as w:
+            await hf["plc1"].hr.write(1, [5])
+            await hf["plc1"].set("flow", 1.5)
+            async for event in w:
+                if event.name == "flow":
+                    assert event.new == [1.5]
+                    break
+                assert (event.addr, event.new) == (1, [5])
+        got = []
+        async for event in hf.watch("plc1/hr:0", timeout=0.1):
+            got.append(event)
+        assert got == []
+        os.kill((await hf.info())["control_pid"], signal.SIGKILL)
+        reads = await asyncio.gather(*(hf.hr[1] for _ in range(50)))
+        assert reads == [5] * 50
+        w = hf.watch("plc1/hr:0", timeout=5)
+        waiting = asyncio.ensure_future(w.__anext__())
+        while not (w._images and w._images[0].now):
+            await asyncio.sleep(0.01)  # until it has begun
+        await hf.hr.write(0, [8])
+        assert (await waiting).new == [8]
+        w.close()
+        await hf.hr.write(0, [0])
+        await hf.hr.write(1, [0])
+        await hf.set("flow", 404.17)
+
+    with Daemon(CONF) as d:
+        hf = holdfast.AsyncClient(d.endpoint)
+        asyncio.run(watch(d, hf))
+        asyncio.run(watch(d, hf))  # in another loop
+
+
+# ---- keys ----
+
+def test_curve_keys_open_what_their_role_allows():
+    """tcp with CURVE: roles, refused keys, keys in files"""
+    with tempfile.TemporaryDirectory() as files:
+        keys = curve_files(files)
+        endpoint = f"tcp://127.0.0.1:{free_port()}"
+        server = keys["server"][0].decode()
+        conf = dict(CONF, control={"listen": [endpoint], "curve": {
+            "secret_key": f"{files}/server.key",
+            "authorized": f"{files}/clients"}})
+        with Daemon(conf) as d:
+            with open(f"{files}/server.pub", "w") as f:
+                f.write(f'curve\n    public-key = "{server}"\n')
+            with holdfast.Client(endpoint, key=f"{files}/operate.key",
+                                 server_key=f"{files}/server.pub") as hf:
+                hf.hr[0:100] = range(100)
+                assert hf.hr[0:100] == list(range(100))
+                e = refused(holdfast.Denied, hf.reload)
+                assert e.code == -32002 and e.reason == "role"
+                hf2 = holdfast.Client(
+                    endpoint, key=f"{files}/operate.key", server_key=server,
+                    events=d.events_endpoint)
+                refused(ValueError, hf.watch, "hr:0")
+            with holdfast.Client(endpoint, server_key=server,
+                                 key=keys["read"][1].decode()) as hf:
+                assert hf.hr[5] == 5
+                refused(holdfast.Denied, hf.hr.write, 0, [1])
+            for how in ({"key": f"{files}/stranger.key",
+                         "server_key": server}, {},
+                        {"key": f"{files}/admin.key",
+                         "server_key": keys["admin"][0].decode()}):
+                with holdfast.Client(endpoint, timeout=3, **how) as hf:
+                    try:
+                        hf.ping()
+                        raise AssertionError(f"{how} was let in")
+                    except holdfast.Unreachable as e:
+                        if "stranger" in how.get("key", ""):
+                            assert type(e) is holdfast.KeyRefused, repr(e)
+            refused(ValueError, holdfast.Client, endpoint, key="x" * 40)
+            refused(ValueError, holdfast.Client, endpoint,
+                    key=__file__, server_key=server)
+            done = command(d, "-s", endpoint, "--key",
+                           f"{files}/read.key", "--server-key", server,
+                           "-o", "raw", "get", "hr:7")
+            assert done.stdout == "7\n", done
+            done = command(d, "-s", endpoint, "--key",
+                           f"{files}/stranger.key", "--server-key", server,
+                           "ping")
+            assert done.returncode == 1, done
+            hf2.close()
+
+
+# ---- the command line ----
+
+class Done:
+    """What came of a command."""
+
+    def __init__(self, returncode, stdout, stderr):
+        self.returncode = returncode
+        self.stdout, self.stderr = stdout, stderr
+
+    def __repr__(self):
+        return f"{self.returncode}: {self.stdout}{self.stderr}"
+
+
+def command(d, *args):
+    """python3 -m holdfast, without another Python for each."""
+    out, err = io.StringIO(), io.StringIO()
+    before = dict(os.environ)
+    os.environ.update(d.env)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = holdfast.main([str(a) for a in args])
+    except SystemExit as e:
+        code = e.code
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def test_the_command_line_says_what_holdfast_says():
+    """get, set, status and call print what the command holdfast prints"""
+    with Daemon(CONF) as d:
+        def same(*args):
+            want = d.cli(*args, ok=False)
+            got = command(d, *args)
+            assert (got.returncode, got.stdout) == (
+                want.returncode, want.stdout), (args, got, want)
+            return got.stdout
+        assert same("set", "hr:100", "1", "0x10", "-0") == ""
+        d.cli("set", "hr:1300", "tank, 7")
+        for out in ((), ("-o", "table"), ("-o", "raw"), ("-o", "csv")):
+            same(*out, "get", "hr:100+3", "plc1/co:5+2", "hr:1200+2:int32",
+                 "hr:1400+2:bits", "hr:0:float64")
+        assert same("-o", "raw", "get", "hr:1100", "hr:1300") == \
+            "404.17\ntank, 7\n"
+        same("get", "hr:101", "-o", "csv")
+        got = command(d, "-o", "json", "get", "hr:100+2", "plc1/flow")
+        assert [json.loads(line)["values"] for line in
+                got.stdout.splitlines()] == [[1, 16], [404.17]]
+        assert command(d, "set", "flow", "-2.5").returncode == 0
+        assert command(d, "set", "co:0+3", "on", "off", "1").returncode == 0
+        assert same("get", "co:0+3", "hr:1100") == \
+            "co:0\t1\nco:1\t0\nco:2\t1\nhr:1100\t-2.5\n"
+        assert command(d, "set", "hr:1300", "tank 9").returncode == 0
+        assert command(d, "-o", "raw", "get", "tag").stdout == "tank 9\n"
+        got = command(d, "call", "registers.read",
+                      '{"table": "hr", "addr": 101}')
+        assert json.loads(got.stdout)["values"] == [16]
+        got = command(d, "-o", "json", "status")
+        assert json.loads(got.stdout)[0]["name"] == "tcp1"
+        assert "tcp1" in command(d, "status").stdout
+        assert command(d, "ping").stdout == ""
+        assert "answered" in command(d, "-o", "table", "ping").stdout
+        got = command(d, "-w", "5", "-s", d.endpoint, "ping")
+        assert got.returncode == 0, got
+        # exit codes, and words that say what is wrong
+        for code, word, args in (
+                (1, "exception 2", ("get", "hr:5000")),
+                (1, "flaw", ("get", "flaw")),
+                (1, "faults.lost", ("call", "faults.lost")),
+                (1, "65535", ("set", "hr:0", "65536")),
+                (64, "hx", ("get", "hx:1")),
+                (64, "no value", ("set", "hr:0", "many")),
+                (64, "3 values for 2", ("set", "hr:0+2", "1", "2", "3")),
+                (64, "invalid choice", ("gte", "hr:0")),
+                (64, "required", ("get",)), (64, "required", ()),
+                (64, "{", ("call", "x", "{")),
+                (64, "-t", ("-t", "0", "ping")),
+                (69, "no such socket", ("-s", "/nowhere", "ping"))):
+            got = command(d, *args)
+            assert got.returncode == code, (args, got)
+            assert word in got.stderr and got.stderr.count("\n") == 1, got
+        pid = d.rpc("system.info")["control_pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            got = command(d, "-t", "0.2", "ping")
+            assert got.returncode in (69, 75), got
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for args in (("--help",), ("get", "--help"), ("watch", "-h")):
+            got = command(d, *args)
+            assert got.returncode == 0 and "usage:" in got.stdout, got
+        assert "[DEVICE/]TABLE:ADDR" in command(d, "get", "-h").stdout
+        got = subprocess.run(
+            [sys.executable, "-B", "-m", "holdfast", "-o", "raw", "get",
+             "hr:101"], cwd=BUILD, env=d.env, capture_output=True, text=True)
+        assert got.stdout == "16\n", got
+        # whoever reads may go
+        got = subprocess.run(
+            f"{sys.executable} -B {HOLDFAST_PY} get hr:0+1000 | head -1",
+            shell=True, env=d.env, capture_output=True, text=True)
+        assert (got.stdout, got.stderr) == ("hr:0\t0\n", ""), got
+
+
+def test_the_command_line_watches():
+    """watch prints changes line by line until it is interrupted"""
+    with Daemon(CONF) as d, holdfast.Client(d.endpoint) as hf:
+        p = subprocess.Popen(
+            [sys.executable, "-B", HOLDFAST_PY, "-o", "json", "watch",
+             "hr:100+4", "flow"], env=d.env, stdout=subprocess.PIPE,
+            text=True)
+        try:
+            n = 0
+            while not _readable(p.stdout):  # until it has begun
+                n += 1
+                hf.hr[100] = n % 2 + 1
+            event = json.loads(p.stdout.readline())
+            assert event["topic"] == "registers.plc1.holding_registers"
+            assert event["event"]["addr"] == 100, event
+            p.send_signal(signal.SIGINT)
+            p.stdout.read()
+            assert p.wait(10) == 130
+        finally:
+            p.stdout.close()
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+
+
+def _readable(file, timeout=0.02):
+    import select
+    return bool(select.select([file], [], [], timeout)[0])
+
+
+# ---- the file ----
+
+def test_the_file_is_for_python_3_9_and_says_its_version():
+    """no syntax that Python 3.9 lacks; the version is the daemon's"""
+    with open(HOLDFAST_PY) as f:
+        text = f.read()
+    ast.parse(text, feature_version=(3, 9))
+    assert max(map(len, text.splitlines())) <= 80
+    said = subprocess.run([os.path.join(BUILD, "holdfast"), "version"],
+                          capture_output=True, text=True).stdout
+    assert said == f"holdfast {holdfast.__version__}\n", said
+    assert sorted(holdfast.__all__) == holdfast.__all__
+    for name in holdfast.__all__:
+        assert getattr(holdfast, name).__doc__, name
+
+
+if __name__ == "__main__":
+    sysutil.run()
