@@ -62,7 +62,7 @@ SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
 PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so $(O)/parts/certs.so
 PROGRAMS := $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
-	$(O)/holdfast $(PLUGINS)
+	$(O)/holdfast $(O)/holdfast.py $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
 
@@ -164,6 +164,10 @@ $(O)/tests/preload/%.so: tests/preload/%.c | bootstrap-build
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $< -ldl
 
+# one file, which is all that a program in Python needs beside pyzmq
+$(O)/holdfast.py: control/holdfast.py Makefile | bootstrap-build
+	@sed 's/^__version__ = .*/__version__ = "$(VERSION)"/' $< > $@
+
 programs: $(PROGRAMS)
 tests: bootstrap-tests programs $(PRELOADS) \
 	$(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
@@ -199,6 +203,11 @@ tidy: bootstrap-tests
 deps: bootstrap-tests
 	@tests/deps.sh
 
+# Where this machine's Python looks below PREFIX, if it does; PYDIR= elsewhere.
+PYDIR	?= $(or $(shell $(PYTHON) -c 'import sys; print(*[p for p in sys.path \
+	if p.startswith("$(PREFIX)/lib/python3") and p.endswith("-packages")][:1])' \
+	2>/dev/null),$(PREFIX)/lib/python3/dist-packages)
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig \
@@ -207,7 +216,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/include/holdfast \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
-	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	    $(DESTDIR)$(PREFIX)/share/holdfast/examples $(DESTDIR)$(PYDIR)
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
 	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(O)/$(LIB) $(DESTDIR)$(PREFIX)/lib
@@ -219,6 +228,8 @@ install: all
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/holdfast/plugins
 	install -m 644 supervisor/holdfast.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
+	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PYDIR)
+	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
 	install -m 644 $(wildcard conf/*.json workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples

@@ -54,12 +54,38 @@ def test_installed_tree_serves():
             assert got.stdout.split() == ["hr:0", "7"], got
 
 
+def test_installed_python_client_is_imported_and_answers():
+    """holdfast.py lies where Python can be told to look, and works there"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where, \
+            Daemon(demo_conf()) as d:
+        top = install(where)
+        place = os.path.join(top, "lib/python3/dist-packages")
+        got = subprocess.run(
+            ["/usr/bin/python3", "-B", "-m", "holdfast", "get", "ir:0"],
+            env=dict(d.env, PYTHONPATH=place), cwd=where,
+            capture_output=True, text=True, timeout=10)
+        assert got.stdout.split() == ["ir:0", "7"], got
+        with open(os.path.join(place, "holdfast.py")) as f, \
+                open(os.path.join(top, "share/holdfast/holdfast.py")) as g:
+            assert f.read() == g.read()
+        # and under /usr/local where this machine's Python looks by itself
+        said = subprocess.run(
+            ["make", "-C", ROOT, "-n", "O=" + os.path.relpath(BUILD, ROOT),
+             "install", "PREFIX=/usr/local"], capture_output=True, text=True)
+        paths = subprocess.run(
+            ["/usr/bin/python3", "-c", "import sys; print(*sys.path)"],
+            capture_output=True, text=True).stdout.split()
+        assert any(f"holdfast.py {p}\n" in said.stdout for p in paths
+                   if p.startswith("/usr/local/")), said.stdout
+
+
 def test_installed_tree_has_the_manuals_and_samples():
     """manuals and samples lie where they are looked for"""
     with tempfile.TemporaryDirectory(prefix="hf-") as where:
         top = install(where)
         for name in ("man1/holdfast.1", "man5/holdfast.json.5",
                      "man7/holdfast-control.7", "man7/holdfast-plugin.7",
+                     "man7/holdfast-python.7",
                      "man8/holdfastd.8"):
             path = os.path.join(top, "share/man", name)
             assert os.path.getsize(path) > 1000, path
