@@ -59,6 +59,7 @@ struct hf_store {
 	struct slot_env env; /* me 0: it may only read */
 	uint64_t maker; /* its identity */
 	uint64_t op; /* last number of a write of ours */
+	int bell_fd; /* that who watches is woken with; -1 until needed */
 	_Atomic uint64_t look_ns; /* when to ask for the maker's life again */
 	struct hf_device **devices;
 	size_t ndevices;

@@ -104,7 +104,7 @@ api_store_new(const char *name, enum api_kind kind)
 	claim_init(&s->claim);
 	s->kind = kind;
 	s->pid = getpid();
-	s->env.lock_fd = -1;
+	s->env.lock_fd = s->bell_fd = -1;
 	s->control.fd = -1;
 	snprintf(s->name, sizeof(s->name), "%s", name != NULL ? name : "");
 	list_add(s);
@@ -252,6 +252,8 @@ hf_store_free(struct hf_store *s)
 		leave(s);
 	for (size_t i = 0; i < s->ndevices; i++)
 		free_device(s->devices[i]);
+	if (s->bell_fd >= 0)
+		close(s->bell_fd);
 	seg_unmap(&s->control);
 	pthread_mutex_destroy(&s->lock);
 	free(s->devices);

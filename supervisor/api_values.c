@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "shm/bell.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
 #include "supervisor/api.h"
@@ -196,6 +197,8 @@ api_apply(struct hf_device *d, const struct store_step *steps, unsigned n,
 	if (lock(s) < 0)
 		return api_result(d, STORE_BUSY);
 	rc = apply(d, steps, n, host, seq);
+	if (rc == STORE_OK)
+		bell_ring(s->env.control, &s->bell_fd);
 	pthread_mutex_unlock(&s->lock);
 	if (rc == STORE_BUSY ? api_gone_now(s) : api_gone(s))
 		return gone(d);
