@@ -77,6 +77,7 @@ class Beside:
 
     def __enter__(self):
         self.thread.start()
+        wait_for(lambda: self.n or self.error, what="an answer of tcp1")
         return self
 
     def __exit__(self, kind, *_):

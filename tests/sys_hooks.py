@@ -1,0 +1,667 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hooks of plugins: traces that see, change and suppress, function codes,
+actions, framers; and what becomes of those that crash, loop and lie, while TCP
+beside them is served."""
+
+import binascii
+import os
+import pty
+import select
+import socket
+import struct
+import sys
+import time
+import tty
+
+import sysutil
+from sys_plugin import ADU, Beside, TOP, compiled, crc
+from sysutil import ROOT, Daemon, Modbus, ModbusError, demo_conf, wait_for
+
+HOOKS = os.path.join(ROOT, "tests/plugins/hooks.c")
+HR = [{"addr": 0, "count": 1000}]
+
+
+def hexed(data):
+    return binascii.hexlify(data).decode()
+
+
+class Hooked(Daemon):
+    """h1 with the hooks of tests/plugins/hooks.c and tcp1 without."""
+
+    def __init__(self, kind="tcp", defines=(), ready=True, plugin=None,
+                 device=None, restart=None, hang=None, keys=None, **options):
+        name = "trace-" + sysutil.unique_store()
+        self.log = os.path.join(TOP.name, name)
+        self.well = self.log + "-well"
+        top = {"hang_timeout_ms": hang} if hang else {}
+        c = demo_conf(**top)
+        if device:
+            c["devices"]["plc1"].update(device)
+            # a device of its own, without actions, for who has no plugins
+            c["devices"]["plain"] = {"holding_registers": [
+                {"addr": 1000, "value": 48879}]}
+            c["transports"]["tcp1"]["units"] = {"*": "plain"}
+        c["transports"]["tcp1"]["listen"] = "127.0.0.1:%d" % (
+            sysutil.free_port())
+        self.tcp = int(c["transports"]["tcp1"]["listen"].split(":")[1])
+        h1 = dict(type=kind, plugins=plugin or [compiled(HOOKS, *defines)],
+                  units={"*": "plc1"}, **(keys or {}))
+        h1["options"] = {"log": self.log, **options}
+        if "sick" in options:
+            h1["options"]["heal"] = self.well
+            h1["restart"] = restart or {"max_backoff_ms": 50}
+        if kind != "serial":
+            h1["listen"] = "127.0.0.1:0"
+        c["transports"]["h1"] = h1
+        super().__init__(c, ready=ready)
+
+    def client(self, **keys):
+        return Modbus(self.port("h1"), **keys)
+
+    def h1(self):
+        return [t for t in self.rpc("transports.list")
+                if t["name"] == "h1"][0]
+
+    def seen(self):
+        """What the trace hooks have seen: lists of words."""
+        try:
+            with open(self.log) as f:
+                return [line.split() for line in f]
+        except FileNotFoundError:
+            return []
+
+    def heal(self):
+        with open(self.well, "w"):
+            pass
+
+    def state(self, state, timeout=10):
+        return wait_for(lambda: self.h1()["state"] == state and self.h1(),
+                        timeout, "h1 " + state)
+
+
+# ---- traces ----
+
+def test_traces_see_what_happens():
+    """each trace hook sees connections, bytes and PDUs, in order, with who"""
+    with Hooked() as d:
+        with d.client(unit=9) as m:
+            m.read_hr(0)
+            own = "127.0.0.1:%d" % m.socket.getsockname()[1]
+        ask, tell = "0300000001", "03020000"
+        wait_for(lambda: any(w[0] == "gone" for w in d.seen()))
+        assert d.seen() == [
+            ["come", "in", "known", "unit=0", "tid=0", own],
+            ["packet", "in", "known", "unit=0", "tid=0",
+             "00010000000609" + ask],
+            ["pdu", "in", "known", "unit=9", "tid=1", ask],
+            ["pdu", "out", "known", "unit=9", "tid=1", tell],
+            ["packet", "out", "known", "unit=0", "tid=0",
+             "00010000000509" + tell],
+            ["gone", "in", "known", "unit=0", "tid=0", own]], d.seen()
+
+
+def test_traces_on_udp():
+    """datagrams are seen before their sender is known, replies after it"""
+    with Hooked("udp") as d:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(10)
+        s.connect(("127.0.0.1", d.port("h1")))
+        s.send(ADU["socket"](1, bytes.fromhex("0300000001")))
+        assert s.recv(100)[7:] == bytes.fromhex("03020000")
+        kinds = [w[:3] for w in d.seen()]
+        assert kinds == [["packet", "in", "unknown"],
+                         ["come", "in", "known"], ["pdu", "in", "known"],
+                         ["pdu", "out", "known"],
+                         ["packet", "out", "known"]], kinds
+        s.close()
+
+
+class Line:
+    """The master's end of a line, a pty pair."""
+
+    def __init__(self):
+        self.fd, other = pty.openpty()
+        tty.setraw(self.fd)
+        tty.setraw(other)
+        self.path = os.ttyname(other)
+        self.other = other
+
+    def ask(self, adu, n):
+        os.write(self.fd, adu)
+        got, end = b"", time.monotonic() + 10
+        while len(got) < n and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                got += os.read(self.fd, 512)
+        return got
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+        os.close(self.other)
+
+
+def line_keys(line, framer="rtu"):
+    return dict(port=line.path, framer=framer, parity="N", baudrate=115200,
+                units={"1": "plc1"})
+
+
+def serial(line, framer="rtu", **options):
+    keys = line_keys(line, framer)
+    units = keys.pop("units")
+    d = Hooked("serial", keys=keys, **options)
+    assert units  # "*" serves, too
+    return d
+
+
+def test_traces_on_a_serial_line():
+    """a line is a connection that comes once; its bytes and PDUs are seen,
+    changed and suppressed like any other"""
+    ask = ADU["rtu"](1, bytes.fromhex("0300000001"))
+    with Line() as line, serial(
+            line, turn="03020000>03021234", eat="0300050001") as d:
+        want = ADU["rtu"](1, bytes.fromhex("03021234"))
+        assert line.ask(ask, len(want)) == want
+        assert not line.ask(ADU["rtu"](1, bytes.fromhex("0300050001")), 0)
+        assert line.ask(ask, len(want)) == want
+        lines = d.seen()
+        assert [w[0] for w in lines[:5]] == ["come", "packet", "pdu", "pdu",
+                                            "packet"], lines
+        assert lines[0][5] == line.path
+        assert sum(w[0] == "come" for w in lines) == 1
+
+
+def test_suppressed_requests_are_not_carried_out():
+    """a request whose PDU, or whose bytes, are suppressed does nothing, and
+    the next one is answered"""
+    write = bytes.fromhex("0600050007")
+    for eat in hexed(write), "0001000000060106000500" + "07":
+        with Hooked(eat=eat) as d, d.client() as m:
+            m.send(m.adu(write))
+            wait_for(lambda: any(w[5] == eat for w in d.seen()))
+            assert m.read_hr(5) == [0]
+            assert m.request(bytes.fromhex("0600050008"))[0] == 6
+            assert m.read_hr(5) == [8]
+
+
+def test_suppressed_replies_were_carried_out():
+    """a suppressed reply is not sent; what was asked for has been done"""
+    write = bytes.fromhex("0600050007")
+    for only in "u", "p":
+        # its reply is the same bytes: only the one on the way out is eaten
+        read = bytes.fromhex("0300050001")
+        eat = "03020007" if only == "u" else "00030000000501" + "03020007"
+        with Hooked(eat=eat, only=only) as d, d.client() as m:
+            assert m.request(write) == write
+            m.send(m.adu(read))
+            m.send(m.adu(read))  # transaction 3
+            if only == "u":
+                assert m.request(write) == write
+            else:
+                tid, _, pdu = m.receive()
+                assert (tid, pdu) == (2, bytes.fromhex("03020007"))
+            m.write_hr(5, [9])
+            assert m.read_hr(5) == [9]
+
+
+def test_pdus_are_rewritten():
+    """a hook turns a request into another, and a reply into an exception;
+    counters tell what was sent"""
+    with Hooked(turn="0300000001>0300640002") as d, d.client() as m:
+        m.write_hr(100, [3, 4])
+        assert m.request(bytes.fromhex("0300000001")) == bytes.fromhex(
+            "03040003" + "0004")
+    with Hooked(turn="03020000>8306") as d, d.client() as m:
+        try:
+            m.read_hr(0)
+        except ModbusError as e:
+            assert e.code == 6
+        else:
+            raise AssertionError("no exception")
+        assert d.h1()["exceptions"] == 1
+
+
+def test_packets_grow_and_shrink():
+    """bytes that have come may become more or fewer, and so may replies;
+    what follows them is in step"""
+    two = ADU["socket"](1, bytes.fromhex("0300000001"))
+    with Hooked(turn="%s>%s" % (hexed(b"hello"), hexed(two))) as d:
+        with d.client() as m:
+            m.send(b"hello")
+            assert m.receive()[2] == bytes.fromhex("03020000")
+            m.read_hr(0)
+    reply = "00010000000501" + "03020000"
+    with Hooked(turn=reply + ">" + "ab" * 513) as d, d.client() as m:
+        m.send(m.adu(bytes.fromhex("0300000001")))
+        assert m.exactly(513) == b"\xab" * 513
+        m.read_hr(0)
+        for _ in range(100):  # many to a batch: out[] has room for each
+            m.tid = 0
+            m.send(m.adu(bytes.fromhex("0300000001")))
+        assert m.exactly(51300) == b"\xab" * 51300
+
+
+def test_two_plugins_take_turns():
+    """what comes is seen in the order of the list, what leaves the other way
+    round"""
+    two = [compiled(HOOKS, "HOOKS_BARE=1", 'HOOKS_TAG="%s"' % n) for n in "ab"]
+    with Hooked(plugin=two) as d, d.client() as m:
+        m.read_hr(0)
+        m.socket.shutdown(socket.SHUT_WR)
+        wait_for(lambda: sum(w[0][:4] == "gone" for w in d.seen()) == 2)
+        assert [w[0] for w in d.seen()] == [
+            "comea", "comeb", "packeta", "packetb", "pdua", "pdub", "pdub",
+            "pdua", "packetb", "packeta", "goneb", "gonea"], d.seen()
+
+
+# ---- function codes ----
+
+def add(unit_pdu=""):
+    return bytes.fromhex("41000a0005" + unit_pdu)
+
+
+def test_a_function_code_of_ones_own():
+    """0x41 is served over each framer, in pieces, pipelined; wrong lengths
+    are answered 03, and RTU keeps in step by its rule"""
+    for framer, adu in ADU.items():
+        with Hooked(keys={"framer": framer}, only="") as d:
+            with d.client() as m:
+                first = adu(1, bytes.fromhex("4100050005"))
+                second = adu(1, bytes.fromhex("41000a000a"))
+                ask = adu(1, bytes.fromhex("41000a0005"))
+                for byte in ask:
+                    m.send(bytes([byte]))
+                assert m.exactly(len(first)) == first, framer
+                read = adu(1, bytes.fromhex("03000a0002"))
+                both = adu(1, bytes.fromhex("0304000a000a"))
+                m.send(ask + read)
+                want = second + both
+                assert m.exactly(len(want)) == want, framer
+        assert d.returncode == 0
+    with Hooked(only="") as d, d.client() as m:
+        assert m.request(bytes.fromhex("41000a")) == b"\xc1\x03"
+        assert m.request(bytes.fromhex("4103f10005")) == b"\xc1\x02"
+        # what is "ro" is so to clients; the handler is not one
+        assert m.request(bytes.fromhex("4103e80001")) == bytes.fromhex(
+            "41bef0bef0")
+
+
+def test_a_function_code_on_a_serial_line():
+    """0x41 on an RTU line: its request is known whole at once"""
+    with Line() as line, serial(line, only="") as d:
+        want = ADU["rtu"](1, bytes.fromhex("4100050005"))
+        got = line.ask(ADU["rtu"](1, bytes.fromhex("41000a0005")), len(want))
+        assert got == want, got
+        assert d.h1()["requests"] == 1
+
+
+def test_a_function_code_is_refused_where_nothing_may_be_written():
+    """HF_WRITES is answered 01 on a read-only transport"""
+    with Hooked(keys={"access": "read-only"}, only="") as d:
+        with d.client() as m:
+            assert m.request(add()) == b"\xc1\x01"
+            assert m.read_hr(10, 2) == [0, 0]
+
+
+def test_a_function_code_is_broadcast():
+    """unit 0 carries it out on every device, unanswered"""
+    with Hooked(keys={"broadcast": True}, only="") as d, d.client() as m:
+        m.send(m.adu(add(), unit=0))
+        assert m.read_hr(10, 2) == [5, 5]
+
+
+def test_a_function_code_writes_many_times():
+    """each write is a step with a number of its own; 32 and no more"""
+    with Hooked(only="") as d, d.client() as m:
+        assert m.request(bytes([0x42, 32])) == bytes([0x42, 32, 0])
+        assert m.read_hr(0) == [32]
+        assert m.request(bytes([0x42, 200])) == bytes([0x42, 33, 4])
+        m.send(b"".join(m.adu(bytes([0x42, 32]), tid=i)
+                        for i in range(500)))
+        for i in range(500):
+            assert m.receive()[::2] == (i, bytes([0x42, 32, 0]))
+        m.write_hr(0, 5)  # its number is behind theirs
+        assert m.read_hr(0) == [5]
+
+
+def test_sub_functions():
+    """a sub-function of 8 and one of 43 are the plugin's, the others stay"""
+    with Hooked(only="") as d, d.client() as m:
+        assert m.request(bytes.fromhex("080102abcd")) == bytes.fromhex(
+            "080102cdab")
+        echo = bytes.fromhex("08000012" + "34")
+        assert m.request(echo) == echo
+        assert m.request(bytes.fromhex("0801")) == b"\x88\x03"
+        assert m.request(bytes.fromhex("2b0d0155")) == bytes.fromhex(
+            "2b0d04")
+        assert m.request(bytes.fromhex("2b0e0100"))[:2] == b"\x2b\x0e"
+        assert m.request(bytes.fromhex("2b0f00")) == b"\xab\x01"
+    with Hooked(keys={"framer": "rtu"}, only="") as d, d.client() as m:
+        def rtu(pdu):
+            return ADU["rtu"](1, bytes.fromhex(pdu))
+        m.send(rtu("080102abcd") + rtu("2b0d0155") + rtu("0800001234"))
+        want = rtu("080102cdab") + rtu("2b0d04") + rtu("0800001234")
+        assert m.exactly(len(want)) == want
+    keys = {"serial_functions": False}
+    with Hooked(keys=keys, only="") as d, d.client() as m:
+        assert m.request(bytes.fromhex("080102abcd"))[0] == 8
+        assert m.request(bytes.fromhex("0800001234")) == b"\x88\x01"
+
+
+def test_a_function_code_may_stay_silent():
+    """a handler that leaves no reply gives none"""
+    with Hooked(sick="function", how="mute", only="") as d:
+        with d.client() as m:
+            m.send(m.adu(add()))
+            assert m.read_hr(0) == [0]
+
+
+def test_a_standard_function_code_is_replaced():
+    """a plugin's 6 takes the place of ours, with its own length"""
+    with Hooked(defines=["HOOKS_FC=6"], only="") as d, d.client() as m:
+        assert m.request(bytes.fromhex("06000a0005")) == bytes.fromhex(
+            "0600050005")
+
+
+# ---- actions ----
+
+RAMP = {"holding_registers": [
+    {"addr": 0, "count": 10, "action": {"name": "ramp", "step": 2}},
+    {"addr": 10, "count": 10},
+    {"addr": 20, "count": 4, "type": "uint32", "action": "increment"},
+    {"addr": 30, "action": {"name": "ramp", "beside": 31}},
+    {"addr": 31},
+    {"addr": 1000, "value": 48879, "access": "ro", "action": "ramp"}],
+    "coils": [{"addr": 0, "count": 9, "action": {
+        "name": "increment", "minval": 0, "maxval": 1}}]}
+
+
+def test_actions_run_when_clients_read():
+    """each value that a client reads is changed by its range's action once,
+    before it is read; others are not, nor by operators"""
+    with Hooked(device=RAMP, only="") as d, d.client() as m:
+        assert m.read_hr(0, 3) == [2, 2, 2]
+        assert m.read_hr(2, 2) == [4, 2]
+        assert m.read_hr(8, 4) == [2, 2, 0, 0]
+        read = d.rpc("registers.read", device="plc1", table="hr", addr=0,
+                     count=4)
+        assert read["values"] == [2, 2, 4, 2], read
+        assert m.read_hr(20, 4) == [0, 1, 0, 1]
+        assert m.read_hr(21, 1) == [1]  # no value begins here
+        assert m.read_hr(20, 1) == [0]
+        assert m.read_hr(21, 1) == [2]
+        assert m.read_hr(30, 2) == [1, 1]
+        assert m.read_hr(1000) == [48880]
+        assert m.read_co(0, 9) == [1] * 9
+        assert m.read_co(1, 2) == [0, 0]
+        m.write_hr(0, 100)  # answered as written
+        assert m.read_hr(0) == [102]
+        rw = bytes.fromhex("17" "0000" "0001" "0005" "0001" "02" "0007")
+        assert m.request(rw) == bytes.fromhex("17020066")
+        try:
+            m.read_hr(8, 900)
+        except (ModbusError, AssertionError):
+            pass
+        try:
+            m.read_hr(19, 9)  # 24 is nobody's: nothing is counted up
+        except ModbusError as e:
+            assert e.code == 2
+        assert m.read_hr(20, 2) == [0, 3]
+
+
+def test_actions_and_writers_do_not_lose_each_other():
+    """two clients that read a value with an action count every read"""
+    device = {"holding_registers": [
+        {"addr": 0, "action": "increment"}, {"addr": 1, "count": 200}]}
+    with Hooked(device=device, only="", keys={"workers": 2}) as d:
+        a = [d.client() for _ in range(4)]
+        ask = bytes.fromhex("0300000001")
+        seen = set()
+        for _ in range(25):
+            for m in a:
+                m.send(b"".join(m.adu(ask) for _ in range(10)))
+            for m in a:
+                for _ in range(10):
+                    seen.add(m.receive()[2])
+        for m in a:
+            m.close()
+        last = d.rpc("registers.read", device="plc1", table="hr", addr=0,
+                     count=1)["values"]
+        assert last == [1000], last
+
+
+def test_built_in_actions():
+    """random stays in its bounds, timestamp and uptime tell the time, reset
+    is refused, increment wraps"""
+    device = {"input_registers": [
+        {"addr": 0, "count": 50, "action": {"name": "random", "minval": 10,
+                                            "maxval": 12}},
+        {"addr": 60, "action": "timestamp"}, {"addr": 61, "count": 6},
+        {"addr": 70, "action": "uptime"}, {"addr": 80, "action": "reset"},
+        {"addr": 90, "value": 65535, "action": "increment"},
+        {"addr": 92, "type": "float32", "value": 1.5, "action": {
+            "name": "increment", "minval": -4, "maxval": 2}}]}
+    with Hooked(device=device, only="") as d, d.client() as m:
+        drawn = set(m.read_ir(0, 50)) | set(m.read_ir(0, 50))
+        assert drawn == {10, 11, 12}, drawn
+        before = time.localtime()
+        got = m.read_ir(60, 7)
+        after = time.localtime()
+        wants = [[t.tm_year, t.tm_mon - 1, t.tm_mday, t.tm_wday + 1,
+                  t.tm_hour, t.tm_min, t.tm_sec] for t in (before, after)]
+        assert wants[0] <= got <= wants[1], (got, wants)
+        assert 1 <= m.read_ir(70)[0] <= 10
+        assert m.request(bytes.fromhex("0400500001")) == b"\x84\x04"
+        assert m.read_ir(90) == [0]
+        assert struct.unpack(">f", struct.pack(
+            ">HH", *m.read_ir(92, 2)))[0] == -4
+
+
+def test_actions_are_shown():
+    """registers.describe and holdfast get tell a range's action"""
+    with Hooked(device=RAMP, only="") as d:
+        ranges = d.rpc("registers.describe", device="plc1", table="hr")
+        assert [r["action"] for r in ranges] == [
+            "ramp", None, "increment", "ramp", None, "ramp"], ranges
+        shown = d.cli("-o", "table", "get", "plc1/hr:0", "plc1/hr:10",
+                      "plc1/hr:20").stdout.splitlines()
+        assert shown[0].split() == ["ADDRESS", "VALUE", "NAME", "UNIT",
+                                    "ACTION"], shown
+        assert [line.split()[-1] for line in shown[1:]] == [
+            "ramp", "0", "increment"], shown
+
+
+def test_actions_are_left_out_on_read_only_transports():
+    """nothing changes over a read-only transport, which needs no plugin"""
+    device = {"holding_registers": [{"addr": 0, "action": "nobodys"}]}
+    c = {"access": "read-only"}
+    with Hooked(device=device, only="", keys=c) as d, d.client() as m:
+        assert m.read_hr(0) == [0]
+
+
+def test_unknown_actions_are_told():
+    """an action that nobody brings fails the transport with its place and the
+    nearest name; the others serve"""
+    device = {"holding_registers": [
+        {"addr": 7, "action": {"name": "rammp"}}]}
+    with Hooked(device=device, ready=False, only="") as d, Beside(d.tcp):
+        d.wait_stderr(
+            'transport "h1", device "plc1", holding_registers 7: no action '
+            'is called "rammp", and no plugin of the transport brings it; '
+            'did you mean "ramp"?')
+        t = d.state("failed")
+        assert t["last_exit"] == "exit 78" and t["restarts"] == 0, t
+
+
+# ---- framers ----
+
+def bracket(unit, pdu):
+    return b"<" + bytes([len(pdu) + 1, unit]) + pdu + b">"
+
+
+def unbracket(unit, pdu):
+    return b"!" + bytes([len(pdu) + 1, unit]) + pdu + b">"
+
+
+def test_a_framer_of_ones_own():
+    """a plugin's framer on tcp, udp and a line: pieces, noise, several"""
+    ask = bracket(1, bytes.fromhex("0300000002"))
+    want = unbracket(1, bytes.fromhex("030400000000"))
+    bad = bracket(1, bytes.fromhex("0900"))
+    with Hooked(keys={"framer": "bracket"}) as d, d.client() as m:
+        for byte in b"noise" + ask:
+            m.send(bytes([byte]))
+        assert m.exactly(len(want)) == want
+        m.send((ask + bad) * 300)
+        exc = unbracket(1, b"\x89\x01")
+        assert m.exactly(300 * len(want + exc)) == (want + exc) * 300
+        assert ["pdu", "in", "known", "unit=1", "tid=77",
+                "0300000002"] in d.seen()
+        m.send(ask + b"<\x00\x00\x00")
+        assert m.exactly(len(want)) == want
+        assert m.closed()
+        assert "no bracket" in d.stderr_text()
+    with Hooked("udp", keys={"framer": "bracket"}) as d:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(10)
+        s.connect(("127.0.0.1", d.port("h1")))
+        for junk in b"<", ask + b"x", ask + ask, b"":
+            s.send(junk)
+        s.send(ask)
+        assert s.recv(100) == want
+        s.close()
+    with Line() as line, serial(line, "bracket") as d:
+        assert line.ask(ask, len(want)) == want
+
+
+def test_unknown_framers_are_told():
+    """a framer that no plugin brings fails the transport"""
+    with Hooked(keys={"framer": "brackets"}, ready=False) as d:
+        d.wait_stderr('no plugin brings the framer "brackets"; did you mean '
+                      '"bracket"?')
+        assert d.state("failed")["last_exit"] == "exit 78"
+
+
+def test_framers_that_lie():
+    """what a framer claims beyond the bytes that came ends the connection, and
+    nothing else"""
+    for how in "used", "pdu", "long", "rc", "more":
+        with Hooked(keys={"framer": "bracket"}, sick="find",
+                    how=how) as d, Beside(d.tcp):
+            pid = d.worker_pid("h1")
+            with d.client() as m:
+                m.send(bracket(1, bytes.fromhex("0300000002")))
+                assert m.closed(), how
+            assert d.worker_pid("h1") == pid
+            d.heal()
+            with d.client() as m:
+                m.send(bracket(1, bytes.fromhex("0300000001")))
+                want = unbracket(1, bytes.fromhex("03020000"))
+                assert m.exactly(len(want)) == want
+
+
+# ---- those that go wrong ----
+
+def ask_in_vain(d, pdu):
+    try:
+        with d.client() as m:
+            m.send(m.adu(pdu))
+            assert m.closed()
+    except (ConnectionError, EOFError):
+        pass  # it has come to that before we asked
+
+
+ASKS = {"packet": "0300000001", "pdu": "0300000001", "connect": "0300000001",
+        "function": "41000a0005", "between": "41000a0005",
+        "action": "0300000001"}
+
+
+def test_a_crash_in_any_hook():
+    """a hook that crashes costs its worker, which comes back; the others do
+    not notice"""
+    for sick, pdu in ASKS.items():
+        if sick == "function":
+            continue  # crashes "between", and lies below
+        with Hooked(device=RAMP, sick=sick, how="crash") as d:
+            with Beside(d.tcp):
+                ask_in_vain(d, bytes.fromhex(pdu))
+                wait_for(lambda: d.h1()["restarts"] >= 1)
+                t = d.h1()
+                assert t["last_exit"] == "signal 11 (SEGV)", (sick, t)
+                d.heal()
+                d.state("up")
+                with d.client() as m:
+                    m.read_hr(12)
+
+
+def test_what_a_crash_interrupts():
+    """of a handler that dies between two writes the first is there, and the
+    successor's are counted on behind it"""
+    with Hooked(sick="between", how="crash", only="") as d:
+        ask_in_vain(d, add())
+        wait_for(lambda: d.h1()["restarts"] >= 1)
+        d.heal()
+        d.state("up")
+        with d.client() as m:
+            assert m.read_hr(10, 2) == [5, 0]
+            assert m.request(add()) == bytes.fromhex("41000a0005")
+            assert m.read_hr(10, 2) == [10, 5]
+
+
+def test_an_endless_loop_in_a_hook():
+    """a hook that never returns is killed with its worker, which comes back"""
+    for sick in "packet", "between", "action":
+        with Hooked(device=RAMP, sick=sick, how="spin", hang=300) as d:
+            with Beside(d.tcp):
+                ask_in_vain(d, bytes.fromhex(ASKS[sick]))
+                wait_for(lambda: d.h1()["restarts"] >= 1)
+                d.heal()
+                d.state("up")
+                with d.client() as m:
+                    m.read_hr(12)
+
+
+def test_hooks_that_overrun_their_room():
+    """one that says it has made more than there was room for ends its worker,
+    with words"""
+    cases = [("packet", "trace_packet() made"), ("pdu", "trace_pdu() made"),
+             ("function", "add_registers made a reply of 254 bytes")]
+    for sick, words in cases:
+        with Hooked(sick=sick, how="room") as d, Beside(d.tcp):
+            ask_in_vain(d, bytes.fromhex(ASKS[sick]))
+            d.wait_stderr(words)
+            wait_for(lambda: d.h1()["last_exit"] == "exit 70")
+    with Hooked(sick="seal", how="room", keys={"framer": "bracket"}) as d:
+        with d.client() as m:
+            m.send(bracket(1, bytes.fromhex("0300000001")))
+            assert m.closed()
+        d.wait_stderr("seal() made 514 bytes in room for 257")
+
+
+def test_tables_that_are_not_as_they_should_be():
+    """sizes, numbers and names that cannot be are told, and not tried again"""
+    other = "it was built for another version of Holdfast"
+    cases = [
+        (["HOOKS_SIZE=16"], "hooks-HOOKS_SIZE=16.so: its table of hooks is "
+         "16 bytes and not the 72 that are known: " + other),
+        (["HOOKS_SIZE=80", "HOOKS_MORE"], "is 80 bytes and not the 72"),
+        (["HOOKS_FC=0"], "the function \"add_registers\": its function code "
+         "is not 1 to 127"),
+        (["HOOKS_FC=200"], "its function code is not 1 to 127"),
+        (["HOOKS_FIXED=255"], "its length is beyond the 253 bytes of a PDU"),
+        (["HOOKS_TWICE"], "function code 65 is brought twice"),
+        (["HOOKS_HEAD=8"], "the framer \"bracket\": head is 8"),
+        (["HOOKS_ACTION=\"\""], "an action of it has no name"),
+    ]
+    for defines, words in cases:
+        with Hooked(defines=defines, ready=False) as d:
+            d.wait_stderr(words)
+            t = d.state("failed")
+            assert t["last_exit"] == "exit 78" and t["restarts"] == 0, t
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    sysutil.run()
