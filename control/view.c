@@ -70,7 +70,7 @@ view_attach(struct control *c, struct view *v)
 }
 
 static void
-format_peer(const struct shm_conn *conn, const struct shm_conn_cold *cold,
+format_peer(const struct shm_conn *conn, const struct shm_conn_who *who,
     char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -84,24 +84,24 @@ format_peer(const struct shm_conn *conn, const struct shm_conn_cold *cold,
 	    inet_ntop(AF_INET, addr, host, sizeof(host)) != NULL)
 		snprintf(text, size, "%s:%u", host, conn->port);
 	else
-		snprintf(text, size, "%.*s", CONN_PEER_MAX, cold->peer);
+		snprintf(text, size, "%.*s", CONN_PEER_MAX, who->peer);
 }
 
 /* The length is the worker's word: it is not believed. */
 static void
-copy_role(struct view_conn *out, const struct shm_conn_cold *cold)
+copy_role(struct view_conn *out, const struct shm_conn_who *who)
 {
-	int len = atomic_load_explicit(&cold->role_len, memory_order_acquire);
+	int len = atomic_load_explicit(&who->role_len, memory_order_acquire);
 
 	out->role_len = len <= CONN_ROLE_MAX + 1 ? len - 1 : -1;
-	memcpy(out->role, cold->role, sizeof(out->role));
+	memcpy(out->role, who->role, sizeof(out->role));
 }
 
 bool
 view_conn(const struct view *v, unsigned i, struct view_conn *out)
 {
 	const struct shm_conn *conn = seg_conn(seg_worker(&v->seg), i);
-	const struct shm_conn_cold *cold = seg_cold(seg_worker(&v->seg), i);
+	const struct shm_conn_who *who = seg_who(seg_worker(&v->seg), i);
 
 	if (atomic_load_explicit(&conn->used, memory_order_acquire) !=
 	    CONN_USED)
@@ -115,8 +115,8 @@ view_conn(const struct view *v, unsigned i, struct view_conn *out)
 	    atomic_load_explicit(&conn->since_ms, memory_order_relaxed);
 	out->last_fc =
 	    atomic_load_explicit(&conn->last_fc, memory_order_relaxed) & 0xff;
-	format_peer(conn, cold, out->peer, sizeof(out->peer));
-	copy_role(out, cold);
+	format_peer(conn, who, out->peer, sizeof(out->peer));
+	copy_role(out, who);
 	/* it may have been closed and given to another one meanwhile */
 	return atomic_load_explicit(&conn->used, memory_order_acquire) ==
 	    CONN_USED &&

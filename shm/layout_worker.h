@@ -74,7 +74,7 @@ struct shm_conn {
 	_Atomic uint64_t since_ms; /* unix time */
 	_Atomic uint32_t last_fc;
 	uint16_t port;
-	uint16_t family; /* AF_INET, AF_INET6; AF_UNSPEC: see cold.peer */
+	uint16_t family; /* AF_INET, AF_INET6; AF_UNSPEC: see who.peer */
 	uint8_t addr[16]; /* network order; 4 or 16 bytes of it */
 	struct shm_conn_half half[2];
 };
@@ -82,9 +82,15 @@ struct shm_conn {
 /* Apart from shm_conn, because an idle connection never touches it. */
 struct shm_conn_cold {
 	uint8_t in[2][CONN_LEFT_MAX];
-	/* who its certificate says that it is (MODBUS/TCP Security), for those
-	 * who list connections; the worker, release, after role[]: 1 + the
-	 * length, 0: there is no telling */
+};
+
+/* Who is there, for those who list connections. Apart from both, because most
+ * connections never touch it, and those of TLS this alone, all of them: within
+ * shm_conn_cold it would take a page of memory for every three. */
+struct shm_conn_who {
+	/* what its certificate says that it is (MODBUS/TCP Security); the
+	 * worker, release, after role[]: 1 + the length, 0: there is no
+	 * telling */
 	_Atomic uint8_t role_len;
 	char role[CONN_ROLE_MAX]; /* not ended */
 	char peer[CONN_PEER_MAX]; /* in words, if it has no IP address */
@@ -116,6 +122,7 @@ struct shm_worker {
 	uint32_t nconns, nbatches;
 	uint64_t conns_off; /* struct shm_conn[nconns] */
 	uint64_t colds_off; /* struct shm_conn_cold[nconns] */
+	uint64_t whos_off; /* struct shm_conn_who[nconns] */
 	uint64_t batches_off; /* struct shm_batch[nbatches] */
 	uint64_t trace_off; /* SHM_TRACE_OFF: struct shm_ring and its data */
 	_Atomic uint64_t next_serial;

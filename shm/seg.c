@@ -45,6 +45,7 @@ layout_hash(void)
 		sizeof(struct shm_control),
 		sizeof(struct shm_conn),
 		sizeof(struct shm_conn_cold),
+		sizeof(struct shm_conn_who),
 		sizeof(struct shm_batch),
 		sizeof(struct shm_stats),
 		sizeof(struct shm_worker),

@@ -109,6 +109,7 @@ struct shm_worker *seg_worker(const struct seg *);
 unsigned seg_conns(const struct shm_worker *); /* how many */
 struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
 struct shm_conn_cold *seg_cold(struct shm_worker *, unsigned i);
+struct shm_conn_who *seg_who(struct shm_worker *, unsigned i);
 struct shm_batch *seg_batch(struct shm_worker *, unsigned i);
 struct shm_ring *seg_trace(struct shm_worker *);
 uint32_t seg_trace_bytes(const struct shm_ring *); /* of its data */

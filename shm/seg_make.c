@@ -81,6 +81,7 @@ seg_view_worker(struct seg_view *v, const struct shm_worker *w)
 	place(v, SEG_TRACE, sizeof(struct shm_ring) + trace, 1);
 	place(v, SEG_CONNS, sizeof(struct shm_conn), conns);
 	place(v, SEG_COLDS, sizeof(struct shm_conn_cold), conns);
+	place(v, SEG_WHOS, sizeof(struct shm_conn_who), conns);
 	place(v, SEG_BATCHES, sizeof(struct shm_batch), batches);
 	return 0;
 }
@@ -244,6 +245,7 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	w->trace_bytes = trace;
 	w->conns_off = v.part[SEG_CONNS].off;
 	w->colds_off = v.part[SEG_COLDS].off;
+	w->whos_off = v.part[SEG_WHOS].off;
 	w->batches_off = v.part[SEG_BATCHES].off;
 	w->trace_off = v.part[SEG_TRACE].off;
 	ring_init(seg_trace(w), trace);

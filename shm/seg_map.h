@@ -20,6 +20,7 @@ enum seg_part {
 	SEG_DONE,
 	SEG_CONNS = 0,
 	SEG_COLDS,
+	SEG_WHOS,
 	SEG_BATCHES,
 	SEG_TRACE,
 	SEG_PARTS = 6

@@ -102,6 +102,12 @@ seg_cold(struct shm_worker *w, unsigned i)
 	return part(w, SEG_COLDS, i);
 }
 
+struct shm_conn_who *
+seg_who(struct shm_worker *w, unsigned i)
+{
+	return part(w, SEG_WHOS, i);
+}
+
 struct shm_batch *
 seg_batch(struct shm_worker *w, unsigned i)
 {

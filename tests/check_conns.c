@@ -533,11 +533,11 @@ static const char *
 role_of(const struct conn *c)
 {
 	static char text[CONN_ROLE_MAX + 1];
-	unsigned len = atomic_load(&c->rec.cold->role_len);
+	unsigned len = atomic_load(&c->who->role_len);
 
 	if (len == 0)
 		return NULL;
-	memcpy(text, c->rec.cold->role, len - 1);
+	memcpy(text, c->who->role, len - 1);
 	text[len - 1] = '\0';
 	return text;
 }

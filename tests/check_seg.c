@@ -459,7 +459,8 @@ START_TEST(a_worker_segment_holds_what_was_asked_for)
 	ck_assert_int_eq(seg_conn(w, 99)->fd, -1);
 	ck_assert_ptr_eq(seg_conn(w, 100), seg_conn(w, 0));
 	ck_assert((char *)seg_cold(w, 0) >= (char *)(seg_conn(w, 99) + 1));
-	ck_assert((char *)seg_batch(w, 0) >= (char *)(seg_cold(w, 99) + 1));
+	ck_assert((char *)seg_who(w, 0) >= (char *)(seg_cold(w, 99) + 1));
+	ck_assert((char *)seg_batch(w, 0) >= (char *)(seg_who(w, 99) + 1));
 	ck_assert((char *)(seg_batch(w, 7) + 1) <= (char *)s.at + s.size);
 	ck_assert_uint_eq((uintptr_t)seg_batch(w, 3) % SHM_LINE, 0);
 	ck_assert_int_eq(seg_attach(&again, s.object, SHM_WORKER, false), 0);

@@ -294,6 +294,7 @@ take(struct conns *cs)
 	c->rec.index = cs->fresh++;
 	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
 	c->rec.cold = seg_cold(cs->worker->shm, c->rec.index);
+	c->who = seg_who(cs->worker->shm, c->rec.index);
 	c->author = cs->author + c->rec.index;
 	return c;
 }
@@ -346,7 +347,7 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	rec->family = (uint16_t)p->family;
 	memcpy(rec->addr, p->addr, sizeof(rec->addr));
 	if (p->family == AF_UNSPEC)
-		acl_peer_text(p, c->rec.cold->peer);
+		acl_peer_text(p, c->who->peer);
 	atomic_store_explicit(&rec->serial,
 	    1 +
 		atomic_fetch_add_explicit(
@@ -358,7 +359,7 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	/* what has no roles need not touch that page */
 	if (cs->worker->conf->type == CONF_TLS)
 		atomic_store_explicit(
-		    &c->rec.cold->role_len, 0, memory_order_relaxed);
+		    &c->who->role_len, 0, memory_order_relaxed);
 	batch_adopt(&c->rec, last_op(cs, c));
 	c->ours = true;
 	c->fd = fd;
@@ -433,16 +434,16 @@ conns_close(struct conns *cs, struct conn *c, const char *why,
 void
 conns_role(struct conn *c, const char *role)
 {
-	struct shm_conn_cold *cold = c->rec.cold;
+	struct shm_conn_who *who = c->who;
 	size_t len = strnlen(role, CONN_ROLE_MAX + 1);
 
 	if (len > CONN_ROLE_MAX) /* UTF-8: 10xxxxxx goes on with a character */
 		for (len = CONN_ROLE_MAX;
 		     len > 0 && (role[len] & 0xc0) == 0x80;)
 			len--;
-	memcpy(cold->role, role, len);
+	memcpy(who->role, role, len);
 	atomic_store_explicit(
-	    &cold->role_len, (uint8_t)(len + 1), memory_order_release);
+	    &who->role_len, (uint8_t)(len + 1), memory_order_release);
 }
 
 void
@@ -451,7 +452,7 @@ conns_peer(const struct conn *c, struct acl_peer *p)
 	p->family = c->rec.shm->family;
 	p->port = c->rec.shm->port;
 	memcpy(p->addr, c->rec.shm->addr, sizeof(p->addr));
-	p->text = c->rec.cold->peer;
+	p->text = c->who->peer;
 }
 
 struct conn *

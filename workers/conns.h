@@ -18,6 +18,7 @@ struct conn {
 	struct event ev; /* the transport's */
 	void *owner; /* the transport's state */
 	struct batch_conn rec;
+	struct shm_conn_who *who;
 	unsigned author; /* in whose name it writes */
 	bool ours; /* this worker has numbered its author's operations */
 	struct shm_batch *held; /* waits for room in the socket, or NULL */

@@ -21,16 +21,16 @@ _Static_assert((int)CONN_ROLE_MAX == (int)MB_ROLE_MAX &&
 
 /* Its role as it is shown; the length, -1 if there is no telling. */
 static int
-role_of(const struct shm_conn_cold *cold, char role[CONN_ROLE_MAX])
+role_of(const struct shm_conn_who *who, char role[CONN_ROLE_MAX])
 {
-	int len = cold != NULL
-	    ? atomic_load_explicit(&cold->role_len, memory_order_acquire)
+	int len = who != NULL
+	    ? atomic_load_explicit(&who->role_len, memory_order_acquire)
 	    : 0;
 
 	if (len > CONN_ROLE_MAX + 1)
 		len = 0;
 	if (len > 1)
-		memcpy(role, cold->role, (size_t)len - 1);
+		memcpy(role, who->role, (size_t)len - 1);
 	return len - 1;
 }
 
@@ -39,10 +39,10 @@ refusal_tell(
     struct worker *w, const struct shm_conn *c, uint8_t unit, uint8_t fc)
 {
 	const struct proc *p = w->proc;
-	const struct shm_conn_cold *cold = who_cold(w->shm, c);
+	const struct shm_conn_who *who = who_find(w->shm, c);
 	char peer[ACL_TEXT_MAX], role[CONN_ROLE_MAX];
 	char text[CONN_ROLE_MAX + ACL_TEXT_MAX];
-	int len = role_of(cold, role), shown = len > 0 ? len : 0;
+	int len = role_of(who, role), shown = len > 0 ? len : 0;
 
 	worker_count(&w->shm->stats.refused, 1);
 	who_text(w->shm, c, peer);

@@ -9,8 +9,8 @@
 #include "shm/seg.h"
 #include "workers/acl.h"
 
-/* The cold part of a record, NULL if it is none of the pool. */
-const struct shm_conn_cold *who_cold(
+/* What goes with a record, NULL if it is none of the pool. */
+const struct shm_conn_who *who_find(
     struct shm_worker *, const struct shm_conn *);
 
 /* "10.0.0.7:4021", or what its transport calls it; lies in text. */
