@@ -93,6 +93,13 @@ api_ready(struct hf_store *s)
 	    : api_open(s);
 }
 
+/* A name that nobody else has, and whether one is such. -1 with errno. */
+int api_auto_name(char *out, size_t size);
+bool api_is_auto(const char *name);
+
+/* Removes what killed programs have left of stores of such names. */
+void api_sweep(void);
+
 /* Once all devices are mapped: finds their names. -1 with errno. */
 int api_names_make(struct hf_device *);
 
@@ -124,7 +131,12 @@ int api_get(struct hf_device *, enum store_table, uint32_t addr, uint32_t count,
 int api_apply(struct hf_device *, const struct store_step *, unsigned n,
     bool host, uint64_t *seq);
 
-/* 0, or -1 after api_fail() with what an rc means. */
+/* 0, or -1 after api_fail() with what an rc means; and ESTALE. */
 int api_result(const struct hf_device *, enum store_rc);
+int api_gone_fail(const struct hf_device *);
+
+/* Bits between a uint16_t each and the form that they travel in. */
+void api_pack(const uint16_t *values, uint32_t count, uint8_t *packed);
+void api_unpack(const uint8_t *packed, uint32_t count, uint16_t *values);
 
 #endif

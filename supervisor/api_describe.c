@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Describing a store before it is made: by calls, or by a configuration's
- * text. What comes of both is the same struct conf_device. Runs in the
- * program's own process; memory that is not to be had is an error like others.
+ * Describing a store before it is made, by calls. What comes of them are the
+ * same structs as of a configuration. Runs in the program's own process; memory
+ * that is not to be had is an error like others.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 
 #include "shm/table.h"
 #include "supervisor/api.h"
 #include "supervisor/conf_device.h"
+#include "supervisor/conf_range.h"
 
 enum { ADDRESSES = 65536, REG_BYTES = 2, UNITS = 256 };
 
@@ -36,14 +35,12 @@ no_memory(void)
 struct hf_store *
 hf_store_new(const char *name)
 {
-	uint64_t random;
-	char own[32];
+	char own[SHM_NAME_MAX];
 
 	if (name != NULL)
 		return api_store_new(name, API_MAKER);
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return api_null(EAGAIN, "no random numbers for a name");
-	snprintf(own, sizeof(own), "auto-%016llx", (unsigned long long)random);
+	if (api_auto_name(own, sizeof(own)) < 0)
+		return api_null(0, "no random numbers for a name: %m");
 	return api_store_new(own, API_MAKER);
 }
 
@@ -240,6 +237,10 @@ wrong(const struct hf_range *r, uint32_t count, unsigned step)
 		return "it has more values than room, or a number of none";
 	if (!text_ok(r->name, sizeof(room.name) - 1))
 		return "its name has more than 39 bytes, or control characters";
+	if (r->action != NULL && !seg_name_ok(r->action))
+		return "its action has no name as actions have";
+	if (r->parameters != NULL && r->action == NULL)
+		return "it has parameters without an action";
 	if (!text_ok(r->unit, sizeof(room.unit) - 1))
 		return "its unit has more than 15 bytes, or control characters";
 	if (r->scale != r->scale)
@@ -282,16 +283,31 @@ first_values(const struct hf_range *r, uint32_t count)
 	return wire;
 }
 
-/* Copies what a range points to; false without memory. */
+/* Copies a text, or that there is none; false without memory. */
 static bool
+copy_text(char **to, const char *text)
+{
+	*to = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *to != NULL;
+}
+
+/* Copies what a range points to. -1 after api_fail(). */
+static int
 copy_parts(struct conf_range *to, const struct hf_range *r)
 {
-	to->name = r->name != NULL ? strdup(r->name) : NULL;
-	to->unit = r->unit != NULL ? strdup(r->unit) : NULL;
+	char why[512];
+
 	to->init = r->nvalues > 0 ? first_values(r, to->count) : NULL;
-	return (r->name == NULL || to->name != NULL) &&
-	    (r->unit == NULL || to->unit != NULL) &&
-	    (r->nvalues == 0 || to->init != NULL);
+	if ((r->nvalues > 0 && to->init == NULL) ||
+	    !copy_text(&to->name, r->name) || !copy_text(&to->unit, r->unit) ||
+	    !copy_text(&to->action, r->action))
+		return no_memory();
+	if (r->parameters != NULL &&
+	    conf_parse_options(
+		r->parameters, &to->parameters, why, sizeof(why)) < 0)
+		return api_fail(
+		    0, "the parameters of action %s: %s", r->action, why);
+	return 0;
 }
 
 static int
@@ -299,13 +315,15 @@ put_range(struct conf_device *d, struct conf_range *c, const struct hf_range *r)
 {
 	void *array = more(d->ranges, d->nranges, sizeof(*d->ranges));
 
-	if (array != NULL)
-		d->ranges = array;
-	if (array == NULL || !copy_parts(c, r)) {
-		free(c->name);
-		free(c->unit);
-		free(c->init);
+	if (array == NULL)
 		return no_memory();
+	d->ranges = array;
+	if (copy_parts(c, r) < 0) {
+		int err = errno;
+
+		conf_range_free(c);
+		errno = err;
+		return -1;
 	}
 	d->ranges[d->nranges++] = *c;
 	return 0;
@@ -342,71 +360,4 @@ hf_device_add_range(struct hf_device *d, const struct hf_range *r)
 		    table_name(c.table), c.addr, c.addr + c.count - 1,
 		    d->conf.name, o->addr, o->addr + o->count - 1);
 	return put_range(&d->conf, &c, r);
-}
-
-/* ---- a configuration's text ---- */
-
-/* Takes the devices over. */
-static int
-take_devices(struct hf_store *s, struct conf *conf)
-{
-	for (size_t i = 0; i < conf->ndevices; i++) {
-		int unit = conf->ndevices == 1 ? HF_EVERY_UNIT : (int)i + 1;
-		struct hf_device *d;
-
-		d = api_device_new(s, conf->devices[i].name, unit);
-		if (d == NULL)
-			return -1;
-		free(d->conf.name);
-		d->conf = conf->devices[i];
-		memset(&conf->devices[i], 0, sizeof(conf->devices[i]));
-	}
-	return 0;
-}
-
-static struct hf_store *
-load(const char *path, const char *name, const char *json)
-{
-	struct hf_store *s = NULL;
-	char *told = NULL;
-	size_t len = 0;
-	FILE *err = open_memstream(&told, &len);
-	struct conf *conf;
-	int saved;
-
-	if (err == NULL) {
-		no_memory();
-		return NULL;
-	}
-	conf = conf_load_devices(path, json, err);
-	saved = errno;
-	fclose(err);
-	if (conf == NULL) {
-		while (len > 0 && told[len - 1] == '\n')
-			told[--len] = '\0';
-		api_fail(saved, "%s", told != NULL ? told : "out of memory");
-	} else {
-		s = hf_store_new(name != NULL ? name : conf->store);
-	}
-	if (s != NULL && take_devices(s, conf) < 0) {
-		hf_store_free(s);
-		s = NULL;
-	}
-	saved = errno;
-	conf_free(conf);
-	free(told);
-	errno = saved;
-	return s;
-}
-
-struct hf_store *
-hf_store_load(const char *path)
-{
-	return load(path, NULL, NULL);
-}
-
-struct hf_store *
-hf_store_parse(const char *name, const char *json)
-{
-	return load("text", name, json);
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shm/store_reap.h"
@@ -43,7 +43,9 @@ api_forked(void)
 		/* a copy of the descriptor would prove the parent's life */
 		if (s->env.lock_fd >= 0)
 			close(s->env.lock_fd);
-		s->env.lock_fd = s->claim.store_fd = -1;
+		if (s->bell_fd >= 0)
+			close(s->bell_fd);
+		s->env.lock_fd = s->claim.store_fd = s->bell_fd = -1;
 		s->env.me = 0;
 		s->kind = API_READER;
 	}
@@ -128,10 +130,25 @@ undo(struct hf_store *s)
 	errno = err;
 }
 
+/* Who sweeps may just be looking at a name that is nobody else's. */
+static int
+claim_name(struct hf_store *s)
+{
+	const struct timespec ms = { 0, 1000000 };
+	int tries = api_is_auto(s->name) ? 100 : 1;
+
+	while (claim_store(&s->claim, s->name) < 0) {
+		if (errno != EBUSY || --tries == 0)
+			return -1;
+		nanosleep(&ms, NULL);
+	}
+	return 0;
+}
+
 static int
 claim(struct hf_store *s)
 {
-	if (claim_store(&s->claim, s->name) < 0) {
+	if (claim_name(s) < 0) {
 		if (errno != EBUSY)
 			return api_fail(
 			    0, "cannot make the store %s: %m", s->name);
@@ -169,6 +186,8 @@ make(struct hf_store *s)
 	struct seg_counts n = share_counts((unsigned)s->ndevices);
 	struct shm_control *c;
 
+	if (api_is_auto(s->name))
+		api_sweep();
 	if (claim(s) < 0)
 		return -1;
 	if (seg_create_control_for(&s->control, s->name, &n) < 0) {

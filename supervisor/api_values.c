@@ -63,8 +63,8 @@ api_result(const struct hf_device *d, enum store_rc rc)
 	return api_fail(EIO, "the segment of device %s is damaged", name);
 }
 
-static int
-gone(const struct hf_device *d)
+int
+api_gone_fail(const struct hf_device *d)
 {
 	return api_fail(
 	    ESTALE, "who made the store %s has gone", d->store->name);
@@ -101,7 +101,7 @@ get(struct hf_device *d, enum store_table t, uint32_t addr, uint32_t count,
 	if (rc == STORE_BUSY)
 		rc = read_again(d, t, addr, count, out, host);
 	if (api_gone(d->store))
-		return gone(d);
+		return api_gone_fail(d);
 	return rc == STORE_OK ? 0 : api_result(d, rc);
 }
 
@@ -112,15 +112,15 @@ api_get(struct hf_device *d, enum store_table t, uint32_t addr, uint32_t count,
 	return get(d, t, addr, count, out, host);
 }
 
-static void
-unpack(const uint8_t *packed, uint32_t count, uint16_t *values)
+void
+api_unpack(const uint8_t *packed, uint32_t count, uint16_t *values)
 {
 	for (uint32_t i = 0; i < count; i++)
 		values[i] = packed[i / 8] >> i % 8 & 1;
 }
 
-static void
-pack(const uint16_t *values, uint32_t count, uint8_t *packed)
+void
+api_pack(const uint16_t *values, uint32_t count, uint8_t *packed)
 {
 	memset(packed, 0, (count + 7) / 8);
 	for (uint32_t i = 0; i < count; i++)
@@ -139,7 +139,7 @@ get_values(struct hf_device *d, enum store_table t, uint32_t addr,
 		return api_result(d, STORE_NO_ADDRESS);
 	if (get(d, t, addr, count, packed, true) < 0)
 		return -1;
-	unpack(packed, count, values);
+	api_unpack(packed, count, values);
 	return 0;
 }
 
@@ -201,7 +201,7 @@ api_apply(struct hf_device *d, const struct store_step *steps, unsigned n,
 		bell_ring(s->env.control, &s->bell_fd);
 	pthread_mutex_unlock(&s->lock);
 	if (rc == STORE_BUSY ? api_gone_now(s) : api_gone(s))
-		return gone(d);
+		return api_gone_fail(d);
 	return rc == STORE_OK ? 0 : api_result(d, rc);
 }
 
@@ -230,7 +230,7 @@ set_values(struct hf_device *d, enum store_table t, uint32_t addr,
 		return set(d, t, addr, count, values, true);
 	if (count > BITS_MAX)
 		return api_result(d, STORE_NO_ADDRESS);
-	pack(values, count, packed);
+	api_pack(values, count, packed);
 	return set(d, t, addr, count, packed, true);
 }
 

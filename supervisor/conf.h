@@ -88,6 +88,11 @@ struct conf_text {
  * they name the keys. errno is EINVAL then. */
 struct conf *conf_parse(const struct conf_text *, char *why, size_t size);
 
+/* An object of strings, numbers, true and false as options; owned by what they
+ * go into. 0; -1 with why[] and errno as above, or ENOMEM. */
+int conf_parse_options(
+    const char *text, struct conf_options *, char *why, size_t size);
+
 /*
  * The devices of a configuration and store.name, or NULL if it has none;
  * nothing else that it holds is looked at. text: the configuration itself,

@@ -313,16 +313,26 @@ load_devices(void *arg)
 	d->failed = ctx->nfaults > 0 ? EINVAL : 0;
 }
 
+int
+conf_try(void (*run)(void *), void *arg)
+{
+	json_malloc_t take_memory;
+	json_free_t give_back;
+	int rc;
+
+	json_get_alloc_funcs(&take_memory, &give_back);
+	rc = mem_try(run, arg);
+	if (rc == -1) /* jsonc_parse() may not have come to its end */
+		json_set_alloc_funcs(take_memory, give_back);
+	return rc;
+}
+
 struct conf *
 conf_load_devices(const char *path, const char *text, FILE *err)
 {
 	struct devices_load d = { .path = path, .text = text, .err = err };
-	json_malloc_t take_memory;
-	json_free_t give_back;
 
-	json_get_alloc_funcs(&take_memory, &give_back);
-	if (mem_try(load_devices, &d) == -1) {
-		json_set_alloc_funcs(take_memory, give_back);
+	if (conf_try(load_devices, &d) == -1) {
 		d.failed = errno;
 		fprintf(err, "out of memory\n");
 	}

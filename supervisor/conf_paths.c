@@ -125,9 +125,8 @@ option_text(struct conf_ctx *ctx, const struct jsonc_node *node)
 	}
 }
 
-/* The members of an object, but for one that is something else. */
-static void
-read_options(struct conf_ctx *ctx, const struct jsonc_node *node,
+void
+conf_options_take(struct conf_ctx *ctx, const struct jsonc_node *node,
     const char *but, struct conf_options *list)
 {
 	struct conf_option o;
@@ -169,7 +168,7 @@ conf_options_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	struct conf_transport *t = obj;
 
 	if (conf_want(ctx, node, JSONC_OBJECT, key->takes))
-		read_options(ctx, node, NULL, &t->options);
+		conf_options_take(ctx, node, NULL, &t->options);
 }
 
 void
@@ -202,7 +201,7 @@ conf_action_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			    key->name);
 			return;
 		}
-		read_options(ctx, node, "name", &r->parameters);
+		conf_options_take(ctx, node, "name", &r->parameters);
 	}
 	if (!conf_want(ctx, name, JSONC_STRING, key->takes))
 		return;

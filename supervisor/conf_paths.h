@@ -16,4 +16,8 @@ conf_dump_fn conf_paths_dump, conf_options_dump, conf_action_dump;
 void conf_paths_free(struct conf_paths *);
 void conf_options_free(struct conf_options *);
 
+/* Takes in the members of an object, but for one of that name (or NULL). */
+void conf_options_take(struct conf_ctx *, const struct jsonc_node *,
+    const char *but, struct conf_options *);
+
 #endif

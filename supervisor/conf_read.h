@@ -45,6 +45,9 @@ void conf_fault_key(struct conf_ctx *, const struct jsonc_node *,
 void conf_fault_at(void *ctx, const struct jsonc_doc *, uint32_t line,
     uint32_t col, const char *what);
 
+/* mem_try() for what reads texts. */
+int conf_try(void (*run)(void *), void *arg);
+
 /* Prints all mistakes in the order of their places, and forgets them. */
 void conf_faults_print(struct conf_ctx *, FILE *err);
 

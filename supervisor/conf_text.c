@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/conf_paths.h"
 #include "supervisor/conf_read.h"
 #include "supervisor/mem.h"
 
@@ -105,4 +106,46 @@ conf_parse(const struct conf_text *t, char *why, size_t size)
 		return conf_ctx_end(&ctx, 0);
 	tell(&ctx, why, size);
 	return conf_ctx_end(&ctx, EINVAL);
+}
+
+/* ---- options of an action ---- */
+
+struct options_text {
+	const char *text;
+	struct conf_options *list;
+	struct conf_ctx ctx;
+};
+
+static void
+take_options(void *arg)
+{
+	struct options_text *o = arg;
+	struct conf_ctx *ctx = &o->ctx;
+	struct jsonc_node *root;
+
+	ctx->conf = mem_zero(1, sizeof(*ctx->conf));
+	root = parse(ctx, NULL, "parameters", o->text);
+	if (root != NULL && conf_want(ctx, root, JSONC_OBJECT, "an object"))
+		conf_options_take(ctx, root, NULL, o->list);
+}
+
+int
+conf_parse_options(
+    const char *text, struct conf_options *list, char *why, size_t size)
+{
+	struct options_text o = {
+		.text = text, .list = list, .ctx = { .placeless = true }
+	};
+	int rc = conf_try(take_options, &o), err = errno;
+
+	if (rc == 0 && o.ctx.nfaults > 0) {
+		rc = -1;
+		err = EINVAL;
+		tell(&o.ctx, why, size);
+	} else if (rc < 0) {
+		snprintf(why, size, "out of memory");
+	}
+	conf_ctx_end(&o.ctx, EINVAL);
+	errno = err;
+	return rc;
 }
