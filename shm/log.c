@@ -97,6 +97,15 @@ log_open(const char *file, enum log_format format, enum log_level level)
 	return 0;
 }
 
+void
+log_to(int fd, enum log_level level)
+{
+	the->fd = fd;
+	the->level = level;
+	the->lost = 0;
+	the->file[0] = '\0';
+}
+
 int
 log_reopen(void)
 {
@@ -307,6 +316,8 @@ write_line(enum log_level level, const char *message)
 	struct line l;
 	char lost[64];
 
+	if (the->fd < 0)
+		return;
 	if (the->lost > 0) {
 		snprintf(lost, sizeof(lost), "log lines lost n=%lu", the->lost);
 		compose(&l, LOG_WARN, lost);

@@ -27,6 +27,9 @@ enum log_format { LOG_TEXT, LOG_JSON };
  * and the former state kept. */
 int log_open(const char *file, enum log_format, enum log_level);
 
+/* Logs to a descriptor that stays the caller's; -1: nowhere. */
+void log_to(int fd, enum log_level);
+
 /* Opens the file anew, after it was moved away. */
 int log_reopen(void);
 

@@ -74,6 +74,9 @@ int api_fail(int err, const char *fmt, ...) LOG_FMT(2, 3);
 /* The same for who returns a pointer: NULL. */
 void *api_null(int err, const char *fmt, ...) LOG_FMT(2, 3);
 
+/* This process logs nowhere, until hf_log() says otherwise. */
+void api_quiet(void);
+
 /* ---- stores ---- */
 
 /* A store that is in the list of this process; NULL after api_fail(). */

@@ -99,6 +99,7 @@ api_store_new(const char *name, enum api_kind kind)
 		    "\"%.60s\" is no name for a store: letters, digits, \"_\" "
 		    "and \"-\", at most 40",
 		    name);
+	api_quiet();
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return api_null(ENOMEM, "out of memory");

@@ -116,7 +116,7 @@ step_lock(struct birth *b)
 
 	/* a description of its own: the parent's would share the parent's
 	 * locks, and prove its life for it */
-	env->lock_fd = slot_lock_open(b->lock_path);
+	env->lock_fd = slot_lock_find(b->lock_path, true);
 	if (env->lock_fd < 0)
 		return -1;
 	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
@@ -229,6 +229,13 @@ static const struct step {
 	{ "set the mask", step_umask, EX_SOFTWARE },
 };
 
+static void __attribute__((__noreturn__)) leave(const struct birth *b, int code)
+{
+	if (b->embedded)
+		_exit(code);
+	exit(code);
+}
+
 void
 birth(struct birth *b)
 {
@@ -236,9 +243,11 @@ birth(struct birth *b)
 
 	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
 		if (recipe[i].run(b) < 0) {
-			exit(proc_failed(b->proc, recipe[i].code,
-			    "cannot %s: %s", recipe[i].what, strerror(errno)));
+			leave(b,
+			    proc_failed(b->proc, recipe[i].code,
+				"cannot %s: %s", recipe[i].what,
+				strerror(errno)));
 		}
 	}
-	exit(b->main(b->proc));
+	leave(b, b->main(b->proc));
 }

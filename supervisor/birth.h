@@ -6,6 +6,7 @@
  * The first moments of every child, as one recipe of steps.
  */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "supervisor/proc.h"
@@ -23,6 +24,8 @@ struct birth {
 	uid_t uid;
 	gid_t gid;
 	proc_main_fn *main;
+	bool embedded; /* what the process is a copy of is a program's, and so
+			* is what that wants done at its exit */
 };
 
 /*

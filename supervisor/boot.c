@@ -6,7 +6,9 @@
 #include "supervisor/boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
@@ -24,6 +27,20 @@ enum { ORPHANS_MS = 3000 }; /* for a former daemon's children to end */
 
 /* Files of a run directory that outlive a control process that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock" };
+
+int
+boot_fail(struct super *s, int code, int err, const char *fmt, ...)
+{
+	char text[HOST_WORDS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s", text);
+	host_note(s, err, "%s", text);
+	return code;
+}
 
 static int
 claim_both(struct super *s)
@@ -85,7 +102,7 @@ clear_remains(struct super *s)
 }
 
 static int
-find_user(struct service *sv)
+find_user(struct super *s, struct service *sv)
 {
 	const char *name = sv->conf->user;
 	struct passwd *pw;
@@ -95,17 +112,34 @@ find_user(struct service *sv)
 	errno = 0;
 	pw = getpwnam(name);
 	if (pw == NULL) {
-		log_error("transport %s: no user \"%s\"", sv->conf->name, name);
-		return EX_CONFIG;
+		return boot_fail(s, EX_CONFIG, EINVAL,
+		    "transport %s: no user \"%s\"", sv->conf->name, name);
 	}
 	sv->uid = pw->pw_uid;
 	sv->gid = pw->pw_gid;
 	if (geteuid() != 0 && sv->uid != geteuid()) {
-		log_error("transport %s: only root may run it as user \"%s\"",
+		return boot_fail(s, EX_NOPERM, EPERM,
+		    "transport %s: only root may run it as user \"%s\"",
 		    sv->conf->name, name);
-		return EX_NOPERM;
 	}
 	return 0;
+}
+
+static bool
+may_use(const char *path)
+{
+	return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0;
+}
+
+/* A worker opens its serial port by itself, whenever that is there. But who
+ * starts one server wants to hear that its port is not. */
+static int
+open_listener(struct super *s, struct service *sv)
+{
+	if (s->host != NULL && sv->conf->serial.port != NULL &&
+	    !may_use(sv->conf->serial.port))
+		return -1;
+	return service_open(sv);
 }
 
 /* Every listener that is wanted, or none: all that cannot be had are said. */
@@ -118,26 +152,27 @@ open_listeners(struct super *s)
 	for (i = 0; i < s->conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 
-		if (!sv->wanted || service_open(sv) == 0)
+		if (!sv->wanted || open_listener(s, sv) == 0)
 			continue;
 		err = errno;
-		log_error("transport %s: cannot listen on %s: %s%s",
-		    sv->conf->name, sv->conf->listen, strerror(err),
-		    err == EADDRINUSE   ? "; another program uses the port"
-			: err == EACCES ? "; ports below 1024 need root or "
-					  "CAP_NET_BIND_SERVICE"
-					: "");
 		code =
 		    err == EACCES || err == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+		boot_fail(s, code, err,
+		    "transport %s: cannot listen on %s: %s%s", sv->conf->name,
+		    conf_where(sv->conf), strerror(err),
+		    err == EADDRINUSE ? "; another program uses the port"
+			: err == EACCES && sv->conf->serial.port == NULL
+			? "; ports below 1024 need root or "
+			  "CAP_NET_BIND_SERVICE"
+			: "");
 	}
 	return code;
 }
 
 static int
-no_memory(void)
+no_memory(struct super *s)
 {
-	log_error("out of memory");
-	return EX_SOFTWARE;
+	return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
 }
 
 static int
@@ -147,10 +182,9 @@ make_services(struct super *s)
 	size_t i;
 	int code;
 
-	s->nprocesses = 1;
 	s->services = calloc(conf->ntransports + 1, sizeof(*s->services));
 	if (s->services == NULL)
-		return no_memory();
+		return no_memory(s);
 	for (i = 0; i < conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 
@@ -161,30 +195,26 @@ make_services(struct super *s)
 		sv->wanted = sv->conf->autostart;
 		snprintf(
 		    sv->listen, sizeof(sv->listen), "%s", conf_where(sv->conf));
-		s->nprocesses += sv->conf->workers;
-		code = find_user(sv);
+		s->nworkers += sv->conf->workers;
+		code = find_user(s, sv);
 		if (code != 0)
 			return code;
 	}
+	s->nprocesses = s->nworkers;
 	return 0;
 }
 
 static int
-make_processes(struct super *s)
+make_workers(struct super *s)
 {
-	static const struct retry_limits of_control = {
-		.min_ms = 10, .max_ms = 5000, .window_s = 60
-	};
 	struct process *p;
 	size_t i;
 	unsigned w;
 
-	s->processes = calloc(s->nprocesses, sizeof(*s->processes));
-	if (s->processes == NULL ||
-	    process_init(
-		s->processes, s, NULL, 0, SUPER_CONTROL_SLOT, &of_control) < 0)
-		return no_memory();
-	p = s->processes + 1;
+	s->processes = calloc(s->nworkers + 1, sizeof(*s->processes));
+	if (s->processes == NULL)
+		return no_memory(s);
+	p = s->processes;
 	for (i = 0; i < s->conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 		struct retry_limits limits = {
@@ -198,10 +228,24 @@ make_processes(struct super *s)
 		for (w = 0; w < sv->conf->workers; w++, p++) {
 			if (process_init(p, s, sv, w, sv->shm->first_slot + w,
 				&limits) < 0)
-				return no_memory();
-			p->seg = &s->worker_segs[p - s->processes - 1];
+				return no_memory(s);
+			p->seg = &s->worker_segs[p - s->processes];
 		}
 	}
+	return 0;
+}
+
+static int
+make_control(struct super *s)
+{
+	static const struct retry_limits limits = {
+		.min_ms = 10, .max_ms = 5000, .window_s = 60
+	};
+
+	s->controller = &s->processes[s->nprocesses++];
+	if (process_init(
+		s->controller, s, NULL, 0, SUPER_CONTROL_SLOT, &limits) < 0)
+		return no_memory(s);
 	return 0;
 }
 
@@ -211,8 +255,8 @@ make_secrets(struct super *s)
 	s->tickets = secret_tickets(s->conf->ntransports);
 	if (s->tickets != NULL)
 		return 0;
-	log_error("no random keys: %s", strerror(errno));
-	return EX_SOFTWARE;
+	return boot_fail(
+	    s, EX_SOFTWARE, errno, "no random keys: %s", strerror(errno));
 }
 
 int
@@ -221,17 +265,22 @@ boot_code(int err)
 	return err == EACCES || err == EPERM ? EX_NOPERM : EX_CANTCREAT;
 }
 
+typedef int step_fn(struct super *);
+
+static step_fn *const of_daemon[] = { make_services, claim_both, clear_remains,
+	open_listeners, segs_control, segs_devices, segs_workers, make_workers,
+	make_control, make_secrets, NULL };
+static step_fn *const of_server[] = { make_services, berth_take, open_listeners,
+	segs_workers, make_workers, make_secrets, NULL };
+
 int
 boot(struct super *s)
 {
-	static int (*const steps[])(struct super *) = { make_services,
-		claim_both, clear_remains, open_listeners, segs_control,
-		segs_rest, make_processes, make_secrets };
-	size_t i;
+	step_fn *const *step = s->host == NULL ? of_daemon : of_server;
 	int code = 0;
 
-	for (i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
-		code = steps[i](s);
+	for (; code == 0 && *step != NULL; step++)
+		code = (*step)(s);
 	return code;
 }
 
@@ -253,6 +302,7 @@ unboot(struct super *s)
 		remove_sockets(s);
 	}
 	claim_release(&s->claim);
+	berth_leave(s);
 	segs_free(s);
 	secret_forget(s->tickets, s->conf->ntransports);
 	free(s->tickets);

@@ -34,7 +34,7 @@ enum ipc_kind {
 	/* parent to control: the last one to go */
 	IPC_EXIT,
 	/* parent to all: the log was opened anew, its descriptor comes along;
-	 * proc_order() deals with it */
+	 * arg = 0, or 1 + its new level. proc_order() deals with it */
 	IPC_LOG,
 	IPC_KINDS
 };

@@ -52,7 +52,8 @@ orders_answer(
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	process_send(&s->processes[0], &m, -1);
+	if (s->controller != NULL)
+		process_send(s->controller, &m, -1);
 }
 
 static void

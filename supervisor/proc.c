@@ -65,6 +65,8 @@ proc_order(struct proc *p, struct ipc_msg *m)
 	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG) {
 		if (fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0)
 			log_warn("cannot go over to the new log");
+		if (m->arg > 0)
+			log_set_level((enum log_level)(m->arg - 1));
 		if (fd >= 0)
 			close(fd);
 	}

@@ -37,7 +37,7 @@ struct proc_file {
 struct proc {
 	const struct conf *conf;
 	const struct conf_transport *transport; /* workers; else NULL */
-	unsigned transport_index;
+	unsigned transport_index; /* in the control segment */
 	unsigned worker; /* index within the transport */
 	const char *run_dir;
 	struct slot_env env; /* control segment, lock file, identity */

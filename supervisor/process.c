@@ -17,6 +17,7 @@
 #include "shm/log.h"
 #include "shm/store_reap.h"
 #include "supervisor/birth.h"
+#include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
@@ -35,7 +36,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 	struct proc proc = {
 		.conf = s->conf,
 		.transport = sv != NULL ? sv->conf : NULL,
-		.transport_index = sv != NULL ? sv->index : 0,
+		.transport_index = sv != NULL ? sv->place : 0,
 		.worker = p->worker,
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
@@ -52,7 +53,8 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.lock_path = s->claim.store_lock,
 		.device_segs = s->device_segs,
 		.worker_segs = s->worker_segs,
-		.nworkers = s->nprocesses - 1,
+		.nworkers = s->nworkers,
+		.embedded = s->host != NULL,
 		.tickets = s->tickets,
 		.main = sv != NULL ? s->roles->worker : s->roles->control,
 	};
@@ -76,7 +78,7 @@ fill_slot(struct process *p)
 	atomic_store(&s->busy_ns, 0);
 	atomic_store(&s->claim, 0);
 	atomic_store(&s->since_ms, super_unix_ms());
-	atomic_store(&s->transport, p->service ? p->service->index : 0);
+	atomic_store(&s->transport, p->service ? p->service->place : 0);
 	atomic_store(&s->worker, p->worker);
 	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : SHM_CONTROLLER);
 }
@@ -244,6 +246,7 @@ changed(struct child *c, enum life from)
 		service_settle(p->service, c->why);
 		ready_tell(p->super); /* before an answer can be read */
 		orders_settle(&p->super->orders, p->service);
+		host_settle(p->super);
 	} else {
 		log_info("control %s was=%s%s", life_name(c->state),
 		    life_name(from), child_why_log(c->why, why));

@@ -64,7 +64,7 @@ complete(const struct super *s)
 		if (should_serve(s, sv) && !service_all(sv, LIFE_UP))
 			return false;
 	}
-	return s->processes[0].child.state != LIFE_STARTING;
+	return s->controller->child.state != LIFE_STARTING;
 }
 
 static char *
@@ -93,7 +93,7 @@ ready_tell(struct super *s)
 {
 	char *text;
 
-	if (s->phase != SUPER_SERVES || !complete(s))
+	if (s->run_dir == NULL || s->phase != SUPER_SERVES || !complete(s))
 		return;
 	text = text_of(s);
 	if (text == NULL ||
@@ -116,6 +116,8 @@ ready_remove(const char *run_dir)
 {
 	char path[PATH_MAX];
 
+	if (run_dir == NULL)
+		return;
 	snprintf(path, sizeof(path), "%s/ready", run_dir);
 	unlink(path);
 }

@@ -31,7 +31,7 @@ report(struct super *s, struct service *sv)
 		    sv->conf->name, sv->refresh_why);
 	memcpy(m.text, sv->refresh_why, sizeof(m.text));
 	if (s->reload.answer)
-		process_send(&s->processes[0], &m, -1);
+		process_send(s->controller, &m, -1);
 }
 
 static void
@@ -75,7 +75,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 1; i < s->nprocesses; i++)
+	for (size_t i = 0; i < s->nworkers; i++)
 		if (s->processes[i].refresh != 0)
 			note(&s->processes[i], "it does not answer");
 	end(s);
@@ -88,7 +88,7 @@ tell(struct super *s)
 	struct ipc_msg m = { .kind = IPC_REFRESH, .tag = s->refresh.round };
 	unsigned n = 0;
 
-	for (size_t i = 1; i < s->nprocesses; i++) {
+	for (size_t i = 0; i < s->nworkers; i++) {
 		struct process *p = &s->processes[i];
 
 		if (p->service->conf->type != CONF_TLS || p->chan < 0)

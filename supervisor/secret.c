@@ -88,7 +88,9 @@ secret_share(struct proc *p, uint8_t *tickets)
 
 	if (tls && tickets != NULL)
 		memcpy(p->ticket_key,
-		    tickets + p->transport_index * PROC_TICKET_BYTES,
+		    tickets +
+			(p->transport - p->conf->transports) *
+			    PROC_TICKET_BYTES,
 		    PROC_TICKET_BYTES);
 	secret_forget(tickets, p->conf->ntransports);
 	forget_passwords(p);

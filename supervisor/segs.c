@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -21,29 +22,38 @@ enum {
 	TRACE_BYTES = 1 << 18,
 };
 
+void
+segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
+{
+	struct shm_transport *t = seg_transport(sv->super->control, place);
+
+	sv->place = place;
+	sv->shm = t;
+	snprintf(t->name, sizeof(t->name), "%s", sv->conf->name);
+	snprintf(t->type, sizeof(t->type), "%s", sv->conf->type_name);
+	snprintf(t->listen, sizeof(t->listen), "%s", sv->listen);
+	atomic_store(&t->state, SHM_STOPPED);
+	atomic_store(&t->pid, 0);
+	atomic_store(&t->restarts, 0);
+	atomic_store(&t->last_exit, -1);
+	atomic_store(&t->since_ms, super_unix_ms());
+	t->nworkers = sv->conf->workers;
+	t->nconns = sv->conf->max_connections;
+	t->first_slot = slot;
+	t->first_author = author;
+}
+
 static void
-fill_transports(struct super *s)
+enter_all(struct super *s)
 {
 	unsigned slot = SHM_WORKER_SLOT, author = s->control->nslots;
-	size_t i;
 
-	for (i = 0; i < s->conf->ntransports; i++) {
-		struct service *sv = &s->services[i];
-		struct shm_transport *t =
-		    seg_transport(s->control, (unsigned)i);
+	for (unsigned i = 0; i < s->conf->ntransports; i++) {
+		const struct conf_transport *t = &s->conf->transports[i];
 
-		sv->shm = t;
-		snprintf(t->name, sizeof(t->name), "%s", sv->conf->name);
-		snprintf(t->type, sizeof(t->type), "%s", sv->conf->type_name);
-		snprintf(t->listen, sizeof(t->listen), "%s", sv->listen);
-		atomic_store(&t->last_exit, -1);
-		atomic_store(&t->since_ms, super_unix_ms());
-		t->nworkers = sv->conf->workers;
-		t->nconns = sv->conf->max_connections;
-		t->first_slot = slot;
-		t->first_author = author;
-		slot += t->nworkers;
-		author += t->nworkers * t->nconns;
+		segs_enter(&s->services[i], i, slot, author);
+		slot += t->workers;
+		author += t->workers * t->max_connections;
 	}
 }
 
@@ -52,7 +62,7 @@ segs_control(struct super *s)
 {
 	const struct conf *conf = s->conf;
 	unsigned nslots =
-	    SHM_WORKER_SLOT + (unsigned)s->nprocesses - 1 + SHM_EXTERNALS;
+	    SHM_WORKER_SLOT + (unsigned)s->nworkers + SHM_EXTERNALS;
 	struct seg_counts n = {
 		.slots = nslots,
 		.rings = nslots - SHM_EXTERNALS,
@@ -78,7 +88,7 @@ segs_control(struct super *s)
 	segs_take_slot(&s->env, s->control, s->claim.store_fd, SUPER_SLOT,
 	    SHM_SUPERVISOR, "supervisor");
 	log_as("supervisor", &s->env);
-	fill_transports(s);
+	enter_all(s);
 	return 0;
 }
 
@@ -93,19 +103,27 @@ batches_of(const struct conf_transport *t)
 }
 
 int
-segs_rest(struct super *s)
+segs_room(struct super *s)
+{
+	size_t n = s->conf->ndevices;
+
+	s->device_segs = calloc(n + 1, sizeof(*s->device_segs));
+	s->stores = calloc(n + 1, sizeof(*s->stores));
+	s->holds = calloc(n + 1, sizeof(*s->holds));
+	s->worker_segs = calloc(s->nworkers + 1, sizeof(*s->worker_segs));
+	return s->device_segs == NULL || s->stores == NULL ||
+		s->holds == NULL || s->worker_segs == NULL
+	    ? -1
+	    : 0;
+}
+
+int
+segs_devices(struct super *s)
 {
 	const struct conf *conf = s->conf;
-	struct seg *seg;
 	size_t i;
-	unsigned w;
 
-	s->device_segs = calloc(conf->ndevices + 1, sizeof(*s->device_segs));
-	s->stores = calloc(conf->ndevices + 1, sizeof(*s->stores));
-	s->holds = calloc(conf->ndevices + 1, sizeof(*s->holds));
-	s->worker_segs = calloc(s->nprocesses, sizeof(*s->worker_segs));
-	if (s->device_segs == NULL || s->stores == NULL || s->holds == NULL ||
-	    s->worker_segs == NULL) {
+	if (segs_room(s) < 0) {
 		log_error("out of memory");
 		return EX_SOFTWARE;
 	}
@@ -118,24 +136,35 @@ segs_rest(struct super *s)
 			return boot_code(errno);
 		}
 	}
-	seg = s->worker_segs;
-	for (i = 0; i < conf->ntransports; i++) {
-		const struct conf_transport *t = &conf->transports[i];
-		unsigned n = t->max_connections;
-
-		for (w = 0; w < t->workers; w++, seg++) {
-			if (seg_create_worker(seg, conf->store, t->name,
-				(unsigned)i, w, n, batches_of(t),
-				TRACE_BYTES) < 0) {
-				log_warn("cannot create the segment of "
-					 "transport %s",
-				    t->name);
-				return boot_code(errno);
-			}
-			atomic_store(&seg_worker(seg)->trace_on, t->trace);
-		}
-	}
 	return 0;
+}
+
+static int
+make_worker(
+    struct super *s, struct seg *seg, const struct service *sv, unsigned worker)
+{
+	const struct conf_transport *t = sv->conf;
+
+	if (seg_create_worker(seg, s->conf->store, t->name, sv->place, worker,
+		t->max_connections, batches_of(t), TRACE_BYTES) < 0)
+		return boot_fail(s, boot_code(errno), errno,
+		    "cannot create the segment of transport %s: %s", t->name,
+		    strerror(errno));
+	atomic_store(&seg_worker(seg)->trace_on, t->trace);
+	return 0;
+}
+
+int
+segs_workers(struct super *s)
+{
+	struct seg *seg = s->worker_segs;
+	int code = 0;
+
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		for (unsigned w = 0;
+		     code == 0 && w < s->services[i].conf->workers; w++)
+			code = make_worker(s, seg++, &s->services[i], w);
+	return code;
 }
 
 void
@@ -145,7 +174,7 @@ segs_free(struct super *s)
 
 	for (i = 0; s->device_segs != NULL && i < s->conf->ndevices; i++)
 		seg_unmap(&s->device_segs[i]);
-	for (i = 0; s->worker_segs != NULL && i + 1 < s->nprocesses; i++)
+	for (i = 0; s->worker_segs != NULL && i < s->nworkers; i++)
 		seg_unmap(&s->worker_segs[i]);
 	seg_unmap(&s->control_seg);
 	free(s->device_segs);

@@ -3,13 +3,24 @@
 #define SUPERVISOR_SEGS_H
 
 struct super;
+struct service;
 
 /* Creates the control segment, takes the supervisor's slot in it and enters
  * the transports. 0, or the exit code after a line in the log. */
 int segs_control(struct super *);
 
-/* Creates the segments of the devices and of the workers. The same result. */
-int segs_rest(struct super *);
+/* Creates the segments of the devices, or those of the workers. The same
+ * result. */
+int segs_devices(struct super *);
+int segs_workers(struct super *);
+
+/* Room for the mappings of all of them. 0, or -1: no memory. */
+int segs_room(struct super *);
+
+/* Enters a transport into the control segment, at a place there and with a run
+ * of slots and of authors. */
+void segs_enter(
+    struct service *, unsigned place, unsigned slot, unsigned author);
 
 /* Gives the mappings back; safe if they were never made. */
 void segs_free(struct super *);

@@ -89,7 +89,7 @@ service_afresh(struct service *sv)
 {
 	for (size_t i = 0; i < sv->super->conf->ndevices; i++) {
 		_Atomic uint64_t *word =
-		    seg_diag(sv->super->control, sv->index, (unsigned)i);
+		    seg_diag(sv->super->control, sv->place, (unsigned)i);
 
 		for (size_t k = 0; k < SHM_DIAG_BYTES / sizeof(*word); k++)
 			atomic_store_explicit(
@@ -171,7 +171,7 @@ announce(struct service *sv, enum shm_state was, const char *why)
 		    child_why_log(why, text));
 	}
 	notice_post(
-	    &sv->super->env, NOTICE_TRANSPORT, sv->index, was, sv->state, why);
+	    &sv->super->env, NOTICE_TRANSPORT, sv->place, was, sv->state, why);
 }
 
 /* The first worker that lives; 0 if none does. */

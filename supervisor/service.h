@@ -25,7 +25,8 @@ struct process;
 struct service {
 	struct super *super;
 	const struct conf_transport *conf;
-	unsigned index;
+	unsigned index; /* in the configuration */
+	unsigned place; /* in the control segment */
 	struct shm_transport *shm;
 	struct process *workers; /* conf->workers of them */
 	int listen_fd; /* -1: closed */

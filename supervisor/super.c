@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -18,6 +20,7 @@
 
 #include "shm/log.h"
 #include "supervisor/boot.h"
+#include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/tick.h"
@@ -61,49 +64,74 @@ workers_live(const struct super *s)
 static void
 close_control(struct super *s)
 {
-	struct child *c = &s->processes[0].child;
+	struct child *c;
 
 	s->phase = SUPER_CLOSES;
 	orders_ended(&s->orders);
+	if (s->controller == NULL)
+		return;
+	c = &s->controller->child;
 	c->drain_ms = CONTROL_DRAIN_MS;
 	child_event(c, LIFE_STOP);
+}
+
+static bool
+control_lives(const struct super *s)
+{
+	return s->controller != NULL &&
+	    s->controller->child.state != LIFE_STOPPED &&
+	    s->controller->child.state != LIFE_FAILED;
 }
 
 void
 super_progress(struct super *s)
 {
-	const struct child *control = &s->processes[0].child;
-
 	if (s->phase == SUPER_DRAINS && !workers_live(s))
 		close_control(s);
-	if (s->phase == SUPER_CLOSES &&
-	    (control->state == LIFE_STOPPED || control->state == LIFE_FAILED))
+	if (s->phase == SUPER_CLOSES && !control_lives(s))
 		event_base_loopbreak(s->base);
+}
+
+/* Nobody is told any more that this serves. */
+static void
+leave(struct super *s)
+{
+	if (s->host == NULL)
+		sdnotify("STOPPING=1");
+	ready_remove(s->run_dir);
+	reload_stop(s);
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		s->services[i].wanted = false;
+	s->phase = SUPER_DRAINS;
+}
+
+void
+super_drain(struct super *s, unsigned drain_ms)
+{
+	const char *who = s->host == NULL ? "the daemon" : "the server";
+	char why[32];
+
+	snprintf(why, sizeof(why), "%s stops", who);
+	if (s->phase == SUPER_SERVES)
+		leave(s);
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		service_event(&s->services[i], LIFE_STOP, drain_ms, why);
+	super_progress(s);
 }
 
 void
 super_stop(struct super *s, bool at_once)
 {
-	unsigned drain_ms = at_once ? 0 : s->conf->drain_timeout_s * 1000;
 	size_t i;
 
 	if (s->phase == SUPER_SERVES) {
 		log_info("stopping%s", at_once ? " at once" : "");
-		sdnotify("STOPPING=1");
-		ready_remove(s->run_dir);
-		reload_stop(s);
-		for (i = 0; i < s->conf->ntransports; i++)
-			s->services[i].wanted = false;
-		s->phase = SUPER_DRAINS;
-		for (i = 0; i < s->conf->ntransports; i++) {
-			service_event(&s->services[i], LIFE_STOP, drain_ms,
-			    "the daemon stops");
-		}
+		super_drain(s, at_once ? 0 : s->conf->drain_timeout_s * 1000);
 	}
-	if (at_once) {
+	if (at_once && s->controller != NULL) {
 		/* control as well: it is not to be born again */
-		s->processes[0].child.drain_ms = 0;
-		child_event(&s->processes[0].child, LIFE_STOP);
+		s->controller->child.drain_ms = 0;
+		child_event(&s->controller->child, LIFE_STOP);
 	}
 	for (i = 0; at_once && i < s->nprocesses; i++)
 		process_kill(&s->processes[i], "stopped at once");
@@ -146,6 +174,14 @@ reopen_log(struct super *s)
 		process_send(&s->processes[i], &m, log_fd());
 }
 
+/* What a terminal or an operator sends is for the program, not for each of its
+ * servers. */
+static bool
+heeds(const struct super *s, uint32_t sig)
+{
+	return s->host == NULL || sig == SIGCHLD || sig == SIGTERM;
+}
+
 static void
 on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -154,6 +190,8 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
+		if (!heeds(s, si.ssi_signo))
+			continue;
 		switch (si.ssi_signo) {
 		case SIGCHLD:
 			reap(s);
@@ -209,7 +247,7 @@ make_loop(struct super *s)
 	s->signals = event_new(
 	    s->base, s->signal_fd, EV_READ | EV_PERSIST, on_signal, s);
 	if (s->signals == NULL || event_add(s->signals, NULL) < 0 ||
-	    tick_init(s) < 0)
+	    tick_init(s) < 0 || host_init(s) < 0)
 		return -1;
 	return orders_init(&s->orders, s);
 }
@@ -219,9 +257,10 @@ serve(struct super *s)
 {
 	size_t i;
 
-	log_info("holdfastd " HOLDFAST_VERSION " store=%s transports=%zu",
-	    s->conf->store, s->conf->ntransports);
-	child_event(&s->processes[0].child, LIFE_START);
+	log_info("holdfast%s " HOLDFAST_VERSION " store=%s transports=%zu",
+	    s->host == NULL ? "d" : "", s->conf->store, s->conf->ntransports);
+	if (s->controller != NULL)
+		child_event(&s->controller->child, LIFE_START);
 	for (i = 0; i < s->conf->ntransports; i++)
 		if (s->services[i].wanted)
 			service_event(&s->services[i], LIFE_START, 0, "");
@@ -231,39 +270,53 @@ serve(struct super *s)
 	log_info("stopped");
 }
 
+static int
+run(struct super *s)
+{
+	const struct rlimit none = { 0, 0 };
+	int code;
+
+	s->signal_fd = s->reload.fd = s->control_seg.fd = -1;
+	s->berth.lock_fd = -1;
+	/* registers, ticket keys and passwords do not belong in a file that a
+	 * crash leaves behind; its children are no different (birth.c) */
+	setrlimit(RLIMIT_CORE, &none);
+	claim_init(&s->claim);
+	if (make_loop(s) < 0) {
+		code = boot_fail(s, EX_SOFTWARE, errno,
+		    "cannot make the loop: %s", strerror(errno));
+	} else {
+		code = boot(s);
+	}
+	if (code == 0)
+		serve(s);
+	orders_fini(&s->orders);
+	unboot(s);
+	if (s->signals != NULL)
+		event_free(s->signals);
+	tick_fini(s);
+	host_fini(s);
+	if (s->base != NULL)
+		event_base_free(s->base);
+	return code;
+}
+
 int
 super_run(const struct conf *conf, const struct proc_roles *roles,
     const char *run_dir)
 {
-	struct super s = {
-		.conf = conf,
-		.roles = roles,
-		.run_dir = run_dir,
-		.signal_fd = -1,
-		.reload = { .fd = -1 },
-		.control_seg = { .fd = -1 },
-	};
-	const struct rlimit none = { 0, 0 };
-	int code;
+	struct super s = { .conf = conf, .roles = roles, .run_dir = run_dir };
 
-	/* registers, ticket keys and passwords do not belong in a file that a
-	 * crash leaves behind; its children are no different (birth.c) */
-	setrlimit(RLIMIT_CORE, &none);
-	claim_init(&s.claim);
-	if (make_loop(&s) < 0) {
-		log_warn("cannot make the loop");
-		code = EX_SOFTWARE;
-	} else {
-		code = boot(&s);
-	}
-	if (code == 0)
-		serve(&s);
-	orders_fini(&s.orders);
-	unboot(&s);
-	if (s.signals != NULL)
-		event_free(s.signals);
-	tick_fini(&s);
-	if (s.base != NULL)
-		event_base_free(s.base);
-	return code;
+	return run(&s);
+}
+
+int
+super_serve(
+    const struct conf *conf, const struct proc_roles *roles, struct host *host)
+{
+	struct super s = {
+		.conf = conf, .roles = roles, .host = host, .hooks = host->hooks
+	};
+
+	return run(&s);
 }

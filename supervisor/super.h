@@ -13,6 +13,7 @@
 #include "shm/seg.h"
 #include "shm/slot.h"
 #include "shm/store.h"
+#include "supervisor/berth.h"
 #include "supervisor/claim.h"
 #include "supervisor/conf.h"
 #include "supervisor/orders.h"
@@ -29,6 +30,7 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 };
 
 struct hf_hooks;
+struct host;
 
 enum super_phase {
 	SUPER_SERVES,
@@ -36,12 +38,20 @@ enum super_phase {
 	SUPER_CLOSES, /* they have; control is ending */
 };
 
+/*
+ * There are two kinds, which differ in what they have and in nothing else. The
+ * daemon has a store of its own, with slot 0 of it, a run directory and a
+ * control process. The server of a program (host.h) has a berth in the store
+ * of that (berth.h), and one transport.
+ */
 struct super {
 	const struct conf *conf;
 	const struct proc_roles *roles;
-	const char *run_dir;
+	const char *run_dir; /* the daemon's */
+	struct host *host; /* the program; NULL: this is the daemon */
 	const struct hf_hooks *hooks; /* for the workers, or NULL */
-	struct claim claim;
+	struct claim claim; /* a program's server only has its lock path */
+	struct berth berth;
 	struct event_base *base;
 	struct event *signals, *tick;
 	int signal_fd;
@@ -52,12 +62,13 @@ struct super {
 	struct slot_env env; /* its own identity, for repairs */
 	struct seg *device_segs; /* conf->ndevices */
 	struct store *stores; /* conf->ndevices */
-	struct seg *worker_segs; /* nprocesses - 1 */
+	struct seg *worker_segs; /* nworkers */
 	uint8_t *tickets; /* keys, one for each transport: secret.h */
 
 	struct service *services; /* conf->ntransports */
-	struct process *processes; /* 0 is control, then the workers */
-	size_t nprocesses;
+	struct process *processes; /* the workers, then control */
+	size_t nworkers, nprocesses;
+	struct process *controller; /* control; NULL: there is none */
 	struct orders orders;
 	struct reload reload;
 	struct refresh refresh;
@@ -73,8 +84,15 @@ struct super {
 int super_run(
     const struct conf *, const struct proc_roles *, const char *run_dir);
 
+/* The same as the server of a program. host must stay. */
+int super_serve(
+    const struct conf *, const struct proc_roles *, struct host *host);
+
 /* Drains and ends; at once: without draining. */
 void super_stop(struct super *, bool at_once);
+
+/* Drains for at most so long and ends, even if it was to take longer. */
+void super_drain(struct super *, unsigned drain_ms);
 
 /* A child's state has changed: goes on with stopping, if that is under way. */
 void super_progress(struct super *);

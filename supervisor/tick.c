@@ -13,6 +13,7 @@
 
 #include "shm/log.h"
 #include "shm/store_reap.h"
+#include "supervisor/host.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
 
@@ -148,6 +149,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		s->notified_ms = now_ms;
 	}
 	orders_tick(&s->orders, now_ms);
+	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
 	for (i = 0; i < s->nprocesses; i++)
@@ -161,7 +163,7 @@ tick_init(struct super *s)
 {
 	struct timeval every = { 0, WATCHDOG_MS * 1000 };
 
-	s->notify_ms = sdnotify_every_ms();
+	s->notify_ms = s->host == NULL ? sdnotify_every_ms() : 0;
 	s->watchdog.last_ms = super_now_ns() / 1000000;
 	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
 	return s->tick != NULL ? event_add(s->tick, &every) : -1;

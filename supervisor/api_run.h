@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_API_RUN_H
+#define SUPERVISOR_API_RUN_H
+
+/*
+ * Between api_server.c and api_run.c.
+ */
+
+#include "supervisor/api_server.h"
+
+/* What conf_parse() takes; borrowed from the server. */
+struct conf_text api_text(const struct hf_server *);
+
+/* It has been started: it is what stop(NULL) means from now on. */
+void api_started(struct hf_server *);
+struct hf_server *api_last(void); /* may be called in a signal handler */
+
+/* Holds on to a server (NULL: the one started last), so that nobody frees it
+ * meanwhile. NULL if there is none. */
+struct hf_server *api_use(struct hf_server *);
+void api_unuse(struct hf_server *);
+
+/* Takes in what its process has said. Its lock is held. */
+void api_hear(struct hf_server *);
+
+/* Gives back what it has of a process that has gone, or leaves it alone. */
+void api_forget(struct hf_server *);
+
+#endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program with servers, driven by lines on standard input; each is answered
+ * by one on standard output: what the call returned and, after -1, the name of
+ * errno and the words. Servers have numbers, in the order of new and start.
+ * sys_embed.py drives it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <holdfast.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SERVERS = 32, WORDS = 64 };
+
+static struct hf_store *store;
+static struct hf_device *devices[2];
+static struct hf_server *servers[SERVERS];
+static int nservers;
+static volatile sig_atomic_t children;
+static int stop_pipe[2] = { -1, -1 };
+
+/* ---- options: "type=tcp address=127.0.0.1:0 unit=1:plc1" ---- */
+
+static struct hf_server_opts opts;
+static struct hf_unit units[8];
+static struct hf_identity identity;
+
+static const char *const types[] = { "tcp", "tls", "udp", "serial" };
+
+static void
+set_unit(char *text)
+{
+	char *colon = strchr(text, ':');
+
+	*colon = '\0';
+	units[opts.nunits].unit =
+	    strcmp(text, "*") == 0 ? HF_EVERY_UNIT : atoi(text);
+	units[opts.nunits++].device = hf_store_device(store, colon + 1);
+	opts.units = units;
+}
+
+static void
+set(const char *key, char *value)
+{
+	const struct {
+		const char *key;
+		const char **text;
+		int *number;
+	} plain[] = {
+		{ "name", &opts.name, NULL },
+		{ "framer", &opts.framer, NULL },
+		{ "address", &opts.address, NULL },
+		{ "certfile", &opts.certfile, NULL },
+		{ "keyfile", &opts.keyfile, NULL },
+		{ "password", &opts.password, NULL },
+		{ "cafile", &opts.cafile, NULL },
+		{ "crlfile", &opts.crlfile, NULL },
+		{ "client_cert", &opts.client_cert, NULL },
+		{ "roles", &opts.roles, NULL },
+		{ "port", &opts.port, NULL },
+		{ "more", &opts.more, NULL },
+		{ "ignore_missing_slaves", NULL, &opts.ignore_missing_slaves },
+		{ "broadcast_enable", NULL, &opts.broadcast_enable },
+		{ "handle_local_echo", NULL, &opts.handle_local_echo },
+		{ "stop_fd", NULL, &opts.stop_fd },
+		{ "baudrate", NULL, (int *)&opts.baudrate },
+		{ "bytesize", NULL, (int *)&opts.bytesize },
+		{ "stopbits", NULL, (int *)&opts.stopbits },
+	};
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		if (strcmp(plain[i].key, key) != 0)
+			continue;
+		if (plain[i].text != NULL)
+			*plain[i].text = value;
+		else
+			*plain[i].number = atoi(value);
+	}
+	for (int i = 0; strcmp(key, "type") == 0 && i < 4; i++)
+		if (strcmp(types[i], value) == 0)
+			opts.type = (enum hf_server_type)i;
+	if (strcmp(key, "parity") == 0)
+		opts.parity = (enum hf_parity)value[0];
+	if (strcmp(key, "size") == 0)
+		opts.size = (size_t)atoi(value);
+	if (strcmp(key, "vendor") == 0) {
+		identity.VendorName = value;
+		opts.identity = &identity;
+	}
+	if (strcmp(key, "unit") == 0)
+		set_unit(value);
+	if (strcmp(key, "pipe") == 0)
+		opts.stop_fd = stop_pipe[0];
+}
+
+static void
+take_opts(char **word)
+{
+	memset(&opts, 0, sizeof(opts));
+	opts.size = sizeof(opts);
+	for (; *word != NULL; word++) {
+		char *is = strchr(*word, '=');
+
+		*is = '\0';
+		set(*word, is + 1);
+	}
+}
+
+/* ---- answers ---- */
+
+static void
+answer(int rc)
+{
+	if (rc == -1)
+		printf("-1 %s %s\n", strerrorname_np(errno), hf_error());
+	else
+		printf("%d\n", rc);
+}
+
+static struct hf_server *
+server(const char *word)
+{
+	return word == NULL || strcmp(word, "-") == 0 ? NULL
+						      : servers[atoi(word)];
+}
+
+static void
+add(struct hf_server *srv)
+{
+	if (srv == NULL) {
+		answer(-1);
+		return;
+	}
+	servers[nservers] = srv;
+	printf("%d\n", nservers++);
+}
+
+/* ---- commands ---- */
+
+static void
+do_store(char **word)
+{
+	static const struct hf_range ranges[] = {
+		{ .table = HF_CO, .count = 16 },
+		{ .table = HF_DI, .count = 16 },
+		{ .table = HF_HR, .count = 200 },
+		{ .table = HF_IR, .count = 16 },
+	};
+
+	store = hf_store_new(strcmp(word[0], "-") == 0 ? NULL : word[0]);
+	for (int d = 0; d < 2; d++) {
+		devices[d] =
+		    hf_store_add_device(store, d == 0 ? "plc1" : "plc2", d + 1);
+		for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+			hf_device_add_range(devices[d], &ranges[i]);
+	}
+	if (hf_store_open(store) == -1)
+		answer(-1);
+	else
+		printf("%s\n", hf_store_name(store));
+}
+
+static void
+do_attach(char **word)
+{
+	store = hf_store_attach(word[0]);
+	answer(store != NULL ? 0 : -1);
+}
+
+static void
+do_new(char **word)
+{
+	take_opts(word);
+	add(hf_server_new(store, &opts));
+}
+
+static void
+do_start(char **word)
+{
+	static struct hf_server *(*const start[])(struct hf_store *,
+	    const struct hf_server_opts *) = { hf_start_async_tcp_server,
+		hf_start_async_tls_server, hf_start_async_udp_server,
+		hf_start_async_serial_server };
+
+	take_opts(word);
+	add(start[opts.type](store, &opts));
+}
+
+static void
+do_serve(char **word)
+{
+	answer(hf_server_serve_forever(server(word[0]), 1));
+}
+
+/* Blocks until something ends it; another line, "blocks", says it has begun. */
+static void
+do_run(char **word)
+{
+	static int (*const run[])(struct hf_store *,
+	    const struct hf_server_opts *) = { hf_start_tcp_server,
+		hf_start_tls_server, hf_start_udp_server,
+		hf_start_serial_server };
+
+	take_opts(word);
+	answer(run[opts.type](store, &opts));
+}
+
+static void *
+run_in_thread(void *arg)
+{
+	(void)arg;
+	answer(hf_server_serve_forever(servers[nservers - 1], 0));
+	fflush(stdout);
+	return NULL;
+}
+
+/* Serves the newest server in a thread, whose answer comes at the end. */
+static void
+do_thread_serve(char **word)
+{
+	pthread_t t;
+
+	(void)word;
+	answer(-pthread_create(&t, NULL, run_in_thread, NULL));
+	pthread_detach(t);
+}
+
+static void *
+stop_from_thread(void *arg)
+{
+	const struct timespec moment = { 0, 2000000 };
+
+	(void)arg;
+	while (hf_server_async_stop(NULL) == -1)
+		nanosleep(&moment, NULL);
+	return NULL;
+}
+
+static void *
+idle(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static pthread_t made;
+
+static void
+do_thread(char **word)
+{
+	int stops = word[0] != NULL && strcmp(word[0], "stops") == 0;
+
+	answer(-pthread_create(
+	    &made, NULL, stops ? stop_from_thread : idle, NULL));
+}
+
+static void
+do_join(char **word)
+{
+	(void)word;
+	pthread_cancel(made);
+	answer(-pthread_join(made, NULL));
+}
+
+static void
+do_stop(char **word)
+{
+	answer(hf_server_stop(server(word[0])));
+}
+
+static void
+do_shutdown(char **word)
+{
+	answer(hf_server_shutdown(server(word[0])));
+}
+
+static void
+do_async_stop(char **word)
+{
+	answer(hf_server_async_stop(server(word[0])));
+}
+
+static void
+do_dispatch(char **word)
+{
+	answer(hf_server_dispatch(server(word[0])));
+}
+
+static void
+do_poll(char **word)
+{
+	struct pollfd p = { hf_server_fd(server(word[0])), POLLIN, 0 };
+
+	answer(poll(&p, 1, atoi(word[1])));
+}
+
+static void
+do_status(char **word)
+{
+	struct hf_server_status s;
+
+	hf_server_status(server(word[0]), &s);
+	printf("%d %d %d %u %u %s %s\n", s.active, s.up, s.pid, s.restarts,
+	    s.connections, s.state, s.address[0] != '\0' ? s.address : "-");
+}
+
+static void
+do_free(char **word)
+{
+	hf_server_free(server(word[0]));
+	servers[atoi(word[0])] = NULL;
+	answer(0);
+}
+
+static void
+do_end(char **word)
+{
+	(void)word;
+	hf_store_free(store);
+	answer(0);
+}
+
+static void
+do_get(char **word)
+{
+	uint16_t value = 0;
+	int rc = hf_get_values(hf_store_device(store, word[0]),
+	    (unsigned)atoi(word[1]), (uint32_t)atoi(word[2]), 1, &value);
+
+	answer(rc == -1 ? -1 : value);
+}
+
+static void
+do_set(char **word)
+{
+	uint16_t value = (uint16_t)atoi(word[3]);
+
+	answer(hf_set_values(hf_store_device(store, word[0]),
+	    (unsigned)atoi(word[1]), (uint32_t)atoi(word[2]), 1, &value));
+}
+
+static void
+do_init(char **word)
+{
+	(void)word;
+	answer(hf_init());
+}
+
+static void
+do_log(char **word)
+{
+	int fd = open(word[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	answer(hf_log(fd, (enum hf_level)atoi(word[1])));
+	close(fd);
+}
+
+/* What wait() finds, and how often SIGCHLD has come. */
+static void
+do_wait(char **word)
+{
+	pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+	(void)word;
+	printf("%d %s %d\n", (int)pid, pid == -1 ? strerrorname_np(errno) : "-",
+	    (int)children);
+}
+
+static void
+on_term(int sig)
+{
+	(void)sig;
+	(void)!write(stop_pipe[1], "", 1);
+}
+
+static void
+on_usr2(int sig)
+{
+	int err = errno;
+
+	(void)sig;
+	hf_server_async_stop(NULL);
+	errno = err;
+}
+
+static void
+on_child(int sig)
+{
+	(void)sig;
+	children++;
+}
+
+/* A pipe that TERM is written to, and USR2 stops by itself. */
+static void
+do_signals(char **word)
+{
+	(void)word;
+	signal(SIGCHLD, on_child);
+	signal(SIGTERM, on_term);
+	signal(SIGUSR2, on_usr2);
+	answer(pipe(stop_pipe));
+}
+
+static const struct command {
+	const char *name;
+	void (*run)(char **word);
+} commands[] = {
+	{ "store", do_store },
+	{ "attach", do_attach },
+	{ "new", do_new },
+	{ "start", do_start },
+	{ "serve", do_serve },
+	{ "run", do_run },
+	{ "thread-serve", do_thread_serve },
+	{ "thread", do_thread },
+	{ "join", do_join },
+	{ "stop", do_stop },
+	{ "shutdown", do_shutdown },
+	{ "async-stop", do_async_stop },
+	{ "dispatch", do_dispatch },
+	{ "poll", do_poll },
+	{ "status", do_status },
+	{ "free", do_free },
+	{ "end", do_end },
+	{ "get", do_get },
+	{ "set", do_set },
+	{ "init", do_init },
+	{ "log", do_log },
+	{ "wait", do_wait },
+	{ "signals", do_signals },
+};
+
+static void
+obey(char *line)
+{
+	char *word[WORDS] = { NULL }, *rest;
+	int n = 0;
+
+	/* tabs, so that words may hold spaces */
+	for (char *w = strtok_r(line, "\t\n", &rest);
+	     w != NULL && n < WORDS - 1; w = strtok_r(NULL, "\t\n", &rest))
+		word[n++] = w;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (n > 0 && strcmp(commands[i].name, word[0]) == 0)
+			commands[i].run(word + 1);
+	fflush(stdout);
+}
+
+int
+main(void)
+{
+	static char line[8192];
+
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		obey(line);
+	return 0;
+}
