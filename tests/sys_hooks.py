@@ -8,14 +8,16 @@ import binascii
 import os
 import pty
 import select
+import shutil
 import socket
 import struct
+import subprocess
 import sys
 import time
 import tty
 
 import sysutil
-from sys_plugin import ADU, Beside, TOP, compiled, crc
+from sys_plugin import ADU, Beside, TOP, compiled, connected
 from sysutil import ROOT, Daemon, Modbus, ModbusError, demo_conf, wait_for
 
 HOOKS = os.path.join(ROOT, "tests/plugins/hooks.c")
@@ -560,6 +562,102 @@ def test_framers_that_lie():
                 m.send(bracket(1, bytes.fromhex("0300000001")))
                 want = unbracket(1, bytes.fromhex("03020000"))
                 assert m.exactly(len(want)) == want
+
+
+# ---- what comes with Holdfast ----
+
+def sample(plugin, options, device=None, **keys):
+    """A daemon whose h1 has a plugin that is installed."""
+    c = demo_conf()
+    c["devices"]["plc1"].update(device or {})
+    del c["transports"]["tcp1"]
+    c["transports"]["h1"] = dict(
+        {"type": "tcp", "listen": "127.0.0.1:0", "units": {"*": "plc1"},
+         "plugins": [plugin], "options": options}, **keys)
+    return Daemon(c)
+
+
+def dissect(path, *more):
+    """What tshark makes of a file: a list of words for each frame."""
+    if not shutil.which("tshark"):
+        raise sysutil.Skip("no tshark")
+    fields = ["ip.src", "tcp.srcport", "tcp.dstport", "mbtcp.trans_id",
+              "mbtcp.unit_id", "modbus.func_code", "modbus.exception_code"]
+    done = subprocess.run(
+        ["tshark", "-r", path, "-n", "-T", "fields", "-E", "occurrence=f",
+         *[w for f in fields for w in ("-e", f)], *more],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def test_pcap_is_read_by_wireshark():
+    """what the plugin pcap writes is Modbus/TCP to tshark, without a word
+    from us; it goes on behind a worker that was killed"""
+    with sample("pcap", {"file": "a.pcap"}) as d:
+        path = os.path.join(d.dir, "a.pcap")
+        with Modbus(d.port("h1"), unit=9) as m:
+            own = str(m.socket.getsockname()[1])
+            m.read_hr(0, 5)
+            m.write_hr(3, [1, 2, 3])
+            m.request(bytes.fromhex("03ffff0001"))
+        want = [["127.0.0.1", own, "502", "1", "9", "3", ""],
+                ["192.0.2.1", "502", own, "1", "9", "3", ""],
+                ["127.0.0.1", own, "502", "2", "9", "16", ""],
+                ["192.0.2.1", "502", own, "2", "9", "16", ""],
+                ["127.0.0.1", own, "502", "3", "9", "3", ""],
+                ["192.0.2.1", "502", own, "3", "9", "3", "2"]]
+        got = dissect(path)
+        assert got == want, got
+        # nothing in it is malformed, lost or out of order
+        assert dissect(path, "-Y", "_ws.malformed or tcp.analysis.flags") == []
+        old = d.worker_pid("h1")
+        os.kill(old, 9)
+        wait_for(lambda: d.worker_pid("h1") not in (0, old))
+        with wait_for(lambda: connected(d.port("h1"))) as m:
+            m.read_hr(0)
+        got = dissect(path)
+        assert got[:6] == want and len(got) == 8, got
+    with sample("pcap", {"file": "b.pcap"}, framer="rtu") as d:
+        path = os.path.join(d.dir, "b.pcap")
+        with Modbus(d.port("h1")) as m:
+            ask = ADU["rtu"](1, bytes.fromhex("0300000001"))
+            m.send(ask * 3)
+            m.exactly(21)
+        assert [w[5] for w in dissect(path)] == ["3"] * 6
+
+
+def test_pcap_says_what_is_wrong():
+    """without a file, or one that cannot be made, nobody serves"""
+    for options, words in (({}, 'the option "file" is missing'),
+                           ({"file": "no/such/folder"}, "No such file")):
+        c = demo_conf()
+        c["transports"]["tcp1"].update(plugins=["pcap"], options=options)
+        with Daemon(c, ready=False) as d:
+            d.wait_stderr(words)
+
+
+def test_energy():
+    """the sample's function code and action do what its page says"""
+    device = {"holding_registers": [
+        {"addr": 100, "type": "uint32", "value": 4999, "action": {
+            "name": "pulse", "step": 1}},
+        {"addr": 102, "type": "uint32", "value": 1000},
+        {"addr": 104, "count": 4, "values": [0, 3, 0, 2]},
+        {"addr": 108, "count": 4}]}
+    for framer, adu in ADU.items():
+        with sample("energy", {"registers": 100}, device,
+                    framer=framer) as d, Modbus(d.port("h1")) as m:
+            def ask(request, reply):
+                want = adu(1, bytes.fromhex(reply))
+                m.send(adu(1, bytes.fromhex(request)))
+                assert m.exactly(len(want)) == want, (framer, request)
+            ask("41000002", "4108" "00001387" "000005dc")
+            ask("0300640002", "03040000" "1388")
+            ask("41000001", "4104" "00001388")
+            ask("41000003", "c104")  # the third has no pulses for a kWh
+            ask("41000005", "c102")
+            ask("41000000", "c103")
 
 
 # ---- those that go wrong ----

@@ -5,7 +5,7 @@
  * sees. "eat": a PDU or a packet in hex that is suppressed. "turn": two in hex,
  * "FROM>TO", the first of which becomes the other. "sick": which hook goes
  * wrong, "how" in which way, "heal" a file; while that is there, all is well.
- * Compiled by sys_hooks.py, with HOOKS_* for tables that are not as they should be.
+ * Compiled with HOOKS_* for tables that are not as they should be.
  */
 #include "holdfast.h"
 
