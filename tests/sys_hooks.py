@@ -660,6 +660,44 @@ def test_energy():
             ask("41000000", "c103")
 
 
+def test_examples_of_the_manual():
+    """the examples of holdfast-plugin(7) make one plugin that serves"""
+    with open(os.path.join(ROOT, "workers/holdfast-plugin.7")) as f:
+        blocks = [b.split(".Ed")[0] for b in
+                  f.read().split(".Bd -literal -offset indent\n")[1:]]
+    code = [b for b in blocks if b.startswith("static ")]
+    frame = [b for b in blocks if b.startswith("#include")]
+    assert len(frame) == 1 and len(code) == 5, (len(frame), len(code))
+    source = os.path.join(TOP.name, "manual.c")
+    with open(source, "w") as f:
+        f.write("#include <holdfast.h>\n#include <stdlib.h>\n")
+        f.write("\n".join(code[:4] + frame))
+    out = os.path.join(TOP.name, "manual.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-I",
+                    os.path.join(ROOT, "supervisor"), "-o", out, source],
+                   check=True, timeout=60)
+    device = {"holding_registers": [
+        {"addr": 0, "count": 2, "values": [1, 2]},
+        {"addr": 7, "action": {"name": "count_down", "from": 5}}]}
+    with sample(out, {}, device, framer="short") as d:
+        with Modbus(d.port("h1"), timeout=0.2) as m:
+            def ask(*pdu):
+                for _ in range(50):  # one in ten gets no reply
+                    m.send(bytes([len(pdu) + 1, 1, *pdu]))
+                    try:
+                        return m.exactly(m.exactly(1)[0])[1:]
+                    except TimeoutError:
+                        pass
+                raise AssertionError("never answered")
+            down = [ask(3, 0, 7, 0, 1)[3] for _ in range(12)]
+            assert set(down) <= set(range(6)) and len(set(down)) > 3, down
+            assert ask(0x42, 0, 0) == b"\x42"
+            got = [ask(3, 0, 0, 0, 2) for _ in range(1)]
+            assert got[0] in (bytes([3, 4, 0, 2, 0, 1]),
+                              bytes([3, 4, 0, 1, 0, 2])), got
+            assert ask(0x42, 0) == b"\xc2\x03"
+
+
 # ---- those that go wrong ----
 
 def ask_in_vain(d, pdu):
