@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "shm/log.h"
+#include "shm/plain.h"
 
 enum { LINE_MAX_BYTES = 512 };
 
@@ -32,11 +34,27 @@ trim(char *s)
 	return s;
 }
 
+/* Opens a plain file for reading; whatever else stands there is not waited for.
+ * NULL with errno. */
+static FILE *
+open_text(const char *path)
+{
+	int fd = plain_open(path), err;
+	FILE *f = fd != -1 ? fdopen(fd, "r") : NULL;
+
+	if (fd != -1 && f == NULL) {
+		err = errno;
+		close(fd);
+		errno = err;
+	}
+	return f;
+}
+
 /* The value of a name in a file into out; 1 found, 0 not, -1 with errno. */
 static int
 read_value(const char *path, const char *name, char *out, size_t size)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = open_text(path);
 	char line[LINE_MAX_BYTES], *eq;
 	int found = 0;
 
@@ -69,7 +87,7 @@ is_key(const char *text)
 static bool
 read_bare_key(const char *path, char key[CURVE_TEXT])
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = open_text(path);
 	char line[LINE_MAX_BYTES];
 	bool found;
 
@@ -90,7 +108,7 @@ curve_load_secret(
 
 	if (rc == -1) {
 		snprintf(
-		    why, size, "cannot read %s: %s", path, strerror(errno));
+		    why, size, "cannot read %s: %s", path, plain_why(errno));
 		return -1;
 	}
 	if ((rc == 0 || !is_key(secret)) && !read_bare_key(path, secret)) {
@@ -109,7 +127,8 @@ load_client(const char *path, const char *name, struct curve_client *client)
 	int found = read_value(path, "public-key", key, sizeof(key)), as;
 
 	if (found == -1) {
-		log_warn("authorized key cannot be read file=%s", path);
+		log_warnx("authorized key cannot be read file=%s: %s", path,
+		    plain_why(errno));
 		return -1;
 	}
 	if (found == 0 || !is_key(key)) {

@@ -5,7 +5,8 @@
 /*
  * Keys of TCP endpoints: the server's own, and those of the clients that may
  * come in, each with a role. Files are lines of `name = "value"`, as the
- * certificates of other ZeroMQ programs are; other lines are ignored.
+ * certificates of other ZeroMQ programs are; other lines are ignored. Only
+ * plain files are read, so that nothing is waited for.
  */
 
 #include <stddef.h>

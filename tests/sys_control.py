@@ -626,6 +626,22 @@ def test_a_key_loses_its_rights_while_its_connection_is_open():
             other.close()
 
 
+def test_a_key_that_never_comes_is_not_waited_for():
+    import tempfile
+    with tempfile.TemporaryDirectory() as files:
+        key = f"{files}/server.key"
+        os.mkfifo(key)
+        conf = dict(CONF, control={
+            "listen": [f"tcp://127.0.0.1:{sysutil.free_port()}"],
+            "curve": {"secret_key": key, "authorized": files}})
+        # clients are served all the same
+        with Daemon(conf) as d:
+            d.wait_stderr('control failed was=starting '
+                          f'why="cannot read {key}: it is no plain file"')
+            with Modbus(d.port("tcp1")) as m:
+                m.read_hr(0, 1)
+
+
 def test_loopback_needs_no_keys_and_all_else_does():
     endpoint = f"tcp://127.0.0.1:{sysutil.free_port()}"
     with Daemon(dict(CONF, control={"listen": [endpoint]})) as d:
