@@ -120,8 +120,8 @@ found_busy(struct bind_device *d, const struct store_who *who)
 	proc_busy(d->bind->proc, now);
 }
 
-enum store_rc
-bind_commit(struct bind_device *d, struct store_who *who,
+static inline enum store_rc
+commit(struct bind_device *d, struct store_who *who,
     const struct store_step *step, unsigned n)
 {
 	struct bind *b = d->bind;
@@ -138,6 +138,13 @@ bind_commit(struct bind_device *d, struct store_who *who,
 	if (rc == STORE_OK)
 		b->wrote = true;
 	return rc;
+}
+
+enum store_rc
+bind_commit(struct bind_device *d, struct store_who *who,
+    const struct store_step *step, unsigned n)
+{
+	return commit(d, who, step, n);
 }
 
 /* Apart from reading, which should not pay for this one's steps. */
@@ -162,7 +169,7 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 			.out = s[i].out };
 		place(&s[i], &step[i].addr, &step[i].count);
 	} while (++i < n);
-	rc = bind_commit(d, &d->bind->who, step, n);
+	rc = commit(d, &d->bind->who, step, n);
 	if (rc != STORE_OK)
 		return rc;
 	for (i = 0; i < n; i++)

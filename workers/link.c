@@ -335,7 +335,7 @@ show_request(struct run *r)
 
 /* serve() where hooks may look. What they make of a reply is what is recorded
  * and sent: an interrupted sending goes on in the very same bytes. */
-static size_t
+__attribute__((cold, noinline)) static size_t
 serve_shown(struct run *r, uint8_t *pdu)
 {
 	struct worker *w = r->link->worker;

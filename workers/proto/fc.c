@@ -114,7 +114,7 @@ mb_fcs_drop(struct mb_fcs *fcs, unsigned flag)
 }
 
 /* The row of a sub-function, or the one that has all others; NULL. */
-static const struct mb_fc *
+__attribute__((cold, noinline)) static const struct mb_fc *
 find_sub(const struct mb_fc *row, const uint8_t *pdu, size_t len)
 {
 	for (const struct mb_fc *s = row->subs; s != NULL; s = s->next) {

@@ -66,12 +66,12 @@ struct mb_fc {
 	const char *name;
 	unsigned flags;
 	enum mb_ex (*run)(struct mb_call *); /* NULL: only its subs are there */
-	struct mb_len req, rsp;
-	struct mb_qty qty[2];
 	void *arg;
 	/* Rows that take this one's place where the sub_len bytes behind the
 	 * function code say sub, each with its own flags and lengths. */
 	const struct mb_fc *subs, *next;
+	struct mb_len req, rsp;
+	struct mb_qty qty[2];
 	uint8_t sub_len;
 	uint16_t sub;
 };
