@@ -37,7 +37,7 @@ is_bits(enum hf_table t)
 	return t == HF_CO || t == HF_DI;
 }
 
-/* Looks at the arguments: the bytes that bits will take, -1 after api_fail(). */
+/* Looks at the arguments: bytes that bits will take, or -1 after api_fail(). */
 static long
 look(struct call *c)
 {
