@@ -371,7 +371,7 @@ do_wait(char **word)
 	pid_t pid = waitpid(-1, NULL, WNOHANG);
 
 	(void)word;
-	printf("%d %s %d\n", (int)pid, pid == -1 ? strerrorname_np(errno) : "-",
+	printf("found %d %s %d\n", (int)pid, pid == -1 ? strerrorname_np(errno) : "-",
 	    (int)children);
 }
 

@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Programs with servers, and how each of them ends: threads, signals, and
+whoever is killed. Nothing of it is left behind, and nobody notices but those
+whose business it is."""
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+import sysutil  # noqa: E402
+from embed_case import Program, Refused  # noqa: E402
+from sys_embed import answers, refused  # noqa: E402
+from sysutil import Modbus, wait_for  # noqa: E402
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children(pid):
+    """Processes whose parent it is, zombies too."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % int(entry)) as f:
+                if int(f.read().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry))
+        except (ValueError, FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def name_of(pid):
+    with open("/proc/%d/comm" % pid) as f:
+        return f.read().rstrip("\n")
+
+
+def family(srv):
+    """The server's process and its workers."""
+    return [srv.pid, *children(srv.pid)]
+
+
+def gone(pids, port=None):
+    wait_for(lambda: not any(map(alive, pids)), 10, what="their end")
+    if port is not None:
+        wait_for(lambda: not answers(port), 5, what="a free port")
+
+
+# threads
+
+def test_a_threaded_program_without_hf_init():
+    """a program with threads cannot be copied: EDEADLK, and words that say
+    what to do; when they have gone it can"""
+    with Program() as p:
+        srv = p.new("tcp")
+        p.ask("thread")
+        refused("call hf_init()", "EDEADLK", srv.serve)
+        refused("call hf_init()", "EDEADLK", p.ask, "init")
+        p.ask("join")
+        assert srv.serve() == 0 and answers(srv.port)
+
+
+def test_a_threaded_program_with_hf_init():
+    """after hf_init() a program with threads starts servers of stores that it
+    made later, again and again; its own ps shows what makes them"""
+    with Program(store=None) as p:
+        assert p.int("init") == 0
+        assert p.int("init") == 0, "once more does no harm"
+        fork_server, = children(p.pid)
+        assert name_of(fork_server) == "hf:fork server"
+        p.ask("thread")
+        p.store = p.ask("store", "-")
+        a, b = p.start("tcp"), p.start("udp")
+        assert answers(a.port)
+        assert children(p.pid) == [fork_server]
+        assert sorted(children(fork_server)) == sorted([a.pid, b.pid])
+        refused("Address already in use", "EADDRINUSE", p.start, "tcp",
+                address="127.0.0.1:%d" % a.port)
+        assert a.stop() == 0 and a.serve() == 0 and answers(a.port)
+        assert p.ask("wait") == "found -1 ECHILD 0"
+    gone([fork_server])
+
+
+def test_a_fork_server_that_was_killed():
+    """servers go on when the fork server is killed; another start is refused
+    with words"""
+    with Program() as p:
+        p.ask("init")
+        fork_server, = children(p.pid)
+        p.ask("thread")
+        srv = p.start("tcp")
+        os.kill(fork_server, signal.SIGKILL)
+        wait_for(lambda: not alive(fork_server))
+        refused("has been killed", "ECHILD", p.start, "udp")
+        assert answers(srv.port)
+        assert srv.stop() == 0
+
+
+def test_a_fork_server_ends_with_the_program():
+    """a program that is killed takes its fork server and servers along"""
+    with Program() as p:
+        p.ask("init")
+        p.ask("thread")
+        srv = p.start("tcp")
+        pids, port = children(p.pid) + family(srv), srv.port
+        assert len(pids) == 3
+        p.kill()
+        gone(pids, port)
+
+
+# signals and wait()
+
+def test_the_program_notices_nothing():
+    """no SIGCHLD, nothing that wait() finds, nothing printed, whatever becomes
+    of workers and servers"""
+    with Program() as p:
+        p.ask("signals")
+        a, b = p.start("tcp"), p.start("udp")
+        os.kill(a.status()["pid"], signal.SIGKILL)
+        wait_for(lambda: a.status()["restarts"] == 1 and a.status()["up"])
+        assert a.stop() == 0
+        os.kill(b.pid, signal.SIGKILL)
+        wait_for(lambda: not b.status()["active"])
+        assert p.ask("wait") == "found -1 ECHILD 0"
+        assert children(p.pid) == []
+
+
+def test_a_terminals_signals():
+    """INT, HUP, QUIT and USR1 are the program's business; TERM drains a
+    server"""
+    with Program() as p:
+        srv = p.start("tcp")
+        pids = family(srv)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
+                       signal.SIGUSR1):
+            for pid in pids:
+                os.kill(pid, number)
+        assert answers(srv.port) and family(srv) == pids
+        os.kill(pids[0], signal.SIGTERM)
+        gone(pids)
+        assert srv.dispatch() == 0
+
+
+def test_descriptors_of_the_program_stay_its_own():
+    """a server has nothing open that the program has opened"""
+    marker = "/proc/self/status"
+    with open(marker) as f:
+        os.set_inheritable(f.fileno(), True)
+        with Program() as p:
+            srv = p.start("tcp")
+            for pid in family(srv):
+                links = [os.readlink("/proc/%d/fd/%s" % (pid, fd))
+                         for fd in os.listdir("/proc/%d/fd" % pid)]
+                assert not any("status" in link for link in links), links
+                std = [os.readlink("/proc/%d/fd/%d" % (pid, fd))
+                       for fd in range(3)]
+                assert std == 3 * ["/dev/null"], std
+
+
+# deaths
+
+def test_a_worker_that_is_killed_while_a_client_polls():
+    """a client is answered again within a moment, by a successor; the program
+    hears of it and need not do anything"""
+    with Program() as p:
+        srv = p.start("tcp")
+        stop, worst = threading.Event(), [0.0]
+
+        def poll():
+            last = time.monotonic()
+            while not stop.is_set():
+                try:
+                    with Modbus(srv_port) as m:
+                        while not stop.is_set():
+                            m.read_hr(0)
+                            now = time.monotonic()
+                            worst[0] = max(worst[0], now - last)
+                            last = now
+                except (EOFError, ConnectionError):
+                    pass
+        srv_port = srv.port
+        thread = threading.Thread(target=poll)
+        thread.start()
+        try:
+            for n in range(1, 6):
+                os.kill(srv.status()["pid"], signal.SIGKILL)
+                wait_for(lambda: srv.status()["restarts"] == n and
+                         srv.status()["up"])
+        finally:
+            stop.set()
+            thread.join()
+        assert worst[0] < 2, worst
+        assert srv.dispatch() == 1
+
+
+def test_a_server_that_is_killed():
+    """serve_forever() returns -1 with words; the descriptor can be read and
+    dispatch() says so, too; the program may start it again at once, on the
+    same port"""
+    port = sysutil.free_port()
+    with Program() as p:
+        assert p.int("init") == 0
+        srv = p.new("tcp", address="127.0.0.1:%d" % port)
+        assert p.int("thread-serve") == 0
+        wait_for(lambda: srv.status()["up"])
+        with Modbus(port) as m:
+            m.write_hr(1, [5])
+        os.kill(srv.pid, signal.SIGKILL)
+        refused("the server's process has died", "EIO", p.answer)
+        assert srv.poll(1000) == 1
+        refused("the server's process has died", "EIO", srv.dispatch)
+        assert srv.status()["state"] == "stopped"
+        assert srv.serve() == 0
+        with Modbus(port) as m:
+            assert m.read_hr(1) == [5]
+
+
+def test_a_program_that_is_killed():
+    """a program that is killed leaves no process, no port in use, and no
+    shared memory: the last of its servers removes the store"""
+    with Program() as p:
+        servers = [p.start("tcp"), p.start("tcp"), p.start("udp")]
+        pids = [pid for s in servers for pid in family(s)]
+        port = servers[0].port
+        with Modbus(port) as m:
+            assert m.read_hr(0) == [0]
+            p.kill()
+            assert m.closed()
+        gone(pids, port)
+        wait_for(lambda: not p.segments(), what="the end of the store")
+
+
+def test_a_program_that_is_killed_and_started_again():
+    """the next program with a store of that name can have it at once"""
+    name = "embed-%d" % os.getpid()
+    port = sysutil.free_port()
+    for _ in range(5):
+        with Program(name) as p:
+            srv = p.start("tcp", address="127.0.0.1:%d" % port)
+            assert answers(port)
+            pids = family(srv)
+            p.kill()
+            p.clean = False
+    gone(pids)
+    wait_for(lambda: not p.segments(), what="the end of the store")
+
+
+def test_a_program_that_ends_without_a_word():
+    """a program that returns from main() with servers takes them along"""
+    with Program() as p:
+        srv = p.start("tcp")
+        pids, port = family(srv), srv.port
+    gone(pids, port)
+
+
+def test_a_server_of_a_program_that_has_attached():
+    """a program that has attached to another's store serves it; when the
+    maker goes, so does the server, with words"""
+    with Program() as maker:
+        with Program(store=None) as p:
+            p.ask("attach", maker.store)
+            srv = p.start("tcp", unit=["1:plc1", "2:plc2"])
+            with Modbus(srv.port) as m:
+                m.write_hr(0, [3], unit=2)
+            assert maker.int("get", "plc2", 3, 0) == 3
+            other = maker.start("tcp")
+            assert other.status()["address"] != srv.status()["address"]
+            maker.kill()
+            assert srv.poll(5000) == 1
+            wait_for(lambda: ended(srv), what="the server's end")
+    assert not maker.segments()
+
+
+def ended(srv):
+    try:
+        return srv.dispatch() != 1
+    except Refused as why:
+        assert why.errno == "ESTALE" and "has gone" in why.words, why
+        return True
+
+
+# the log
+
+def test_the_log():
+    """servers log nowhere, and from hf_log() on where that says, those that
+    run already, too"""
+    with Program() as p, sysutil.tempfile.NamedTemporaryFile("r") as f:
+        a = p.start("tcp", name="early")
+        p.ask("log", f.name, 2)
+        b = p.start("udp", name="late")
+        os.kill(a.status()["pid"], signal.SIGKILL)
+        wait_for(lambda: a.status()["restarts"] == 1 and a.status()["up"])
+        a.stop()
+        b.stop()
+        text = f.read()
+        assert re.search(r"early: transport early .*was=up", text), text
+        assert "late: transport late up listen=127.0.0.1:" in text, text
+        assert "transport early up" in text
+
+
+if __name__ == "__main__":
+    sysutil.run()
