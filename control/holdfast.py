@@ -1105,7 +1105,8 @@ class Fault(_Block):
 
     It is cleared however the block ends. .id is its number while it is there.
     If it cannot be cleared, the end of the block raises; after a block that
-    has raised itself, it warns."""
+    has raised itself, it warns. If the block begins with AnswerLost or
+    Timeout, the rule may be there: see faults()."""
 
     def __init__(self, client: Any, rule: Dict[str, Any]) -> None:
         self._client = client
@@ -1777,11 +1778,8 @@ class _Wire:
         # libzmq renews subscriptions after a reconnection only once the
         # socket has been touched
         self.socket.getsockopt(zmq.EVENTS)
-        while True:
-            try:
-                frame = self.monitor.recv_multipart(zmq.NOBLOCK)[0]
-            except zmq.Again:
-                return
+        while self.monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            frame = self.monitor.recv_multipart(zmq.NOBLOCK)[0]
             event = struct.unpack("=H", frame[:2])[0]
             if event == _EV["HANDSHAKE_SUCCEEDED"]:
                 self.greeted += 1
@@ -1818,10 +1816,9 @@ class _Wire:
 
     def receive(self) -> Optional[List[bytes]]:
         """A message, if there is one."""
-        try:
-            return self.socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
+        if not self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             return None
+        return self.socket.recv_multipart(zmq.NOBLOCK)
 
     def close(self) -> None:
         """In this order: an event that nobody is there to take would hold up
@@ -2323,7 +2320,7 @@ class Watch:
     It begins, and misses nothing from then on, when it is made (of an
     AsyncClient: when it is entered, or first asked for an event). It ends with
     close(), the end of its block, or when no event has come for timeout
-    seconds."""
+    seconds. While there is no daemon it waits for one."""
 
     def __init__(self, client: Any, what: Sequence[str],
                  timeout: Optional[float], strict: bool) -> None:
@@ -2339,6 +2336,8 @@ class Watch:
         self._seen: Dict[str, int] = {}
         self._was_away = False
         self._greeted = 0
+        self._begun = False
+        self._behind = False  # watched addresses are to be read again
         self._ready: Deque[Event] = collections.deque()
         for word in self._what:
             self._check(word)
@@ -2361,6 +2360,7 @@ class Watch:
 
     def _begin(self) -> Steps[None]:
         """Finds out what is meant, and connects."""
+        self._images, self._whole, self._topics = [], [], []
         for word in self._what or ["registers."]:
             device, _, table = word.rpartition("/")
             if self._is_topic(word):
@@ -2418,6 +2418,7 @@ class Watch:
         yield from self._live()
         for image in self._images:
             image.now, image.seq = yield from image.read(self._client)
+        self._begun = True
 
     # -- what has happened --
 
@@ -2435,7 +2436,9 @@ class Watch:
         self._seen[topic] = sequence
         lost = "lost" in data or known not in (None, sequence - 1)
         if lost:
+            self._behind = True  # for as long as that fails
             yield from self._catch_up(topic, sequence, at)
+            self._behind = False
         # after a reconnection the image has been caught up already
         self._tell(Event(topic, sequence, at, data, lost or (
             known is None and self._was_away)), data)
@@ -2468,10 +2471,11 @@ class Watch:
 
     def _reconnected(self) -> Steps[None]:
         """The connection was away: what happened meanwhile is not known."""
-        self._was_away = True
+        self._was_away = self._behind = True
         self._seen.clear()
         yield from self._live()
         yield from self._catch_up(None, 0, time.time())
+        self._behind = False
 
     # -- both kinds of waiting --
 
@@ -2491,7 +2495,7 @@ class Watch:
         """What is to be done about what has come; None if nothing has."""
         if self._wire is None:
             return None
-        if self._news():
+        if self._news() or self._behind:
             return self._reconnected()
         frames = self._wire.receive()
         return self._take(frames) if frames is not None else None
@@ -2565,7 +2569,7 @@ class Watch:
         return self
 
     async def __anext__(self) -> Event:
-        if self._wire is None and not self._topics:
+        if not self._begun:
             await self._await_beginning()
         until = self._until()
         while not self._ready:
@@ -2761,8 +2765,10 @@ def _set(hf: Client, args: argparse.Namespace) -> None:
           "transports.tcp1. Without arguments:\nevery register.\n" + _SYNTAX)
 def _watch(hf: Client, args: argparse.Namespace) -> None:
     with hf.watch(*args.what) as events:
-        if sys.stdout.isatty():
+        if args.output == "table" or sys.stdout.isatty():
             print("watching; ^C ends it")
+        if args.output == "csv":
+            print("TIME,ADDRESS,FROM,TO,WHO")
         sys.stdout.flush()
         for event in events:
             if event.gap:
@@ -2786,17 +2792,35 @@ def _print_event(event: Event, args: argparse.Namespace) -> None:
         for addr, old, new in event.changes():
             rows.append([at, f"{event.device}/{event.table}:{addr}",
                          _shown(old), _shown(new), event.who or "?"])
-    elif event.data is not None:
-        about = {k: v for k, v in event.data.items() if k != "at"}
-        rows.append([at, event.topic, "", _shown(about), ""])
+    elif event.data is not None and not event.data.get("lost"):
+        rows.append([at, *_about(event.topic, event.data)])
     for row in rows:
         row = [_harmless(c) for c in row]
         if args.output == "raw":
             print(row[1] + "\t" + row[3])
         elif args.output == "csv":
             csv.writer(sys.stdout, lineterminator="\n").writerow(row)
+        elif args.output == "table" or sys.stdout.isatty():
+            arrow = " -> " if row[2] else ""
+            print(f"{row[0]}  {row[1]:20}  {row[2]}{arrow}{row[3]}  {row[4]}")
         else:
             print("\t".join(row))
+
+
+def _about(topic: str, data: Dict[str, Any]) -> List[str]:
+    """What, from, to, who of an event that is no change of registers."""
+    if "was" in data:
+        return [topic, _shown(data["was"]), _shown(data.get("state")),
+                _shown(data.get("why"))]
+    if "event" in data:
+        about = _shown(data.get("peer", data.get("why")))
+        if "fc" in data:
+            role = '""' if data.get("role") == "" else _shown(
+                data.get("role"))
+            about += (f" role={role} unit={_shown(data.get('unit'))} "
+                      f"fc={_shown(data['fc'])}")
+        return [_shown(data.get("id")), "", _shown(data["event"]), about]
+    return [topic, "", _shown(data.get("level")), _shown(data.get("line"))]
 
 
 @_command("call", "any method of holdfast-control(7)",

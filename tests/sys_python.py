@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pickle
+import re
 import signal
 import struct
 import subprocess
@@ -1366,33 +1367,72 @@ def test_the_command_line_says_what_holdfast_says():
 
 
 def test_the_command_line_watches():
-    """watch prints changes line by line until it is interrupted"""
-    with Daemon(CONF) as d, holdfast.Client(d.endpoint) as hf:
-        p = subprocess.Popen(
-            [sys.executable, "-B", HOLDFAST_PY, "-o", "json", "watch",
-             "hr:100+4", "flow"], env=d.env, stdout=subprocess.PIPE,
-            text=True)
-        try:
+    """watch prints what the command holdfast prints, until it is
+    interrupted"""
+    words = ["hr:100+4", "hr:1100", "co", "transports", "connections"]
+    for out in ([], ["-o", "table"], ["-o", "csv"], ["-o", "raw"],
+                ["-o", "json"]):
+        with served() as (d, hf), contextlib.ExitStack() as stack:
+            both = [stack.enter_context(Running(
+                [*argv, *out, "watch", *words], d.env)) for argv in (
+                    [sys.executable, "-B", HOLDFAST_PY],
+                    [os.path.join(BUILD, "holdfast")])]
             n = 0
-            while not _readable(p.stdout):  # until it has begun
-                n += 1
-                hf.hr[100] = n % 2 + 1
-            event = json.loads(p.stdout.readline())
-            assert event["topic"] == "registers.plc1.holding_registers"
-            assert event["event"]["addr"] == 100, event
-            p.send_signal(signal.SIGINT)
-            p.stdout.read()
-            assert p.wait(10) == 130
-        finally:
-            p.stdout.close()
-            if p.poll() is None:
-                p.kill()
-                p.wait()
+            for p in both:  # until it has begun
+                while not p.has("100"):
+                    n += 1
+                    hf.hr[100] = n
+                    time.sleep(0.005)
+            hf.hr[98:103] = [60001, 0, 60002, 60003, n]
+            hf.set("flow", 60004.5)
+            hf.co[3] = True
+            with Modbus(d.port("tcp1")) as m:
+                m.read_hr(0, 1)
+            hf.restart("tcp1")
+            hf.hr[103] = 60005
+            for p in both:
+                p.until("60005")
+            mine, theirs = (p.told_after("60002", out) for p in both)
+            assert mine == theirs, (out, mine, theirs)
+            assert len(mine) > 7, mine
+            assert both[0].interrupted() == 130
 
 
-def _readable(file, timeout=0.02):
-    import select
-    return bool(select.select([file], [], [], timeout)[0])
+class Running:
+    """A command that prints until it is told to end."""
+
+    def __init__(self, argv, env):
+        self.process = subprocess.Popen(
+            argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = ""
+
+    def has(self, word):
+        self.text += (self.process.stdout.read() or b"").decode()
+        return word in self.text
+
+    def until(self, word):
+        wait_for(lambda: self.has(word), what=f"{word} in {self.text}")
+
+    def told_after(self, word, out):
+        """The lines from the one with word on, without the time."""
+        lines = self.text[self.text.index(word):].splitlines()[1:]
+        if out == ["-o", "json"]:
+            return [json.loads(line)["event"] for line in lines]
+        return [re.sub(r"^[0-9:.]{12}", "", line) for line in lines]
+
+    def interrupted(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdout.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 # ---- the file ----
