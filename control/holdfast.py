@@ -2252,8 +2252,11 @@ class _Image:
         result, _ = yield from client._ask("registers.read", _given(
             device=where.device, table=where.table, addr=where.addr,
             count=self.units))
-        return (_field(result, "values", list, "registers.read"),
-                _field(result, "seq", int, "registers.read"))
+        values = _field(result, "values", list, "registers.read")
+        if len(values) != self.units:
+            raise BadAnswer(f"registers.read: {where}: not {self.units} "
+                            f"values: {values!r:.200}")
+        return values, _field(result, "seq", int, "registers.read")
 
     def values(self, registers: List[int]) -> List[Any]:
         if self.flat:
