@@ -38,7 +38,8 @@ WHEN IT IS NOT THERE. The first call connects. Where nobody listens it fails at
 once with Unreachable, or after wait= seconds if that is given. From then on a
 connection that ends (the control process was killed and is being replaced,
 say) is made anew, and calls wait for that within their timeout.
- - What only reads is asked again by itself if its answer was lost.
+ - What only reads is asked again by itself if its answer was lost, up to five
+   times.
  - What changes something is sent once and never twice. If the connection ends
    after it was sent and before its answer, the call fails with AnswerLost: it
    may have been carried out or not, wholly or not at all, but it will not be
@@ -103,6 +104,7 @@ FRAME_MAX = 1 << 20  # the daemon hangs up on longer ones
 BATCH_MAX = 1024
 RAW_FROM = 64  # so many registers travel as bytes rather than as text
 ORDER_S = 60.0  # beyond the timeout, for what is answered after it happened
+RESENDS_MAX = 5  # of what may be sent again
 RETRY_S = 0.03  # between attempts to connect
 READY_S = 0.05  # between looks at transports that are not up yet
 HEARTBEAT_MS = 5000
@@ -1195,11 +1197,16 @@ class _Methods(_Tables):
             raise ValueError(f"{what}: {len(frames[0])} bytes; the daemon "
                              f"takes {FRAME_MAX}")
         until = time.monotonic() + wait
+        lost = 0
         while True:
             yield from self._reach(until)
             try:
                 return (yield _Exchange(key, frames, until))
             except _Gone as gone:
+                lost += gone.sent
+                if lost == RESENDS_MAX:  # it may be what they die of
+                    raise AnswerLost(f"{what}: the connection ended {lost} "
+                                     "times before the answer came") from None
                 if gone.sent and not repeat:
                     raise AnswerLost(
                         f"{what}: the connection ended before the answer "

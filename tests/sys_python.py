@@ -432,6 +432,12 @@ def test_batches_are_answered_each_by_itself():
             raise AssertionError("the failure was not kept")
         except holdfast.IllegalAddress:
             pass
+        try:
+            with hf.batch() as b:
+                b["plc1"].hr[2] = 9
+                raise KeyError
+        except KeyError:
+            assert hf.hr[2] == 6, "the block had raised"
         with hf.batch() as b:  # more than a frame may have
             many = [b["plc1"].hr[i % 10] for i in range(1500)]
         assert [m.value for m in many[:3]] == [0, 5, 6]

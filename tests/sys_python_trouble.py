@@ -158,6 +158,24 @@ def test_a_write_whose_answer_is_lost_is_not_sent_twice():
             hf.close()
 
 
+def test_what_they_die_of_is_not_sent_for_ever():
+    """a read of which every control process dies is lost in the end"""
+    with Standin(lambda _: None) as s:
+        hf = holdfast.Client(s.endpoint)
+        outcome = []
+        thread = threading.Thread(target=lambda: outcome.append(
+            refused(holdfast.AnswerLost, lambda: hf.hr[0])))
+        thread.start()
+        while thread.is_alive():
+            n = len(s.requests)
+            wait_for(lambda: len(s.requests) > n or not thread.is_alive())
+            if thread.is_alive():
+                s.shut()
+                s.open()
+        assert len(s.requests) == 5 and "5 times" in str(outcome[0])
+        hf.close()
+
+
 def test_a_write_to_a_process_that_dies_is_told_as_lost():
     """a write that a stopped control process never saw: lost, and not done
     by its successor"""
