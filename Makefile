@@ -27,6 +27,7 @@ FUZZERS	:= $(wildcard tests/fuzz_*.c)
 # what several of them share
 SRC_T	:= $(wildcard tests/lib/*.c)
 CLIENTS	:= $(wildcard tests/clients/*.c)
+EXAMPLES := $(patsubst conf/%.c,$(O)/%,$(wildcard conf/examples/*.c))
 PRELOADS := $(patsubst %.c,$(O)/%.so,$(wildcard tests/preload/*.c))
 
 comma	:= ,
@@ -159,6 +160,12 @@ $(O)/tests/clients/%: tests/clients/%.c | bootstrap-tests
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(call pc,--cflags,libmodbus) -pie $(LDFLAGS) \
 	    -o $@ $< $(call pc,--libs,libmodbus)
 
+# as their users build them
+$(O)/examples/%: conf/examples/%.c $(O)/libholdfast.so $(O)/holdfast.pc
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(WARN) $(SANITIZE) -pthread -o $@ $< \
+	    $$(PKG_CONFIG_PATH=$(O) pkg-config --cflags --libs holdfast) -lm
+
 # loaded into the daemon from outside, to count what it does
 $(O)/tests/preload/%.so: tests/preload/%.c | bootstrap-build
 	@mkdir -p $(@D)
@@ -169,7 +176,7 @@ $(O)/holdfast.py: control/holdfast.py Makefile | bootstrap-build
 	@sed 's/^__version__ = .*/__version__ = "$(VERSION)"/' $< > $@
 
 programs: $(PROGRAMS)
-tests: bootstrap-tests programs $(PRELOADS) \
+tests: bootstrap-tests programs $(PRELOADS) $(EXAMPLES) \
 	$(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
 
 run: all
@@ -215,7 +222,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins \
 	    $(DESTDIR)$(PREFIX)/include/holdfast \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples $(DESTDIR)$(PYDIR)
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
 	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
@@ -232,7 +239,8 @@ install: all
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install -m 644 $(wildcard conf/*.json conf/examples/*.[cp]* \
+	    workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples
 # the loader's list of libraries; who installs elsewhere, or is not root, has none
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 

@@ -15,9 +15,9 @@
  *
  * A call returns 0, or -1 (a pointer: NULL) with errno, unless it says
  * otherwise; hf_error() has the words. Nothing exits, prints without being
- * asked to, or installs a signal handler. Structs that a caller fills in begin
- * with their size, and grow at their end; zero is the default of every other
- * member.
+ * asked to, or installs a signal handler. Structs that begin with their size
+ * grow at their end, the others never; zero is the default of every member but
+ * that one.
  */
 
 #include "holdfast/framer.h"
