@@ -3,7 +3,7 @@
 """Measures holdfastd against the least that a Modbus server can do.
 
     bench.py --build DIR [--quick] [--rounds N] [--seconds S] [--json FILE]
-        [memory] [tcp] [udp] [tls] [rtu] [times] [store]
+        [memory] [tcp] [udp] [tls] [rtu] [times] [store] [library]
 
 Names pick parts; without any, all are measured.
 
@@ -80,6 +80,10 @@ POINTS = {
 }
 FAIR = ("FC3x125  64x1", "FC3x125   8x16")
 BAUDS = (19200, 115200)
+# calls of the library: the most that they take, in bare pairs of sem_wait() and
+# sem_post()
+LIBRARY = {"read of 125": 3, "read of 125, attached": 3, "read of a name": 4,
+           "write of 1": 7, "write of 123": 14, "write of 123, attached": 14}
 ABOVE_T35_US = 300
 
 # options of the load, most system calls per request
@@ -308,8 +312,24 @@ def store():
     return done.stdout.splitlines()
 
 
+def library():
+    """Calls of the library, beside a bare pair of semaphore calls."""
+    head("library, ns a call (bare: wait and post)")
+    done = bt.subprocess.run(
+        [bt.tool("bench_library"), os.path.join(bt.BUILD, "libholdfast.so"),
+         "9" if opts.quick else "25"],
+        text=True, stdout=bt.subprocess.PIPE, check=True)
+    ns = {name: float(value) for name, value in
+          (line.split("\t") for line in done.stdout.splitlines())}
+    pair = ns.pop("sem_wait and sem_post")
+    for name, value in ns.items():
+        row(name, value, pair, value / pair, most=LIBRARY.get(name))
+    row("read of 125 registers, ns", ns["read of 125"], most=200)
+    row("write of 123 registers, ns", ns["write of 123"], most=400)
+
+
 PARTS = {"memory": memory, "tcp": tcp, "udp": udp, "tls": tls, "rtu": rtu,
-         "times": times, "store": store}
+         "times": times, "store": store, "library": library}
 
 
 def main():

@@ -51,6 +51,8 @@ def rows(build, here, full, seconds):
                                "killed", "--kills=5000"], 1200),
         ("torture_shm", [sys.executable, here / "sys_shm.py",
                          "killed_while", "--kills=3000"], 1200),
+        ("torture_attach", [sys.executable, here / "sys_attach.py",
+                            "--seconds=%d" % seconds], limit),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",
