@@ -16,6 +16,7 @@ import sys
 import time
 import tty
 
+import everything
 import sysutil
 from sys_plugin import ADU, Beside, TOP, compiled, connected
 from sysutil import ROOT, Daemon, Modbus, ModbusError, demo_conf, wait_for
@@ -256,6 +257,34 @@ def test_two_plugins_take_turns():
         assert [w[0] for w in d.seen()] == [
             "comea", "comeb", "packeta", "packetb", "pdua", "pdub", "pdub",
             "pdua", "packetb", "packeta", "goneb", "gonea"], d.seen()
+
+
+def test_hooks_on_every_transport():
+    """TCP, TLS, UDP, lines, serial over sockets and a plugin's transport, each
+    with each framer: requests are rewritten, sub-functions served, packets,
+    PDUs and connections seen"""
+    log = os.path.join(TOP.name, "every")
+    more = {"plugins": ["unix", compiled(HOOKS)],
+            "options": {"log": log, "turn": "0300000001>0400070001"}}
+
+    def lines():
+        with open(log) as f:
+            return [tuple(line.split()[:2]) for line in f]
+
+    with everything.Everything(**more) as e:
+        def ask(m, _at):
+            before = len(lines())
+            assert m.ask(1, bytes.fromhex("0300000001")) == bytes.fromhex(
+                "04020007")
+            assert m.ask(2, bytes.fromhex("080102abcd")) == bytes.fromhex(
+                "080102cdab")
+            seen = lines()[before:]
+            assert seen.count(("pdu", "in")) == 2, seen
+            assert seen.count(("pdu", "out")) == 2, seen
+            assert seen.count(("packet", "out")) == 2, seen
+            assert seen.count(("packet", "in")) >= 2, seen
+        e.each(ask)
+        assert lines().count(("come", "in")) == len(e.pairs), lines()
 
 
 # ---- function codes ----
