@@ -22,7 +22,8 @@ struct hf_frame {
 	uint16_t transaction;
 	const uint8_t *pdu; /* into the input, or into scratch */
 	size_t pdu_len; /* 1..HF_PDU_MAX */
-	size_t used; /* bytes done with, with what was skipped before it */
+	size_t used; /* bytes done with, with what was skipped before it; of
+		      * a frame at least 2 */
 	unsigned errors; /* bad frames skipped */
 	const char *why; /* HF_FRAME_BAD: for the log */
 	uint8_t scratch[256];
@@ -32,7 +33,8 @@ struct hf_framer {
 	size_t size;
 	const char *name; /* as "framer" of a transport names it */
 	size_t head; /* bytes of a reply before its PDU, 0..7 */
-	size_t adu_max; /* of the longest frame, up to HF_ADU_MAX */
+	size_t adu_max; /* of the longest frame: head + HF_PDU_MAX, or more,
+			 * up to HF_ADU_MAX */
 	/* Looks for the first request in len bytes, of which it keeps nothing.
 	 * HF_FRAME: it is in *f. HF_FRAME_MORE: used bytes may be dropped, the
 	 * others come again with more behind them. HF_FRAME_BAD: hopeless.

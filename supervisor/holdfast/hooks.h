@@ -10,7 +10,7 @@
  * All of it is called in the worker, by its one thread. No call may wait: while
  * it does, no client of that transport is served, and a worker that does not
  * come back within hang_timeout_ms is killed and replaced. One that crashes
- * takes its worker with it and nothing else.
+ * takes its worker with it and nothing else; the next may be shown the same.
  *
  * Every struct that is given says its size; what it has not filled in is NULL.
  * A newer one that fills in what this Holdfast does not know is refused.
@@ -41,16 +41,16 @@ enum hf_exception {
 /* Whose bytes a trace hook sees. */
 struct hf_traced {
 	const struct hf_host *host;
-	uint64_t connection; /* a number of its own; 0: not known yet */
+	uint64_t connection; /* its id; 0: a datagram of who knows whom */
 	const char *peer; /* "10.0.0.7:4021" */
 	int sending; /* not 0: on the way out */
 	uint8_t unit; /* trace_pdu: the address */
 	uint16_t transaction; /* trace_pdu: of MBAP; else 0 */
 };
 
-/* A length that a function code's PDUs have, counted behind the function code:
- * `fixed` bytes, and as many more as the byte at offset count_at of the PDU
- * says (0: there is none; 1 is the first behind the function code). RTU, whose
+/* A length that a function code's PDUs have, counted behind the function code
+ * and the sub-function code: `fixed` bytes, and as many more as one of those,
+ * the byte at offset count_at of the PDU, says (0: there is none). RTU, whose
  * frames do not say how long they are, goes by it. */
 struct hf_length {
 	uint8_t fixed, count_at;
@@ -66,8 +66,9 @@ struct hf_call {
 	uint8_t *reply; /* room for HF_PDU_MAX; the function code (and the
 			 * sub-function code) are there already */
 	size_t reply_len; /* those; run() adds its own; 0: no reply at all */
-	/* The registers of the unit, in one step each; what they return may be
-	 * what run() returns. */
+	/* The registers of the unit, in one step each, "ro" ones too; up to
+	 * 4096, or 65535 bits. What they return may be what run() returns.
+	 * There may be 32 writes, fewer if broadcasts go to many devices. */
 	enum hf_exception (*read)(const struct hf_call *, enum hf_table,
 	    uint32_t addr, uint16_t count, uint16_t *values);
 	enum hf_exception (*write)(const struct hf_call *, enum hf_table,
