@@ -180,7 +180,7 @@ hooks_load(struct worker *w)
 		    (p->hooks.trace_pdu != NULL ? HOOK_PDU : 0) |
 		    (p->hooks.trace_connect != NULL ? HOOK_CONNECT : 0);
 	}
-	return 0;
+	return hooks_framer_known(w, w->conf->framer);
 }
 
 void

@@ -27,7 +27,8 @@ enum {
 struct acl_peer;
 
 /* Collects and checks what the plugins bring: worker->hooks, NULL if that is
- * nothing. 0, or -1 after worker->why and code were set. */
+ * nothing; and that the transport's framer is there. 0, or -1 after worker->why
+ * and code were set. */
 int hooks_load(struct worker *);
 void hooks_free(struct worker *);
 
@@ -57,9 +58,6 @@ unsigned hooks_writes(const struct worker *);
 
 /* The framer of that name, NULL if nobody brings it. */
 const struct framer *hooks_framer(const struct worker *, const char *name);
-
-/* Words for a framer of a name that is none's: worker->why and code. */
-void hooks_no_framer(struct worker *, const char *name);
 
 /* ---- actions ---- */
 

@@ -173,24 +173,21 @@ hooks_framer(const struct worker *w, const char *name)
 	return NULL;
 }
 
-void
-hooks_no_framer(struct worker *w, const char *name)
+int
+hooks_framer_known(struct worker *w, const char *name)
 {
 	static const char *const ours[] = { "socket", "tls", "rtu", "ascii" };
 	const char *names[NAMES_MAX], *near;
 	size_t n = 0;
 
+	if (framer_find(name) != NULL || hooks_framer(w, name) != NULL)
+		return 0;
 	for (; n < sizeof(ours) / sizeof(ours[0]); n++)
 		names[n] = ours[n];
-	for (size_t i = 0;
-	     w->hooks != NULL && i < w->hooks->nframers && n < NAMES_MAX; i++)
+	for (size_t i = 0; i < w->hooks->nframers && n < NAMES_MAX; i++)
 		names[n++] = w->hooks->framers[i].f.name;
-	w->why = "no such framer";
-	w->code = EX_CONFIG;
-	if (w->plugins == NULL)
-		return;
 	near = near_name(name, names, n);
-	plugins_refuse(w->plugins,
+	return plugins_refuse(w->plugins,
 	    "no plugin brings the framer \"%.60s\"%s%s%s", name,
 	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
 	    near != NULL ? "\"?" : "");

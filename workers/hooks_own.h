@@ -43,6 +43,10 @@ struct hooks {
 int hook_function_check(struct plugins *, struct hook_function *);
 int hook_framer_check(struct plugins *, struct hook_framer *);
 
+/* 0 if somebody brings a framer of that name, or it is ours; else -1 after
+ * plugins_refuse(). */
+int hooks_framer_known(struct worker *, const char *name);
+
 /* The one of a name, built-in ones included; NULL. */
 const struct hook_action *hook_action_find(
     const struct hooks *, const char *name);

@@ -85,7 +85,7 @@ link_init(struct link *l, struct worker *w)
 	if (l->framer == NULL)
 		l->framer = hooks_framer(w, w->conf->framer);
 	if (l->framer == NULL) {
-		hooks_no_framer(w, w->conf->framer);
+		w->why = "no such framer";
 		return -1;
 	}
 	l->out_max = l->framer->adu_max;
