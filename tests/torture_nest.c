@@ -21,10 +21,15 @@
  */
 
 #include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "tests/lib/torture_finding.h"
+#include "tests/lib/torture_holds.h"
 #include "tests/lib/torture_trace.h"
-#include "tests/torture_world.h"
 
 enum {
 	LINE = 64,
@@ -346,7 +351,7 @@ is_whole(const struct picture *seen)
 
 	for (int k = 0; k < 4; k++) {
 		world_expect(&w, request, k & 1, k & 2, &want);
-		if (picture_same(seen, &want))
+		if (oracle_same(seen, &want))
 			return true;
 	}
 	return false;
@@ -361,23 +366,23 @@ check_image(const struct image *im)
 	enum store_rc rc;
 
 	restore(im);
-	if (!picture_take(&w.reader, &seen))
+	if (!world_picture(&w.reader, &seen))
 		return "a reader is held up";
 	if (!is_whole(&seen))
 		return "a reader sees a torn write";
-	if (!changes_match(&w, &seen))
+	if (!holds_changes(&w, &seen))
 		return "changes do not match what is committed";
 	world_reap(&w, SLOT_ID(FORMER, 0));
 	world_reap(&w, w.victim);
 	peer = *seg_done(w.env.control, PEER) == 1;
 	if ((im->acked & 2) && !peer)
 		return "the other writer's acknowledged write is lost";
-	if ((what = recovered_check(&w, request, &seen, peer)))
+	if ((what = holds_recovered(&w, request, &seen, peer)))
 		return what;
 	rc = world_peer_write(&w, WRITER_MS);
 	if (rc != (peer ? STORE_REPLAYED : STORE_OK))
 		return "the other writer's request is not done exactly once";
-	return rest_check(&w);
+	return holds_rest(&w);
 }
 
 static void
@@ -389,9 +394,9 @@ check_one(long i)
 	if (what) {
 		tell_chain(i, chain, sizeof(chain));
 		point.chain = chain;
-		finding(&found, &point, what);
+		finding_add(&found, &point, what);
 	}
-	findings_next(&found);
+	finding_next(&found);
 }
 
 /* Looks at the images that have come up since; false: that is enough. */
@@ -569,13 +574,13 @@ main(int argc, char **argv)
 	if (seconds)
 		printf("--seconds %ld --seed %ld\n", (long)seconds, (long)seed);
 	seed = seed * 2654435761u + 1;
-	for (int i = 0; i < REQUESTS; i++) {
-		if (name_in(names, requests[i].name) &&
-		    !run_request(&requests[i], chain, seconds)) {
+	for (int i = 0; i < ORACLE_REQUESTS; i++) {
+		if (oracle_names(names, oracle_requests[i].name) &&
+		    !run_request(&oracle_requests[i], chain, seconds)) {
 			fprintf(stderr, "the chain cannot be followed\n");
 			return 64;
 		}
 	}
-	findings_sum(&found);
+	finding_sum(&found);
 	return found.bad_points || !found.points;
 }

@@ -29,12 +29,17 @@
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "shm/store_own.h"
+#include "tests/lib/torture_finding.h"
+#include "tests/lib/torture_holds.h"
 #include "tests/lib/torture_trace.h"
-#include "tests/torture_world.h"
 
 enum {
 	PEER_MS = 2000, /* a live writer that waits longer hangs */
@@ -61,7 +66,7 @@ static int64_t wait_worst_ns, wait_sum_ns;
 static void
 bad(const char *what)
 {
-	finding(&found, &point, what);
+	finding_add(&found, &point, what);
 }
 
 /* ---- children ---- */
@@ -184,20 +189,20 @@ check_unrepaired(const struct request *r, struct picture *seen)
 	struct picture want;
 	uint64_t commits;
 
-	if (!picture_take(&w.reader, seen)) {
+	if (!world_picture(&w.reader, seen)) {
 		bad("a reader is held up");
 		return false;
 	}
 	commits = seen->seq - w.before.seq;
 	world_expect(&w, r, commits == 1, false, &want);
-	if (commits > 1 || !picture_same(seen, &want)) {
+	if (commits > 1 || !oracle_same(seen, &want)) {
 		bad("a reader sees a torn write");
 		return false;
 	}
 	*(commits ? &committed : &undone) += 1;
 	if (w.board->acked && commits != 1)
 		bad("an acknowledged write is lost");
-	if (!changes_match(&w, seen))
+	if (!holds_changes(&w, seen))
 		bad("changes do not match what is committed");
 	return true;
 }
@@ -209,7 +214,7 @@ check_recovered(const struct request *r, const struct picture *was, bool peer)
 
 	if (was && (world_done(&w) == OP) != (was->seq > w.before.seq))
 		bad("what was committed is not noted as done");
-	what = recovered_check(&w, r, was, peer);
+	what = holds_recovered(&w, r, was, peer);
 	if (what)
 		bad(what);
 }
@@ -268,7 +273,7 @@ chosen(long k, long n)
 static bool
 enough(void)
 {
-	findings_next(&found);
+	finding_next(&found);
 	return first_only && found.bad_points > 0;
 }
 
@@ -718,7 +723,7 @@ run_mode(const struct mode *m, const struct request *r)
 	m->run(r);
 	if (slow_waits * 1000 > waits * SLOW_PER_MILLE && slow_waits > 2) {
 		bad("more than 1 in 100 waiting writers waited over 50 ms");
-		findings_next(&found);
+		finding_next(&found);
 	}
 	printf("%-6s %-12s %6ld points, %5ld kills, %3ld bad", m->name, r->name,
 	    found.points - points, kills, found.bad_points - bad_before);
@@ -740,18 +745,19 @@ run_all(const char *mode, const char *request)
 {
 	bool endless = STORE_SLICE_NS > 1000000000L;
 
-	for (int q = 0; q < REQUESTS; q++) {
-		const struct request *r = &requests[q];
+	for (int q = 0; q < ORACLE_REQUESTS; q++) {
+		const struct request *r = &oracle_requests[q];
 
 		world_map(&w, "step");
 		world_prepare(&w, r);
 		for (int i = 0; i < MODES; i++) {
 			const struct mode *m = &modes[i];
 
-			if (mode ? !name_in(mode, m->name)
+			if (mode ? !oracle_names(mode, m->name)
 				 : m->endless != endless)
 				continue;
-			if (name_in(request ? request : m->requests, r->name))
+			if (oracle_names(
+				request ? request : m->requests, r->name))
 				run_mode(m, r);
 			if (first_only && found.bad_points)
 				break;
@@ -811,6 +817,6 @@ main(int argc, char **argv)
 	if (stride > 1 && only < 0)
 		printf("every %ld-th instruction, --seed %ld\n", stride, seed);
 	run_all(mode, request);
-	findings_sum(&found);
+	finding_sum(&found);
 	return found.bad_points || !found.points;
 }

@@ -371,8 +371,8 @@ do_wait(char **word)
 	pid_t pid = waitpid(-1, NULL, WNOHANG);
 
 	(void)word;
-	printf("found %d %s %d\n", (int)pid, pid == -1 ? strerrorname_np(errno) : "-",
-	    (int)children);
+	printf("found %d %s %d\n", (int)pid,
+	    pid == -1 ? strerrorname_np(errno) : "-", (int)children);
 }
 
 static void
