@@ -74,6 +74,7 @@ class Standin:
     frames, or None for no answer at all. requests is what has come."""
 
     def __init__(self, answer):
+        self.env = dict(os.environ)
         self.answer = answer
         self.requests = []
         self.dir = tempfile.TemporaryDirectory(prefix="hf-")

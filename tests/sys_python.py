@@ -477,6 +477,15 @@ def test_a_watch_tells_changes_of_addresses_and_names():
         assert list(w) == []  # closed
 
 
+def test_a_watch_has_begun_when_it_is_made():
+    """what happens right after a watch was made is told"""
+    with served() as (d, hf):
+        for i in range(1, 41):
+            with hf.watch("hr", timeout=2) as w:
+                hf.hr[0] = i
+                assert next(w).new == [i]
+
+
 def test_a_watch_tells_tables_and_topics():
     """tables and topics are told as they were published"""
     with served() as (d, hf), Modbus(d.port("tcp1")) as m:

@@ -4,6 +4,7 @@
 that die, hang or are stand-ins, faults, asyncio, keys."""
 
 import asyncio
+import copy
 import os
 import pickle
 import signal
@@ -224,6 +225,38 @@ def test_an_answer_that_does_not_come_is_a_timeout():
             os.kill(pid, signal.SIGCONT)
         hf.timeout = 5
         assert hf.hr[1] == 0 and hf.hr[0] == 5
+
+
+def test_orders_may_take_longer_than_questions():
+    """what is answered after it has happened outlasts the timeout; the
+    command line says which it was"""
+    def answer(request):
+        if request["method"] == "transports.stop":
+            time.sleep(0.4)
+            return {"result": {"name": "tcp1", "state": "stopped"}}
+        return None
+
+    with Standin(answer) as s:
+        with holdfast.Client(s.endpoint, timeout=0.1) as hf:
+            assert hf.stop("tcp1")["state"] == "stopped"
+            refused(holdfast.Timeout, hf.ping)
+        done = command(s, "-s", s.endpoint, "-t", "0.1", "ping")
+        assert done.returncode == 75 and "0.1 s" in done.stderr, done
+
+
+def test_names_are_looked_up_again_where_a_daemon_was_started_anew():
+    """what a name means is known for as long as a connection lasts"""
+    conf = copy.deepcopy(CONF)
+    with Daemon(conf) as d, holdfast.Client(d.endpoint) as hf:
+        plc = hf["plc1"]
+        assert plc["flow"] == 404.17
+        conf["devices"]["plc1"]["holding_registers"][2] = {
+            "addr": 1104, "type": "int16", "value": -3, "name": "flow"}
+        d.signal(signal.SIGTERM)
+        d.wait()
+        d._write_conf(dict(conf, store={"name": d.store}))
+        d.start()
+        assert plc["flow"] == -3 and hf.get("plc1/flow") == -3
 
 
 def test_answers_that_do_not_fit_are_told():
