@@ -108,6 +108,7 @@ RESENDS_MAX = 5  # of what may be sent again
 RETRY_S = 0.03  # between attempts to connect
 READY_S = 0.05  # between looks at transports that are not up yet
 HEARTBEAT_MS = 5000
+NEVER_MS = 10 ** 8
 
 # ---- errors -----------------------------------------------------------------
 
@@ -1734,10 +1735,12 @@ _monitors = itertools.count(1)
 
 
 class _Wire:
-    """One connection of one socket, without waiting: libzmq is told not to
-    connect again by itself, so that nothing that waited for a connection is
-    ever delivered after its caller has been told that it was lost. A monitor
-    says when the handshake is over and when the connection has ended."""
+    """One connection of one socket, without waiting. A monitor says when the
+    handshake is over and when the connection has ended. libzmq does not
+    connect commands again by itself (again=NEVER_MS; not -1, with which it
+    would throw away answers that have come), and who finds a connection at its
+    end closes the socket: so nothing that waited in it is ever delivered after
+    its caller has been told that it was lost."""
 
     monitor: Any = None
 
@@ -1764,14 +1767,14 @@ class _Wire:
                 (zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RECONNECT_IVL, again),
                 (zmq.HEARTBEAT_IVL, HEARTBEAT_MS), *options):
             self.socket.setsockopt(option, value)
-        if again > 0:
+        if again != NEVER_MS:
             self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 10 * again)
         if keys is not None:
             self.socket.curve_publickey = keys[0]
             self.socket.curve_secretkey = keys[1]
             self.socket.curve_serverkey = keys[2]
         address = f"inproc://holdfast-{id(self)}-{next(_monitors)}"
-        wanted = sum(_EV.values()) if again <= 0 else \
+        wanted = sum(_EV.values()) if again == NEVER_MS else \
             _EV["DISCONNECTED"] | _EV["HANDSHAKE_SUCCEEDED"] | \
             _EV["HANDSHAKE_FAILED_AUTH"]
         self.socket.monitor(address, wanted)
@@ -1853,7 +1856,7 @@ def _why_unreachable(wire: _Wire) -> str:
 
 
 def _command_wire(client: _Methods) -> _Wire:
-    return _Wire(zmq.DEALER, client.endpoint, client._keys, -1,
+    return _Wire(zmq.DEALER, client.endpoint, client._keys, NEVER_MS,
                  (zmq.RCVHWM, 0))
 
 
@@ -1994,6 +1997,7 @@ class Client(_Methods):
             self._drop()
             raise _Gone(False)
         while True:
+            wire.news()  # first: what had come before an end is there after it
             frames = wire.receive()
             if frames is not None:
                 key, answer, raw = _decode(frames)
@@ -2002,7 +2006,6 @@ class Client(_Methods):
                 if key is None:
                     raise _unasked(answer)
                 continue  # late, to a call that was given up
-            wire.news()
             if wire.down is not None:
                 self._drop()
                 raise _Gone(True)
@@ -2939,7 +2942,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = argparse.Namespace(
         endpoint=None, run_dir=None, output=None, timeout=None, wait=None,
         key=None, server_key=None)
-    _parser().parse_args(argv, args)
+    words = list(sys.argv[1:] if argv is None else argv)
+    for i in range(len(words) - 1, 0, -1):
+        # a key may begin with a dash
+        if words[i - 1] in ("--key", "--server-key"):
+            words[i - 1:i + 1] = [words[i - 1] + "=" + words[i]]
+    _parser().parse_args(words, args)
     try:
         code = _run_command(args)
         sys.stdout.flush()

@@ -77,6 +77,7 @@ class Standin:
         self.env = dict(os.environ)
         self.answer = answer
         self.requests = []
+        self.answered = 0
         self.dir = tempfile.TemporaryDirectory(prefix="hf-")
         self.endpoint = f"ipc://{self.dir.name}/control.sock"
         self.open()
@@ -104,13 +105,15 @@ class Standin:
                 answer = [json.dumps({"jsonrpc": "2.0", "id": request["id"],
                                       **answer}).encode()]
             self.socket.send_multipart([to, *answer])
+            self.answered += 1
 
-    def shut(self):
-        """Gone, as after a SIGKILL: nothing that came is answered."""
-        self.ending = True
-        self.thread.join()
-        self.socket.close(0)
-        self.context.term()  # returns once its name has gone, too
+    def shut(self, linger=0):
+        """Gone, as after a SIGKILL: nothing that came is answered any more."""
+        if not self.ending:
+            self.ending = True
+            self.thread.join()
+            self.socket.close(linger)
+            self.context.term()  # returns once its name has gone, too
 
     def methods(self):
         return [r["method"] for r in self.requests]

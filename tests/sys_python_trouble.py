@@ -159,6 +159,29 @@ def test_a_write_whose_answer_is_lost_is_not_sent_twice():
             hf.close()
 
 
+def test_an_answer_that_came_before_the_end_is_taken():
+    """a daemon that answers and ends at once has answered"""
+    wait = holdfast._Wire.wait
+
+    def see_both(wire, until):
+        """Goes on when the answer and the end of the connection are there."""
+        wait_for(lambda: s.answered == 2)
+        if not s.ending:
+            s.shut(linger=5000)
+            assert wire.monitor.poll(5000)
+        return wait(wire, until)
+
+    for _ in range(5):
+        with Standin(lambda _: {"result": {}}) as s, \
+                holdfast.Client(s.endpoint) as hf:
+            hf.ping()
+            holdfast._Wire.wait = see_both
+            try:
+                hf.shutdown()  # not AnswerLost
+            finally:
+                holdfast._Wire.wait = wait
+
+
 def test_what_they_die_of_is_not_sent_for_ever():
     """a read of which every control process dies is lost in the end"""
     with Standin(lambda _: None) as s:
@@ -167,12 +190,12 @@ def test_what_they_die_of_is_not_sent_for_ever():
         thread = threading.Thread(target=lambda: outcome.append(
             refused(holdfast.AnswerLost, lambda: hf.hr[0])))
         thread.start()
+        seen = 0
         while thread.is_alive():
-            n = len(s.requests)
-            wait_for(lambda: len(s.requests) > n or not thread.is_alive())
-            if thread.is_alive():
-                s.shut()
-                s.open()
+            wait_for(lambda: len(s.requests) > seen or not thread.is_alive())
+            s.shut()
+            seen = len(s.requests)
+            s.open()
         assert len(s.requests) == 5 and "5 times" in str(outcome[0])
         hf.close()
 
@@ -620,6 +643,10 @@ def test_curve_keys_open_what_their_role_allows():
                            f"{files}/stranger.key", "--server-key", server,
                            "ping")
             assert done.returncode == 1, done
+            # a key may begin with a dash
+            done = command(d, "-s", endpoint, "--key", f"{files}/read.key",
+                           "-t", "0.5", "--server-key", "-" * 40, "ping")
+            assert done.returncode in (1, 69), done
             hf2.close()
 
 
