@@ -16,6 +16,7 @@ import sys
 import time
 import tty
 
+import embed_case
 import everything
 import sysutil
 from sys_plugin import ADU, Beside, TOP, compiled, connected
@@ -725,6 +726,36 @@ def test_examples_of_the_manual():
             assert got[0] in (bytes([3, 4, 0, 2, 0, 1]),
                               bytes([3, 4, 0, 1, 0, 2])), got
             assert ask(0x42, 0) == b"\xc2\x03"
+
+
+# ---- a program's ----
+
+def test_hooks_of_a_program():
+    """a program's own trace, function code, action and framer, as they are
+    in it, run in the worker of its server"""
+    p = subprocess.Popen([embed_case.binary("hooked")], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True)
+    try:
+        with Modbus(int(p.stdout.readline())) as m:
+            for ask, tell in (("010300000002", "01030400050000"),
+                              ("0141", "014109"),
+                              ("010300000002", "010304000a004d"),
+                              ("010900", "018901")):
+                m.send(bytes.fromhex(ask))
+                want = bytes.fromhex(tell)
+                assert m.exactly(len(want)) == want, ask
+        seen = [p.stdout.readline() for _ in range(8)]
+        assert seen == ["mine in 3\n", "mine out 3\n", "mine in 65\n",
+                        "mine out 65\n", "mine in 3\n", "mine out 3\n",
+                        "mine in 9\n", "mine out 137\n"], seen
+    finally:
+        p.communicate(timeout=20)
+    assert p.returncode == 0
+    said = subprocess.run([embed_case.binary("hooked"), "bear"], capture_output=True,
+                          text=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert said.returncode == 1
+    assert 'no plugin brings the framer "bear"; did you mean "bare"?' in (
+        said.stderr), said.stderr
 
 
 # ---- those that go wrong ----
