@@ -110,8 +110,8 @@ EDITS = {
     "a write that changes nothing leaves an event": ([STOP], {STORE: [(
         "		    !store_copy_same(", "		    !false && (")]}),
     "readers always use side 0": ([STOP, CHAOS], {STORE: [(
-        "store_copy_out(st->data[q & 1], &run, out);",
-        "store_copy_out(st->data[0], &run, out);")]}),
+        "store_copy_out(st->data[q & 1], run, out);",
+        "store_copy_out(st->data[0], run, out);")]}),
     "readers do not look twice": ([READ, CHAOS], {STORE: [(
         "memory_order_relaxed) == q) {\n			if (seq)",
         "memory_order_relaxed) != 1) {\n			if (seq)")]}),
