@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,8 @@ fork_server(struct hf_server *srv)
 	}
 	close(fd[1]);
 	atomic_store(&srv->chan, fd[0]);
+	if (atomic_load(&srv->asked))
+		hf_server_async_stop(srv);
 	return 0;
 }
 
@@ -137,8 +140,11 @@ first_word(struct hf_server *srv)
 	do {
 		rc = poll(&p, 1, START_MS);
 	} while (rc < 0 && errno == EINTR);
-	if (rc == 0)
+	if (rc == 0) {
+		if (srv->pid > 0)
+			kill(srv->pid, SIGKILL);
 		return api_fail(ETIMEDOUT, "the server does not start");
+	}
 	rc = host_recv(p.fd, &m, &pass);
 	if (rc == 1 && pass >= 0)
 		close(pass);
@@ -204,17 +210,21 @@ begin(struct hf_server *srv, bool *again)
 		api_fail(EALREADY, "the server runs already");
 	else
 		rc = 0;
-	if (rc == 0)
+	if (rc == 0) {
 		srv->life = API_STARTING;
+		atomic_store(&srv->asked, false);
+		atomic_store(&srv->starting, true);
+	}
 	pthread_mutex_unlock(&srv->lock);
 	return rc;
 }
 
 static void
-set_life(struct hf_server *srv, enum api_life life)
+begun(struct hf_server *srv, enum api_life life)
 {
 	pthread_mutex_lock(&srv->lock);
 	srv->life = life;
+	atomic_store(&srv->starting, false);
 	pthread_cond_broadcast(&srv->begun);
 	pthread_mutex_unlock(&srv->lock);
 }
@@ -265,18 +275,22 @@ wait_end(struct hf_server *srv, int stop_fd)
 int
 hf_server_serve_forever(struct hf_server *srv, int background)
 {
+	struct hf_server *before;
 	bool again;
 	int rc;
 
 	if (begin(srv, &again) < 0)
 		return -1;
+	before = api_starts(srv);
 	if (again)
 		outlive_orphans(srv);
 	rc = start(srv);
-	set_life(srv, rc == 0 ? API_RUNS : API_IDLE);
-	if (rc < 0)
-		return -1;
-	api_started(srv);
+	begun(srv, rc == 0 ? API_RUNS : API_IDLE);
+	if (rc < 0) {
+		api_failed(srv, before);
+		/* to have been stopped is what ends a call that blocks */
+		return !background && errno == ECANCELED ? 0 : -1;
+	}
 	if (background)
 		return 0;
 	return wait_end(srv, srv->stop_fd > 0 ? srv->stop_fd : -1);
@@ -295,6 +309,14 @@ hf_server_async_stop(struct hf_server *srv)
 	chan = srv != NULL ? atomic_load(&srv->chan) : -1;
 	if (chan >= 0 && host_send(chan, &m, -1) == 0)
 		return 0;
+	if (srv != NULL && atomic_load(&srv->starting)) {
+		/* either this is seen, or there is a chan by now */
+		atomic_store(&srv->asked, true);
+		chan = atomic_load(&srv->chan);
+		if (chan >= 0)
+			host_send(chan, &m, -1);
+		return 0;
+	}
 	errno = ESRCH;
 	return -1;
 }

@@ -11,9 +11,13 @@
 /* What conf_parse() takes; borrowed from the server. */
 struct conf_text api_text(const struct hf_server *);
 
-/* It has been started: it is what stop(NULL) means from now on. */
-void api_started(struct hf_server *);
-struct hf_server *api_last(void); /* may be called in a signal handler */
+/* It is being started: it is what stop(NULL) means from now on. What was meant
+ * before, for api_failed(), which takes that back. */
+struct hf_server *api_starts(struct hf_server *);
+void api_failed(struct hf_server *, struct hf_server *before);
+
+/* What stop(NULL) means. May be called in a signal handler. */
+struct hf_server *api_last(void);
 
 /* Holds on to a server (NULL: the one started last), so that nobody frees it
  * meanwhile. NULL if there is none. */

@@ -32,10 +32,22 @@ api_servers_each(void (*fn)(struct hf_server *))
 	pthread_mutex_unlock(&all);
 }
 
-void
-api_started(struct hf_server *srv)
+struct hf_server *
+api_starts(struct hf_server *srv)
 {
-	atomic_store(&last, srv);
+	return atomic_exchange(&last, srv);
+}
+
+void
+api_failed(struct hf_server *srv, struct hf_server *before)
+{
+	struct hf_server *at;
+
+	pthread_mutex_lock(&all);
+	for (at = first; at != NULL && at != before;)
+		at = at->next; /* it may have been given back meanwhile */
+	atomic_compare_exchange_strong(&last, &srv, at);
+	pthread_mutex_unlock(&all);
 }
 
 struct hf_server *

@@ -29,6 +29,7 @@ struct hf_server {
 	pthread_cond_t begun; /* it is no longer API_STARTING */
 	enum api_life life;
 	_Atomic int chan; /* to its process; -1: there never was one */
+	_Atomic bool starting, asked; /* to stop, before there was a chan */
 	pid_t pid; /* of that, if it is our child; else 0 */
 	int epoll; /* what hf_server_fd() gives: watches chan */
 	unsigned place; /* in the store; stays after the end */

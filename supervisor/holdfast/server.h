@@ -9,13 +9,22 @@
  * workers, which are processes, too. What happens to them does not happen to
  * the program; when the program ends, however it ends, they end. Nothing here
  * exits, prints, or touches a signal of the program: it gets no SIGCHLD for
- * them and finds none of them in wait().
+ * them and finds none of them in wait(). They ignore what a terminal sends;
+ * TERM stops a server.
+ *
+ * If a program is killed, its servers answer what they were asked, for at most
+ * a second, and the last of them removes the store; if those are killed, too,
+ * the next program that makes a store of that name does.
  *
  * Hooks run in the worker, which is a copy of the program as it was when the
- * server was started; what a hook changes in memory, the program does not see
- * (registers are for that). A program with more than one thread cannot be
- * copied: it calls hf_init() before it makes the first thread, and its workers
- * are copies of what it was then.
+ * server was started, without its threads and its descriptors (but for 0, 1 and
+ * 2). What a hook changes in memory, the program does not see (registers are
+ * for that); of the program's stores it may only read. A program with more
+ * than one thread cannot be copied: it calls hf_init() before it makes the
+ * first thread, and its workers are copies of what it was then. Their hooks may
+ * be filled in later, but the code must have been loaded.
+ *
+ * A store has up to 16 servers, a server up to 4 workers and 4000 connections.
  */
 
 #include "hooks.h"
@@ -52,31 +61,40 @@ struct hf_identity {
 struct hf_server_opts {
 	size_t size; /* sizeof(struct hf_server_opts) */
 	enum hf_server_type type; /* hf_start_..._server() set it */
-	const char *name; /* for logs and lists; "tcp1", "tcp2" ... */
+	const char *name; /* for logs and lists; "tcp1", "tcp2" ...; others of
+			   * the store must not have it */
 	const char *framer; /* "socket" "tls" "rtu" "ascii", or a hook's */
 	const struct hf_identity *identity;
 	const struct hf_unit *units; /* NULL: as the devices were added */
 	size_t nunits;
-	int ignore_missing_slaves; /* unknown units get no answer, not 0B */
-	int broadcast_enable; /* unit 0 writes everywhere, unanswered */
+	int ignore_missing_slaves; /* (missing_unit) unknown units get no
+				    * answer, not 0B; on a line, where others
+				    * may have them, they never get one */
+	int broadcast_enable; /* (broadcast) unit 0 writes everywhere,
+			       * unanswered */
 	const struct hf_hooks *hooks;
-	/* tcp, tls, udp: "127.0.0.1:502"; ":PORT" is every address, port 0 a
-	 * free one. NULL: ":502", tls ":802". plugin: what it wants. */
+	/* (listen) tcp, tls, udp: "127.0.0.1:502"; ":PORT" is every address
+	 * of IPv4, port 0 a free one. NULL: ":502", tls ":802". plugin: what
+	 * it wants. */
 	const char *address;
-	/* tls */
-	const char *certfile, *keyfile, *password;
+	/* tls; paths begin where the program is at hf_server_new() */
+	const char *certfile, *keyfile, *password; /* (cert, key); keyfile
+						    * NULL: it is in certfile */
 	const char *cafile, *crlfile; /* (ca, crl) */
 	const char *client_cert; /* "require" "request" "none"; NULL: "require"
 				  * with a cafile, else "none" */
 	const char *roles; /* a file */
 	/* serial */
-	const char *port; /* "/dev/ttyUSB0", "socket://127.0.0.1:5020" */
+	const char
+	    *port; /* "/dev/ttyUSB0", "socket://127.0.0.1:5020" or a path;
+			   * it must be there at the start */
 	unsigned baudrate; /* 19200 */
 	unsigned bytesize, stopbits; /* 8, 1 */
 	enum hf_parity parity; /* HF_NONE */
 	int handle_local_echo; /* (local_echo) */
 	const char *transport; /* plugin: which, of those that hooks bring */
-	/* Any other keys of a transport: "{ \"max_connections\": 10 }" */
+	/* Any other keys of a transport: "{ \"max_connections\": 10 }"; one
+	 * that the members above say already is refused. */
 	const char *more;
 	/* what blocks until the server has ended also ends it when this can be
 	 * read: the end of a pipe that a signal handler writes to. 0: none */
@@ -84,17 +102,22 @@ struct hf_server_opts {
 };
 
 /*
- * Gets a server ready: looks at opts, opens the store, starts nothing. NULL
- * with errno, and hf_error() has the words: EINVAL opts are wrong.
+ * Gets a server ready: looks at opts, opens the store, starts nothing. What
+ * opts point to need not stay, but for hooks. NULL with errno, and hf_error()
+ * has the words: EINVAL opts are wrong, EROFS the store was attached for
+ * reading.
  */
 struct hf_server *hf_server_new(
     struct hf_store *, const struct hf_server_opts *);
 
 /*
  * Starts it and waits until it listens: 0, or -1 with errno and words:
- * EADDRINUSE, EACCES, EINVAL (a certificate, a port, a hook that is wrong),
- * EDEADLK (the program has threads: call hf_init() first), EALREADY. Without
- * background it returns once the server was stopped: 0, or -1 if it died.
+ * EADDRINUSE, EACCES, EINVAL (a certificate, a hook that is wrong), ENOENT (a
+ * serial port), EAGAIN (its worker dies again and again), EEXIST (the name),
+ * EUSERS, ESTALE (the store has gone), EDEADLK (the program has threads: call
+ * hf_init() first), EALREADY it runs. Without background it returns once the
+ * server was stopped: 0, or -1 if it died: EIO; ESTALE. After its end it may be
+ * started again.
  */
 int hf_server_serve_forever(struct hf_server *, int background);
 
@@ -125,7 +148,8 @@ int hf_server_async_stop(struct hf_server *);
 
 /* For the program's own event loop: a descriptor that can be read when
  * something has happened to the server; then dispatch: 1 it runs, 0 it was
- * stopped, -1 it died (hf_error()). The descriptor stays the server's. */
+ * stopped, -1 it died (hf_error()), or never ran: ESRCH. The descriptor stays
+ * the server's, and the same whenever that is started again. */
 int hf_server_fd(const struct hf_server *);
 int hf_server_dispatch(struct hf_server *);
 
