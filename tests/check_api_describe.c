@@ -384,7 +384,7 @@ suite(void)
 	tcase_add_test(tc, a_configuration_names_its_store);
 	tcase_add_test(tc, all_mistakes_of_a_configuration_are_told);
 	tcase_add_test(tc, a_configuration_is_read_from_its_file);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	tcase_add_test(tc, running_out_of_memory_does_not_end_the_program);
 #endif
 	suite_add_tcase(s, tc);

@@ -523,19 +523,20 @@ START_TEST(a_forked_child_may_only_read)
 }
 END_TEST
 
-/* Makes a store, forks a child that lives on, tells its pid. */
+/* Makes a store, forks a child that tells its pid and lives on. */
 static void
 make_and_fork(int fd)
 {
 	pid_t pid;
 
 	api_made();
-	pid = fork();
-	if (pid == 0)
-		for (;;)
-			pause();
+	if (fork() != 0)
+		return;
+	pid = getpid();
 	if (write(fd, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(1);
+	for (;;)
+		pause();
 }
 
 START_TEST(a_forked_child_does_not_keep_its_parents_store_alive)

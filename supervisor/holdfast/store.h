@@ -18,7 +18,8 @@
  * Values are in the order of the host; a bit takes a uint16_t of its own, 0 or
  * 1. Addresses count from 0, as on the wire. errno of a failed call:
  * EADDRNOTAVAIL not wholly inside ranges, EBUSY, EROFS attached for reading,
- * EINVAL, ENOMEM, ESTALE the maker has gone, and the store with it.
+ * EINVAL, ENOMEM, ESTALE the maker has gone, and the store with it; if it was
+ * killed, that is noticed within a second.
  */
 
 #include <stddef.h>
@@ -72,8 +73,10 @@ struct hf_range {
  * nobody else has. NULL with errno; EINVAL. */
 struct hf_store *hf_store_new(const char *name);
 
-/* The same with the devices of a configuration, holdfast.json(5); what else
- * that holds is not looked at. NULL: hf_error() lists what is wrong. */
+/* The same with the devices of a configuration, holdfast.json(5); what else it
+ * holds is not looked at, but for store.name where there is no name here. One
+ * device answers to every unit, several to 1, 2 ... in turn. NULL: hf_error()
+ * lists what is wrong. */
 struct hf_store *hf_store_load(const char *path);
 struct hf_store *hf_store_parse(const char *name, const char *json);
 
@@ -96,14 +99,15 @@ int hf_device_share_blocks(struct hf_device *);
  * code 17 answers. */
 int hf_device_set_identity(struct hf_device *, uint8_t id, const char *text);
 
-/* Makes it. 0, or -1: EEXIST another program has a store of that name,
- * ENOSPC ... */
+/* Makes it; what a program that was killed has left of it goes, once that one's
+ * servers have (3 s at most). 0, or -1: EEXIST another program has a store of
+ * that name, ENOSPC ... */
 int hf_store_open(struct hf_store *);
 
 /* Takes part in the store of another process: a program's, or a daemon's
  * (store.name of its configuration). NULL with errno: ENOENT there is none,
- * EACCES, EPROTO of another version, EUSERS too many have attached. The second
- * cannot change a register, whatever the program does. */
+ * EACCES, EPROTO of another version, EUSERS 256 have attached for writing,
+ * ESTALE. The second cannot change a register, whatever the program does. */
 struct hf_store *hf_store_attach(const char *name);
 struct hf_store *hf_store_attach_readonly(const char *name);
 

@@ -15,7 +15,8 @@ extern "C" {
 
 /* As function code fc reads and writes it (1, 5, 15: coils; 2: discrete
  * inputs; 3, 6, 16, 22, 23: holding registers; 4: input registers), but the
- * program may write all of them, and more at once. 0, or -1. */
+ * program may write all of them, and more at once: whole tables are read, 4096
+ * registers or 65536 bits written by one call (EINVAL). 0, or -1. */
 int hf_get_values(struct hf_device *, unsigned fc, uint32_t addr,
     uint32_t count, uint16_t *values);
 int hf_set_values(struct hf_device *, unsigned fc, uint32_t addr,
@@ -38,8 +39,8 @@ int hf_get_text(struct hf_device *, enum hf_table, uint32_t addr,
 int hf_set_text(struct hf_device *, enum hf_table, uint32_t addr,
     uint32_t count, const char *text);
 
-/* The first value of the range of a name, in its type, times its scale.
- * ENOENT: there is no such name. */
+/* The first value of the range of a name, in its type, times its scale; what is
+ * set is rounded for an integer type. ENOENT: there is no such name. */
 int hf_get(struct hf_device *, const char *name, double *value);
 int hf_set(struct hf_device *, const char *name, double value);
 
