@@ -223,7 +223,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/include/holdfast \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
-	    $(DESTDIR)$(PREFIX)/share/holdfast/examples $(DESTDIR)$(PYDIR)
+	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins $(DESTDIR)$(PYDIR)
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
 	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(O)/$(LIB) $(DESTDIR)$(PREFIX)/lib
@@ -239,8 +239,10 @@ install: all
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json conf/examples/*.[cp]* \
-	    workers/plugins/*.c) $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install -m 644 $(wildcard conf/*.json conf/examples/*.[cp]*) \
+	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install -m 644 $(wildcard workers/plugins/*.c) \
+	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins
 # the loader's list of libraries; who installs elsewhere, or is not root, has none
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 

@@ -111,7 +111,7 @@ def test_installed_plugins_are_found_by_name():
         subprocess.run(
             ["cc", "-D_GNU_SOURCE", "-I" + os.path.join(top, "include"),
              "-shared", "-fPIC", "-o", own,
-             os.path.join(top, "share/holdfast/examples/unix.c")],
+             os.path.join(top, "share/holdfast/examples/plugins/unix.c")],
             check=True, timeout=60)
         for plugin in "unix", own:
             conf = demo_conf()
