@@ -474,6 +474,8 @@ static const struct {
 	{ "no byte", HF_FRAME, { .pdu = AT(1), .used = 6 }, FRAME_BAD },
 	{ "too long", HF_FRAME,
 	    { .pdu = SCRATCH(0), .pdu_len = 254, .used = 6 }, FRAME_BAD },
+	{ "longer than the input", HF_FRAME,
+	    { .pdu = AT(0), .pdu_len = 200, .used = 10 }, FRAME_BAD },
 	{ "behind the end", HF_FRAME,
 	    { .pdu = AT(6), .pdu_len = 5, .used = 10 }, FRAME_BAD },
 	{ "behind scratch", HF_FRAME,
