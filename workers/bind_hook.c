@@ -12,9 +12,6 @@
 
 _Static_assert(2 * HOOK_REGS_MAX <= STORE_STEP_BYTES, "one step each");
 
-/* Of this process, which does one thing at a time. */
-static uint8_t wire[2][STORE_STEP_BYTES];
-
 static bool
 is_bits(enum mb_table t)
 {
@@ -56,14 +53,14 @@ enum mb_ex
 bind_read(struct bind_device *d, enum mb_table t, uint32_t addr, uint32_t count,
     uint16_t *values)
 {
+	uint8_t wire[STORE_STEP_BYTES];
 	enum store_rc rc;
 
 	if (!sound(t, count))
 		return MB_EX_VALUE;
-	rc = store_read(
-	    d->store, (enum store_table)t, addr, count, wire[0], NULL);
+	rc = store_read(d->store, (enum store_table)t, addr, count, wire, NULL);
 	if (rc == STORE_OK)
-		from_wire(t, wire[0], count, values);
+		from_wire(t, wire, count, values);
 	return bind_exception(rc);
 }
 
@@ -72,11 +69,12 @@ bind_write(struct bind_device *d, enum mb_table t, uint32_t addr,
     uint32_t count, const uint16_t *values)
 {
 	struct bind *b = d->bind;
+	uint8_t wire[STORE_STEP_BYTES];
 	struct store_step s = { .op = STORE_WRITE,
 		.table = (enum store_table)t,
 		.addr = addr,
 		.count = count,
-		.in = wire[0] };
+		.in = wire };
 	struct store_who who;
 
 	if (!sound(t, count))
@@ -87,7 +85,7 @@ bind_write(struct bind_device *d, enum mb_table t, uint32_t addr,
 		b->who.op++;
 	who = b->who;
 	who.heed_read_only = false;
-	to_wire(t, values, count, wire[0]);
+	to_wire(t, values, count, wire);
 	return bind_exception(bind_commit(d, &who, &s, 1));
 }
 
@@ -96,6 +94,7 @@ bind_act(struct bind_device *d, enum mb_table t, uint32_t addr, uint32_t count,
     const uint16_t *was, const uint16_t *values, bool *changed)
 {
 	struct bind *b = d->bind;
+	uint8_t wire[2][STORE_STEP_BYTES];
 	struct store_step s[2] = {
 		{ .op = STORE_CHECK, .in = wire[0] },
 		{ .op = STORE_WRITE, .in = wire[1] },
