@@ -9,6 +9,7 @@
  *	holdfast/values.h	reading and writing them
  *	holdfast/watch.h	being told what has changed
  *	holdfast/server.h	serving them over TCP, TLS, UDP and serial lines
+ *	holdfast/opts.h		what a server is told
  *	holdfast/hooks.h	traces, function codes, actions
  *	holdfast/framer.h	framers
  *	holdfast/plugin.h	the same for holdfastd, and transports
