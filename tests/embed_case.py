@@ -92,14 +92,15 @@ class Server:
 class Program:
     """tests/programs/embed.c. Nothing of it may be left at the end."""
 
-    def __init__(self, store="-", clean=True):
+    def __init__(self, store="-", clean=True, action=None):
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [binary()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.errors, text=True, bufsize=1)
         self.pid = self.process.pid
         self.clean = clean
-        self.store = store and self.ask("store", store)
+        self.store = store and self.ask(
+            "store", store, *([action] if action else []))
 
     def send(self, *words):
         self.process.stdin.write("\t".join(map(str, words)) + "\n")

@@ -5,6 +5,8 @@
  * errno and the words. Servers have numbers, in the order of new and start.
  * sys_embed.py drives it.
  */
+#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <holdfast.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,13 +29,131 @@ static int nservers;
 static volatile sig_atomic_t children;
 static int stop_pipe[2] = { -1, -1 };
 
+/* ---- hooks ---- */
+
+static int seen; /* requests, by the worker */
+
+/* Function code 100 answers with what the program had in memory when it was
+ * copied, and how many requests have been traced since. */
+static enum hf_exception
+answer_100(void *arg, struct hf_call *c)
+{
+	c->reply[c->reply_len++] = (uint8_t) * (int *)arg;
+	c->reply[c->reply_len++] = (uint8_t)seen;
+	return HF_EX_NONE;
+}
+
+static enum hf_exception
+double_it(void *arg, struct hf_cell *c)
+{
+	(void)arg;
+	c->values[0] = (uint16_t)(c->values[0] * 2 + 1);
+	return HF_EX_NONE;
+}
+
+/* Suppresses what goes to unit 66. */
+static size_t
+trace_pdu(
+    void *arg, const struct hf_traced *t, uint8_t *pdu, size_t len, size_t room)
+{
+	(void)arg;
+	(void)pdu;
+	(void)room;
+	seen += !t->sending;
+	return t->unit == 66 ? 0 : len;
+}
+
+static int
+mine_listen(struct hf_listener *l)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)atoi(l->host->listen)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(l->fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ||
+	    listen(l->fd, 8) == -1)
+		return -1;
+	return 0;
+}
+
+static int
+mine_accept(struct hf_listener *l, struct hf_peer *p)
+{
+	strcpy(p->text, "somebody");
+	return accept(l->fd, NULL, NULL);
+}
+
+static enum hf_io
+done(ssize_t got, size_t *n, enum hf_io again)
+{
+	if (got < 0)
+		return errno == EAGAIN ? again : HF_IO_FAIL;
+	*n = (size_t)got;
+	return got == 0 ? HF_IO_EOF : HF_IO_DONE;
+}
+
+static enum hf_io
+mine_recv(struct hf_conn *c, uint8_t *buf, size_t room, size_t *n)
+{
+	return done(recv(c->fd, buf, room, 0), n, HF_IO_WANT_READ);
+}
+
+static enum hf_io
+mine_send(struct hf_conn *c, const uint8_t *buf, size_t len, size_t *n)
+{
+	return done(send(c->fd, buf, len, MSG_NOSIGNAL), n, HF_IO_WANT_WRITE);
+}
+
+static int number = 1;
+static struct hf_hooks hooks;
+
+/* In memory that the program has not got at its beginning. */
+static const struct hf_hooks *
+make_hooks(char *late)
+{
+	struct hf_function *f = calloc(1, sizeof(*f));
+	struct hf_action *a = calloc(1, sizeof(*a));
+	struct hf_transport *t = calloc(1, sizeof(*t));
+	const struct hf_function **fs = calloc(2, sizeof(*fs));
+	const struct hf_action **as = calloc(2, sizeof(*as));
+	const struct hf_transport **ts = calloc(2, sizeof(*ts));
+
+	fs[0] = f;
+	*f = (struct hf_function){ .size = sizeof(*f),
+		.name = strdup("answer"),
+		.fc = 100,
+		.run = answer_100 };
+	as[0] = a;
+	*a = (struct hf_action){
+		.size = sizeof(*a), .name = strdup("double"), .run = double_it
+	};
+	ts[0] = t;
+	*t = (struct hf_transport){ .size = sizeof(*t),
+		.name = strdup("mine"),
+		.listen = mine_listen,
+		.accept = mine_accept,
+		.recv = mine_recv,
+		.send = mine_send };
+	hooks = (struct hf_hooks){ .size = sizeof(hooks),
+		.arg = &number,
+		.trace_pdu = trace_pdu,
+		.functions = fs,
+		.actions = as,
+		.transports = ts };
+	if (late[0] == '/')
+		*(void **)&hooks.trace_pdu =
+		    dlsym(dlopen(late, RTLD_NOW), "late_trace_pdu");
+	return &hooks;
+}
+
 /* ---- options: "type=tcp address=127.0.0.1:0 unit=1:plc1" ---- */
 
 static struct hf_server_opts opts;
 static struct hf_unit units[8];
 static struct hf_identity identity;
 
-static const char *const types[] = { "tcp", "tls", "udp", "serial" };
+static const char *const types[] = { "tcp", "tls", "udp", "serial", "plugin" };
 
 static void
 set_unit(char *text)
@@ -65,6 +186,7 @@ set(const char *key, char *value)
 		{ "client_cert", &opts.client_cert, NULL },
 		{ "roles", &opts.roles, NULL },
 		{ "port", &opts.port, NULL },
+		{ "transport", &opts.transport, NULL },
 		{ "more", &opts.more, NULL },
 		{ "ignore_missing_slaves", NULL, &opts.ignore_missing_slaves },
 		{ "broadcast_enable", NULL, &opts.broadcast_enable },
@@ -83,7 +205,7 @@ set(const char *key, char *value)
 		else
 			*plain[i].number = atoi(value);
 	}
-	for (int i = 0; strcmp(key, "type") == 0 && i < 4; i++)
+	for (int i = 0; strcmp(key, "type") == 0 && i < 5; i++)
 		if (strcmp(types[i], value) == 0)
 			opts.type = (enum hf_server_type)i;
 	if (strcmp(key, "parity") == 0)
@@ -96,6 +218,10 @@ set(const char *key, char *value)
 	}
 	if (strcmp(key, "unit") == 0)
 		set_unit(value);
+	if (strcmp(key, "hooks") == 0)
+		opts.hooks = make_hooks(value);
+	if (strcmp(key, "number") == 0)
+		number = atoi(value);
 	if (strcmp(key, "pipe") == 0)
 		opts.stop_fd = stop_pipe[0];
 }
@@ -160,6 +286,11 @@ do_store(char **word)
 		    hf_store_add_device(store, d == 0 ? "plc1" : "plc2", d + 1);
 		for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 			hf_device_add_range(devices[d], &ranges[i]);
+		if (word[1] != NULL)
+			hf_device_add_range(devices[d],
+			    &(struct hf_range){ .table = HF_IR,
+				.addr = 100,
+				.action = word[1] });
 	}
 	if (hf_store_open(store) == -1)
 		answer(-1);
@@ -184,13 +315,21 @@ do_new(char **word)
 static void
 do_start(char **word)
 {
+	struct hf_server *srv;
 	static struct hf_server *(*const start[])(struct hf_store *,
 	    const struct hf_server_opts *) = { hf_start_async_tcp_server,
 		hf_start_async_tls_server, hf_start_async_udp_server,
 		hf_start_async_serial_server };
 
 	take_opts(word);
-	add(start[opts.type](store, &opts));
+	if (opts.type != HF_PLUGIN) {
+		add(start[opts.type](store, &opts));
+		return;
+	}
+	srv = hf_server_new(store, &opts); /* the reference has no starter */
+	if (srv != NULL && hf_server_serve_forever(srv, 1) == -1)
+		srv = NULL;
+	add(srv);
 }
 
 static void
