@@ -122,6 +122,10 @@ bool api_gone_now(struct hf_store *);
  * its locks are the program's alone. */
 void api_forked(void);
 
+/* The same, and their mappings cannot be written through any more, whatever
+ * the child is made to do. */
+void api_forked_for_good(void);
+
 /* ---- values ---- */
 
 /* Reads into the wire's form, or that of the host (store.h); bits packed. 0, or

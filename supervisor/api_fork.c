@@ -85,7 +85,7 @@ copy_quietly(void)
 	pid = copy_self();
 	err = errno;
 	if (pid == 0)
-		api_forked();
+		api_forked_for_good();
 	else
 		sigprocmask(SIG_SETMASK, &was, NULL);
 	errno = err;

@@ -51,6 +51,21 @@ api_forked(void)
 	}
 }
 
+/* What cannot be mapped anew has gone from the system, and with it whoever
+ * might have been harmed. */
+void
+api_forked_for_good(void)
+{
+	api_forked();
+	for (struct hf_store *s = list; s != NULL; s = s->next) {
+		if (!atomic_load(&s->open))
+			continue;
+		seg_make_readonly(&s->control);
+		for (size_t i = 0; i < s->ndevices; i++)
+			seg_make_readonly(&s->devices[i]->seg);
+	}
+}
+
 static void
 in_child(void)
 {

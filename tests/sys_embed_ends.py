@@ -76,7 +76,7 @@ def test_a_threaded_program_with_hf_init():
         assert p.int("init") == 0
         assert p.int("init") == 0, "once more does no harm"
         fork_server, = children(p.pid)
-        assert name_of(fork_server) == "hf:fork server"
+        wait_for(lambda: name_of(fork_server) == "hf:fork server")
         p.ask("thread")
         p.store = p.ask("store", "-")
         a, b = p.start("tcp"), p.start("udp")
@@ -164,6 +164,27 @@ def test_descriptors_of_the_program_stay_its_own():
                 std = [os.readlink("/proc/%d/fd/%d" % (pid, fd))
                        for fd in range(3)]
                 assert std == 3 * ["/dev/null"], std
+
+
+def test_a_worker_can_write_what_it_serves_and_no_more():
+    """what the program had mapped of its store when it was copied can only be
+    read in the copy, and what a server serves is its own mapping"""
+    for threads in False, True:
+        with Program() as p:
+            p.ask("init")
+            if threads:
+                p.ask("thread")
+            srv = p.start("tcp", unit="1:plc1")
+            with Modbus(srv.port) as m:
+                m.write_hr(0, [1])
+            worker = srv.status()["pid"]
+            with open("/proc/%d/maps" % worker) as f:
+                maps = [line.split() for line in f if "/holdfast-" in line]
+            writable = {m[5].rpartition(".")[2] for m in maps
+                        if "w" in m[1] and ".device." in m[5]}
+            assert writable == {"plc1"}, maps
+            control = [m[1] for m in maps if m[5].endswith(".control")]
+            assert sorted(control) == ["r--s", "rw-s"], maps
 
 
 # deaths

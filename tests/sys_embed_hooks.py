@@ -42,7 +42,9 @@ def test_hooks_of_a_program():
     the program's memory as it was at the start"""
     with Program(action="double") as p:
         check(p, p.start("tcp", number=7, hooks="yes"), 7)
+        p.ask("set", "plc1", 3, 50, 77)
         with Modbus(p.start("tcp", number=8, hooks="yes").port) as m:
+            assert m.request(ANSWER)[3:] == bytes([77, True])
             assert m.request(ANSWER)[:2] == bytes([100, 8])
             assert m.read_ir(100) == [15]
 

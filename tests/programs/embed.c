@@ -38,8 +38,18 @@ static int seen; /* requests, by the worker */
 static enum hf_exception
 answer_100(void *arg, struct hf_call *c)
 {
+	uint16_t value = 0;
+
 	c->reply[c->reply_len++] = (uint8_t) * (int *)arg;
 	c->reply[c->reply_len++] = (uint8_t)seen;
+	/* the program's store, which the copy may read and not write */
+	if (devices[0] != NULL) {
+		hf_get_values(devices[0], 3, 50, 1, &value);
+		c->reply[c->reply_len++] = (uint8_t)value;
+		c->reply[c->reply_len++] =
+		    hf_set_values(devices[0], 3, 50, 1, &value) == -1 &&
+		    errno == EROFS;
+	}
 	return HF_EX_NONE;
 }
 
