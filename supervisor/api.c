@@ -14,7 +14,7 @@
 
 enum { WORDS = 4096 };
 
-static _Thread_local char words[WORDS];
+static _Thread_local char last_words[WORDS];
 
 const char *
 hf_version(void)
@@ -25,7 +25,7 @@ hf_version(void)
 const char *
 hf_error(void)
 {
-	return words;
+	return last_words;
 }
 
 LOG_FMT(2, 0)
@@ -34,7 +34,7 @@ set_words(int err, const char *fmt, va_list ap)
 {
 	if (err == 0)
 		err = errno;
-	vsnprintf(words, sizeof(words), fmt, ap);
+	vsnprintf(last_words, sizeof(last_words), fmt, ap);
 	errno = err;
 }
 

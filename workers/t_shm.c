@@ -37,7 +37,7 @@ struct shmview {
 };
 
 /* Why it could not start; outlives what is given back then. */
-static char words[WORDS];
+static char why_text[WORDS];
 
 /* ---- what is to be shown ---- */
 
@@ -193,8 +193,8 @@ open_mirror(struct shmview *v)
 		w->code = EX_CONFIG;
 	else if (errno == EBUSY)
 		w->code = EX_UNAVAILABLE;
-	snprintf(words, sizeof(words), "%s", v->mirror.why);
-	w->why = words;
+	snprintf(why_text, sizeof(why_text), "%s", v->mirror.why);
+	w->why = why_text;
 	return -1;
 }
 
@@ -209,10 +209,10 @@ open_sema(struct shmview *v)
 	if (sema_open(&v->sema, v->mirror.ctl, conf->semaphore, conf->mode,
 		conf->semaphore_timeout_s, w->now_ns) == 0)
 		return 0;
-	snprintf(words, sizeof(words), "cannot open the semaphore /%s: %s",
+	snprintf(why_text, sizeof(why_text), "cannot open the semaphore /%s: %s",
 	    conf->semaphore, strerror(errno));
 	w->code = EX_UNAVAILABLE;
-	w->why = words;
+	w->why = why_text;
 	return -1;
 }
 
