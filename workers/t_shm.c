@@ -209,8 +209,9 @@ open_sema(struct shmview *v)
 	if (sema_open(&v->sema, v->mirror.ctl, conf->semaphore, conf->mode,
 		conf->semaphore_timeout_s, w->now_ns) == 0)
 		return 0;
-	snprintf(why_text, sizeof(why_text), "cannot open the semaphore /%s: %s",
-	    conf->semaphore, strerror(errno));
+	snprintf(why_text, sizeof(why_text),
+	    "cannot open the semaphore /%s: %s", conf->semaphore,
+	    strerror(errno));
 	w->code = EX_UNAVAILABLE;
 	w->why = why_text;
 	return -1;
