@@ -63,7 +63,7 @@ SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
 PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so $(O)/parts/certs.so
 PROGRAMS := $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
-	$(O)/holdfast $(O)/holdfast.py $(PLUGINS)
+	$(O)/holdfast $(O)/holdfast.py $(O)/holdfast_actions.py $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
 
@@ -175,6 +175,10 @@ $(O)/tests/preload/%.so: tests/preload/%.c | bootstrap-build
 $(O)/holdfast.py: control/holdfast.py Makefile | bootstrap-build
 	@sed 's/^__version__ = .*/__version__ = "$(VERSION)"/' $< > $@
 
+# what runs a Python module of actions; only holdfastd looks for it
+$(O)/holdfast_actions.py: control/holdfast_actions.py
+	@cp $< $@
+
 programs: $(PROGRAMS)
 tests: bootstrap-tests programs $(PRELOADS) $(EXAMPLES) \
 	$(call bin,$(SUITES) $(TOOLS) $(CLIENTS))
@@ -237,9 +241,10 @@ install: all
 	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PYDIR)
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
+	install -m 644 $(O)/holdfast_actions.py $(DESTDIR)$(PREFIX)/lib/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json conf/examples/*.[cp]*) \
+	install -m 644 $(wildcard conf/*.json conf/*.py conf/examples/*.[cp]*) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install -m 644 $(wildcard workers/plugins/*.c) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins

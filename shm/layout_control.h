@@ -33,6 +33,7 @@ enum shm_role {
 	SHM_CONTROLLER, /* the ZeroMQ process */
 	SHM_WORKER_ROLE,
 	SHM_EXTERNAL, /* a program that attached */
+	SHM_AIDE, /* another process of the daemon's */
 };
 
 /* One process. Its identity is slot.h's SLOT_ID(index, gen). */

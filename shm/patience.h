@@ -20,6 +20,11 @@ enum {
 	PATIENCE_WRITE_MS = 350,
 	PATIENCE_WRITE_AGAIN_MS = 1,
 	PATIENCE_AGAIN_MS = 10000,
+	/* a request waits so long at most for what another process does to the
+	 * values that it reads; and if that was in vain, no request of the same
+	 * worker waits for it again for so many times as long */
+	PATIENCE_ACTION_MAX_MS = 400,
+	PATIENCE_ACTION_AGAIN = 10,
 	/* a loop shows that it is alive, so many times in hang_timeout_ms; and
 	 * the bounds of that, and of hang_timeout_ms */
 	PATIENCE_BEATS = 4,
@@ -32,6 +37,8 @@ _Static_assert(PATIENCE_WRITE_MS > (PATIENCE_HOLDS + 1) * PATIENCE_LOOK_MS,
     "a writer outlasts the ending of an owner that has stopped");
 _Static_assert(PATIENCE_WRITE_MS + PATIENCE_LOOK_MS < PATIENCE_REQUEST_MS,
     "a writer that waits is not taken for hung");
+_Static_assert(PATIENCE_ACTION_MAX_MS + PATIENCE_LOOK_MS <= PATIENCE_REQUEST_MS,
+    "nor is a request that waits for an action");
 _Static_assert(PATIENCE_BEAT_MIN_MS *PATIENCE_BEATS <= PATIENCE_HANG_MIN_MS,
     "a loop that does nothing beats often enough");
 

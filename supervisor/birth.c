@@ -59,7 +59,9 @@ serves(const struct birth *b, size_t device)
 	const struct conf_transport *t = b->proc->transport;
 	unsigned u;
 
-	if (t == NULL || (t->type == CONF_SHM && t->shm.plain == (int)device))
+	if (t == NULL)
+		return b->devices;
+	if (t->type == CONF_SHM && t->shm.plain == (int)device)
 		return true;
 	for (u = 0; u < CONF_UNITS; u++)
 		if (t->units[u] == (int)device)
@@ -94,7 +96,8 @@ by_number(const void *a, const void *b)
 static int
 step_files(struct birth *b)
 {
-	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd };
+	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd,
+		b->proc->actions_fd };
 	size_t i, n = sizeof(keep) / sizeof(keep[0]);
 	int next = 0;
 

@@ -19,6 +19,7 @@ struct birth {
 	struct seg *device_segs; /* one per configured device */
 	struct seg *worker_segs; /* of all workers */
 	size_t nworkers;
+	bool devices; /* it is to have registers */
 	uint8_t *tickets; /* of all transports, see secret.h */
 	const char *user; /* or NULL */
 	uid_t uid;

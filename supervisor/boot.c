@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "supervisor/actions.h"
+#include "supervisor/aide.h"
 #include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
@@ -25,8 +27,9 @@
 
 enum { ORPHANS_MS = 3000 }; /* for a former daemon's children to end */
 
-/* Files of a run directory that outlive a control process that was killed. */
-static const char *const sockets[] = { "control.sock", "events.sock" };
+/* Files of a run directory that outlive a daemon that was killed. */
+static const char *const sockets[] = { "control.sock", "events.sock",
+	ACTIONS_SOCKET };
 
 int
 boot_fail(struct super *s, int code, int err, const char *fmt, ...)
@@ -211,7 +214,7 @@ make_workers(struct super *s)
 	size_t i;
 	unsigned w;
 
-	s->processes = calloc(s->nworkers + 1, sizeof(*s->processes));
+	s->processes = calloc(s->nworkers + AIDES, sizeof(*s->processes));
 	if (s->processes == NULL)
 		return no_memory(s);
 	p = s->processes;
@@ -236,20 +239,6 @@ make_workers(struct super *s)
 }
 
 static int
-make_control(struct super *s)
-{
-	static const struct retry_limits limits = {
-		.min_ms = 10, .max_ms = 5000, .window_s = 60
-	};
-
-	s->controller = &s->processes[s->nprocesses++];
-	if (process_init(
-		s->controller, s, NULL, 0, SUPER_CONTROL_SLOT, &limits) < 0)
-		return no_memory(s);
-	return 0;
-}
-
-static int
 make_secrets(struct super *s)
 {
 	s->tickets = secret_tickets(s->conf->ntransports);
@@ -269,7 +258,7 @@ typedef int step_fn(struct super *);
 
 static step_fn *const of_daemon[] = { make_services, claim_both, clear_remains,
 	open_listeners, segs_control, segs_devices, segs_workers, make_workers,
-	make_control, make_secrets, NULL };
+	aides_make, make_secrets, NULL };
 static step_fn *const of_server[] = { make_services, berth_take, open_listeners,
 	segs_workers, make_workers, make_secrets, NULL };
 
@@ -289,8 +278,10 @@ unboot(struct super *s)
 {
 	size_t i;
 
-	for (i = 0; s->processes != NULL && i < s->nprocesses; i++)
+	for (i = 0; s->processes != NULL && i < s->nworkers; i++)
 		process_fini(&s->processes[i]);
+	if (s->processes != NULL)
+		aides_free(s);
 	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++)
 		if (s->services[i].listen_fd >= 0)
 			close(s->services[i].listen_fd);

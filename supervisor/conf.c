@@ -105,6 +105,9 @@ static const struct conf_key top_keys[] = {
 	    .dump = conf_transports_dump, .help = "listeners by name" },
 	{ "control", CONF_SECTION, .section = &conf_control,
 	    .help = "how other programs reach the daemon" },
+	{ "actions", CONF_SECTION, .section = &conf_actions,
+	    .help = "a Python module whose functions are actions",
+	    .also = "custom_actions_module" },
 	{ "drain_timeout_s", CONF_UINT, IN_CONF(drain_timeout_s), .max = 3600,
 	    .def = 5,
 	    .help = "how long a stop waits for requests that have begun" },
@@ -139,6 +142,25 @@ static const struct conf_key curve_keys[] = {
 	    .help = "file of the daemon's own key" },
 	{ "authorized", CONF_PATH, IN_CONF(curve_authorized), .max = 4096,
 	    .help = "directory of the keys that clients may have" },
+	{ NULL },
+};
+
+static const struct conf_key actions_keys[] = {
+	{ "module", CONF_OWN, CONF_FILE, IN_CONF(actions.module),
+	    .takes = "the path of a module, or a name to import",
+	    .read = conf_module_read, .dump = conf_text_dump,
+	    .help = "what has custom_actions_dict",
+	    .also = "custom_actions_module" },
+	{ "python", CONF_OWN, CONF_FILE, IN_CONF(actions.python),
+	    .takes = "the path of a program, or its name",
+	    .read = conf_python_read, .dump = conf_text_dump,
+	    .text = "/usr/bin/python3", .help = "the Python that runs it" },
+	{ "timeout_ms", CONF_UINT, IN_CONF(actions.timeout_ms), .min = 1,
+	    .max = PATIENCE_ACTION_MAX_MS, .def = 100,
+	    .help = "how long a request waits for it" },
+	{ "user", CONF_OWN, IN_CONF(actions.user),
+	    .takes = "the name of a user", .read = conf_user_read,
+	    .dump = conf_text_dump, .help = "whom it runs as" },
 	{ NULL },
 };
 
@@ -504,6 +526,7 @@ SECTION(top, "", "the top level");
 SECTION(store, "store", "\"store\"");
 SECTION(control, "control", "\"control\"");
 SECTION(curve, "control.curve", "\"curve\"");
+SECTION(actions, "actions", "\"actions\"");
 SECTION(device, "devices.NAME", "a device");
 SECTION(range, "devices.NAME.TABLE[]", "a range");
 SECTION(file, "devices.NAME.files[]", "a file");
@@ -519,7 +542,7 @@ SECTION(rule, "ROLE[]", "a rule of a role");
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
 	&conf_transport, &conf_restart, &conf_rs485, &conf_counts,
-	&conf_control, &conf_curve, &conf_rule, NULL };
+	&conf_control, &conf_curve, &conf_actions, &conf_rule, NULL };
 
 const char *
 conf_where(const struct conf_transport *t)

@@ -62,6 +62,7 @@ struct conf {
 	size_t ncontrol_listen;
 	char *curve_secret_key; /* files, or NULL */
 	char *curve_authorized;
+	struct conf_actions actions;
 	unsigned drain_timeout_s;
 	unsigned hang_timeout_ms;
 };

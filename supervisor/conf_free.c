@@ -64,6 +64,10 @@ conf_free(struct conf *conf)
 	free(conf->control_listen);
 	free(conf->curve_secret_key);
 	free(conf->curve_authorized);
+	free(conf->actions.module);
+	free(conf->actions.folder);
+	free(conf->actions.python);
+	free(conf->actions.user);
 	free(conf->store);
 	free(conf->path);
 	free(conf);

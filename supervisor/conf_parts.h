@@ -81,4 +81,14 @@ struct conf_tls {
 	struct conf_roles roles;
 };
 
+/* The Python module whose functions are actions. */
+struct conf_actions {
+	char *module; /* a file, or a name to import; NULL: there is none */
+	char *folder; /* where that is looked for first */
+	char *python; /* a path, or a name to be found in $PATH; NULL:
+		       * /usr/bin/python3 */
+	char *user; /* or NULL: stay who we are */
+	unsigned timeout_ms; /* that a request waits for it, all in all */
+};
+
 #endif

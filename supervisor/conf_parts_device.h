@@ -14,9 +14,10 @@
 #include "shm/store.h"
 #include "shm/typed.h"
 
-/* What a plugin is told, as it stands in the configuration. */
+/* What a plugin or an action is told, as it stands in the configuration. */
 struct conf_option {
 	char *name, *value;
+	bool bare; /* a number, true or false rather than a string */
 };
 
 struct conf_options {

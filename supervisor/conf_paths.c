@@ -139,6 +139,7 @@ conf_options_take(struct conf_ctx *ctx, const struct jsonc_node *node,
 		if (o.value == NULL)
 			continue;
 		o.name = mem_text(n->key);
+		o.bare = n->type != JSONC_STRING;
 		list->at = mem_more(list->at, list->n, sizeof(o));
 		list->at[list->n++] = o;
 	}
@@ -147,8 +148,14 @@ conf_options_take(struct conf_ctx *ctx, const struct jsonc_node *node,
 static void
 dump_options(struct conf_out *o, const struct conf_options *list)
 {
-	for (size_t i = 0; i < list->n; i++)
-		conf_out_text(o, list->at[i].name, list->at[i].value);
+	for (size_t i = 0; i < list->n; i++) {
+		if (!list->at[i].bare) {
+			conf_out_text(o, list->at[i].name, list->at[i].value);
+			continue;
+		}
+		conf_out_key(o, list->at[i].name);
+		fputs(list->at[i].value, o->f);
+	}
 }
 
 void
@@ -185,6 +192,45 @@ conf_options_dump(
 }
 
 /* ---- actions ---- */
+
+/* A file is told from a name by its look: what Python would import has neither
+ * a slash nor ".py". */
+static bool
+looks_like_path(const char *text)
+{
+	size_t len = strlen(text);
+
+	return strchr(text, '/') != NULL ||
+	    (len > 3 && strcmp(text + len - 3, ".py") == 0);
+}
+
+/* A file, or a name that Python looks for later. */
+void
+conf_python_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	char **out = (void *)((char *)obj + key->off);
+
+	if (!conf_want(ctx, node, JSONC_STRING, key->takes) ||
+	    !conf_text_ok(ctx, node, key->name, PATH_MAX - 1))
+		return;
+	free(*out);
+	*out = looks_like_path(node->text) ? beside_file(node)
+					   : mem_text(node->text);
+	if (looks_like_path(node->text))
+		conf_check_path(ctx, node, key, *out);
+}
+
+void
+conf_module_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf *conf = obj;
+
+	conf_python_read(ctx, node, key, obj);
+	free(conf->actions.folder);
+	conf->actions.folder = conf_folder(node->doc);
+}
 
 /* Which there are the workers know, which load the plugins. */
 void

@@ -4,13 +4,13 @@
 
 /*
  * Lists of paths of the configuration, and what plugins are told: options, and
- * the actions of ranges with their parameters.
+ * the actions of ranges with their parameters; and the Python module of those.
  */
 
 #include "supervisor/conf_read.h"
 
 conf_read_fn conf_paths_read, conf_plugins_read, conf_options_read,
-    conf_action_read;
+    conf_action_read, conf_module_read, conf_python_read;
 conf_dump_fn conf_paths_dump, conf_options_dump, conf_action_dump;
 
 void conf_paths_free(struct conf_paths *);

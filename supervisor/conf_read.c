@@ -90,6 +90,16 @@ conf_absolute(const struct jsonc_doc *doc, const char *path)
 	return whole;
 }
 
+char *
+conf_folder(const struct jsonc_doc *doc)
+{
+	char *path = conf_absolute(doc, ".");
+	size_t len = strlen(path) - 1; /* without the dot */
+
+	path[len > 1 ? len - 1 : len] = '\0';
+	return path;
+}
+
 void
 conf_check_path(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, const char *path)

@@ -89,6 +89,9 @@ char *conf_resolve(const struct jsonc_doc *, const char *path);
  * where we are. */
 char *conf_absolute(const struct jsonc_doc *, const char *path);
 
+/* What relative paths of a file begin with. malloc'd. */
+char *conf_folder(const struct jsonc_doc *);
+
 /* Reads a whole number from min to max. False after noting a mistake. */
 bool conf_want_uint(struct conf_ctx *, const struct jsonc_node *, uint32_t min,
     uint32_t max, uint32_t *);

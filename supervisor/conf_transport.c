@@ -166,14 +166,14 @@ void
 conf_user_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
-	struct conf_transport *t = obj;
+	char **user = (void *)((char *)obj + key->off);
 
 	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
 		return;
 	if (getpwnam(node->text) == NULL)
 		conf_fault(ctx, node, "this machine has no user \"%.60s\"",
 		    node->text);
-	t->user = mem_text(node->text);
+	*user = mem_text(node->text);
 }
 
 /* The row of a key that has words. */
@@ -368,17 +368,6 @@ conf_transport_skip(const struct conf_transport *t)
 	return (unsigned)CONF_NOT_TCP << t->type;
 }
 
-/* What relative paths of a file begin with. */
-static char *
-folder_of(const struct jsonc_doc *doc)
-{
-	char *path = conf_absolute(doc, ".");
-	size_t len = strlen(path) - 1; /* without the dot */
-
-	path[len > 1 ? len - 1 : len] = '\0';
-	return path;
-}
-
 static void
 read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 {
@@ -393,7 +382,7 @@ read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
 		    "\"_\" and \"-\", at most 40",
 		    node->key);
 	t.type = type_of(ctx, node);
-	t.folder = folder_of(node->doc);
+	t.folder = conf_folder(node->doc);
 	t.framer = mem_text(default_framer[t.type]);
 	t.silent_units = t.type == CONF_SERIAL;
 	t.serial.stopbits = 1;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "supervisor/actions.h"
 #include "supervisor/holdfast.h"
 #include "supervisor/part.h"
 #include "supervisor/start.h"
@@ -31,6 +32,7 @@ hf_daemon(int argc, char **argv)
 	struct proc_roles roles = {
 		.worker = worker_main,
 		.control = control,
+		.actions = actions_main,
 	};
 	char path[PATH_MAX];
 

@@ -257,27 +257,37 @@ take_reload(struct process *p, const struct ipc_msg *m)
 }
 
 /* Which kinds are heard, from whom, and by what. */
+enum { WORKER = 1, CONTROL = 2, AIDE = 4, ALL = WORKER | CONTROL | AIDE };
+
 static const struct row {
-	bool worker, control;
+	unsigned from;
 	void (*take)(struct process *, const struct ipc_msg *);
 } rows[IPC_KINDS] = {
-	[IPC_READY] = { true, true, take_ready },
-	[IPC_FAILED] = { true, true, take_failed },
-	[IPC_START] = { false, true, take_life },
-	[IPC_STOP] = { false, true, take_life },
-	[IPC_RESTART] = { false, true, take_life },
-	[IPC_KICK] = { false, true, take_kick },
-	[IPC_SHUTDOWN] = { false, true, take_shutdown },
-	[IPC_RELOAD] = { false, true, take_reload },
-	[IPC_REFRESHED] = { true, false, refresh_take },
+	[IPC_READY] = { ALL, take_ready },
+	[IPC_FAILED] = { ALL, take_failed },
+	[IPC_START] = { CONTROL, take_life },
+	[IPC_STOP] = { CONTROL, take_life },
+	[IPC_RESTART] = { CONTROL, take_life },
+	[IPC_KICK] = { CONTROL, take_kick },
+	[IPC_SHUTDOWN] = { CONTROL, take_shutdown },
+	[IPC_RELOAD] = { CONTROL, take_reload },
+	[IPC_REFRESHED] = { WORKER, refresh_take },
 };
+
+static unsigned
+kind_of(const struct process *p)
+{
+	if (p->service != NULL)
+		return WORKER;
+	return p == p->super->controller ? CONTROL : AIDE;
+}
 
 bool
 orders_take(struct process *p, const struct ipc_msg *m)
 {
 	const struct row *r = &rows[m->kind]; /* in range: ipc_recv */
 
-	if (r->take == NULL || !(p->service != NULL ? r->worker : r->control))
+	if (r->take == NULL || !(r->from & kind_of(p)))
 		return false;
 	r->take(p, m);
 	return true;
@@ -346,9 +356,9 @@ orders_forget(struct process *p)
 {
 	struct order *o;
 
-	if (p->service == NULL)
-		p->super->reload.answer = false;
-	for (o = p->super->orders.at;
-	     p->service == NULL && o < p->super->orders.at + ORDERS_MAX; o++)
+	if (kind_of(p) != CONTROL)
+		return;
+	p->super->reload.answer = false;
+	for (o = p->super->orders.at; o < p->super->orders.at + ORDERS_MAX; o++)
 		o->kind = 0;
 }

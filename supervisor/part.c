@@ -50,15 +50,15 @@ library_folder(char out[PATH_MAX])
 
 static bool
 is_there(char *out, size_t size, const char *where, const char *place,
-    const char *folder, const char *name)
+    const char *name)
 {
-	int n = snprintf(out, size, "%s%s%s/%s.so", where, place, folder, name);
+	int n = snprintf(out, size, "%s%s%s", where, place, name);
 
 	return n > 0 && (size_t)n < size && access(out, R_OK) == 0;
 }
 
 bool
-part_find(const char *folder, const char *name, char *out, size_t size)
+part_file(const char *name, char *out, size_t size)
 {
 	char from[2][PATH_MAX];
 	size_t i, k, n = library_folder(from[0]);
@@ -66,11 +66,18 @@ part_find(const char *folder, const char *name, char *out, size_t size)
 	program_folder(from[n++]);
 	for (i = 0; i < n; i++)
 		for (k = 0; k < sizeof(places) / sizeof(places[0]); k++)
-			if (is_there(
-				out, size, from[i], places[k], folder, name))
+			if (is_there(out, size, from[i], places[k], name))
 				return true;
-	return is_there(
-	    out, size, HOLDFAST_PREFIX, "/lib/holdfast/", folder, name);
+	return is_there(out, size, HOLDFAST_PREFIX, "/lib/holdfast/", name);
+}
+
+bool
+part_find(const char *folder, const char *name, char *out, size_t size)
+{
+	char file[NAME_MAX + 40];
+	int n = snprintf(file, sizeof(file), "%s/%s.so", folder, name);
+
+	return n > 0 && (size_t)n < sizeof(file) && part_file(file, out, size);
 }
 
 bool

@@ -24,6 +24,9 @@
  * the prefix. False if it is nowhere (out: the last of them). */
 bool part_find(const char *folder, const char *name, char *out, size_t size);
 
+/* The same for a file of any kind that lies beside the library. */
+bool part_file(const char *name, char *out, size_t size);
+
 /* The same in the folder of parts. */
 bool part_path(const char *name, char *out, size_t size);
 

@@ -47,7 +47,9 @@ struct proc {
 				       * library this is; or NULL */
 	struct store *stores; /* one per conf device; dev NULL: not served */
 	int chan; /* to the parent, non-blocking */
-	int listen_fd; /* workers; -1 for those without */
+	int listen_fd; /* -1 for those without */
+	int actions_fd; /* workers: the socket, to be connected to, of who runs
+			 * the module of "actions"; -1: there is none */
 	int bell_fd; /* that bells are rung with; -1 until it is needed */
 	struct proc_file *files; /* tls: private keys and their password */
 	size_t nfiles;
@@ -63,6 +65,7 @@ typedef int proc_main_fn(struct proc *);
 struct proc_roles {
 	proc_main_fn *worker;
 	proc_main_fn *control;
+	proc_main_fn *actions;
 	const char *missing; /* a part that was not found, or NULL */
 };
 

@@ -16,6 +16,7 @@
 
 #include "shm/log.h"
 #include "shm/store_reap.h"
+#include "supervisor/aide.h"
 #include "supervisor/birth.h"
 #include "supervisor/host.h"
 #include "supervisor/ready.h"
@@ -44,8 +45,9 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.hooks = s->hooks,
 		.stores = s->stores,
 		.chan = chan,
-		.listen_fd = sv != NULL ? sv->listen_fd : -1,
+		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
 		.bell_fd = -1,
+		.actions_fd = -1,
 	};
 	struct birth b = {
 		.proc = &proc,
@@ -56,7 +58,8 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.nworkers = s->nworkers,
 		.embedded = s->host != NULL,
 		.tickets = s->tickets,
-		.main = sv != NULL ? s->roles->worker : s->roles->control,
+		.devices = true,
+		.main = s->roles->worker,
 	};
 
 	if (sv != NULL) {
@@ -64,6 +67,13 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		b.user = sv->conf->user;
 		b.uid = sv->uid;
 		b.gid = sv->gid;
+		proc.actions_fd = s->actions_fd;
+	} else {
+		b.devices = p->aide->devices;
+		b.main = aide_main(p->aide, s->roles);
+		b.user = p->user;
+		b.uid = p->uid;
+		b.gid = p->gid;
 	}
 	birth(&b);
 }
@@ -80,7 +90,7 @@ fill_slot(struct process *p)
 	atomic_store(&s->since_ms, super_unix_ms());
 	atomic_store(&s->transport, p->service ? p->service->place : 0);
 	atomic_store(&s->worker, p->worker);
-	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : SHM_CONTROLLER);
+	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : p->aide->role);
 }
 
 static void
@@ -248,7 +258,7 @@ changed(struct child *c, enum life from)
 		orders_settle(&p->super->orders, p->service);
 		host_settle(p->super);
 	} else {
-		log_info("control %s was=%s%s", life_name(c->state),
+		log_info("%s %s was=%s%s", p->name, life_name(c->state),
 		    life_name(from), child_why_log(c->why, why));
 		ready_tell(p->super);
 	}
@@ -363,28 +373,47 @@ process_died(struct process *p, int status)
 	child_event(c, ev);
 }
 
+/* What the two kinds have in common. */
+static int
+init(struct process *p, struct super *s, unsigned slot,
+    const struct retry_limits *limits)
+{
+	memset(p, 0, sizeof(*p));
+	p->super = s;
+	p->slot = slot;
+	p->shm = seg_slot(s->control, slot);
+	p->chan = p->listen_fd = -1;
+	child_init(&p->child, p->name, &ops, limits);
+	p->timer = evtimer_new(s->base, on_timer, p);
+	return p->timer != NULL ? 0 : -1;
+}
+
+int
+process_init_aide(struct process *p, struct super *s, const struct aide *a,
+    const struct retry_limits *limits)
+{
+	int rc = init(p, s, a->slot, limits);
+
+	p->aide = a;
+	snprintf(p->name, sizeof(p->name), "%s", a->name);
+	return rc;
+}
+
 int
 process_init(struct process *p, struct super *s, struct service *sv,
     unsigned worker, unsigned slot, const struct retry_limits *limits)
 {
-	memset(p, 0, sizeof(*p));
-	p->super = s;
+	int rc = init(p, s, slot, limits);
+
 	p->service = sv;
 	p->worker = worker;
-	p->slot = slot;
-	p->shm = seg_slot(s->control, slot);
-	p->chan = -1;
-	if (sv == NULL) {
-		snprintf(p->name, sizeof(p->name), "control");
-	} else if (sv->conf->workers > 1) {
+	if (sv->conf->workers > 1) {
 		snprintf(p->name, sizeof(p->name), "%.48s/%u", sv->conf->name,
 		    worker);
 	} else {
 		snprintf(p->name, sizeof(p->name), "%s", sv->conf->name);
 	}
-	child_init(&p->child, p->name, &ops, limits);
-	p->timer = evtimer_new(s->base, on_timer, p);
-	return p->timer != NULL ? 0 : -1;
+	return rc;
 }
 
 void

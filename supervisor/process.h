@@ -16,6 +16,7 @@
 #include "supervisor/ipc.h"
 #include "supervisor/watchdog.h"
 
+struct aide;
 struct super;
 struct service;
 struct event;
@@ -23,11 +24,16 @@ struct event;
 struct process {
 	struct child child;
 	struct super *super;
-	struct service *service; /* NULL: control */
+	struct service *service; /* workers; else NULL */
+	const struct aide *aide; /* the others; else NULL */
 	unsigned worker; /* index within the service */
 	unsigned slot;
 	struct shm_slot *shm; /* of that slot */
 	struct seg *seg; /* workers: their segment */
+	int listen_fd; /* aides: -1 for those without */
+	const char *user; /* aides: whom they run as; NULL */
+	uid_t uid;
+	gid_t gid;
 	char name[SHM_NAME_MAX];
 	pid_t pid; /* 0: none */
 	uint64_t id; /* identity in the store */
@@ -42,6 +48,9 @@ struct process {
 /* Prepares a stopped child. 0, or -1 (no memory). */
 int process_init(struct process *, struct super *, struct service *,
     unsigned worker, unsigned slot, const struct retry_limits *);
+/* The same for an aide. */
+int process_init_aide(struct process *, struct super *, const struct aide *,
+    const struct retry_limits *);
 void process_fini(struct process *);
 
 /* The supervisor has waited for the child: declares it dead, repairs what it

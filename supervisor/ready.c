@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "supervisor/aide.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
 
@@ -52,7 +53,7 @@ should_serve(const struct super *s, const struct service *sv)
 	return sv->wanted && (sv->state != SHM_FAILED || s->ready_text == NULL);
 }
 
-/* All that should serve does, and control has had its first chance. */
+/* All that should serve does, and every aide has had its first chance. */
 static bool
 complete(const struct super *s)
 {
@@ -64,7 +65,7 @@ complete(const struct super *s)
 		if (should_serve(s, sv) && !service_all(sv, LIFE_UP))
 			return false;
 	}
-	return s->controller->child.state != LIFE_STARTING;
+	return !aides_starting(s);
 }
 
 static char *

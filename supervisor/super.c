@@ -19,13 +19,12 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "supervisor/aide.h"
 #include "supervisor/boot.h"
 #include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/tick.h"
-
-enum { CONTROL_DRAIN_MS = 2000 };
 
 static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 	SIGCHLD };
@@ -62,33 +61,19 @@ workers_live(const struct super *s)
 }
 
 static void
-close_control(struct super *s)
+close_aides(struct super *s)
 {
-	struct child *c;
-
 	s->phase = SUPER_CLOSES;
 	orders_ended(&s->orders);
-	if (s->controller == NULL)
-		return;
-	c = &s->controller->child;
-	c->drain_ms = CONTROL_DRAIN_MS;
-	child_event(c, LIFE_STOP);
-}
-
-static bool
-control_lives(const struct super *s)
-{
-	return s->controller != NULL &&
-	    s->controller->child.state != LIFE_STOPPED &&
-	    s->controller->child.state != LIFE_FAILED;
+	aides_stop(s, false);
 }
 
 void
 super_progress(struct super *s)
 {
 	if (s->phase == SUPER_DRAINS && !workers_live(s))
-		close_control(s);
-	if (s->phase == SUPER_CLOSES && !control_lives(s))
+		close_aides(s);
+	if (s->phase == SUPER_CLOSES && !aides_live(s))
 		event_base_loopbreak(s->base);
 }
 
@@ -128,11 +113,8 @@ super_stop(struct super *s, bool at_once)
 		log_info("stopping%s", at_once ? " at once" : "");
 		super_drain(s, at_once ? 0 : s->conf->drain_timeout_s * 1000);
 	}
-	if (at_once && s->controller != NULL) {
-		/* control as well: it is not to be born again */
-		s->controller->child.drain_ms = 0;
-		child_event(&s->controller->child, LIFE_STOP);
-	}
+	if (at_once)
+		aides_stop(s, true); /* they are not to be born again */
 	for (i = 0; at_once && i < s->nprocesses; i++)
 		process_kill(&s->processes[i], "stopped at once");
 	super_progress(s);
@@ -259,8 +241,7 @@ serve(struct super *s)
 
 	log_info("holdfast%s " HOLDFAST_VERSION " store=%s transports=%zu",
 	    s->host == NULL ? "d" : "", s->conf->store, s->conf->ntransports);
-	if (s->controller != NULL)
-		child_event(&s->controller->child, LIFE_START);
+	aides_start(s);
 	for (i = 0; i < s->conf->ntransports; i++)
 		if (s->services[i].wanted)
 			service_event(&s->services[i], LIFE_START, 0, "");
@@ -277,7 +258,7 @@ run(struct super *s)
 	int code;
 
 	s->signal_fd = s->reload.fd = s->control_seg.fd = -1;
-	s->berth.lock_fd = -1;
+	s->berth.lock_fd = s->actions_fd = -1;
 	/* registers, ticket keys and passwords do not belong in a file that a
 	 * crash leaves behind; its children are no different (birth.c) */
 	setrlimit(RLIMIT_CORE, &none);

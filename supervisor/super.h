@@ -27,6 +27,7 @@
 enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_SLOT = 0,
 	SUPER_CONTROL_SLOT = 1,
+	SUPER_ACTIONS_SLOT = 2,
 };
 
 struct hf_hooks;
@@ -35,13 +36,13 @@ struct host;
 enum super_phase {
 	SUPER_SERVES,
 	SUPER_DRAINS, /* the workers are ending */
-	SUPER_CLOSES, /* they have; control is ending */
+	SUPER_CLOSES, /* they have; the aides are ending */
 };
 
 /*
  * There are two kinds, which differ in what they have and in nothing else. The
- * daemon has a store of its own, with slot 0 of it, a run directory and a
- * control process. The server of a program (host.h) has a berth in the store
+ * daemon has a store of its own, with slot 0 of it, a run directory and
+ * aides. The server of a program (host.h) has a berth in the store
  * of that (berth.h), and one transport.
  */
 struct super {
@@ -66,8 +67,9 @@ struct super {
 	uint8_t *tickets; /* keys, one for each transport: secret.h */
 
 	struct service *services; /* conf->ntransports */
-	struct process *processes; /* the workers, then control */
+	struct process *processes; /* the workers, then the aides */
 	size_t nworkers, nprocesses;
+	int actions_fd; /* workers connect to it; -1 */
 	struct process *controller; /* control; NULL: there is none */
 	struct orders orders;
 	struct reload reload;

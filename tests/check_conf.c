@@ -522,7 +522,7 @@ START_TEST(the_dump_loads_and_dumps_alike)
 END_TEST
 
 static const char *const samples[] = { "conf/demo.json", "conf/minimal.json",
-	"conf/example.json" };
+	"conf/example.json", "conf/actions.json" };
 
 START_TEST(the_samples_load_and_their_dumps_too)
 {

@@ -187,7 +187,9 @@ START_TEST(an_action_is_kept_with_its_parameters)
 	ck_assert_uint_eq(r[1].parameters.n, 2);
 	ck_assert_str_eq(r[1].parameters.at[0].name, "minval");
 	ck_assert_str_eq(r[1].parameters.at[0].value, "-1");
+	ck_assert(r[1].parameters.at[0].bare);
 	ck_assert_str_eq(r[1].parameters.at[1].value, "x");
+	ck_assert(!r[1].parameters.at[1].bare);
 	conf_free(c);
 }
 END_TEST

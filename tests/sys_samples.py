@@ -31,6 +31,8 @@ class Samples:
         self.objects = self.store + "_"
         os.mkdir(self.conf)
         for name in sorted(os.listdir(CONF)):
+            if name.endswith(".py"):
+                shutil.copy(os.path.join(CONF, name), self.conf)
             if name.endswith(".json"):
                 with open(os.path.join(CONF, name)) as f:
                     text = self.text(f.read())
@@ -115,7 +117,8 @@ def test_every_sample_is_right():
         names = sorted(n for n in os.listdir(s.conf)
                        if n.endswith(".json") and n != "roles.json")
         assert {"demo.json", "tls.json", "serial.json", "multi.json",
-                "unix.json", "shm.json", "example.json"} <= set(names), names
+                "unix.json", "shm.json", "example.json",
+                "actions.json"} <= set(names), names
         for name in names:
             done = subprocess.run(
                 [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],
@@ -231,6 +234,21 @@ def test_readme_shm():
         assert code == 0 and said.split()[:7] == [
             "0000000", "0", "0", "0", "0", "0", "42"], said
         wait_for(lambda: "42" in s.sh(mbpoll)[1].split(), 10, "the register")
+
+
+def test_readme_actions():
+    """the README's commands read what the module of the sample makes"""
+    with Samples() as s, s.daemon("actions.json"):
+        two, percent = commands("Actions")
+        for reads in 1, 2:
+            code, said = s.sh(two)
+            count, level = re.findall(r"^\[[01]\]:\s+(\d+)$", said, re.M)
+            assert code == 0 and int(count) == reads, said
+            assert abs(int(level) - 500) <= 5 * reads, said
+        code, said = s.sh(percent)
+        found = re.search(r"^\[2\]:\s+([\d.]+)$", said, re.M)
+        assert code == 0 and abs(float(found[1]) - int(level) / 10) < 0.01, (
+            said, level)
 
 
 def rtu(unit, pdu):

@@ -12,14 +12,18 @@
 #include "workers/bind.h"
 
 struct hook_action;
+struct runner;
 
 /* One range of a device that has an action. */
 struct action_range {
 	const struct conf_range *conf;
-	const struct hook_action *action;
+	const struct hook_action *action; /* NULL: a module's alone */
 	const char *device;
 	const struct hf_host *host;
 	uint32_t step; /* registers or bits of one value */
+	struct runner *runner; /* whose module may have it; NULL */
+	bool has; /* it has had it */
+	uint32_t lacked; /* the greeting after which it said that it has not */
 };
 
 /* The action of that name that is built in, or NULL; and the i-th name, NULL

@@ -12,6 +12,8 @@
 #include "workers/proto/mb.h"
 
 /* One device as a transport serves it. */
+struct runner;
+
 struct bind_device {
 	struct mb_unit unit;
 	struct store *store;
@@ -37,6 +39,7 @@ struct bind {
 		       * batch of our own nothing can have been, and a number
 		       * that the store knows already is a failure. */
 	bool wrote; /* something was committed since it was cleared */
+	struct runner *runner; /* of a Python module; NULL without any */
 	uint8_t unit; /* address of the request in hand; set by the link */
 	/* operation numbers that the request in hand has used for what a
 	 * function code of a plugin has written, and may use */

@@ -19,6 +19,7 @@
 #include "workers/action.h"
 #include "workers/bind_hook.h"
 #include "workers/hooks_own.h"
+#include "workers/runner.h"
 
 enum {
 	TRIES = 16, /* while others write the same value */
@@ -104,9 +105,12 @@ resolve(struct worker *w, struct action_range *a)
 	a->step = is_bits(r)          ? 1
 	    : r->type == TYPED_STRING ? r->count
 				      : typed_regs(r->type);
-	if (a->action != NULL && a->step <= HOOK_REGS_MAX)
+	if (a->action == NULL || a->action->plugin == NULL)
+		a->runner = w->bind.runner;
+	if ((a->action != NULL || a->runner != NULL) &&
+	    a->step <= HOOK_REGS_MAX)
 		return 0;
-	if (a->action != NULL)
+	if (a->action != NULL || a->runner != NULL)
 		return refuse(w, a,
 		    "the action \"%s\" is for values of up to %d registers, "
 		    "not %u",
@@ -149,6 +153,10 @@ resolve_all(struct worker *w, struct bind_device *d)
 int
 hooks_actions(struct worker *w)
 {
+	w->why = "not enough memory";
+	if (runner_init(w) == -1)
+		return -1;
+	w->why = NULL;
 	for (unsigned i = 0; i < w->bind.ndevices; i++)
 		if (resolve_all(w, &w->bind.device[i]) == -1)
 			return -1;
@@ -208,9 +216,27 @@ cell_write(const struct hf_cell *c, enum hf_table t, uint32_t addr,
 	    run_of(c)->d, (enum mb_table)t, addr, count, NULL, values, NULL);
 }
 
+/* What the module has is the module's, then come those that are built in. */
+static unsigned
+carry_out(struct bind_device *d, struct action_range *a, struct hf_cell *c)
+{
+	const struct hook_action *act = a->action;
+	unsigned said;
+
+	if (a->runner != NULL) {
+		said = runner_run(a->runner, d, a, c);
+		if (said != RUNNER_NO_SUCH)
+			return said;
+		if (act == NULL)
+			return HF_EX_FAILURE;
+	}
+	return (unsigned)act->a.run(
+	    act->plugin != NULL ? act->plugin->hooks.arg : NULL, c);
+}
+
 /* One value, from addr on. */
 static enum mb_ex
-run_one(struct bind_device *d, const struct action_range *a, uint32_t addr)
+run_one(struct bind_device *d, struct action_range *a, uint32_t addr)
 {
 	static uint16_t was[HOOK_REGS_MAX], is[HOOK_REGS_MAX];
 	const struct conf_range *r = a->conf;
@@ -228,8 +254,6 @@ run_one(struct bind_device *d, const struct action_range *a, uint32_t addr)
 		.read = cell_read,
 		.write = cell_write,
 		.self = &run };
-	const struct hook_action *act = a->action;
-	void *arg = act->plugin != NULL ? act->plugin->hooks.arg : NULL;
 	bool changed = true;
 	enum mb_ex ex;
 	unsigned said;
@@ -239,7 +263,7 @@ run_one(struct bind_device *d, const struct action_range *a, uint32_t addr)
 		if (ex != MB_EX_NONE)
 			return ex;
 		memcpy(is, was, a->step * sizeof(is[0]));
-		said = (unsigned)act->a.run(arg, &c);
+		said = carry_out(d, a, &c);
 		if (said != HF_EX_NONE)
 			return said <= UINT8_MAX ? (enum mb_ex)said
 						 : MB_EX_FAILURE;
@@ -282,8 +306,10 @@ action_reads(struct bind_device *d, const struct mb_step *s)
 	/* what is to be answered 02 changes nothing */
 	if (!store_has(d->store, (enum store_table)s->table, s->addr, s->count))
 		return MB_EX_ADDRESS;
+	if (d->bind->runner != NULL)
+		runner_begin(d->bind->runner);
 	for (unsigned i = first(d, s->table, s->addr); i < d->nactions; i++) {
-		const struct action_range *a = &d->actions[i];
+		struct action_range *a = &d->actions[i];
 		const struct conf_range *r = a->conf;
 		uint32_t at = r->addr;
 

@@ -15,6 +15,7 @@
 #include "shm/notice.h"
 #include "workers/hooks.h"
 #include "workers/plugin.h"
+#include "workers/runner.h"
 #include "workers/transport.h"
 
 enum {
@@ -248,6 +249,7 @@ worker_main(struct proc *p)
 	else
 		rc = serve(&w);
 	bind_fini(&w.bind);
+	runner_fini(&w);
 	hooks_free(&w);
 	plugins_free(&w);
 	if (w.base != NULL)

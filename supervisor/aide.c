@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of aides, and what happens to all of them. Runs in the supervisor.
+ */
+#include "supervisor/aide.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "supervisor/actions.h"
+#include "supervisor/boot.h"
+#include "supervisor/super.h"
+
+#define MAIN(role_) .main = offsetof(struct proc_roles, role_)
+
+static const char *
+actions_user(const struct conf *c)
+{
+	return c->actions.user;
+}
+
+const struct aide aides[AIDES] = {
+	[AIDE_CONTROL] = { "control", SUPER_CONTROL_SLOT, SHM_CONTROLLER,
+	    MAIN(control), .devices = true, .drain_ms = 2000 },
+	[AIDE_ACTIONS] = { "actions", SUPER_ACTIONS_SLOT, SHM_AIDE,
+	    MAIN(actions), .drain_ms = 1000, .wanted = actions_wanted,
+	    .user = actions_user, .listen = actions_listen },
+};
+
+static const struct retry_limits limits = {
+	.min_ms = 10, .max_ms = 5000, .window_s = 60
+};
+
+proc_main_fn *
+aide_main(const struct aide *a, const struct proc_roles *roles)
+{
+	proc_main_fn *entry;
+
+	memcpy(&entry, (const char *)roles + a->main, sizeof(entry));
+	return entry;
+}
+
+static int
+find_user(struct super *s, struct process *p)
+{
+	const struct aide *a = p->aide;
+	const struct passwd *pw;
+
+	p->user = a->user != NULL ? a->user(s->conf) : NULL;
+	if (p->user == NULL)
+		return 0;
+	errno = 0;
+	pw = getpwnam(p->user);
+	if (pw == NULL)
+		return boot_fail(s, EX_CONFIG, EINVAL, "%s: no user \"%s\"",
+		    a->name, p->user);
+	p->uid = pw->pw_uid;
+	p->gid = pw->pw_gid;
+	if (geteuid() != 0 && p->uid != geteuid())
+		return boot_fail(s, EX_NOPERM, EPERM,
+		    "%s: only root may run it as user \"%s\"", a->name,
+		    p->user);
+	return 0;
+}
+
+static int
+make(struct super *s, const struct aide *a)
+{
+	struct process *p = &s->processes[s->nprocesses++];
+	int err;
+
+	if (process_init_aide(p, s, a, &limits) < 0)
+		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
+	if (a->listen != NULL &&
+	    (p->listen_fd = a->listen(s->conf, s->run_dir, &s->actions_fd)) <
+		0) {
+		err = errno;
+		return boot_fail(s, boot_code(err), err,
+		    "%s: cannot listen in %s: %s", a->name, s->run_dir,
+		    strerror(err));
+	}
+	return find_user(s, p);
+}
+
+int
+aides_make(struct super *s)
+{
+	int code = 0;
+
+	for (int i = 0; code == 0 && i < AIDES; i++) {
+		if (aides[i].wanted != NULL && !aides[i].wanted(s->conf))
+			continue;
+		if (i == AIDE_CONTROL)
+			s->controller = &s->processes[s->nprocesses];
+		code = make(s, &aides[i]);
+	}
+	return code;
+}
+
+void
+aides_free(struct super *s)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
+		if (s->processes[i].listen_fd >= 0)
+			close(s->processes[i].listen_fd);
+		process_fini(&s->processes[i]);
+	}
+	if (s->actions_fd >= 0)
+		close(s->actions_fd);
+}
+
+void
+aides_start(struct super *s)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++)
+		child_event(&s->processes[i].child, LIFE_START);
+}
+
+void
+aides_stop(struct super *s, bool at_once)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
+		struct process *p = &s->processes[i];
+
+		p->child.drain_ms = at_once ? 0 : p->aide->drain_ms;
+		child_event(&p->child, LIFE_STOP);
+	}
+}
+
+bool
+aides_live(const struct super *s)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++)
+		if (s->processes[i].child.state != LIFE_STOPPED &&
+		    s->processes[i].child.state != LIFE_FAILED)
+			return true;
+	return false;
+}
+
+bool
+aides_starting(const struct super *s)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++)
+		if (s->processes[i].child.state == LIFE_STARTING)
+			return true;
+	return false;
+}

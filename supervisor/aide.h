@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_AIDE_H
+#define SUPERVISOR_AIDE_H
+
+/*
+ * Aides: what the daemon has one process of each beside the workers, a row
+ * each. They are born, watched, brought back and shown as workers are, begin
+ * before them, and end when those have.
+ */
+
+#include "shm/layout_control.h"
+#include "supervisor/proc.h"
+
+struct super;
+struct process;
+
+enum aide_kind { AIDE_CONTROL, AIDE_ACTIONS, AIDES };
+
+struct aide {
+	const char *name; /* of its process, too */
+	unsigned slot;
+	enum shm_role role;
+	size_t main; /* a proc_main_fn *, as an offset in struct proc_roles */
+	bool devices; /* it has the registers mapped */
+	unsigned drain_ms; /* that it may take to end */
+	/* What the configuration says; NULL: always, nobody else, nothing. */
+	bool (*wanted)(const struct conf *);
+	const char *(*user)(const struct conf *);
+	/* Opens what it listens on, and what workers reach it by: -1 with
+	 * errno. */
+	int (*listen)(const struct conf *, const char *run_dir, int *path_fd);
+};
+
+extern const struct aide aides[AIDES];
+
+/* Prepares those that are wanted behind the workers in super->processes, which
+ * has room for all. 0, or the exit code after saying why. */
+int aides_make(struct super *);
+void aides_free(struct super *);
+
+void aides_start(struct super *);
+
+/* Tells all to end; at once: without draining. */
+void aides_stop(struct super *, bool at_once);
+
+/* True while one of them has not ended, or not had its first chance. */
+bool aides_live(const struct super *);
+bool aides_starting(const struct super *);
+
+/* What an aide runs. */
+proc_main_fn *aide_main(const struct aide *, const struct proc_roles *);
+
+#endif
