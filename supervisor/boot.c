@@ -160,8 +160,9 @@ open_listeners(struct super *s)
 		err = errno;
 		code =
 		    err == EACCES || err == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
-		boot_fail(s, code, err,
-		    "transport %s: cannot listen on %s: %s%s", sv->conf->name,
+		boot_fail(s, code, err, "transport %s: cannot %s %s: %s%s",
+		    sv->conf->name,
+		    sv->conf->serial.port != NULL ? "open" : "listen on",
 		    conf_where(sv->conf), strerror(err),
 		    err == EADDRINUSE ? "; another program uses the port"
 			: err == EACCES && sv->conf->serial.port == NULL

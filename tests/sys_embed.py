@@ -146,8 +146,8 @@ def test_stop_from_a_signal_handler():
 def answers(port):
     try:
         with Modbus(port) as m:
-            return m.read_hr(0) == [0]
-    except ConnectionRefusedError:
+            return len(m.read_hr(0)) == 1
+    except (ConnectionError, EOFError):
         return False
 
 

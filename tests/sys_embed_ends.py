@@ -5,6 +5,7 @@ whoever is killed. Nothing of it is left behind, and nobody notices but those
 whose business it is."""
 
 import os
+import random
 import re
 import signal
 import sys
@@ -15,7 +16,11 @@ sys.dont_write_bytecode = True
 import sysutil  # noqa: E402
 from embed_case import Program, Refused  # noqa: E402
 from sys_embed import answers, refused  # noqa: E402
+from peers import fc6  # noqa: E402
 from sysutil import Modbus, wait_for  # noqa: E402
+
+KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
+              if a.startswith("--kills=")), 25)
 
 
 def alive(pid):
@@ -273,6 +278,67 @@ def test_a_program_that_is_killed_and_started_again():
             p.clean = False
     gone(pids)
     wait_for(lambda: not p.segments(), what="the end of the store")
+
+
+def test_what_the_program_wants_done_at_its_exit():
+    """is done by the program alone, not by its copies"""
+    with sysutil.tempfile.NamedTemporaryFile("r") as f:
+        with Program() as p:
+            p.ask("atexit", f.name)
+            p.ask("init")
+            srv = p.start("tcp")
+            os.kill(srv.status()["pid"], signal.SIGKILL)
+            wait_for(lambda: srv.status()["up"])
+            assert srv.stop() == 0
+            p.ask("thread")
+            srv = p.start("tcp")
+            assert srv.stop() == 0
+            refused("", "EADDRINUSE", p.start, "tcp", address=p.start(
+                "tcp").status()["address"])
+            assert f.read() == ""
+        assert f.read() == "exit"
+
+
+def whoever(p, servers, chance):
+    """Kills somebody. True: nobody but a worker."""
+    srv = chance.choice(servers)
+    pids = family(srv)
+    victim = chance.choice([*pids[1:], pids[0], *children(p.pid), p.pid])
+    os.kill(victim, signal.SIGKILL)
+    return victim in pids[1:]
+
+
+def test_everybody_is_killed_at_random():
+    """workers, servers, the fork server and the program are killed at random
+    while clients write: what is left serves, and nothing is left at the end"""
+    chance = random.Random(int(os.environ.get("HOLDFAST_SEED", "4711")))
+    name = "embed-%d" % os.getpid()
+    for _ in range(KILLS):
+        with Program(name) as p:
+            p.clean = False
+            threads = chance.random() < 0.5
+            if threads:
+                p.ask("init")
+                p.ask("thread")
+            servers = [p.start("tcp") for _ in range(3)]
+            ports = [s.port for s in servers]
+            pids = children(p.pid) + [
+                pid for s in servers for pid in family(s)]
+            clients = [Modbus(port) for port in ports]
+            for n, m in enumerate(clients):
+                m.send(b"".join(m.adu(fc6(i, n)) for i in range(20)))
+            only_worker = whoever(p, servers, chance)
+            if only_worker:
+                for port in ports:
+                    wait_for(lambda: answers(port))
+                    with Modbus(port) as m:
+                        m.write_hr(0, [1])
+            for m in clients:
+                m.close()
+            p.kill()
+        gone(pids)
+    with Program(name) as p:
+        assert answers(p.start("tcp").port)
 
 
 def test_a_program_that_ends_without_a_word():

@@ -53,6 +53,8 @@ def rows(build, here, full, seconds):
                          "killed_while", "--kills=3000"], 1200),
         ("torture_attach", [sys.executable, here / "sys_attach.py",
                             "--seconds=%d" % seconds], limit),
+        ("torture_embed", [sys.executable, here / "sys_embed_ends.py",
+                           "killed_at_random", "--kills=1000"], 1200),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",

@@ -118,29 +118,33 @@ mine_send(struct hf_conn *c, const uint8_t *buf, size_t len, size_t *n)
 static int number = 1;
 static struct hf_hooks hooks;
 
-/* In memory that the program has not got at its beginning. */
+/* Lists in memory that the program has not got at its beginning. */
 static const struct hf_hooks *
 make_hooks(char *late)
 {
-	struct hf_function *f = calloc(1, sizeof(*f));
-	struct hf_action *a = calloc(1, sizeof(*a));
-	struct hf_transport *t = calloc(1, sizeof(*t));
-	const struct hf_function **fs = calloc(2, sizeof(*fs));
-	const struct hf_action **as = calloc(2, sizeof(*as));
-	const struct hf_transport **ts = calloc(2, sizeof(*ts));
+	static struct lists {
+		struct hf_function f;
+		struct hf_action a;
+		struct hf_transport t;
+		const struct hf_function *fs[2];
+		const struct hf_action *as[2];
+		const struct hf_transport *ts[2];
+	} * l;
 
-	fs[0] = f;
-	*f = (struct hf_function){ .size = sizeof(*f),
-		.name = strdup("answer"),
+	if (l == NULL)
+		l = calloc(1, sizeof(*l));
+	l->fs[0] = &l->f;
+	l->as[0] = &l->a;
+	l->ts[0] = &l->t;
+	l->f = (struct hf_function){ .size = sizeof(l->f),
+		.name = "answer",
 		.fc = 100,
 		.run = answer_100 };
-	as[0] = a;
-	*a = (struct hf_action){
-		.size = sizeof(*a), .name = strdup("double"), .run = double_it
+	l->a = (struct hf_action){
+		.size = sizeof(l->a), .name = "double", .run = double_it
 	};
-	ts[0] = t;
-	*t = (struct hf_transport){ .size = sizeof(*t),
-		.name = strdup("mine"),
+	l->t = (struct hf_transport){ .size = sizeof(l->t),
+		.name = "mine",
 		.listen = mine_listen,
 		.accept = mine_accept,
 		.recv = mine_recv,
@@ -148,9 +152,9 @@ make_hooks(char *late)
 	hooks = (struct hf_hooks){ .size = sizeof(hooks),
 		.arg = &number,
 		.trace_pdu = trace_pdu,
-		.functions = fs,
-		.actions = as,
-		.transports = ts };
+		.functions = l->fs,
+		.actions = l->as,
+		.transports = l->ts };
 	if (late[0] == '/')
 		*(void **)&hooks.trace_pdu =
 		    dlsym(dlopen(late, RTLD_NOW), "late_trace_pdu");
@@ -559,6 +563,25 @@ do_signals(char **word)
 	answer(pipe(stop_pipe));
 }
 
+static const char *at_exit;
+
+static void
+note_exit(void)
+{
+	int fd = open(at_exit, O_WRONLY | O_APPEND);
+
+	(void)!write(fd, "exit", 4);
+}
+
+/* Notes its end in a file. */
+static void
+do_atexit(char **word)
+{
+	at_exit = strdup(word[0]);
+	atexit(note_exit);
+	answer(0);
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(char **word);
@@ -586,6 +609,7 @@ static const struct command {
 	{ "log", do_log },
 	{ "wait", do_wait },
 	{ "signals", do_signals },
+	{ "atexit", do_atexit },
 };
 
 static void
