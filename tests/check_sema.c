@@ -17,7 +17,6 @@
 #define MS 1000000ull
 #define T0 (1000 * MS)
 
-static pid_t suite;
 static char name[32];
 static struct mirror_ctl *ctl;
 static struct sema sema;
@@ -37,7 +36,6 @@ static void
 set_up(void)
 {
 	log_set_level(LOG_ERROR);
-	snprintf(name, sizeof(name), "check%d_sem", (int)suite);
 	ctl = calloc(1, sizeof(*ctl));
 	ck_assert_int_eq(sema_open(&sema, ctl, name, 0660, 2, T0), 0);
 	open_tool();
@@ -206,8 +204,9 @@ main(void)
 {
 	Suite *s = suite_create("sema");
 	TCase *tc = tcase_create("all");
+	int rc;
 
-	suite = getpid();
+	snprintf(name, sizeof(name), "check%d_sem", (int)getpid());
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, it_is_made_with_its_mode_free_and_removed);
 	tcase_add_test(tc, one_that_was_there_is_not_removed);
@@ -219,5 +218,7 @@ main(void)
 	tcase_add_loop_test(
 	    tc, what_a_dead_keeper_had_is_given_back_once, 0, 2);
 	suite_add_tcase(s, tc);
-	return suite_run(s);
+	rc = suite_run(s);
+	remove_it(); /* a test that failed has not */
+	return rc;
 }
