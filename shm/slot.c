@@ -8,6 +8,7 @@
 
 #include "shm/slot.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -43,6 +44,18 @@ slot_lock_take(int lock_fd, unsigned slot)
 	struct flock fl = byte_of(slot);
 
 	return fcntl(lock_fd, F_OFD_SETLK, &fl);
+}
+
+int
+slot_lock_wait(int lock_fd, unsigned slot)
+{
+	struct flock fl = byte_of(slot);
+	int rc;
+
+	do {
+		rc = fcntl(lock_fd, F_OFD_SETLKW, &fl);
+	} while (rc < 0 && errno == EINTR);
+	return rc;
 }
 
 void

@@ -34,6 +34,9 @@ int slot_lock_find(const char *path, bool writable);
  * errno EAGAIN if another process holds it. */
 int slot_lock_take(int lock_fd, unsigned slot);
 
+/* The same, but waits for as long as another process holds it. */
+int slot_lock_wait(int lock_fd, unsigned slot);
+
 /* Gives a byte back that was taken through the same descriptor, by one who has
  * not become its slot's occupant. */
 void slot_lock_drop(int lock_fd, unsigned slot);

@@ -146,12 +146,12 @@ undo(struct hf_store *s)
 	errno = err;
 }
 
-/* Who sweeps may just be looking at a name that is nobody else's. */
+/* Who clears up after another program may just have it for a moment. */
 static int
 claim_name(struct hf_store *s)
 {
 	const struct timespec ms = { 0, 1000000 };
-	int tries = api_is_auto(s->name) ? 100 : 1;
+	int tries = 100;
 
 	while (claim_store(&s->claim, s->name) < 0) {
 		if (errno != EBUSY || --tries == 0)

@@ -204,8 +204,7 @@ berth_take(struct super *s)
 
 /* ---- the end ---- */
 
-/* The last server of a store whose maker was killed removes what it left. Each
- * looks after it has dropped its own byte, so one of them is the last. */
+/* The last server of a store whose maker was killed removes what it left. */
 static void
 remove_orphaned(const char *store)
 {
@@ -242,11 +241,13 @@ berth_leave(struct super *s)
 		atomic_store(
 		    &seg_slot(s->control, SLOT_OF(s->env.me))->role, SHM_FREE);
 		slot_declare_dead(s->control, s->env.me);
+		slot_lock_drop(s->berth.lock_fd, SLOT_OF(s->env.me));
 	}
-	if (slot_lock_held(s->berth.lock_fd, SUPER_SLOT)) {
-		close(s->berth.lock_fd);
-		return;
-	}
+	/* one after the other, each without its own byte: so the last one finds
+	 * nobody else, and none takes another that looks for the maker */
+	slot_lock_wait(s->berth.lock_fd, SHARE_LEAVING);
+	host_outlive(s);
+	if (!slot_lock_held(s->berth.lock_fd, SUPER_SLOT))
+		remove_orphaned(s->conf->store);
 	close(s->berth.lock_fd);
-	remove_orphaned(s->conf->store);
 }

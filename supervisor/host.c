@@ -7,6 +7,7 @@
 #include "supervisor/host.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@
 
 enum {
 	ORPHAN_DRAIN_MS = 1000, /* once the program has gone */
+	OUTLIVE_MS = 1000, /* its pair is closed; it itself has nearly gone */
 	LOOK_TICKS = 5, /* between two looks for the store's maker */
 };
 
@@ -274,6 +276,15 @@ host_init(struct super *s)
 	h->gone =
 	    event_new(s->base, h->program, EV_READ | EV_PERSIST, on_gone, s);
 	return h->gone != NULL ? event_add(h->gone, NULL) : -1;
+}
+
+void
+host_outlive(struct super *s)
+{
+	struct pollfd p = { .fd = s->host->program, .events = POLLIN };
+
+	if (s->host->orphan && p.fd >= 0)
+		poll(&p, 1, OUTLIVE_MS);
 }
 
 void

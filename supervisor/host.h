@@ -67,6 +67,10 @@ void host_settle(struct super *);
 /* Time passes. */
 void host_tick(struct super *);
 
+/* Waits, a second at most, until a program that is going has gone, and with it
+ * all that it had locked. */
+void host_outlive(struct super *);
+
 /* The last words, before the process ends. */
 void host_end(struct host *);
 

@@ -30,6 +30,9 @@ enum {
 	    (int)SHARE_SERVERS * (int)SHARE_SLOTS + (int)SHM_EXTERNALS,
 };
 
+/* A byte of the lock file that is no slot's: whose server is leaving. */
+enum { SHARE_LEAVING = (int)SHM_SLOTS_MAX + 1 };
+
 _Static_assert((int)SHARE_ALL_SLOTS <= (int)SHM_SLOTS_MAX, "slots");
 _Static_assert((int)SHARE_ALL_SLOTS + (int)SHARE_SERVERS * (int)SHARE_CONNS <=
 	(int)SHM_AUTHORS_MAX,
