@@ -26,6 +26,26 @@ cmd_system_ping(struct cmd_call *call)
 	call->result = json_object();
 }
 
+/* The daemon's processes beside the workers that live, by name. */
+static json_t *
+aides(struct shm_control *shm)
+{
+	json_t *all = json_object();
+
+	for (unsigned i = 1; i < SHM_WORKER_SLOT; i++) {
+		const struct shm_slot *s = seg_slot(shm, i);
+		char name[SHM_NAME_MAX];
+		int pid = (int)atomic_load(&s->pid);
+
+		if (pid == 0 || atomic_load(&s->role) == SHM_FREE)
+			continue;
+		memcpy(name, s->name, sizeof(name) - 1);
+		name[sizeof(name) - 1] = '\0';
+		json_object_set_new(all, name, json_integer(pid));
+	}
+	return all;
+}
+
 void
 cmd_system_info(struct cmd_call *call)
 {
@@ -37,13 +57,14 @@ cmd_system_info(struct cmd_call *call)
 	clock_gettime(CLOCK_REALTIME, &now);
 	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
 	    (double)c->shm->started_ms;
-	call->result = json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i}",
-	    "name", "holdfast", "version", HOLDFAST_VERSION, "pid",
-	    (int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
-	    (int)getpid(), "uptime_s",
-	    jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store", conf->store,
-	    "devices", (int)conf->ndevices, "transports",
-	    (int)conf->ntransports);
+	call->result =
+	    json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o}", "name",
+		"holdfast", "version", HOLDFAST_VERSION, "pid",
+		(int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
+		(int)getpid(), "uptime_s",
+		jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store",
+		conf->store, "devices", (int)conf->ndevices, "transports",
+		(int)conf->ntransports, "aides", aides(c->shm));
 }
 
 /* {"name": {"kind": "integer", "required": true}} */

@@ -133,6 +133,8 @@ def test_counts_the_reads_of_all_transports():
         with d.client() as a, d.client("tcp2") as b:
             got = [m.read_hr(0)[0] for m in (a, b, b, a, b)]
         assert got == [1, 2, 3, 4, 5], got
+        aides = d.rpc("system.info")["aides"]
+        assert aides == {n: d.child(n) for n in ("control", "actions")}
 
 
 def test_is_read_by_a_client_of_pymodbus():
@@ -173,6 +175,40 @@ custom_actions_dict = {"count": count}
         assert all(s == sorted(s) for s in seen)
         with d.client() as m:
             assert m.read_hr(0) == [1001]
+
+
+def test_does_not_undo_what_a_client_writes():
+    """what a client writes during a call stays, and the call is made again"""
+    module = """
+import os
+
+def add(registers, inx, cell, fifo=""):
+    value = cell.value
+    if value == 5:
+        open(fifo, "w").close()     # somebody writes now
+        open(fifo).close()
+    cell.value = value + 1
+
+custom_actions_dict = {"add": add}
+"""
+    folder = tempfile.mkdtemp(prefix="hf-acts-")
+    try:
+        fifo = os.path.join(folder, "fifo")
+        os.mkfifo(fifo)
+        with Acting(module, act(0, "add", {"fifo": fifo}, value=5),
+                    transports=("tcp1", "tcp2"),
+                    actions={"timeout_ms": 400}) as d:
+            with d.client() as a, d.client("tcp2") as b:
+                a.send(a.adu(b"\3\0\0\0\1"))
+                open(fifo).close()
+                b.send(b.adu(b"\6\0\0\0\x64"))  # FC 6: 100
+                b.receive()
+                open(fifo, "w").close()
+                assert a.receive()[2] == b"\3\2\0\x65"
+                assert d.rpc("registers.read", device="plc1", table="hr",
+                             addr=0, count=1)["values"] == [101]
+    finally:
+        shutil.rmtree(folder)
 
 
 SEES = """
@@ -552,7 +588,8 @@ custom_actions_dict = {"slow": slow}
     with Acting(module, act(0, "slow", count=20),
                 actions={"timeout_ms": 300}) as d:
         with d.client() as m:
-            assert m.read_hr(0, 3) == [1, 1, 1]
+            for _ in range(3):  # each request waits anew
+                assert m.read_hr(0, 3) == [1, 1, 1]
             began = time.monotonic()
             assert failed(m, 0, 20) == 4
             assert time.monotonic() - began < 0.45
@@ -684,6 +721,19 @@ def test_its_keeper_is_killed():
             os.close(fd)
             wait_for(lambda: d.python() not in (0, python), 10, "a new one")
             assert d.child("actions") != keeper
+            assert back(m, 0) >= 1
+
+
+def test_a_call_without_end_ends_with_its_keeper():
+    """a Python in a call without end does not outlive its killed keeper"""
+    with Acting(LOOPS, act(0, "count"), act(1, "loop")) as d:
+        with d.client() as m:
+            assert failed(m, 1) == 4
+            fd = os.pidfd_open(d.python())
+            os.kill(d.child("actions"), signal.SIGKILL)
+            gone, _, _ = select.select([fd], [], [], 10)
+            os.close(fd)
+            assert gone, "it loops on"
             assert back(m, 0) >= 1
 
 

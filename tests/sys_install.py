@@ -79,6 +79,19 @@ def test_installed_python_client_is_imported_and_answers():
                    if p.startswith("/usr/local/")), said.stdout
 
 
+def test_installed_tree_runs_a_module_of_actions():
+    """what runs a Python module is found where it was installed"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        module = os.path.join(top, "share/holdfast/examples/actions.py")
+        c = demo_conf(actions={"module": module})
+        c["devices"]["plc1"]["input_registers"] = [
+            {"addr": 0, "action": "count"}]
+        with Daemon(c, program=os.path.join(top, "sbin/holdfastd")) as d:
+            with Modbus(d.port("tcp1")) as m:
+                assert m.read_ir(0) == [1], d.stderr_text()
+
+
 def test_installed_tree_has_the_manuals_and_samples():
     """manuals and samples lie where they are looked for"""
     with tempfile.TemporaryDirectory(prefix="hf-") as where:
