@@ -12,7 +12,7 @@ PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 # libzmq weighs more than all of a worker, so what needs it is a part that only
 # the control process loads.
 SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c workers/*.c \
-	workers/serial/*.c workers/proto/*.c shm/*.c))
+	workers/serial/*.c workers/twin/*.c workers/proto/*.c shm/*.c))
 SRC_C	:= $(wildcard control/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone

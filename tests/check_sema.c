@@ -12,7 +12,7 @@
 
 #include "shm/log.h"
 #include "tests/suite.h"
-#include "workers/sema.h"
+#include "workers/twin/sema.h"
 
 #define MS 1000000ull
 #define T0 (1000 * MS)

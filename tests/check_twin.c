@@ -4,7 +4,7 @@
  * plain memory on the other, and what a keeper that died has left in between.
  */
 #include "tests/lib/store_fixture.h"
-#include "workers/twin.h"
+#include "workers/twin/twin.h"
 
 enum { NSETS = 2, AUTHOR = 20, HRS = 20, COS = 21 };
 

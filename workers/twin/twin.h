@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_TWIN_H
-#define WORKERS_TWIN_H
+#ifndef WORKERS_TWIN_TWIN_H
+#define WORKERS_TWIN_TWIN_H
 
 /*
  * Keeps the tables of a view (shm/mirror.h) and the devices of the store

@@ -3,8 +3,8 @@
  * From a view into the store: cells that differ from their shadow. Runs in the
  * workers of type shm.
  */
-#include "workers/twin_cell.h"
-#include "workers/twin_ways.h"
+#include "workers/twin/twin_cell.h"
+#include "workers/twin/twin_ways.h"
 
 bool
 twin_exists(const struct twin_set *ts, unsigned t, uint32_t i, unsigned *at)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_SEMA_H
-#define WORKERS_SEMA_H
+#ifndef WORKERS_TWIN_SEMA_H
+#define WORKERS_TWIN_SEMA_H
 
 /*
  * The named semaphore that programs of SHMModbus take around their use of the

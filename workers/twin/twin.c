@@ -4,14 +4,14 @@
  * type shm. Other programs write to the tables whenever they like, so every
  * cell is read once, and written only if it still holds what was expected.
  */
-#include "workers/twin.h"
+#include "workers/twin/twin.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "workers/twin_cell.h"
-#include "workers/twin_ways.h"
+#include "workers/twin/twin_cell.h"
+#include "workers/twin/twin_ways.h"
 
 enum { FILL_TRIES = 100 };
 

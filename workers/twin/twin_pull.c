@@ -3,8 +3,8 @@
  * From the store into a view: along the changes of a device, each place read as
  * it is now. Runs in the workers of type shm.
  */
-#include "workers/twin_cell.h"
-#include "workers/twin_ways.h"
+#include "workers/twin/twin_cell.h"
+#include "workers/twin/twin_ways.h"
 
 enum {
 	CHANGES_A_PASS = 4096,

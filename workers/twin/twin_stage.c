@@ -4,8 +4,8 @@
  * and finished by a successor if need be. Runs in the workers of type shm.
  */
 #include "shm/patience.h"
-#include "workers/twin_cell.h"
-#include "workers/twin_ways.h"
+#include "workers/twin/twin_cell.h"
+#include "workers/twin/twin_ways.h"
 
 /* The store has v now. Who has written another value into the view since we
  * looked keeps it, and it differs from the shadow then. */

@@ -12,9 +12,9 @@
 
 #include "shm/bell.h"
 #include "shm/seg.h"
-#include "workers/sema.h"
+#include "workers/twin/sema.h"
 #include "workers/transport.h"
-#include "workers/twin.h"
+#include "workers/twin/twin.h"
 
 enum {
 	RETRY_MS = 1, /* for the semaphore, and for a device that is busy */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_TWIN_WAYS_H
-#define WORKERS_TWIN_WAYS_H
+#ifndef WORKERS_TWIN_TWIN_WAYS_H
+#define WORKERS_TWIN_TWIN_WAYS_H
 
 /*
  * The steps of a pass: what is noted and carried out, and the two ways. Only
  * twin*.c include this. Each is false if a device was busy.
  */
 
-#include "workers/twin.h"
+#include "workers/twin/twin.h"
 
 /* twin_stage.c: carries out what is noted in the control object, which may
  * have been begun, or done, by another process. */

@@ -4,7 +4,7 @@
  * shm. Never waits in the kernel; nothing that another program does with the
  * semaphore stops the view.
  */
-#include "workers/sema.h"
+#include "workers/twin/sema.h"
 
 #include <errno.h>
 #include <fcntl.h>

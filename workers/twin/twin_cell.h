@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef WORKERS_TWIN_CELL_H
-#define WORKERS_TWIN_CELL_H
+#ifndef WORKERS_TWIN_TWIN_CELL_H
+#define WORKERS_TWIN_TWIN_CELL_H
 
 /*
  * Cells of a view's tables, and their values as the store has them on the
@@ -8,7 +8,7 @@
  * store of its whole width. Only twin*.c include this.
  */
 
-#include "workers/twin.h"
+#include "workers/twin/twin.h"
 
 enum {
 	TWIN_BIT_CHUNK = STORE_STEP_BYTES * 8, /* that one step has room for */
