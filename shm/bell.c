@@ -64,7 +64,7 @@ bell_open(struct bell *b, const struct slot_env *env)
 	uint64_t name = 0;
 	int err;
 
-	*b = (struct bell){ .env = env, .fd = socket_new() };
+	*b = (struct bell){ .env = env, .me = env->me, .fd = socket_new() };
 	if (b->fd >= 0)
 		name = bind_somewhere(b->fd);
 	if (name != 0)
@@ -82,21 +82,32 @@ bell_open(struct bell *b, const struct slot_env *env)
 	return 0;
 }
 
+/* A child that a program forks has the descriptor and the mapping of a bell
+ * that is its parent's, and no identity. */
+static bool
+ours(const struct bell *b)
+{
+	return b->fd >= 0 && b->env->me == b->me;
+}
+
 void
 bell_close(struct bell *b)
 {
-	if (b->fd < 0)
-		return;
-	close(b->fd);
+	uint64_t me = b->me;
+
+	if (ours(b)) {
+		atomic_store(&b->shm->armed, 0);
+		atomic_compare_exchange_strong(&b->shm->owner, &me, 0);
+	}
+	if (b->fd >= 0)
+		close(b->fd);
 	b->fd = -1;
-	atomic_store(&b->shm->armed, 0);
-	atomic_store(&b->shm->owner, 0);
 }
 
 void
 bell_arm(struct bell *b)
 {
-	if (b->fd < 0)
+	if (!ours(b))
 		return;
 	/* its own word first: who takes the common one looks at all of them */
 	atomic_store(&b->shm->armed, 1);
@@ -108,7 +119,7 @@ bell_disarm(struct bell *b)
 {
 	char byte;
 
-	if (b->fd < 0)
+	if (!ours(b))
 		return;
 	atomic_store(&b->shm->armed, 0);
 	while (recv(b->fd, &byte, sizeof(byte), 0) >= 0)

@@ -21,6 +21,7 @@ enum { BELL_SLICE_MS = 100 };
 
 struct bell {
 	const struct slot_env *env;
+	uint64_t me; /* who opened it: a child after fork() has no bell */
 	int fd; /* can be read once it was rung; -1: there is none */
 	struct shm_bell *shm;
 };

@@ -196,9 +196,9 @@ next_of_all(struct hf_watch *w, struct hf_change *out)
 		struct hf_device *d = s->devices[w->turn];
 		int rc = watches(w, d) ? next_of(w, d, out) : 0;
 
+		w->turn = (w->turn + 1) % s->ndevices;
 		if (rc != 0)
 			return rc;
-		w->turn = (w->turn + 1) % s->ndevices;
 	}
 	return 0;
 }
@@ -225,11 +225,14 @@ hf_watch_dispatch(struct hf_watch *w, hf_change_fn *fn, void *arg)
 	struct hf_change ch;
 	int n = 0, rc;
 
-	while ((rc = hf_watch_next(w, &ch)) == 1) {
+	while (n < HF_WATCH_MOST) {
+		rc = hf_watch_next(w, &ch);
+		if (rc != 1)
+			return rc < 0 ? -1 : n;
 		fn(arg, &ch);
 		n++;
 	}
-	return rc < 0 ? -1 : n;
+	return n;
 }
 
 /* ---- its life ---- */

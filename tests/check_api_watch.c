@@ -118,6 +118,24 @@ START_TEST(bits_are_told_one_by_one)
 }
 END_TEST
 
+START_TEST(a_transaction_has_one_number)
+{
+	uint16_t a = 1, b = 2;
+	struct hf_step steps[] = {
+		{ HF_WRITE, HF_HR, 0, 1, &a, 0, 0 },
+		{ HF_WRITE, HF_HR, 9, 1, &b, 0, 0 },
+	};
+	uint64_t seq;
+
+	ck_assert_int_eq(hf_transact(plc, steps, 2, &seq), 0);
+	ck_assert_int_eq(hf_watch_next(watch, &ch), 1);
+	ck_assert_uint_eq(ch.seq, seq);
+	ck_assert_int_eq(hf_watch_next(watch, &ch), 1);
+	ck_assert_uint_eq(ch.seq, seq);
+	ck_assert_uint_eq(ch.addr, 9);
+}
+END_TEST
+
 START_TEST(a_watch_of_one_device_does_not_tell_of_another)
 {
 	struct hf_watch *w = hf_watch_new(store, other);
@@ -128,6 +146,39 @@ START_TEST(a_watch_of_one_device_does_not_tell_of_another)
 	ck_assert_ptr_eq(ch.device, other);
 	ck_assert_int_eq(hf_watch_next(w, &ch), 0);
 	hf_watch_free(w);
+}
+END_TEST
+
+START_TEST(devices_take_turns_however_busy_one_of_them_is)
+{
+	for (uint16_t i = 1; i <= 3; i++)
+		write_hr(plc, 0, i);
+	write_hr(other, 0, 1);
+	ck_assert_int_eq(hf_watch_next(watch, &ch), 1);
+	if (ch.device == other)
+		return;
+	ck_assert_int_eq(hf_watch_next(watch, &ch), 1);
+	ck_assert_ptr_eq(ch.device, other);
+}
+END_TEST
+
+START_TEST(a_forked_child_cannot_take_the_parents_bell)
+{
+	struct hf_watch *second;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		hf_watch_free(watch);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	second = hf_watch_new(store, NULL); /* takes a row that is free */
+	ck_assert_ptr_nonnull(second);
+	ck_assert_int_eq(hf_watch_next(watch, &ch), 0);
+	hf_watch_free(second);
+	write_hr(plc, 2, 2);
+	ck_assert_int_eq(told(watch, 0), 1);
 }
 END_TEST
 
@@ -262,7 +313,10 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_change_tells_what_was_and_what_is);
 	tcase_add_test(t, bits_are_told_one_by_one);
+	tcase_add_test(t, a_transaction_has_one_number);
 	tcase_add_test(t, a_watch_of_one_device_does_not_tell_of_another);
+	tcase_add_test(t, devices_take_turns_however_busy_one_of_them_is);
+	tcase_add_test(t, a_forked_child_cannot_take_the_parents_bell);
 	tcase_add_test(t, a_watch_of_addresses_tells_what_touches_them);
 	tcase_add_test(t, the_descriptor_tells_until_all_were_taken);
 	tcase_add_test(t, a_change_before_the_first_look_is_told_too);

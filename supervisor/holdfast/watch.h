@@ -29,6 +29,8 @@ struct hf_change {
 	const char *who; /* "tcp1", a program's name; "?" if it has gone */
 };
 
+enum { HF_WATCH_MOST = 10000 };
+
 typedef void hf_change_fn(void *arg, const struct hf_change *);
 
 /* Changes from now on of a device; NULL: of every one. NULL with errno. */
@@ -46,7 +48,8 @@ int hf_watch_fd(const struct hf_watch *);
  * missed, and what is there should be read anew; ESTALE: the store has gone. */
 int hf_watch_next(struct hf_watch *, struct hf_change *);
 
-/* Calls fn for each change that there is. How many, or -1 as above. */
+/* Calls fn for each change that there is, also for those that come while it
+ * does, but for no more than HF_WATCH_MOST. How many, or -1 as above. */
 int hf_watch_dispatch(struct hf_watch *, hf_change_fn *fn, void *arg);
 
 void hf_watch_free(struct hf_watch *);
