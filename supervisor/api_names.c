@@ -28,7 +28,7 @@ by_name(const void *a, const void *b)
 int
 api_names_make(struct hf_device *d)
 {
-	size_t n = 0;
+	size_t n = 0, named = 0;
 
 	for (unsigned t = 0; t <= HF_IR; t++)
 		n += d->st.nranges[t];
@@ -39,7 +39,7 @@ api_names_make(struct hf_device *d)
 		for (uint32_t i = 0; i < d->st.nranges[t]; i++) {
 			const struct shm_range *r =
 			    &d->st.ranges[d->st.ranges_at[t] + i];
-			struct api_name *to = &d->names[d->nnames];
+			struct api_name *to = &d->names[named];
 
 			memcpy(to->name, r->name, sizeof(to->name));
 			to->name[sizeof(to->name) - 1] = '\0';
@@ -48,10 +48,11 @@ api_names_make(struct hf_device *d)
 			to->type = (enum typed_type)r->type;
 			to->order = (enum typed_order)r->order;
 			to->scale = r->scale;
-			d->nnames += to->name[0] != '\0';
+			named += to->name[0] != '\0';
 		}
 	}
-	qsort(d->names, d->nnames, sizeof(*d->names), by_name);
+	qsort(d->names, named, sizeof(*d->names), by_name);
+	d->nnames = named;
 	return 0;
 }
 

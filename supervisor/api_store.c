@@ -139,8 +139,14 @@ undo(struct hf_store *s)
 		seg_unlink_store(s->name);
 	}
 	claim_release(&s->claim);
-	for (size_t i = 0; i < s->ndevices; i++)
-		seg_unmap(&s->devices[i]->seg);
+	for (size_t i = 0; i < s->ndevices; i++) {
+		struct hf_device *d = s->devices[i];
+
+		seg_unmap(&d->seg);
+		free(d->names);
+		d->names = NULL; /* it may be tried again */
+		d->nnames = 0;
+	}
 	seg_unmap(&s->control);
 	s->env = (struct slot_env){ .lock_fd = -1 };
 	errno = err;
