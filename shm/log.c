@@ -41,12 +41,14 @@ struct log_state {
 	const struct slot_env *env;
 	pid_t pid; /* whose slot env is: a ring has one writer */
 	unsigned long lost; /* lines since the last that got through */
+	log_exit_fn *leave;
 };
 
 static struct log_state own = {
 	.fd = STDERR_FILENO,
 	.level = LOG_INFO,
 	.who = "holdfast",
+	.leave = exit,
 };
 
 static struct log_state *the = &own;
@@ -403,8 +405,21 @@ log_debug(const char *fmt, ...)
 }
 
 void
+log_exit_with(log_exit_fn *leave)
+{
+	the->leave = leave;
+}
+
+void
+log_exit(int code)
+{
+	the->leave(code);
+	abort(); /* it does not return */
+}
+
+void
 fatal(int code, const char *fmt, ...)
 {
 	LOG_CALL(LOG_ERROR, 0);
-	exit(code);
+	log_exit(code);
 }

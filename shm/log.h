@@ -57,6 +57,15 @@ void log_error(const char *fmt, ...) LOG_FMT(1, 2);
 void log_info(const char *fmt, ...) LOG_FMT(1, 2);
 void log_debug(const char *fmt, ...) LOG_FMT(1, 2);
 
+/*
+ * Ends the process: with exit(), or with what log_exit_with() has named. What a
+ * program wants done at its exit, and what it has buffered, is not for its
+ * copies to do: they name _exit(), once, and so do all that they fork.
+ */
+typedef void log_exit_fn(int code);
+void log_exit_with(log_exit_fn *);
+void log_exit(int code) __attribute__((__noreturn__));
+
 /* Logs as an error and exits with code. Before READY, or when our own memory
  * is broken; never for bytes from outside. */
 void fatal(int code, const char *fmt, ...) LOG_FMT(2, 3)

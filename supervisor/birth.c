@@ -232,13 +232,6 @@ static const struct step {
 	{ "set the mask", step_umask, EX_SOFTWARE },
 };
 
-static void __attribute__((__noreturn__)) leave(const struct birth *b, int code)
-{
-	if (b->embedded)
-		_exit(code);
-	exit(code);
-}
-
 void
 birth(struct birth *b)
 {
@@ -246,11 +239,9 @@ birth(struct birth *b)
 
 	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
 		if (recipe[i].run(b) < 0) {
-			leave(b,
-			    proc_failed(b->proc, recipe[i].code,
-				"cannot %s: %s", recipe[i].what,
-				strerror(errno)));
+			log_exit(proc_failed(b->proc, recipe[i].code,
+			    "cannot %s: %s", recipe[i].what, strerror(errno)));
 		}
 	}
-	leave(b, b->main(b->proc));
+	log_exit(b->main(b->proc));
 }

@@ -25,8 +25,6 @@ struct birth {
 	uid_t uid;
 	gid_t gid;
 	proc_main_fn *main;
-	bool embedded; /* what the process is a copy of is a program's, and so
-			* is what that wants done at its exit */
 };
 
 /*

@@ -28,6 +28,7 @@ embed_strip(int *keep, size_t n)
 {
 	int next = STDERR_FILENO + 1;
 
+	log_exit_with(_exit);
 	/* a handler of the program's has nothing to do here */
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);

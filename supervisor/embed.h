@@ -28,8 +28,9 @@ struct embed {
  */
 void embed_run(const struct embed *) __attribute__((__noreturn__));
 
-/* Ends what must not outlive a fork: signal handlers, and every descriptor but
- * those n, which it sorts, and the standard ones. 0, or -1. */
+/* Ends what must not outlive a fork: signal handlers, what is done at an exit,
+ * and every descriptor but those n, which it sorts, and the standard ones. 0,
+ * or -1. */
 int embed_strip(int *keep, size_t n);
 
 #endif

@@ -56,7 +56,6 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.device_segs = s->device_segs,
 		.worker_segs = s->worker_segs,
 		.nworkers = s->nworkers,
-		.embedded = s->host != NULL,
 		.tickets = s->tickets,
 		.devices = true,
 		.main = s->roles->worker,

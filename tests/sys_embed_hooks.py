@@ -108,12 +108,35 @@ def test_a_hook_that_crashes_costs_its_worker():
     """the worker comes back, the program goes on"""
     with Program(action="double") as p:
         srv = p.start("tcp", hooks="yes")
-        with Modbus(srv.port) as m:
-            assert m.request(ANSWER)[2] == 1
-        os.kill(srv.status()["pid"], 11)
-        wait_for(lambda: srv.status()["restarts"] == 1 and srv.status()["up"])
-        with Modbus(srv.port) as m:
-            assert m.request(ANSWER)[2] == 1, "a fresh copy"
+        for n in range(1, 3):
+            with Modbus(srv.port) as m:
+                assert m.request(ANSWER)[2] == 1, "a fresh copy"
+                worker = srv.status()["pid"]
+                m.send(m.adu(ANSWER, 69))
+                assert m.closed()
+            wait_for(lambda: srv.status()["restarts"] == n and
+                     srv.status()["up"])
+            assert srv.status()["pid"] != worker
+
+
+def test_a_worker_that_gives_up_does_nothing_of_the_programs():
+    """a worker that its hook's result ends does not carry out what the
+    program wants done at its exit"""
+    for threads in False, True:
+        with tempfile.NamedTemporaryFile("r") as f:
+            with Program() as p:
+                p.ask("atexit", f.name)
+                p.ask("init")
+                if threads:
+                    p.ask("thread")
+                srv = p.start("tcp", hooks="yes")
+                with Modbus(srv.port) as m:
+                    m.send(m.adu(ANSWER, 68))
+                    assert m.closed()
+                wait_for(lambda: srv.status()["restarts"] == 1 and
+                         srv.status()["up"])
+                assert f.read() == ""
+            assert f.read() == "exit"
 
 
 if __name__ == "__main__":
