@@ -420,6 +420,26 @@ START_TEST(nothing_runs_for_what_is_answered_02)
 }
 END_TEST
 
+START_TEST(a_queue_is_read_beside_an_action)
+{
+	uint8_t out[2 + 2 * MB_FIFO_MAX];
+	struct mb_step s = { .op = MB_READ,
+		.table = MB_FIFO,
+		.addr = 2000,
+		.count = 1,
+		.out = out };
+	struct mb_unit *u;
+
+	give_action();
+	u = &fx.worker.bind.device[0].unit;
+	ck_assert_int_eq(u->step(u->arg, &s, 1), MB_EX_NONE);
+	ck_assert_uint_eq(s.count, 0);
+	ck_assert_uint_eq(will.runs, 0);
+	s.addr = 2001;
+	ck_assert_int_eq(u->step(u->arg, &s, 1), MB_EX_ADDRESS);
+}
+END_TEST
+
 START_TEST(a_disturbed_action_runs_on_what_is_there)
 {
 	give_action();
@@ -597,6 +617,7 @@ main(void)
 	tcase_add_test(tc, numbers_of_a_batch_suffice);
 	tcase_add_test(tc, an_action_runs_for_each_value_that_is_read);
 	tcase_add_test(tc, nothing_runs_for_what_is_answered_02);
+	tcase_add_test(tc, a_queue_is_read_beside_an_action);
 	tcase_add_test(tc, a_disturbed_action_runs_on_what_is_there);
 	tcase_add_test(
 	    tc, a_worker_numbers_its_own_writes_behind_its_predecessors);

@@ -303,6 +303,8 @@ action_reads(struct bind_device *d, const struct mb_step *s)
 	uint32_t end = s->addr + s->count;
 	enum mb_ex ex = MB_EX_NONE;
 
+	if (s->table > MB_IR)
+		return MB_EX_NONE; /* files and queues have no actions */
 	/* what is to be answered 02 changes nothing */
 	if (!store_has(d->store, (enum store_table)s->table, s->addr, s->count))
 		return MB_EX_ADDRESS;
