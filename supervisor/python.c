@@ -73,9 +73,23 @@ arguments(const struct proc *p, const char *script)
 	return argv;
 }
 
+/* What the daemon ignores stays ignored by the program that is run, which could
+ * then not be interrupted, nor end what it starts itself. */
+static void
+heed_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL); /* fails where it cannot be otherwise */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void __attribute__((__noreturn__))
 become(int fd[CHILD_FILES], char **argv, pid_t parent)
 {
+	heed_signals();
 	/* a kill of the parent must not leave it behind; and it may have gone
 	 * before this was asked for */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&

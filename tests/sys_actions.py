@@ -414,6 +414,32 @@ custom_actions_dict = {"say": say}
             d.wait_stderr(line + "\n")
 
 
+def test_heeds_signals():
+    """what a module starts can be ended: no signal is ignored but those that
+    Python itself ignores"""
+    module = """
+import subprocess
+
+def end(registers, inx, cell):
+    child = subprocess.Popen(["sleep", "100"])
+    child.terminate()
+    try:
+        cell.value = 100 - child.wait(0.2)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+custom_actions_dict = {"end": end}
+"""
+    with Acting(module, act(0, "end"), actions={"timeout_ms": 400}) as d:
+        with d.client() as m:
+            assert m.read_hr(0) == [100 + signal.SIGTERM]
+        with open(f"/proc/{d.python()}/status") as f:
+            masks = dict(line.split(":") for line in f)
+        mine = sum(1 << s - 1 for s in (signal.SIGPIPE, signal.SIGXFSZ))
+        assert int(masks["SigIgn"], 16) & ~mine == 0, masks["SigIgn"]
+        assert int(masks["SigBlk"], 16) == 0, masks["SigBlk"]
+
+
 def test_runs_as_its_user():
     """the module runs as its user; workers of another user reach it"""
     if os.geteuid() != 0:
