@@ -2298,7 +2298,6 @@ class _Image:
         anything."""
         if change.commit is None or change.commit <= self.seq:
             return  # the image had it already
-        self.seq = change.commit
         now = list(self.now)
         for i, value in enumerate(change.new or (),
                                   (change.addr or 0) - self.where.addr):

@@ -477,6 +477,27 @@ def test_a_watch_tells_changes_of_addresses_and_names():
         assert list(w) == []  # closed
 
 
+def test_a_watch_tells_every_change_of_a_commit():
+    """a transaction that writes two places of a watched address or name is
+    told as two changes"""
+    with served() as (d, hf):
+        plc = hf["plc1"]
+        with hf.watch("plc1/hr:100+20", "plc1/counts", timeout=0.5) as w:
+            with plc.transaction() as t:
+                t.hr[100] = 5
+                t.hr.int32[1202] = 6
+                t.hr[110:112] = [7, 8]
+                t.hr.int32[1206] = 9
+            events = list(w)
+        # of changes that touch, one may be told
+        told = {(a, old, new) for e in events for a, old, new in e.changes()}
+        assert {(100, 0, 5), (110, 0, 7), (111, 0, 8)} < told, told
+        assert {(a, new) for a, _, new in told} == {
+            (100, 5), (110, 7), (111, 8), (1202, 6), (1206, 9)}, told
+        assert {e.commit for e in events} == {t.seq}, (events, t.seq)
+        assert not any(e.gap for e in events)
+
+
 def test_a_watch_has_begun_when_it_is_made():
     """what happens right after a watch was made is told"""
     with served() as (d, hf):
