@@ -747,6 +747,53 @@ def test_semaphore_of_a_dead_tool():
         assert not os.path.exists(f"/dev/shm/sem.{p}sem")
 
 
+def test_semaphore_at_a_stop():
+    """what a tool has written is taken along by a stop, also while somebody
+    has the semaphore, be there time to wait for it or not"""
+    for drain_s in (5, 0):
+        p = prefix()
+        with View({"prefix": p, "semaphore": p + "sem"}) as d, \
+                Modbus(d.port("tcp1")) as m, d.table("AO") as ao:
+            sem = Semaphore(p + "sem")
+            sem.take()
+            ao[0] = 4711
+            d.rpc("transports.stop", name="view1", drain_s=drain_s)
+            assert m.read_hr(0) == [4711], drain_s
+            assert d.names() == []
+            sem.give()
+            sem.close()
+
+
+def test_no_semaphore_has_its_name():
+    """an object that is no semaphore fails the transport with words, at once
+    and not by its death, and stays as it is; so does one of another user"""
+    p = prefix()
+    path = f"/dev/shm/sem.{p}sem"
+    for size, uid in ((0, None), (31, None), (32, 65534)):
+        if uid is not None and os.geteuid() != 0:
+            continue
+        with open(path, "wb") as f:
+            f.write(bytes(size))
+        if uid is not None:
+            os.chown(path, uid, -1)
+        try:
+            with View({"prefix": p, "semaphore": p + "sem"},
+                      ready=False) as d:
+                d.wait_stderr("transport view1 failed")
+                said = d.stderr_text()
+                assert f"semaphore /{p}sem: what has its name is no" in said, \
+                    said
+                assert "SIGBUS" not in said, said
+                assert os.stat(path).st_size == size
+                assert d.names() == []
+                os.unlink(path)
+                d.cli("start", "view1")
+                assert d.worker_pid("view1")
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+
+
 def test_semaphore_of_another_stays():
     """a semaphore that was there before is used and not removed"""
     p = prefix()

@@ -11,20 +11,46 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "shm/log.h"
 
 #define NS_PER_MS 1000000ull
 
+static int
+look_at(const char *name, struct stat *st)
+{
+	char path[SEMA_NAME_BYTES + 16];
+
+	snprintf(path, sizeof(path), "/dev/shm/sem.%s", name + 1);
+	return stat(path, st);
+}
+
 /* The inode behind the name, 0 if there is none. */
 static ino_t
 inode_of(const char *name)
 {
-	char path[SEMA_NAME_BYTES + 16];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/dev/shm/sem.%s", name + 1);
-	return stat(path, &st) == 0 ? st.st_ino : 0;
+	return look_at(name, &st) == 0 ? st.st_ino : 0;
+}
+
+/* sem_open() maps whatever has the name, and the first use of one that is too
+ * short would be SIGBUS. Users whom "mode" lets in may have made it. 0, or -1
+ * with errno. */
+static int
+check_found(const struct sema *s)
+{
+	struct stat st;
+
+	if (look_at(s->name, &st) == -1)
+		return -1;
+	if (S_ISREG(st.st_mode) && st.st_size >= (off_t)sizeof(sem_t) &&
+	    (st.st_uid == geteuid() || st.st_uid == 0 ||
+		(s->mode & (S_IWGRP | S_IWOTH)) != 0))
+		return 0;
+	errno = EEXIST;
+	return -1;
 }
 
 /* 0, or -1 with errno and s->sem NULL. */
@@ -38,7 +64,7 @@ attach(struct sema *s)
 	sem = sem_open(s->name, O_CREAT | O_EXCL, s->mode, 1);
 	if (sem != SEM_FAILED)
 		atomic_store(&s->ctl->sem_made, 1);
-	else if (errno == EEXIST)
+	else if (errno == EEXIST && check_found(s) == 0)
 		sem = sem_open(s->name, 0);
 	err = errno;
 	umask(mask);
@@ -46,6 +72,14 @@ attach(struct sema *s)
 	s->inode = inode_of(s->name);
 	errno = err;
 	return s->sem != NULL ? 0 : -1;
+}
+
+const char *
+sema_why(int err)
+{
+	return err == EEXIST ? "what has its name is no semaphore, or another "
+			       "user's: remove it, or choose another name"
+			     : strerror(err);
 }
 
 int
@@ -94,7 +128,8 @@ find_again(struct sema *s)
 	if (inode == 0)
 		atomic_store(&s->ctl->sem_made, 0);
 	if (attach(s) == -1)
-		log_warn("cannot open the semaphore %s", s->name);
+		log_warnx("cannot open the semaphore %s: %s", s->name,
+		    sema_why(errno));
 	s->taken_ns = 0;
 }
 

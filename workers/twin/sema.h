@@ -37,10 +37,14 @@ struct sema {
 };
 
 /* Opens the semaphore, or makes it with mode. What a dead keeper of the view
- * has not given back is given back. 0, or -1 with errno. now_ns is
- * CLOCK_MONOTONIC, here and below. */
+ * has not given back is given back. 0, or -1 with errno: EEXIST what has the
+ * name is none, or of a user whom mode keeps out. now_ns is CLOCK_MONOTONIC,
+ * here and below. */
 int sema_open(struct sema *, struct mirror_ctl *, const char *name, mode_t mode,
     unsigned patience_s, uint64_t now_ns);
+
+/* That in words. */
+const char *sema_why(int err);
 
 /* Closes it; with remove it goes, if it was us who made it. */
 void sema_close(struct sema *, bool remove);

@@ -32,6 +32,7 @@ struct shmview {
 	struct store *stores[MIRROR_SETS_MAX]; /* of each set */
 	struct mirror_plan plan[MIRROR_SETS_MAX];
 	unsigned nsets;
+	bool behind; /* the last turn has left something */
 	uint64_t told_ns; /* when misses were last told of, and how many */
 	uint64_t told;
 };
@@ -131,12 +132,11 @@ account(struct shmview *v)
 	tw->cells_in = tw->cells_out = tw->refused = 0;
 }
 
-/* Both ways, under the semaphore if there is one; the time in ms until the next
- * turn. */
-static unsigned
+/* Both ways, under the semaphore if there is one. False: there is something
+ * left, to be tried again in RETRY_MS. */
+static bool
 turn(struct shmview *v)
 {
-	unsigned scan_ms = v->worker->conf->shm.scan_ms;
 	uint64_t now_ns = v->worker->now_ns;
 	enum sema_rc rc = SEMA_TAKEN;
 	bool whole;
@@ -144,10 +144,10 @@ turn(struct shmview *v)
 	if (v->sema.ctl != NULL) {
 		sema_look(&v->sema, now_ns);
 		if (!twin_differs(&v->twin))
-			return scan_ms;
+			return true;
 		rc = sema_take(&v->sema, now_ns);
 		if (rc == SEMA_LATER)
-			return RETRY_MS;
+			return false;
 	}
 	whole = twin_pass(&v->twin);
 	if (v->sema.ctl != NULL)
@@ -157,7 +157,17 @@ turn(struct shmview *v)
 		tell_misses(v);
 	}
 	account(v);
-	return whole ? scan_ms : RETRY_MS;
+	return whole;
+}
+
+static void
+go_on(struct shmview *v)
+{
+	v->behind = !turn(v);
+	if (v->worker->draining && !v->behind)
+		worker_done(v->worker);
+	else
+		again(v, v->behind ? RETRY_MS : v->worker->conf->shm.scan_ms);
 }
 
 static void
@@ -168,7 +178,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	worker_turn(v->worker);
-	again(v, turn(v));
+	go_on(v);
 }
 
 /* ---- a life ---- */
@@ -209,10 +219,10 @@ open_sema(struct shmview *v)
 	if (sema_open(&v->sema, v->mirror.ctl, conf->semaphore, conf->mode,
 		conf->semaphore_timeout_s, w->now_ns) == 0)
 		return 0;
+	w->code = errno == EEXIST ? EX_CONFIG : EX_UNAVAILABLE;
 	snprintf(why_text, sizeof(why_text),
 	    "cannot open the semaphore /%s: %s", conf->semaphore,
-	    strerror(errno));
-	w->code = EX_UNAVAILABLE;
+	    sema_why(errno));
 	w->why = why_text;
 	return -1;
 }
@@ -273,15 +283,12 @@ start(struct worker *w)
 	return 0;
 }
 
-/* What has been written so far is taken along. */
+/* What has been written so far is taken along, also if somebody has the
+ * semaphore at the moment. */
 static void
 drain(struct worker *w)
 {
-	struct shmview *v = w->state;
-
-	event_del(&v->timer);
-	turn(v);
-	worker_done(w);
+	go_on(w->state);
 }
 
 static bool
@@ -298,6 +305,9 @@ stop(struct worker *w)
 	struct shmview *v = w->state;
 
 	event_del(&v->timer);
+	/* no time was left to wait for who has the semaphore, or a device */
+	if (v->behind && twin_pass(&v->twin))
+		account(v);
 	discard(v);
 }
 
