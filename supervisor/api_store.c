@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shm/store_reap.h"
@@ -152,25 +151,10 @@ undo(struct hf_store *s)
 	errno = err;
 }
 
-/* Who clears up after another program may just have it for a moment. */
-static int
-claim_name(struct hf_store *s)
-{
-	const struct timespec ms = { 0, 1000000 };
-	int tries = 100;
-
-	while (claim_store(&s->claim, s->name) < 0) {
-		if (errno != EBUSY || --tries == 0)
-			return -1;
-		nanosleep(&ms, NULL);
-	}
-	return 0;
-}
-
 static int
 claim(struct hf_store *s)
 {
-	if (claim_name(s) < 0) {
+	if (claim_store_soon(&s->claim, s->name) < 0) {
 		if (errno != EBUSY)
 			return api_fail(
 			    0, "cannot make the store %s: %m", s->name);

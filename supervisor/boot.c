@@ -56,7 +56,7 @@ claim_both(struct super *s)
 	if (rc == 0) {
 		what = "store";
 		name = s->conf->store;
-		rc = claim_store(c, name);
+		rc = claim_store_soon(c, name);
 	}
 	if (rc == 0)
 		return 0;

@@ -25,6 +25,7 @@
 
 enum {
 	KILLS = 3,
+	CLAIM_TRIES = 100,
 	SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path),
 };
 
@@ -120,6 +121,20 @@ claim_store(struct claim *c, const char *store)
 {
 	claim_store_path(c->store_lock, sizeof(c->store_lock), store);
 	return claim_file(c, c->store_lock, &c->store_fd);
+}
+
+int
+claim_store_soon(struct claim *c, const char *store)
+{
+	const struct timespec ms = { 0, 1000000 };
+	int tries = CLAIM_TRIES;
+
+	while (claim_store(c, store) < 0) {
+		if (errno != EBUSY || --tries == 0)
+			return -1;
+		nanosleep(&ms, NULL);
+	}
+	return 0;
 }
 
 static uint64_t

@@ -33,8 +33,10 @@ int claim_run_dir(struct claim *, const char *run_dir);
 /* The path of a store's lock file, for those who attach. */
 void claim_store_path(char *out, size_t size, const char *store);
 
-/* Claims a store by its name. The same results. */
+/* Claims a store by its name. The same results. The other waits a tenth of a
+ * second if need be: who clears up after somebody has it for a moment. */
 int claim_store(struct claim *, const char *store);
+int claim_store_soon(struct claim *, const char *store);
 
 /*
  * After the store has been claimed: waits until no process of a former daemon

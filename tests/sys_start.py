@@ -3,11 +3,13 @@
 with; signals HUP and USR1; the service manager."""
 
 import errno
+import fcntl
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import toy  # noqa: E402
 from sysutil import Skip, wait_for  # noqa: E402
 from toy import Toys, run_to_end  # noqa: E402
 
+F_OFD_SETLK = 37  # <fcntl.h>
 USAGE, NOINPUT, UNAVAILABLE, CANTCREAT, NOPERM, CONFIG = 64, 66, 69, 73, 77, 78
 
 
@@ -190,6 +193,18 @@ def test_a_second_daemon_is_refused_with_the_pid_of_the_first():
             assert f"(pid {d.pid}) is using the store" in done.stderr
             assert not os.path.exists(p.run)
         d.ask("tcp1", "pid")
+
+
+def test_a_store_that_somebody_clears_up_just_now_can_be_had():
+    store = sysutil.unique_store()
+    with open(f"/dev/shm/holdfast-{store}", "w") as f:
+        fcntl.fcntl(f, F_OFD_SETLK, struct.pack(
+            "hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+        with Toys(toy.conf(store={"name": store}), ready=False) as d:
+            wait_for(lambda: os.path.exists(os.path.join(d.run_dir, "lock")))
+            f.close()  # it has been refused once, or is about to be
+            wait_for(lambda: os.path.exists(d.ready_path))
+            d.ask("tcp1", "pid")
 
 
 def test_a_user_that_does_not_exist_is_a_mistake_of_the_configuration():
