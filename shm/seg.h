@@ -99,6 +99,7 @@ bool seg_name_ok(const char *name);
 struct shm_control *seg_control(const struct seg *);
 unsigned seg_slots(const struct shm_control *); /* how many */
 unsigned seg_authors(const struct shm_control *);
+unsigned seg_ndevices(const struct shm_control *);
 struct shm_ring *seg_notices(struct shm_control *, unsigned slot); /* or NULL */
 struct shm_slot *seg_slot(struct shm_control *, unsigned i);
 struct shm_transport *seg_transport(struct shm_control *, unsigned i);

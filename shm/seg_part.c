@@ -36,6 +36,12 @@ seg_authors(const struct shm_control *c)
 	return seg_view_of(c)->part[SEG_DONE].n;
 }
 
+unsigned
+seg_ndevices(const struct shm_control *c)
+{
+	return seg_view_of(c)->part[SEG_DEVICES].n;
+}
+
 struct shm_slot *
 seg_slot(struct shm_control *c, unsigned i)
 {
@@ -51,7 +57,7 @@ seg_transport(struct shm_control *c, unsigned i)
 void *
 seg_diag(struct shm_control *c, unsigned transport, unsigned device)
 {
-	unsigned ndevices = seg_view_of(c)->part[SEG_DEVICES].n;
+	unsigned ndevices = seg_ndevices(c);
 
 	if (device >= ndevices)
 		device = 0;

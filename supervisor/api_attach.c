@@ -111,7 +111,7 @@ attach_devices(struct hf_store *s, bool writable)
 {
 	struct shm_control *c = seg_control(&s->control);
 	char name[SHM_NAME_MAX], object[SHM_NAME_MAX * 3];
-	unsigned n = c->ndevices;
+	unsigned n = seg_ndevices(c);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct hf_device *d;

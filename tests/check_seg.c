@@ -436,11 +436,13 @@ START_TEST(a_header_scribbled_on_later_changes_no_address)
 	struct shm_control *c = seg_control(&fix.control);
 	struct shm_slot *slot = seg_slot(c, 5);
 	_Atomic uint64_t *done = seg_done(c, 7);
+	unsigned ndevices = c->ndevices;
 
 	memset(c, 0xff, sizeof(*c));
 	ck_assert_ptr_eq(seg_slot(c, 5), slot);
 	ck_assert_ptr_eq(seg_done(c, 7), done);
 	ck_assert_uint_eq(seg_slots(c), FIX_SLOTS);
+	ck_assert_uint_eq(seg_ndevices(c), ndevices);
 }
 END_TEST
 
