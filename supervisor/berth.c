@@ -62,7 +62,7 @@ same_devices(const struct super *s)
 {
 	const struct conf *conf = s->conf;
 
-	if (s->control->ndevices != conf->ndevices)
+	if (seg_ndevices(s->control) != conf->ndevices)
 		return false;
 	for (size_t i = 0; i < conf->ndevices; i++)
 		if (strncmp(seg_device_name(s->control, (unsigned)i),
@@ -110,20 +110,7 @@ attach_devices(struct super *s)
 
 /* ---- the share ---- */
 
-/* True if a server that lives has the name. Its transport's name is that of
- * its workers' segments, too. */
-static bool
-name_taken(struct super *s)
-{
-	for (unsigned k = 0; k < SHARE_SERVERS; k++)
-		if (k != s->berth.share &&
-		    slot_lock_held(s->berth.lock_fd, share_slot(k)) &&
-		    strncmp(seg_transport(s->control, k)->name,
-			s->conf->transports[0].name, SHM_NAME_MAX) == 0)
-			return true;
-	return false;
-}
-
+/* A transport's name is that of its workers' segments, too. */
 static void
 remove_worker_segs(struct super *s)
 {
@@ -163,7 +150,8 @@ take_share(struct super *s)
 	bury_former(s, ids);
 	segs_enter(s->services, s->berth.share, share_slot(s->berth.share) + 1,
 	    share_author(s->berth.share));
-	if (name_taken(s)) {
+	if (share_named(s->control, s->berth.lock_fd, s->berth.share,
+		s->conf->transports[0].name)) {
 		errno = EEXIST;
 		return -1;
 	}

@@ -6,6 +6,7 @@
 #include "supervisor/share.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct seg_counts
 share_counts(unsigned ndevices)
@@ -40,12 +41,23 @@ share_externals(const struct shm_control *c)
 	return n > SHM_EXTERNALS ? n - SHM_EXTERNALS : n;
 }
 
-/* True if workers of a supervisor that has gone still live. */
-static bool
-workers_live(int lock_fd, unsigned k)
+bool
+share_workers_live(int lock_fd, unsigned k)
 {
 	for (unsigned w = 1; w < SHARE_SLOTS; w++)
 		if (slot_lock_held(lock_fd, share_slot(k) + w))
+			return true;
+	return false;
+}
+
+bool
+share_named(struct shm_control *c, int lock_fd, unsigned but, const char *name)
+{
+	if (seg_slots(c) != SHARE_ALL_SLOTS)
+		return false;
+	for (unsigned k = 0; k < SHARE_SERVERS; k++)
+		if (k != but && slot_lock_held(lock_fd, share_slot(k)) &&
+		    strncmp(seg_transport(c, k)->name, name, SHM_NAME_MAX) == 0)
 			return true;
 	return false;
 }
@@ -72,7 +84,9 @@ share_take(const struct seg *control, int lock_fd, uint64_t *ids)
 	for (unsigned k = 0; k < SHARE_SERVERS; k++) {
 		if (slot_lock_take(lock_fd, share_slot(k)) < 0)
 			continue;
-		if (workers_live(lock_fd, k)) {
+		/* who asks for names takes it for ours from now on */
+		memset(seg_transport(c, k)->name, 0, SHM_NAME_MAX);
+		if (share_workers_live(lock_fd, k)) {
 			slot_lock_drop(lock_fd, share_slot(k));
 			continue;
 		}

@@ -49,6 +49,13 @@ unsigned share_author(unsigned k);
 /* The first slot for programs that attach, in any store. */
 unsigned share_externals(const struct shm_control *);
 
+/* True if a server that lives has the name, other than in share `but`. */
+bool share_named(
+    struct shm_control *, int lock_fd, unsigned but, const char *name);
+
+/* True if a worker of the share lives; its supervisor may have gone. */
+bool share_workers_live(int lock_fd, unsigned k);
+
 /*
  * Takes a share: its first slot's byte through lock_fd, the pages of its
  * authors. Whoever had it is declared dead; the devices are still to be reaped

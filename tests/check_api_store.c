@@ -308,6 +308,37 @@ START_TEST(a_share_is_free_again_once_all_of_a_server_has_gone)
 }
 END_TEST
 
+START_TEST(a_name_goes_with_its_server_however_that_went)
+{
+	struct hf_store *s = api_made();
+	struct shm_control *c = s->env.control;
+	int lock[2], other = slot_lock_find(s->claim.store_lock, true);
+	uint64_t ids[SHARE_SLOTS];
+
+	for (int i = 0; i < 2; i++) {
+		lock[i] = slot_lock_find(s->claim.store_lock, true);
+		ck_assert_int_eq(share_take(&s->control, lock[i], ids), i);
+		snprintf(seg_transport(c, (unsigned)i)->name, SHM_NAME_MAX,
+		    "tcp%d", i);
+	}
+	ck_assert(share_named(c, other, SHARE_SERVERS, "tcp1"));
+	ck_assert(!share_named(c, other, 1, "tcp1"));
+	ck_assert(share_named(c, other, 1, "tcp0"));
+	ck_assert(!share_named(c, other, SHARE_SERVERS, "tcp"));
+	close(lock[1]);
+	ck_assert(!share_named(c, other, SHARE_SERVERS, "tcp1"));
+	/* the next one has not yet said what it is called */
+	lock[1] = slot_lock_find(s->claim.store_lock, true);
+	ck_assert_int_eq(share_take(&s->control, lock[1], ids), 1);
+	ck_assert(!share_named(c, other, SHARE_SERVERS, "tcp1"));
+	ck_assert(share_named(c, other, SHARE_SERVERS, "tcp0"));
+	close(lock[0]);
+	close(lock[1]);
+	close(other);
+	hf_store_free(s);
+}
+END_TEST
+
 START_TEST(shares_lie_behind_each_other_and_before_the_externals)
 {
 	struct hf_store *s = api_made();
@@ -631,6 +662,7 @@ suite(void)
 	    tc, a_killed_programs_store_without_a_name_is_cleared_by_the_next);
 	tcase_add_test(tc, a_store_costs_what_is_used);
 	tcase_add_test(tc, a_share_is_free_again_once_all_of_a_server_has_gone);
+	tcase_add_test(tc, a_name_goes_with_its_server_however_that_went);
 	tcase_add_test(
 	    tc, shares_lie_behind_each_other_and_before_the_externals);
 	tcase_add_loop_test(tc, a_store_that_is_not_there_is_told, 0, 2);
