@@ -192,6 +192,7 @@ serve_request(const int fds[1 + FDS], int program)
 	    fds[0], 0);
 	if (at == MAP_FAILED)
 		_exit(1);
+	close(fds[0]);
 	r = (struct request *)(void *)at;
 	at += (sizeof(*r) + 15) / 16 * 16;
 	e.text.folder = cut(&at, r->folder);
@@ -232,9 +233,13 @@ obey(int chan, int program)
 /* Its children are the kernel's to bury. */
 static void __attribute__((__noreturn__)) run(int chan, int program)
 {
-	struct pollfd p[] = { { chan, POLLIN, 0 }, { program, POLLIN, 0 } };
-	int keep[] = { chan, program };
+	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	int keep[2];
 
+	if (embed_lift(&chan) < 0 || embed_lift(&program) < 0)
+		_exit(1);
+	p[0].fd = keep[0] = chan;
+	p[1].fd = keep[1] = program;
 	if (embed_strip(keep, 2) < 0)
 		_exit(1);
 	signal(SIGCHLD, SIG_IGN);

@@ -24,6 +24,21 @@ by_number(const void *a, const void *b)
 }
 
 int
+embed_lift(int *fd)
+{
+	int high;
+
+	if (*fd < 0 || *fd > STDERR_FILENO)
+		return 0;
+	high = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (high < 0)
+		return -1;
+	close(*fd);
+	*fd = high;
+	return 0;
+}
+
+int
 embed_strip(int *keep, size_t n)
 {
 	int next = STDERR_FILENO + 1;
@@ -80,16 +95,17 @@ serve(const struct embed *e, struct host *h)
 }
 
 void
-embed_run(const struct embed *e)
+embed_run(struct embed *e)
 {
-	struct host h = { .chan = e->chan,
-		.program = e->program,
-		.hooks = e->hooks,
-		.store = e->store };
+	struct host h = { .hooks = e->hooks, .store = e->store };
+	bool high = embed_lift(&e->chan) == 0 && embed_lift(&e->program) == 0 &&
+	    embed_lift(&e->log_fd) == 0;
 	int keep[] = { e->chan, e->program, e->log_fd };
 	int null;
 
-	if (embed_strip(keep, sizeof(keep) / sizeof(keep[0])) < 0 ||
+	h.chan = e->chan;
+	h.program = e->program;
+	if (!high || embed_strip(keep, sizeof(keep) / sizeof(keep[0])) < 0 ||
 	    (null = quiet(e->hooks != NULL)) < 0) {
 		h.err = errno;
 		snprintf(

@@ -26,7 +26,11 @@ struct embed {
  * end or the program has gone. To be called in a process that has just been
  * forked, with all signals blocked.
  */
-void embed_run(const struct embed *) __attribute__((__noreturn__));
+void embed_run(struct embed *) __attribute__((__noreturn__));
+
+/* Moves a descriptor out of the way of the standard ones, which a program may
+ * have closed; -1 is none and stays. 0, or -1 with errno. */
+int embed_lift(int *fd);
 
 /* Ends what must not outlive a fork: signal handlers, what is done at an exit,
  * and every descriptor but those n, which it sorts, and the standard ones. 0,
