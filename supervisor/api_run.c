@@ -5,9 +5,14 @@
  *
  * The pair that joins program and server tells everything: the server's last
  * message says why it ends, and the end of the pair that it has. That end can
- * be read for ever, so every thread that waits for it sees it. What comes
- * before it only says that there is something to look at in the store; who
- * starts the server is alone with it until it runs.
+ * be read as long as the pair is there, and every thread that waits for it
+ * keeps the pair, and the result that is noted beside it (struct api_run): the
+ * server may be started again before all of them have looked. What comes before
+ * it only says that there is something to look at in the store; who starts the
+ * server is alone with it until it runs.
+ *
+ * A forked child of the program has copies of all of this, and may touch none
+ * of it: api_ours().
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,12 +47,12 @@ bury(struct hf_server *srv)
 }
 
 static void
-take(struct hf_server *srv, const struct host_msg *m)
+take(struct api_run *run, const struct host_msg *m)
 {
 	if (m->kind != HOST_ENDED)
 		return;
-	srv->err = m->err;
-	memcpy(srv->why, m->text, sizeof(srv->why));
+	run->err = m->err;
+	memcpy(run->why, m->text, sizeof(run->why));
 }
 
 void
@@ -55,26 +61,79 @@ api_hear(struct hf_server *srv)
 	struct host_msg m;
 	int pass, rc;
 
-	if (srv->life != API_RUNS)
+	if (srv->life != API_RUNS || !api_ours(srv))
 		return;
-	while ((rc = host_recv(atomic_load(&srv->chan), &m, &pass)) == 1) {
+	while ((rc = host_recv(srv->run->chan, &m, &pass)) == 1) {
 		if (pass >= 0)
 			close(pass);
-		take(srv, &m);
+		take(srv->run, &m);
 	}
 	if (rc == 0)
 		return;
+	/* whatever its end was like, it can be read from now on */
+	shutdown(srv->run->chan, SHUT_RDWR);
+	srv->run->over = true;
 	srv->life = API_ENDED;
 	bury(srv);
+}
+
+static int
+new_run(struct hf_server *srv, int chan)
+{
+	struct api_run *run = calloc(1, sizeof(*run));
+
+	if (run == NULL)
+		return api_fail(ENOMEM, "out of memory");
+	run->users = 1;
+	run->chan = chan;
+	run->err = EIO;
+	snprintf(run->why, sizeof(run->why), "the server's process has died");
+	pthread_mutex_lock(&srv->lock);
+	srv->run = run;
+	pthread_mutex_unlock(&srv->lock);
+	return 0;
+}
+
+static struct api_run *
+hold(struct api_run *run)
+{
+	run->users++;
+	return run;
+}
+
+static void
+let_go(struct api_run *run)
+{
+	if (--run->users > 0)
+		return;
+	close(run->chan);
+	free(run);
+}
+
+/* A child that the program has forked may have a copy of the pair: to close
+ * ours ends neither it nor what epoll says of it. */
+static void
+forget_run(struct hf_server *srv)
+{
+	struct api_run *run;
+
+	pthread_mutex_lock(&srv->lock);
+	run = srv->run;
+	srv->run = NULL;
+	atomic_store(&srv->chan, -1);
+	if (run != NULL && api_ours(srv)) {
+		epoll_ctl(srv->epoll, EPOLL_CTL_DEL, run->chan, NULL);
+		shutdown(run->chan, SHUT_RDWR);
+	}
+	if (run != NULL)
+		let_go(run);
+	pthread_mutex_unlock(&srv->lock);
 }
 
 void
 api_forget(struct hf_server *srv)
 {
-	int chan = atomic_exchange(&srv->chan, -1);
-
-	if (chan >= 0)
-		close(chan);
+	forget_run(srv);
 	bury(srv);
 	for (unsigned w = 0; srv->seen != NULL && w < srv->workers; w++)
 		seg_unmap(&srv->seen[w]);
@@ -111,18 +170,21 @@ fork_server(struct hf_server *srv)
 		.hooks = srv->hooks,
 		.store = srv->store->control.inode,
 	};
-	int fd[2];
+	int fd[2], rc;
 
 	if (ipc_pair(fd) < 0)
 		return api_fail(0, "cannot make a server: %s", strerror(errno));
-	e.chan = fd[1];
-	e.log_fd = api_log(&e.log_level);
-	if (api_fork(&e, &srv->pid) < 0) {
+	if (new_run(srv, fd[0]) < 0) {
 		close(fd[0]);
 		close(fd[1]);
 		return -1;
 	}
+	e.chan = fd[1];
+	e.log_fd = api_log(&e.log_level);
+	rc = api_fork(&e, &srv->pid);
 	close(fd[1]);
+	if (rc < 0)
+		return -1;
 	atomic_store(&srv->chan, fd[0]);
 	if (atomic_load(&srv->asked))
 		hf_server_async_stop(srv);
@@ -133,7 +195,7 @@ fork_server(struct hf_server *srv)
 static int
 first_word(struct hf_server *srv)
 {
-	struct pollfd p = { .fd = atomic_load(&srv->chan), .events = POLLIN };
+	struct pollfd p = { .fd = srv->run->chan, .events = POLLIN };
 	struct host_msg m;
 	int pass, rc;
 
@@ -148,7 +210,7 @@ first_word(struct hf_server *srv)
 	rc = host_recv(p.fd, &m, &pass);
 	if (rc == 1 && pass >= 0)
 		close(pass);
-	if (rc == 1 && m.kind == HOST_STARTED) {
+	if (rc == 1 && m.kind == HOST_STARTED && m.place < SHARE_SERVERS) {
 		srv->place = m.place;
 		snprintf(srv->address, sizeof(srv->address), "%.63s", m.text);
 		return 0;
@@ -173,26 +235,32 @@ see_workers(struct hf_server *srv)
 	}
 }
 
+/* What hf_server_fd() gives can be read when the process has said something. */
+static int
+watch(struct hf_server *srv)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (epoll_ctl(srv->epoll, EPOLL_CTL_ADD, srv->run->chan, &ev) < 0)
+		return api_fail(
+		    0, "cannot watch the server: %s", strerror(errno));
+	return 0;
+}
+
 static int
 start(struct hf_server *srv)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	int err;
 
 	api_forget(srv);
-	srv->err = EIO;
-	snprintf(srv->why, sizeof(srv->why), "the server's process has died");
-	if (fork_server(srv) < 0)
-		return -1;
-	if (first_word(srv) < 0) {
-		err = errno;
-		api_forget(srv);
-		errno = err;
-		return -1;
+	if (fork_server(srv) == 0 && first_word(srv) == 0 && watch(srv) == 0) {
+		see_workers(srv);
+		return 0;
 	}
-	see_workers(srv);
-	epoll_ctl(srv->epoll, EPOLL_CTL_ADD, atomic_load(&srv->chan), &ev);
-	return 0;
+	err = errno;
+	api_forget(srv);
+	errno = err;
+	return -1;
 }
 
 /* Takes the right to start it. *again: it has run before. */
@@ -204,7 +272,7 @@ begin(struct hf_server *srv, bool *again)
 	pthread_mutex_lock(&srv->lock);
 	api_hear(srv);
 	*again = srv->life == API_ENDED;
-	if (srv->program != getpid())
+	if (!api_ours(srv))
 		api_fail(ECHILD, "the server is that of another process");
 	else if (srv->life == API_STARTING || srv->life == API_RUNS)
 		api_fail(EALREADY, "the server runs already");
@@ -219,11 +287,14 @@ begin(struct hf_server *srv, bool *again)
 	return rc;
 }
 
+/* *run: what the caller wants to wait for, before anybody can end it. */
 static void
-begun(struct hf_server *srv, enum api_life life)
+begun(struct hf_server *srv, enum api_life life, struct api_run **run)
 {
 	pthread_mutex_lock(&srv->lock);
 	srv->life = life;
+	if (run != NULL)
+		*run = life == API_RUNS ? hold(srv->run) : NULL;
 	atomic_store(&srv->starting, false);
 	pthread_cond_broadcast(&srv->begun);
 	pthread_mutex_unlock(&srv->lock);
@@ -231,53 +302,60 @@ begun(struct hf_server *srv, enum api_life life)
 
 /* ---- waiting for the end ---- */
 
+static const struct host_msg please_stop = { .kind = HOST_STOP };
+
 static int
-result(const struct hf_server *srv)
+result(const struct api_run *run)
 {
-	return srv->err == 0 ? 0 : api_fail(srv->err, "%s", srv->why);
+	return run->err == 0 ? 0 : api_fail(run->err, "%s", run->why);
 }
 
 /* True once it has ended. */
 static bool
-over(struct hf_server *srv, int *rc)
+over(struct hf_server *srv, struct api_run *run)
 {
 	bool is;
 
 	pthread_mutex_lock(&srv->lock);
-	api_hear(srv);
-	is = srv->life != API_RUNS;
-	if (is)
-		*rc = result(srv);
+	if (srv->run == run)
+		api_hear(srv);
+	is = run->over;
 	pthread_mutex_unlock(&srv->lock);
 	return is;
 }
 
-/* Returns once it has ended; stop_fd tells it to, -1: nobody does. */
+/* Returns once the run has ended, and lets go of it; stop_fd tells it to, -1:
+ * nobody does. */
 static int
-wait_end(struct hf_server *srv, int stop_fd)
+wait_end(struct hf_server *srv, struct api_run *run, int stop_fd)
 {
 	struct pollfd p[] = {
-		{ .fd = atomic_load(&srv->chan), .events = POLLIN },
+		{ .fd = run->chan, .events = POLLIN },
 		{ .fd = stop_fd, .events = POLLIN },
 	};
-	int rc = 0;
+	int rc;
 
-	while (!over(srv, &rc)) {
+	while (!over(srv, run)) {
 		if (poll(p, 2, -1) < 0 || p[1].revents == 0)
 			continue;
-		hf_server_async_stop(srv);
+		host_send(run->chan, &please_stop, -1);
 		p[1].fd = -1;
 		p[1].revents = 0;
 	}
+	rc = result(run);
+	pthread_mutex_lock(&srv->lock);
+	let_go(run);
+	pthread_mutex_unlock(&srv->lock);
 	return rc;
 }
 
-int
-hf_server_serve_forever(struct hf_server *srv, int background)
+static int
+serve(struct hf_server *srv, int background)
 {
+	struct api_run *run = NULL;
 	struct hf_server *before;
 	bool again;
-	int rc;
+	int rc, err;
 
 	if (begin(srv, &again) < 0)
 		return -1;
@@ -285,15 +363,37 @@ hf_server_serve_forever(struct hf_server *srv, int background)
 	if (again)
 		outlive_orphans(srv);
 	rc = start(srv);
-	begun(srv, rc == 0 ? API_RUNS : API_IDLE);
+	err = errno;
+	begun(srv, rc == 0 ? API_RUNS : API_IDLE, background ? NULL : &run);
 	if (rc < 0) {
 		api_failed(srv, before);
+		errno = err;
 		/* to have been stopped is what ends a call that blocks */
-		return !background && errno == ECANCELED ? 0 : -1;
+		return !background && err == ECANCELED ? 0 : -1;
 	}
 	if (background)
 		return 0;
-	return wait_end(srv, srv->stop_fd > 0 ? srv->stop_fd : -1);
+	return wait_end(srv, run, srv->stop_fd > 0 ? srv->stop_fd : -1);
+}
+
+/* Gives back what api_use() gave, and leaves errno as it is. */
+static int
+done(struct hf_server *srv, int rc)
+{
+	int err = errno;
+
+	api_unuse(srv);
+	errno = err;
+	return rc;
+}
+
+int
+hf_server_serve_forever(struct hf_server *srv, int background)
+{
+	if (srv == NULL)
+		return api_fail(EINVAL, "there is no server");
+	api_use(srv);
+	return done(srv, serve(srv, background));
 }
 
 /* ---- stopping ---- */
@@ -301,11 +401,13 @@ hf_server_serve_forever(struct hf_server *srv, int background)
 int
 hf_server_async_stop(struct hf_server *srv)
 {
-	const struct host_msg m = { .kind = HOST_STOP };
+	const struct host_msg m = please_stop;
 	int chan;
 
 	if (srv == NULL)
 		srv = api_last();
+	if (srv != NULL && !api_ours(srv))
+		srv = NULL; /* its copy of the pair is the program's */
 	chan = srv != NULL ? atomic_load(&srv->chan) : -1;
 	if (chan >= 0 && host_send(chan, &m, -1) == 0)
 		return 0;
@@ -324,31 +426,29 @@ hf_server_async_stop(struct hf_server *srv)
 static int
 stop(struct hf_server *srv)
 {
-	bool runs;
+	struct api_run *run = NULL;
 
 	pthread_mutex_lock(&srv->lock);
-	while (srv->life == API_STARTING)
+	while (srv->life == API_STARTING && api_ours(srv))
 		pthread_cond_wait(&srv->begun, &srv->lock);
 	api_hear(srv);
-	runs = srv->life == API_RUNS && srv->program == getpid();
+	if (srv->life == API_RUNS && api_ours(srv))
+		run = hold(srv->run);
 	pthread_mutex_unlock(&srv->lock);
-	if (!runs)
+	if (run == NULL)
 		return api_fail(ESRCH, "the server does not run");
-	hf_server_async_stop(srv);
-	return wait_end(srv, -1);
+	host_send(run->chan, &please_stop, -1);
+	return wait_end(srv, run, -1);
 }
 
 int
 hf_server_stop(struct hf_server *given)
 {
 	struct hf_server *srv = api_use(given);
-	int rc;
 
 	if (srv == NULL)
 		return api_fail(ESRCH, "no server has been started");
-	rc = stop(srv);
-	api_unuse(srv);
-	return rc;
+	return done(srv, stop(srv));
 }
 
 int
@@ -364,6 +464,9 @@ hf_server_dispatch(struct hf_server *srv)
 {
 	int rc;
 
+	if (!api_ours(srv))
+		return api_fail(
+		    ECHILD, "the server is that of another process");
 	pthread_mutex_lock(&srv->lock);
 	api_hear(srv);
 	switch (srv->life) {
@@ -372,9 +475,8 @@ hf_server_dispatch(struct hf_server *srv)
 		rc = 1;
 		break;
 	case API_ENDED: /* it has been told: the descriptor falls silent */
-		epoll_ctl(
-		    srv->epoll, EPOLL_CTL_DEL, atomic_load(&srv->chan), NULL);
-		rc = result(srv);
+		epoll_ctl(srv->epoll, EPOLL_CTL_DEL, srv->run->chan, NULL);
+		rc = result(srv->run);
 		break;
 	default:
 		rc = api_fail(ESRCH, "the server has not been started");

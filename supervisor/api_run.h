@@ -11,6 +11,10 @@
 /* What conf_parse() takes; borrowed from the server. */
 struct conf_text api_text(const struct hf_server *);
 
+/* True unless this is a forked child of the program whose server it is. May be
+ * called in a signal handler. */
+bool api_ours(const struct hf_server *);
+
 /* It is being started: it is what stop(NULL) means from now on. What was meant
  * before, for api_failed(), which takes that back. */
 struct hf_server *api_starts(struct hf_server *);

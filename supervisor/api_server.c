@@ -27,26 +27,47 @@ api_servers_each(void (*fn)(struct hf_server *))
 {
 	pthread_mutex_lock(&all);
 	for (struct hf_server *srv = first; srv != NULL; srv = srv->next)
-		if (srv->program == getpid() && atomic_load(&srv->chan) >= 0)
+		if (api_ours(srv) && atomic_load(&srv->chan) >= 0)
 			fn(srv);
 	pthread_mutex_unlock(&all);
+}
+
+bool
+api_ours(const struct hf_server *srv)
+{
+	return srv->program == getpid();
+}
+
+static bool
+listed(const struct hf_server *srv)
+{
+	const struct hf_server *at = first;
+
+	while (at != NULL && at != srv)
+		at = at->next;
+	return at != NULL;
 }
 
 struct hf_server *
 api_starts(struct hf_server *srv)
 {
-	return atomic_exchange(&last, srv);
+	struct hf_server *before;
+
+	pthread_mutex_lock(&all);
+	before = atomic_load(&last);
+	if (listed(srv)) /* else it is being given back already */
+		atomic_store(&last, srv);
+	pthread_mutex_unlock(&all);
+	return before;
 }
 
 void
 api_failed(struct hf_server *srv, struct hf_server *before)
 {
-	struct hf_server *at;
-
 	pthread_mutex_lock(&all);
-	for (at = first; at != NULL && at != before;)
-		at = at->next; /* it may have been given back meanwhile */
-	atomic_compare_exchange_strong(&last, &srv, at);
+	if (!listed(before)) /* it may have been given back meanwhile */
+		before = NULL;
+	atomic_compare_exchange_strong(&last, &srv, before);
 	pthread_mutex_unlock(&all);
 }
 
@@ -276,7 +297,7 @@ runs(struct hf_server *srv)
 	bool is;
 
 	pthread_mutex_lock(&srv->lock);
-	is = srv->program == getpid() &&
+	is = api_ours(srv) &&
 	    (srv->life == API_RUNS || srv->life == API_STARTING);
 	pthread_mutex_unlock(&srv->lock);
 	return is;

@@ -14,6 +14,19 @@
 
 enum api_life { API_IDLE, API_STARTING, API_RUNS, API_ENDED };
 
+/*
+ * One life of a server, from its start to its end. Whoever waits for that holds
+ * on to it, and so hears how it went even if the server has been started again
+ * meanwhile. The server's lock is around all of it.
+ */
+struct api_run {
+	unsigned users; /* the server, and whoever waits */
+	int chan; /* to its process; open as long as this is there */
+	bool over;
+	int err; /* why it ended; 0: as it was asked to */
+	char why[HOST_WORDS];
+};
+
 struct hf_server {
 	struct hf_server *next; /* of this program's */
 	unsigned users; /* whoever has a pointer to it; api_server.c's lock */
@@ -28,15 +41,14 @@ struct hf_server {
 	pthread_mutex_t lock; /* around what follows */
 	pthread_cond_t begun; /* it is no longer API_STARTING */
 	enum api_life life;
-	_Atomic int chan; /* to its process; -1: there never was one */
+	struct api_run *run; /* the last one, or NULL */
+	_Atomic int chan; /* that one's, for signal handlers, or -1 */
 	_Atomic bool starting, asked; /* to stop, before there was a chan */
 	pid_t pid; /* of that, if it is our child; else 0 */
 	int epoll; /* what hf_server_fd() gives: watches chan */
 	unsigned place; /* in the store; stays after the end */
 	char address[64];
 	struct seg *seen; /* its workers' segments, for reading */
-	int err; /* why it ended; 0: as it was asked to */
-	char why[HOST_WORDS];
 };
 
 /* ---- options ---- */

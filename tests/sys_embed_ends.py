@@ -4,6 +4,7 @@
 whoever is killed. Nothing of it is left behind, and nobody notices but those
 whose business it is."""
 
+import contextlib
 import os
 import random
 import re
@@ -120,6 +121,81 @@ def test_a_fork_server_ends_with_the_program():
         assert len(pids) == 3
         p.kill()
         gone(pids, port)
+
+
+def test_a_server_that_is_waited_for_and_started_again():
+    """whoever waits for a server's end hears how that was, even if somebody
+    starts it again at once"""
+    with Program() as p:
+        p.ask("init")
+        srv = p.new("tcp")
+        for _ in range(20):
+            assert srv.serve() == 0
+            assert srv.restart() == 0
+
+
+def test_a_server_that_is_given_back_while_a_thread_serves():
+    """hf_server_free() beside a blocked serve_forever(): that returns 0"""
+    with perturbed(), Program() as p:
+        p.ask("init")
+        for _ in range(25):
+            srv = p.new("tcp")
+            assert p.int("thread-serve") == 0
+            wait_for(lambda: srv.status()["up"])
+            p.send("free", srv.number)
+            assert [p.answer(), p.answer()] == ["0", "0"]
+
+
+@contextlib.contextmanager
+def perturbed():
+    """Programs that begin here see in memory that was freed what cannot have
+    been there."""
+    os.environ["MALLOC_PERTURB_"] = "90"
+    try:
+        yield
+    finally:
+        del os.environ["MALLOC_PERTURB_"]
+
+
+# children
+
+def test_a_forked_child_and_the_servers_of_its_parent():
+    """a child that the program forks can neither stop nor disturb its
+    servers"""
+    with Program() as p:
+        srv = p.start("tcp")
+        for which in srv.number, "-":
+            assert p.ask("child-stops", which) == "ESRCH"
+        assert srv.dispatch() == 1 and answers(srv.port)
+
+
+def test_a_forked_child_that_outlives_a_server():
+    """a server is stopped and started again while a child has copies of all
+    descriptors: hf_server_fd() is silent while nothing happens"""
+    with Program() as p:
+        srv = p.start("tcp")
+        child = p.int("child")
+        try:
+            assert srv.stop() == 0 and srv.serve() == 0
+            srv.dispatch()
+            assert srv.poll(0) == 0
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_program_without_standard_descriptors():
+    """a program that has closed 0, 1 and 2 starts servers; hooks print
+    nowhere"""
+    for threads in False, True:
+        for hooks in {}, {"hooks": "1"}:
+            with Program() as p:
+                p.ask("close-std")
+                p.ask("init")
+                if threads:
+                    p.ask("thread")
+                srv = p.start("tcp", **hooks)
+                assert answers(srv.port)
+                assert srv.stop() == 0
 
 
 # signals and wait()

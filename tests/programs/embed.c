@@ -521,6 +521,76 @@ do_log(char **word)
 	close(fd);
 }
 
+/* What a child of fork() can do to the servers of the program. */
+static void
+do_child_stops(char **word)
+{
+	struct hf_server *srv = server(word[0]);
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(hf_server_async_stop(srv) == 0 ? 0 : errno);
+	waitpid(pid, &status, 0);
+	printf("%s\n", strerrorname_np(WEXITSTATUS(status)));
+}
+
+/* A child that only keeps what it has copies of. */
+static void
+do_child(char **word)
+{
+	pid_t pid = fork();
+
+	(void)word;
+	while (pid == 0)
+		pause();
+	printf("%d\n", (int)pid);
+}
+
+/* Nothing is where 0, 1 and 2 were, from now on. */
+static void
+do_close_std(char **word)
+{
+	(void)word;
+	fflush(stdout);
+	stdin = fdopen(fcntl(0, F_DUPFD_CLOEXEC, 20), "r");
+	stdout = fdopen(fcntl(1, F_DUPFD_CLOEXEC, 20), "w");
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	answer(0);
+}
+
+static void *
+stop_it(void *srv)
+{
+	/* it may have ended before this was asked */
+	return hf_server_stop(srv) == 0 || errno == ESRCH ? NULL : srv;
+}
+
+/* Threads wait for a server's end, and it is started again as soon as it has
+ * come. Answers how many of them were told something wrong. */
+static void
+do_restart(char **word)
+{
+	struct hf_server *srv = server(word[0]);
+	pthread_t t[8];
+	void *wrong;
+	int n = 0;
+
+	for (int i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, stop_it, srv);
+	hf_server_async_stop(srv);
+	while (hf_server_dispatch(srv) == 1)
+		poll(NULL, 0, 0);
+	n += hf_server_serve_forever(srv, 1) != 0;
+	for (int i = 0; i < 8; i++) {
+		pthread_join(t[i], &wrong);
+		n += wrong != NULL;
+	}
+	hf_server_stop(srv);
+	answer(n);
+}
+
 /* What wait() finds, and how often SIGCHLD has come. */
 static void
 do_wait(char **word)
@@ -611,6 +681,10 @@ static const struct command {
 	{ "set", do_set },
 	{ "init", do_init },
 	{ "log", do_log },
+	{ "child-stops", do_child_stops },
+	{ "child", do_child },
+	{ "close-std", do_close_std },
+	{ "restart", do_restart },
 	{ "wait", do_wait },
 	{ "signals", do_signals },
 	{ "atexit", do_atexit },
