@@ -62,7 +62,7 @@ enum {
 	CHILD_NO_TIMER = -1,
 	CHILD_START_MS = 10000, /* to become ready */
 	CHILD_GRACE_MS = 500, /* beyond its drain time */
-	CHILD_WHY_MAX = 128,
+	CHILD_WHY_MAX = 360, /* as long as the last words of a child */
 	CHILD_WHY_LOG = CHILD_WHY_MAX + 8,
 };
 

@@ -39,16 +39,18 @@ enum ipc_kind {
 	IPC_KINDS
 };
 
+enum { IPC_TEXT = 360 }; /* a sentence with a path in it */
+
 struct ipc_msg {
 	uint32_t kind; /* enum ipc_kind */
 	uint32_t tag;
 	uint32_t transport; /* index */
 	int32_t rc;
 	uint64_t arg;
-	char text[104]; /* ends with NUL */
+	char text[IPC_TEXT]; /* ends with NUL */
 };
 
-_Static_assert(sizeof(struct ipc_msg) == 128, "one size for all");
+_Static_assert(sizeof(struct ipc_msg) == 384, "one size for all");
 
 /* A pair; both ends non-blocking and CLOEXEC. */
 int ipc_pair(int fd[2]);

@@ -17,7 +17,7 @@ struct process;
 struct service;
 struct event;
 
-enum { ORDERS_MAX = 64, ORDERS_TEXT = 104 };
+enum { ORDERS_MAX = 64, ORDERS_TEXT = IPC_TEXT };
 
 /* A request that waits to come true. */
 struct order {

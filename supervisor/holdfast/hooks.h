@@ -8,9 +8,9 @@
  * hf_hooks.
  *
  * All of it is called in the worker, by its one thread. No call may wait: while
- * it does, no client of that transport is served, and a worker that does not
- * come back within hang_timeout_ms is killed and replaced. One that crashes
- * takes its worker with it and nothing else; the next may be shown the same.
+ * it does, no client of that transport is served, and a worker that has been in
+ * one request for half a second is killed and replaced. One that crashes takes
+ * its worker with it and nothing else; the next may be shown the same.
  *
  * Every struct that is given says its size; what it has not filled in is NULL.
  * A newer one that fills in what this Holdfast does not know is refused.
