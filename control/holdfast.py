@@ -2075,8 +2075,7 @@ class AsyncClient(_Methods):
         if isinstance(step, _Exchange):
             return await self._exchange(step)
         if isinstance(step, _Open):
-            async with self._opening:
-                return await self._open(step.until)
+            return await self._open(step.until)
         if isinstance(step, _Pause):
             return await asyncio.sleep(step.seconds)
         raise AssertionError(step)
@@ -2104,12 +2103,28 @@ class AsyncClient(_Methods):
                     self._loop is not None and self._loop.is_closed()):
                 waiting.set_exception(why or _Gone(True))
 
-    async def _open(self, until: float) -> Optional[str]:
-        assert self._loop is not None
+    def _is_up(self) -> bool:
         if self._wire is not None:
             self._pump()
-            if self._wire is not None:
-                return None
+        return self._wire is not None
+
+    async def _open(self, until: float) -> Optional[str]:
+        """One call connects for all; each waits as long as it may take."""
+        if self._is_up():
+            return None
+        opening = self._opening
+        try:
+            await asyncio.wait_for(opening.acquire(), max(
+                RETRY_S, until - time.monotonic()))
+        except asyncio.TimeoutError:
+            return "another call is still connecting"
+        try:
+            return None if self._is_up() else await self._connect(until)
+        finally:
+            opening.release()
+
+    async def _connect(self, until: float) -> Optional[str]:
+        assert self._loop is not None
         wire = _command_wire(self)
         try:
             while True:

@@ -8,6 +8,7 @@ import copy
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -248,6 +249,27 @@ def test_an_answer_that_does_not_come_is_a_timeout():
             os.kill(pid, signal.SIGCONT)
         hf.timeout = 5
         assert hf.hr[1] == 0 and hf.hr[0] == 5
+
+
+def test_asyncio_calls_time_out_while_another_connects():
+    """a call's timeout holds also while another one, which may take longer,
+    waits for a daemon that says nothing"""
+    async def asked(hf, timeout):
+        began = time.monotonic()
+        try:
+            await hf.call("system.ping", timeout=timeout)
+            raise AssertionError("it was answered")
+        except (holdfast.Timeout, holdfast.Unreachable):
+            return time.monotonic() - began
+
+    async def both(endpoint):
+        async with holdfast.AsyncClient(endpoint) as hf:
+            return await asyncio.gather(asked(hf, 1.5), asked(hf, 0.2))
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        long, short = asyncio.run(
+            both("tcp://127.0.0.1:%d" % deaf.getsockname()[1]))
+    assert 0.2 <= short < 0.8 and 1.4 < long < 3, (short, long)
 
 
 def test_orders_may_take_longer_than_questions():
