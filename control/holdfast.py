@@ -86,11 +86,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnswerLost", "AsyncClient", "BadAnswer", "BadParams", "BadRequest",
-    "Batch", "Busy", "CheckFailed", "Client", "DaemonError", "DaemonTimeout",
-    "Denied", "Device", "Event", "EventsMissed", "Fault", "HoldfastError",
-    "IllegalAddress", "InternalError", "KeyRefused", "Later", "ModbusError",
-    "NoSuchName", "NotFound", "Range", "Reading", "Refused", "Table",
-    "Timeout", "Transaction", "UnknownMethod", "Unreachable", "Watch",
+    "Batch", "BatchDevice", "Busy", "CheckFailed", "Client", "DaemonError",
+    "DaemonTimeout", "Denied", "Device", "Event", "EventsMissed", "Fault",
+    "HoldfastError", "IllegalAddress", "InternalError", "KeyRefused", "Later",
+    "ModbusError", "NoSuchName", "NotFound", "Range", "Reading", "Refused",
+    "Table", "Timeout", "Transaction", "UnknownMethod", "Unreachable",
+    "Watch",
 ]
 
 Value = Union[int, float, bool, str]
@@ -764,12 +765,8 @@ class _Tables:
         return self.table("ir")
 
 
-class Device(_Tables):
-    """A device: hf["plc1"]. Its tables are .co, .di, .hr and .ir, and a range
-    that the configuration gives a name is an item: dev["flow"] is its value
-    as `holdfast get` shows it, in the declared type and order, as stored; its
-    scale is applied by nobody but dev.reading("flow"). A range of more than
-    one value is a list."""
+class _Places(_Tables):
+    """A device's tables and names."""
 
     def __init__(self, owner: Any, name: Optional[str]) -> None:
         self._owner = owner
@@ -799,6 +796,19 @@ class Device(_Tables):
         """The same as dev[name] = value, to be awaited where that is due;
         answers the number of the commit."""
         return self._owner._store(_Named(self._device, _text(name)), value)
+
+
+class BatchDevice(_Places):
+    """A device in a batch: b["plc1"]. It can be read and written there, in its
+    tables and by its names, as Device; what is read is a Later."""
+
+
+class Device(_Places):
+    """A device: hf["plc1"]. Its tables are .co, .di, .hr and .ir, and a range
+    that the configuration gives a name is an item: dev["flow"] is its value
+    as `holdfast get` shows it, in the declared type and order, as stored; its
+    scale is applied by nobody but dev.reading("flow"). A range of more than
+    one value is a list."""
 
     def reading(self, name: str) -> Any:
         """A Reading: the value, its unit, its scale, and both multiplied."""
@@ -838,12 +848,13 @@ class Later:
     been carried out: .value. A list can be used as one."""
 
     def __init__(self) -> None:
+        self._settled = False
         self._value: Any = None
         self._error: Optional[BaseException] = RuntimeError(
             "not known before the block has ended")
 
     def _settle(self, value: Any, error: Optional[BaseException]) -> None:
-        self._value, self._error = value, error
+        self._settled, self._value, self._error = True, value, error
 
     @property
     def value(self) -> Any:
@@ -895,7 +906,54 @@ class _Block:
         await self._client._drive(self._end(kind is not None))
 
 
-class Transaction(_Tables, _Block):
+class _Operations(_Block):
+    """A block whose operations are carried out when it ends."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._ops: List[Tuple[str, Any, Any, Later]] = []
+        self._over = False
+
+    def _not_over(self) -> None:
+        if self._over:
+            raise RuntimeError("the block has ended: what is done with it now "
+                               "would not happen")
+
+    def _add(self, op: str, where: Any, values: Any = None) -> Later:
+        self._not_over()
+        later = Later()
+        self._ops.append((op, where, values, later))
+        return later
+
+    def _assignable(self) -> None:
+        pass
+
+    def _begin(self) -> Steps[Any]:
+        self._not_over()
+        return self
+        yield  # a generator
+
+    def _carry_out(self) -> Steps[None]:
+        raise NotImplementedError
+
+    def _end(self, raised: bool) -> Steps[None]:
+        """Whatever happens, every Later has its value or its error then."""
+        self._over = True
+        failed: BaseException = RuntimeError(
+            "the block has raised, so this was not carried out")
+        try:
+            if self._ops and not raised:
+                yield from self._carry_out()
+        except BaseException as e:
+            failed = e
+            raise
+        finally:
+            for *_, later in self._ops:
+                if not later._settled:
+                    later._settle(None, failed)
+
+
+class Transaction(_Tables, _Operations):
     """Operations on one device that happen as one step, all or nothing.
 
         with dev.transaction() as t:
@@ -912,24 +970,15 @@ class Transaction(_Tables, _Block):
     end raises CheckFailed if a check did not hold."""
 
     def __init__(self, client: Any, device: Optional[str]) -> None:
-        self._client = client
+        super().__init__(client)
         self._device = device
-        self._ops: List[Tuple[str, Any, Any, Later]] = []
         self.seq: Optional[int] = None
-
-    def _add(self, op: str, where: Any, values: Any = None) -> Later:
-        later = Later()
-        self._ops.append((op, where, values, later))
-        return later
 
     def _fetch(self, where: Any) -> Later:
         return self._add("read", where)
 
     def _store(self, where: Any, values: Any) -> None:
         self._add("write", where, values)
-
-    def _assignable(self) -> None:
-        pass
 
     def __getitem__(self, name: str) -> Later:
         return self._fetch(_Named(self._device, _text(name)))
@@ -969,9 +1018,7 @@ class Transaction(_Tables, _Block):
         self._add("mask", self._at(table, addr, None, None, None),
                   {"and": and_, "or": or_})
 
-    def _end(self, raised: bool) -> Steps[None]:
-        if raised or not self._ops:
-            return
+    def _carry_out(self) -> Steps[None]:
         ops, reads = [], []
         for op, where, values, later in self._ops:
             where, values = yield from self._client._settled(where, values)
@@ -995,7 +1042,7 @@ class Transaction(_Tables, _Block):
             later._settle(_taken(where, got, "registers.transaction"), None)
 
 
-class Batch(_Block):
+class Batch(_Operations):
     """Calls that travel together and are answered together; each succeeds or
     fails by itself.
 
@@ -1009,40 +1056,26 @@ class Batch(_Block):
     raises. Its end raises the first failure, if any; each Later has its own.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._calls: List[Tuple[Any, Any, Any, Later]] = []
-
     def call(self, method: str, **params: Any) -> Later:
         """Any method; its result, later."""
         return self._add(method, params, None)
 
-    def __getitem__(self, device: str) -> Device:
-        return Device(self, device)
+    def __getitem__(self, device: str) -> BatchDevice:
+        return BatchDevice(self, device)
 
-    def device(self, name: Optional[str] = None) -> Device:
+    def device(self, name: Optional[str] = None) -> BatchDevice:
         """A device; without a name the only one."""
-        return Device(self, name)
-
-    def _add(self, method: str, where: Any, values: Any) -> Later:
-        later = Later()
-        self._calls.append((method, where, values, later))
-        return later
+        return BatchDevice(self, name)
 
     def _fetch(self, where: Any) -> Later:
-        return self._add("read", where, None)
+        return self._add("read", where)
 
     def _store(self, where: Any, values: Any) -> Later:
         return self._add("write", where, values)
 
-    def _assignable(self) -> None:
-        pass
-
-    def _end(self, raised: bool) -> Steps[None]:
-        if raised:
-            return
+    def _carry_out(self) -> Steps[None]:
         calls: List[Tuple[_Call, Optional[_Where], Later]] = []
-        for method, where, values, later in self._calls:
+        for method, where, values, later in self._ops:
             if isinstance(where, dict):
                 calls.append((_Call(method, where), None, later))
                 continue
@@ -1055,9 +1088,14 @@ class Batch(_Block):
             calls.append((_Call("registers." + method, params),
                           where if method == "read" else None, later))
         first: Optional[BaseException] = None
-        for at in range(0, len(calls), BATCH_MAX):
-            some = calls[at:at + BATCH_MAX]
-            answers = yield from self._client._ask_all([c[0] for c in some])
+        parts = [calls[at:at + BATCH_MAX]
+                 for at in range(0, len(calls), BATCH_MAX)]
+        # what cannot be sent is found before anything has been
+        frames = [_to_frame(f"{len(some)} calls", [c[0].json() for c in some])
+                  for some in parts]
+        for some, frame in zip(parts, frames):
+            answers = yield from self._client._ask_all(
+                [c[0] for c in some], frame)
             for (call, where, later), answer in zip(some, answers):
                 try:
                     got = call.result(answer)
@@ -1165,12 +1203,38 @@ class _Methods(_Tables):
         self._met = False  # the daemon has been there
         self._ranges: Dict[Optional[str], List[Range]] = {}
         self._wire: Optional[_Wire] = None
+        self._set_up()
+
+    def _set_up(self) -> None:
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<holdfast.{type(self).__name__} {self.endpoint}>"
 
     def _drive(self, steps: Steps[Any]) -> Any:
+        """Carries steps out, one after the other: their result, or what is to
+        be awaited for it."""
         raise NotImplementedError
+
+    async def _do(self, step: Any) -> Any:
+        raise NotImplementedError
+
+    async def _run(self, steps: Steps[Any]) -> Any:
+        got: Any = None
+        failed: Optional[BaseException] = None
+        try:
+            while True:
+                step = steps.throw(failed) if failed is not None \
+                    else steps.send(got)
+                got, failed = None, None
+                try:
+                    got = await self._do(step)
+                except BaseException as e:  # also of who is cancelled
+                    failed = e
+        except StopIteration as done:
+            return done.value
+        finally:
+            failed = None  # which refers to this frame
 
     # -- asking --
 
@@ -1194,9 +1258,6 @@ class _Methods(_Tables):
               wait: float) -> Steps[Any]:
         """Sends frames until they are answered, more than once only if that
         does no harm."""
-        if len(frames[0]) > FRAME_MAX or len(frames[-1]) > FRAME_MAX:
-            raise ValueError(f"{what}: {len(frames[0])} bytes; the daemon "
-                             f"takes {FRAME_MAX}")
         until = time.monotonic() + wait
         lost = 0
         while True:
@@ -1228,21 +1289,20 @@ class _Methods(_Tables):
             wait = self.timeout
             if method in _ORDERS:
                 wait += ORDER_S + (params.get("drain_s") or 0)
-        frames = [_encode(call.json())]
+        frames = [_to_frame(method, call.json())]
         if raw is not None:
-            frames.append(raw)
+            frames.append(_fitting(method, raw))
         answer, second = yield from self._talk(
             method, call.id, frames, repeat or call.is_repeatable(), wait)
         return call.result(answer), second
 
-    def _ask_all(self, calls: List[_Call]) -> Steps[List[Any]]:
-        """The answers to calls that travel together."""
+    def _ask_all(self, calls: List[_Call], frame: bytes) -> Steps[List[Any]]:
+        """The answers to calls that travel together, in a frame."""
         wait = self.timeout
         if any(c.method in _ORDERS for c in calls):
             wait += ORDER_S
         answers, _ = yield from self._talk(
-            f"{len(calls)} calls", calls[0].id,
-            [_encode([c.json() for c in calls])],
+            f"{len(calls)} calls", calls[0].id, [frame],
             all(c.is_repeatable() for c in calls), wait)
         if not isinstance(answers, list) or len(answers) != len(calls):
             raise BadAnswer(f"not {len(calls)} answers: {answers!r:.200}")
@@ -1658,9 +1718,17 @@ def _to_range(r: Dict[str, Any]) -> Range:
                  r.get("scale", 1), r.get("file"))
 
 
-def _encode(message: Any) -> bytes:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False,
-                      allow_nan=False).encode()
+def _fitting(what: str, frame: bytes) -> bytes:
+    if len(frame) > FRAME_MAX:
+        raise ValueError(f"{what}: {len(frame)} bytes; the daemon takes "
+                         f"{FRAME_MAX}")
+    return frame
+
+
+def _to_frame(what: str, message: Any) -> bytes:
+    return _fitting(what, json.dumps(
+        message, separators=(",", ":"), ensure_ascii=False,
+        allow_nan=False).encode())
 
 
 # ---- the wire ---------------------------------------------------------------
@@ -1906,14 +1974,7 @@ class Client(_Methods):
     server_key: for CURVE. events: the endpoint of events, if it is not
     events.sock beside control.sock."""
 
-    def __init__(self, endpoint: Optional[str] = None, *,
-                 timeout: float = 10.0, wait: float = 0.0,
-                 run_dir: Optional[str] = None, key: Optional[str] = None,
-                 server_key: Optional[str] = None,
-                 events: Optional[str] = None) -> None:
-        super().__init__(endpoint, timeout=timeout, wait=wait,
-                         run_dir=run_dir, key=key, server_key=server_key,
-                         events=events)
+    def _set_up(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.RLock()
 
@@ -1943,24 +2004,16 @@ class Client(_Methods):
         self._ranges.clear()
 
     def _drive(self, steps: Steps[Any]) -> Any:
-        """Carries steps out, one after the other."""
         self._after_fork()
         with self._lock:
-            got: Any = None
-            failed: Optional[BaseException] = None
             try:
-                while True:
-                    step = steps.throw(failed) if failed is not None \
-                        else steps.send(got)
-                    got, failed = None, None
-                    try:
-                        got = self._do(step)
-                    except (HoldfastError, _Gone) as e:
-                        failed = e
+                self._run(steps).send(None)
             except StopIteration as done:
                 return done.value
+        raise AssertionError("a step was put off")
 
-    def _do(self, step: Any) -> Any:
+    async def _do(self, step: Any) -> Any:
+        """Blocks, and awaits nothing: whoever runs it is through at once."""
         if isinstance(step, _Exchange):
             return self._exchange(step)
         if isinstance(step, _Open):
@@ -2025,14 +2078,7 @@ class AsyncClient(_Methods):
 
     _is_async = True
 
-    def __init__(self, endpoint: Optional[str] = None, *,
-                 timeout: float = 10.0, wait: float = 0.0,
-                 run_dir: Optional[str] = None, key: Optional[str] = None,
-                 server_key: Optional[str] = None,
-                 events: Optional[str] = None) -> None:
-        super().__init__(endpoint, timeout=timeout, wait=wait,
-                         run_dir=run_dir, key=key, server_key=server_key,
-                         events=events)
+    def _set_up(self) -> None:
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._opening: Any = None
         self._pending: Dict[int, asyncio.Future] = {}
@@ -2052,24 +2098,9 @@ class AsyncClient(_Methods):
         raise TypeError("an assignment cannot be awaited: await table.write("
                         "addr, values), or await device.set(name, value)")
 
-    def _drive(self, steps: Steps[Any]) -> Any:
-        return self._run(steps)
-
-    async def _run(self, steps: Steps[Any]) -> Any:
+    async def _drive(self, steps: Steps[Any]) -> Any:
         self._enter_loop()
-        got: Any = None
-        failed: Optional[BaseException] = None
-        try:
-            while True:
-                step = steps.throw(failed) if failed is not None \
-                    else steps.send(got)
-                got, failed = None, None
-                try:
-                    got = await self._do(step)
-                except (HoldfastError, _Gone) as e:
-                    failed = e
-        except StopIteration as done:
-            return done.value
+        return await self._run(steps)
 
     async def _do(self, step: Any) -> Any:
         if isinstance(step, _Exchange):

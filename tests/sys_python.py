@@ -357,7 +357,7 @@ def test_transactions_are_all_or_nothing():
         try:
             late.value
             raise AssertionError("there is a value")
-        except RuntimeError:
+        except holdfast.CheckFailed:
             pass
         try:
             with plc.transaction() as t:
@@ -435,6 +435,68 @@ def test_batches_are_answered_each_by_itself():
             many = [b["plc1"].hr[i % 10] for i in range(1500)]
         assert [m.value for m in many[:3]] == [0, 5, 6]
         assert hf.stats()["control"]["requests"] > before + 1500
+
+
+def test_a_block_that_has_ended_is_settled_and_takes_no_more():
+    """whatever a block ends with, each Later says it; what is done with it
+    afterwards is refused, and so is what a batch cannot do"""
+    def outcome(later):
+        try:
+            return later.value
+        except Exception as e:
+            return type(e)
+
+    with served() as (d, hf):
+        plc = hf["plc1"]
+        plc.hr[10] = 3
+        for block in (plc.transaction, hf.batch):
+            later = []
+            try:
+                with block() as b:
+                    later.append((b if block == plc.transaction
+                                  else b["plc1"]).hr[10])
+                    raise KeyError
+            except KeyError:
+                assert outcome(later[0]) is RuntimeError
+                assert "not carried out" in str(later[0]._error)
+            # found before anything is sent
+            try:
+                with block() as b:
+                    own = b if block == plc.transaction else b["plc1"]
+                    later = [own.hr[10]]
+                    own.hr[10] = 9
+                    later.append(own["nothing"])
+                raise AssertionError("a name that is none was taken")
+            except holdfast.NoSuchName:
+                assert [outcome(x) for x in later] == [
+                    holdfast.NoSuchName] * 2
+            assert plc.hr[10] == 3
+            for again in (lambda: own.hr[10], lambda: own.hr.write(10, [4]),
+                          b.__enter__):
+                try:
+                    again()
+                    raise AssertionError("the block took more")
+                except RuntimeError as e:
+                    assert "has ended" in str(e)
+            assert plc.hr[10] == 3
+        # of two frames the second cannot be sent: so the first is not
+        try:
+            with hf.batch() as b:
+                b["plc1"].hr[10] = 9
+                first = b["plc1"].hr[10]
+                for _ in range(1100):
+                    last = b.call("system.info", x="y" * 1200)
+            raise AssertionError("a frame too long was taken")
+        except ValueError:
+            assert plc.hr[10] == 3
+            assert outcome(first) is outcome(last) is ValueError
+        with hf.batch() as b:
+            for name in ("describe", "transaction", "watch", "reading"):
+                assert not hasattr(b["plc1"], name), name
+            flow = b["plc1"].get("flow")
+            b.device().set("flow", 2.5)
+            after = b["plc1"].hr.float32[1100]
+        assert (flow.value, after.value) == (404.17, 2.5)
 
 
 # ---- events ----

@@ -272,6 +272,40 @@ def test_asyncio_calls_time_out_while_another_connects():
     assert 0.2 <= short < 0.8 and 1.4 < long < 3, (short, long)
 
 
+def test_a_block_that_is_not_answered_is_settled():
+    """where no answer comes, or who waits for it is cancelled, each Later
+    says that"""
+    async def cancelled(endpoint):
+        async with holdfast.AsyncClient(endpoint) as hf:
+            async def block():
+                async with hf.batch() as b:
+                    later.append(b["plc1"].hr[0])
+            task = asyncio.ensure_future(block())
+            while not (s.requests and hf._pending):
+                await asyncio.sleep(0.005)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    later = []
+    with Standin(lambda _: None) as s:
+        with holdfast.Client(s.endpoint, timeout=0.1) as hf:
+            for block in (hf.batch, hf.transaction):
+                try:
+                    with block() as b:
+                        later.append(b.device("plc1").hr[0]
+                                     if block == hf.batch else b.hr[0])
+                    raise AssertionError("it was answered")
+                except holdfast.Timeout:
+                    refused(holdfast.Timeout, lambda: later[-1].value)
+        s.requests.clear()
+        asyncio.run(cancelled(s.endpoint))
+        try:
+            later[-1].value
+            raise AssertionError("there is a value")
+        except asyncio.CancelledError:
+            pass
+
+
 def test_orders_may_take_longer_than_questions():
     """what is answered after it has happened outlasts the timeout; the
     command line says which it was"""
