@@ -6,6 +6,7 @@
  * same as in a file. Runs in the program's own process.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,17 +28,106 @@ api_type_name(const struct hf_server_opts *o)
 	return types[o->type];
 }
 
-int
-api_opts_check(const struct hf_store *s, const struct hf_server_opts *o)
+/* ---- looking at them ---- */
+
+enum member_kind { TEXT, NUMBER };
+
+enum {
+	ON_TCP = 1 << HF_TCP,
+	ON_TLS = 1 << HF_TLS,
+	ON_UDP = 1 << HF_UDP,
+	ON_SERIAL = 1 << HF_SERIAL,
+	ON_PLUGIN = 1 << HF_PLUGIN,
+};
+
+#define MEMBER(name, kind, types)                                         \
+	{                                                                 \
+#name, offsetof(struct hf_server_opts, name), kind, types \
+	}
+
+/* What only servers of some types have. */
+static const struct member {
+	const char *name;
+	size_t at;
+	enum member_kind kind;
+	unsigned types;
+} members[] = {
+	MEMBER(address, TEXT, ON_TCP | ON_TLS | ON_UDP | ON_PLUGIN),
+	MEMBER(certfile, TEXT, ON_TLS),
+	MEMBER(keyfile, TEXT, ON_TLS),
+	MEMBER(password, TEXT, ON_TLS),
+	MEMBER(cafile, TEXT, ON_TLS),
+	MEMBER(crlfile, TEXT, ON_TLS),
+	MEMBER(client_cert, TEXT, ON_TLS),
+	MEMBER(roles, TEXT, ON_TLS),
+	MEMBER(port, TEXT, ON_SERIAL),
+	MEMBER(baudrate, NUMBER, ON_SERIAL),
+	MEMBER(bytesize, NUMBER, ON_SERIAL),
+	MEMBER(stopbits, NUMBER, ON_SERIAL),
+	MEMBER(parity, NUMBER, ON_SERIAL),
+	MEMBER(handle_local_echo, NUMBER, ON_SERIAL),
+	MEMBER(transport, TEXT, ON_PLUGIN),
+};
+
+static const char *const called[] = {
+	[HF_TCP] = "HF_TCP",
+	[HF_TLS] = "HF_TLS",
+	[HF_UDP] = "HF_UDP",
+	[HF_SERIAL] = "HF_SERIAL",
+	[HF_PLUGIN] = "HF_PLUGIN",
+};
+
+static bool
+is_said(const struct hf_server_opts *o, const struct member *m)
+{
+	const char *at = (const char *)o + m->at;
+	const char *text;
+	int number;
+
+	if (m->kind == TEXT) {
+		memcpy(&text, at, sizeof(text));
+		return text != NULL;
+	}
+	memcpy(&number, at, sizeof(number));
+	return number != 0;
+}
+
+/* "HF_TCP or HF_TLS" */
+static void
+list_types(unsigned of, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned t = HF_TCP; t <= HF_PLUGIN && len < size; t++)
+		if (of & 1u << t)
+			len += (size_t)snprintf(out + len, size - len, "%s%s",
+			    len > 0 ? " or " : "", called[t]);
+}
+
+static int
+check_members(const struct hf_server_opts *o)
+{
+	char list[80];
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const struct member *m = &members[i];
+
+		if (m->types & 1u << o->type || !is_said(o, m))
+			continue;
+		list_types(m->types, list, sizeof(list));
+		return api_fail(EINVAL,
+		    "opts.%s is for type %s, and this is %s", m->name, list,
+		    called[o->type]);
+	}
+	return 0;
+}
+
+static int
+check_units(const struct hf_store *s, const struct hf_server_opts *o)
 {
 	uint64_t seen[5] = { 0 };
 
-	if ((int)o->type < HF_TCP || o->type > HF_PLUGIN)
-		return api_fail(EINVAL, "there is no type %d", (int)o->type);
-	if (o->type == HF_PLUGIN && (o->transport == NULL || o->hooks == NULL))
-		return api_fail(EINVAL,
-		    "type HF_PLUGIN needs hooks, and transport to say which of "
-		    "theirs");
 	for (size_t i = 0; i < o->nunits; i++) {
 		const struct hf_unit *u = &o->units[i];
 		unsigned bit =
@@ -57,6 +147,20 @@ api_opts_check(const struct hf_store *s, const struct hf_server_opts *o)
 		seen[bit / 64] |= (uint64_t)1 << bit % 64;
 	}
 	return 0;
+}
+
+int
+api_opts_check(const struct hf_store *s, const struct hf_server_opts *o)
+{
+	if ((int)o->type < HF_TCP || o->type > HF_PLUGIN)
+		return api_fail(EINVAL, "there is no type %d", (int)o->type);
+	if (check_members(o) < 0)
+		return -1;
+	if (o->type == HF_PLUGIN && (o->transport == NULL || o->hooks == NULL))
+		return api_fail(EINVAL,
+		    "type HF_PLUGIN needs hooks, and transport to say which of "
+		    "theirs");
+	return check_units(s, o);
 }
 
 /* ---- devices ---- */

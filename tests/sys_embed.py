@@ -389,6 +389,34 @@ def test_handle_local_echo():
         assert m.ask(1, fc3(0)) == b"\3\2\0\3"
 
 
+# what belongs to each type, and something that it could be
+MEMBERS = {
+    "tls": {"certfile": "a.pem", "keyfile": "a.pem", "password": "sesame",
+            "cafile": "a.pem", "crlfile": "a.pem", "client_cert": "none",
+            "roles": "a.json"},
+    "serial": {"port": "/dev/nowhere", "baudrate": 9600, "bytesize": 8,
+               "stopbits": 1, "parity": "N", "handle_local_echo": 1},
+    "plugin": {"transport": "mine"},
+}
+
+
+def test_what_is_not_for_the_type():
+    """an option that a server of that type does not have is refused, not
+    passed over; the words name it and the types that have it"""
+    with Program() as p:
+        for owner, members in MEMBERS.items():
+            for name in *KINDS, "plugin":
+                if name == owner:
+                    continue
+                for member, value in members.items():
+                    refused("opts.%s is for type HF_%s, and this is HF_%s" % (
+                        member, owner.upper(), name.upper()), "EINVAL", p.new,
+                        name, **{member: value})
+        refused("opts.address is for type HF_TCP or HF_TLS or HF_UDP or "
+                "HF_PLUGIN, and this is HF_SERIAL", "EINVAL", p.new, "serial",
+                address="127.0.0.1:0")
+
+
 def test_more():
     """more: any other key of a transport; one that the options say already is
     refused"""

@@ -33,7 +33,8 @@ struct hf_identity {
 /*
  * Zero is the default everywhere but in size. Names are those of the
  * reference's server classes; what a key of the configuration (in parentheses)
- * says more about is in holdfast.json(5).
+ * says more about is in holdfast.json(5). What is not for the server's type
+ * must be left zero (EINVAL).
  */
 struct hf_server_opts {
 	size_t size; /* sizeof(struct hf_server_opts) */
