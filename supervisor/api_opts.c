@@ -30,6 +30,28 @@ api_type_name(const struct hf_server_opts *o)
 
 /* ---- looking at them ---- */
 
+/* What a program of the first version says; members have only been added. */
+enum {
+	UP_TO = offsetof(struct hf_server_opts, stop_fd) + sizeof(int),
+	ALIGN = _Alignof(struct hf_server_opts),
+	FIRST_SIZE = (UP_TO + ALIGN - 1) / ALIGN * ALIGN,
+};
+
+int
+api_opts_take(const struct hf_server_opts *given, struct hf_server_opts *o)
+{
+	memset(o, 0, sizeof(*o));
+	if (given == NULL || given->size < FIRST_SIZE)
+		return api_fail(
+		    EINVAL, "opts.size must be sizeof(struct hf_server_opts)");
+	if (given->size > sizeof(*o))
+		return api_fail(EINVAL,
+		    "opts are of a newer version than the library (%s)",
+		    HOLDFAST_VERSION);
+	memcpy(o, given, given->size);
+	return 0;
+}
+
 enum member_kind { TEXT, NUMBER };
 
 enum {

@@ -125,22 +125,6 @@ choose_name(struct hf_server *srv, const struct hf_server_opts *o)
 	}
 }
 
-/* What an older program has not got is zero. */
-static int
-take_opts(const struct hf_server_opts *given, struct hf_server_opts *o)
-{
-	memset(o, 0, sizeof(*o));
-	if (given == NULL || given->size == 0)
-		return api_fail(
-		    EINVAL, "opts.size must be sizeof(struct hf_server_opts)");
-	if (given->size > sizeof(*o))
-		return api_fail(EINVAL,
-		    "opts are of a newer version than the library (%s)",
-		    HOLDFAST_VERSION);
-	memcpy(o, given, given->size);
-	return 0;
-}
-
 struct parse {
 	const struct conf_text *text;
 	char why[HOST_WORDS];
@@ -218,7 +202,7 @@ hf_server_new(struct hf_store *s, const struct hf_server_opts *given)
 
 	if (s == NULL)
 		return api_null(EINVAL, "there is no store");
-	if (take_opts(given, &o) < 0 || api_opts_check(s, &o) < 0 ||
+	if (api_opts_take(given, &o) < 0 || api_opts_check(s, &o) < 0 ||
 	    api_ready(s) < 0)
 		return NULL;
 	if (s->env.me == 0)

@@ -53,6 +53,10 @@ struct hf_server {
 
 /* ---- options ---- */
 
+/* Takes over what a program says, which may be an older one's: what that has
+ * not got is zero. 0, or -1 after api_fail(): the size is wrong. */
+int api_opts_take(const struct hf_server_opts *given, struct hf_server_opts *);
+
 /* 0, or -1 after api_fail(): what no configuration could say. */
 int api_opts_check(const struct hf_store *, const struct hf_server_opts *);
 

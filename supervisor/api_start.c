@@ -3,7 +3,6 @@
  * Starters: a server of a type in one call. Runs in the program's own process.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "supervisor/api_server.h"
 
@@ -11,11 +10,10 @@ static struct hf_server *
 make(struct hf_store *s, const struct hf_server_opts *given,
     enum hf_server_type type)
 {
-	struct hf_server_opts o = { 0 };
+	struct hf_server_opts o;
 
-	if (given == NULL || given->size == 0 || given->size > sizeof(o))
-		return hf_server_new(s, given); /* has the words for it */
-	memcpy(&o, given, given->size);
+	if (api_opts_take(given, &o) < 0)
+		return NULL;
 	o.type = type;
 	return hf_server_new(s, &o);
 }

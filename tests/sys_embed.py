@@ -449,12 +449,15 @@ def test_name():
 
 
 def test_opts_have_a_version():
-    """opts say their size: those of a newer program are refused"""
+    """opts say their size: those of a newer program are refused, and what is
+    less than the first version had"""
+    first = 192  # as tests/abi.txt has it
     with Program() as p:
-        refused("opts.size must be", "EINVAL", p.start, "tcp", size=0)
-        refused("newer version", "EINVAL", p.start, "tcp", size=100000)
-        # what an older program does not know has its default
-        srv = p.start("tcp", size=80)
+        for make in p.new, p.start:
+            for size in 0, 1, 8, 80, first - 8, first - 1:
+                refused("opts.size must be", "EINVAL", make, "tcp", size=size)
+            refused("newer version", "EINVAL", make, "tcp", size=100000)
+        srv = p.start("tcp", size=first)
         assert srv.status()["active"]
 
 

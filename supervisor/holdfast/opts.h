@@ -37,7 +37,8 @@ struct hf_identity {
  * must be left zero (EINVAL).
  */
 struct hf_server_opts {
-	size_t size; /* sizeof(struct hf_server_opts) */
+	size_t size; /* sizeof(struct hf_server_opts); else EINVAL, but for that
+		      * of an older version */
 	enum hf_server_type type; /* hf_start_..._server() set it */
 	const char *name; /* for logs and lists; "tcp1", "tcp2" ...; others of
 			   * the store must not have it */
