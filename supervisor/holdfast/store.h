@@ -65,7 +65,9 @@ struct hf_range {
 	size_t nvalues; /*   repeat; NULL: zeros */
 	const char *name, *unit; /* "flow", "m3/h", or NULL */
 	double scale; /* 0: 1 */
-	const char *action; /* run when a client reads it, or NULL */
+	/* run when a client reads it, or NULL; looked up, with what it takes,
+	 * when a server starts */
+	const char *action;
 	const char *parameters; /* of the action: a JSON object, or NULL */
 };
 
