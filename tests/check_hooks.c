@@ -452,6 +452,29 @@ START_TEST(a_disturbed_action_runs_on_what_is_there)
 }
 END_TEST
 
+START_TEST(what_is_refused_has_not_changed)
+{
+	const uint16_t was = 1, is = 2;
+	struct bind_device *d;
+	bool changed = true;
+
+	give_action();
+	d = &fx.worker.bind.device[0];
+	ck_assert_int_eq(
+	    bind_act(d, MB_HR, 0, 0, &was, &is, &changed), MB_EX_VALUE);
+	ck_assert(!changed);
+	changed = true;
+	fx.stores[0].writable = false;
+	ck_assert_int_eq(
+	    bind_act(d, MB_HR, 0, 1, &was, &is, &changed), MB_EX_FAILURE);
+	ck_assert(!changed);
+	fx.stores[0].writable = true;
+	ck_assert_int_eq(
+	    bind_act(d, MB_HR, 0, 1, &was, &is, &changed), MB_EX_FAILURE);
+	ck_assert(changed);
+}
+END_TEST
+
 START_TEST(a_worker_numbers_its_own_writes_behind_its_predecessors)
 {
 	uint64_t was;
@@ -619,6 +642,7 @@ main(void)
 	tcase_add_test(tc, nothing_runs_for_what_is_answered_02);
 	tcase_add_test(tc, a_queue_is_read_beside_an_action);
 	tcase_add_test(tc, a_disturbed_action_runs_on_what_is_there);
+	tcase_add_test(tc, what_is_refused_has_not_changed);
 	tcase_add_test(
 	    tc, a_worker_numbers_its_own_writes_behind_its_predecessors);
 	tcase_add_loop_test(tc, what_a_framer_claims_is_looked_at, 0,

@@ -102,6 +102,8 @@ bind_act(struct bind_device *d, enum mb_table t, uint32_t addr, uint32_t count,
 	unsigned first = was != NULL ? 0 : 1;
 	enum store_rc rc;
 
+	if (changed != NULL)
+		*changed = false;
 	if (!sound(t, count))
 		return MB_EX_VALUE;
 	if (!d->store->writable)

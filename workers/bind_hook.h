@@ -26,7 +26,7 @@ enum mb_ex bind_write(struct bind_device *, enum mb_table, uint32_t addr,
 
 /* The same in the worker's own name, which may write as often as it likes, and
  * for which nothing is kept. was, unless NULL: only if that is still there;
- * *changed says that it is not. */
+ * *changed, unless NULL, says that it is not; set whatever is returned. */
 enum mb_ex bind_act(struct bind_device *, enum mb_table, uint32_t addr,
     uint32_t count, const uint16_t *was, const uint16_t *values, bool *changed);
 
