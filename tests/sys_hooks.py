@@ -506,11 +506,15 @@ def test_actions_are_shown():
 
 
 def test_actions_are_left_out_on_read_only_transports():
-    """nothing changes over a read-only transport, which needs no plugin"""
-    device = {"holding_registers": [{"addr": 0, "action": "nobodys"}]}
+    """nothing changes over a read-only transport, but a mistyped name is told
+    as over any other"""
+    device = {"holding_registers": [{"addr": 0, "action": "ramp"}]}
     c = {"access": "read-only"}
     with Hooked(device=device, only="", keys=c) as d, d.client() as m:
-        assert m.read_hr(0) == [0]
+        assert [m.read_hr(0) for _ in range(3)] == [[0]] * 3
+    device = {"holding_registers": [{"addr": 0, "action": "nobodys"}]}
+    with Hooked(device=device, only="", keys=c, ready=False) as d:
+        d.wait_stderr('no action is called "nobodys"')
 
 
 def test_unknown_actions_are_told():

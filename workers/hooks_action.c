@@ -128,8 +128,6 @@ resolve_all(struct worker *w, struct bind_device *d)
 {
 	const struct conf_device *c = &w->proc->conf->devices[d->index];
 
-	if (!d->store->writable)
-		return 0; /* nothing can be changed through this transport */
 	d->actions = calloc(c->nranges + 1, sizeof(*d->actions));
 	w->why = "not enough memory";
 	if (d->actions == NULL)
@@ -146,6 +144,8 @@ resolve_all(struct worker *w, struct bind_device *d)
 		d->nactions++;
 	}
 	qsort(d->actions, d->nactions, sizeof(*d->actions), by_place);
+	if (!d->store->writable)
+		d->nactions = 0; /* none runs: it could not change anything */
 	w->why = NULL;
 	return 0;
 }
