@@ -33,7 +33,7 @@ CHANNEL, LISTENER, CONFIGURATION = 3, 4, 5
 
 # struct runner_msg but for its values
 HEAD = struct.Struct("=6I64s")
-HELLO, CALL, READ, WRITE, COMMIT, DATA, DONE = range(1, 8)
+HELLO, CALL, READ, WRITE, COMMIT, DATA, DONE, BEGUN = range(1, 9)
 VALUES_MAX = 250
 FAILURE, BUSY, CHANGED, NO_SUCH = 4, 6, 254, 255
 TRIES = 16  # while others write the same value
@@ -64,6 +64,7 @@ class Caller:
         self.sock = sock
         self.serial = 0
         self.device = b""
+        self.served = 0  # the number of its last turn
 
     def send(self, kind, table=0, addr=0, rc=0, values=(), count=None):
         n = len(values)
@@ -316,8 +317,9 @@ class Runner:
             caller.send(DONE, rc=NO_SUCH)
             return
         try:
+            caller.send(BEGUN)
             rc = self.carry_out(function, registers, caller, addr, count)
-        except (Gone, BrokenPipeError, ConnectionResetError, TimeoutError):
+        except (Gone, BrokenPipeError, ConnectionResetError, socket.timeout):
             raise Gone from None
         except BaseException as e:  # sys.exit() is the module's, not ours
             self.tell(name, registers, addr, e)
@@ -371,6 +373,7 @@ class Service:
         self.listener = socket.socket(fileno=LISTENER)
         self.listener.setblocking(False)
         self.callers = {}
+        self.turns = 0
         self.poll = select.poll()
         self.poll.register(self.channel, select.POLLIN)
         self.poll.register(self.listener, select.POLLIN)
@@ -414,18 +417,25 @@ class Service:
             del self.callers[fd]
             caller.sock.close()
 
+    def serve_next(self, ready):
+        """One call: of who has waited longest for a turn. One that has waited
+        in vain comes with a new connection, and first."""
+        fd = min(ready, key=lambda fd: self.callers[fd].served)
+        self.turns += 1
+        self.callers[fd].served = self.turns
+        self.serve(fd, self.callers[fd], ready[fd])
+
     def run(self):
         while True:
-            for fd, events in self.poll.poll():
-                if fd == CHANNEL:
-                    asked = self.channel.recv(16)
-                    if not asked:
-                        return
-                    self.channel.send(b"alive")
-                elif fd == LISTENER:
-                    self.accept()
-                else:
-                    self.serve(fd, self.callers[fd], events)
+            ready = dict(self.poll.poll())
+            if ready.pop(CHANNEL, None):
+                if not self.channel.recv(16):
+                    return
+                self.channel.send(b"alive")
+            if ready.pop(LISTENER, None):
+                self.accept()
+            if ready:
+                self.serve_next(ready)
 
 
 def load(module, folder):

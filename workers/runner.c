@@ -22,7 +22,10 @@
 #include "shm/table.h"
 #include "workers/bind_hook.h"
 
-enum { HEAD = offsetof(struct runner_msg, values) };
+enum {
+	HEAD = offsetof(struct runner_msg, values),
+	SLOW_PERCENT = 75, /* of timeout_ms, for a module to be called slow */
+};
 
 #define NS_PER_MS 1000000ull
 
@@ -36,10 +39,13 @@ struct runner {
 	bool greeted; /* it has been taken */
 	bool patient; /* the next greeting may be waited for */
 	bool said; /* that reads fail */
+	bool said_busy; /* that some wait in vain for their turn */
 	uint32_t serial;
 	uint32_t greetings; /* so far */
 	uint64_t now_ns;
-	uint64_t until_ns; /* the request in hand may wait; 0: not known yet */
+	uint64_t start_ns; /* of the request in hand; 0: not known yet */
+	uint64_t begun_ns; /* the call in hand is being carried out since */
+	uint64_t ran_ns; /* so long those of the request in hand took */
 	uint64_t again_ns; /* nobody is called before */
 	struct sockaddr_un address;
 	struct runner_msg msg;
@@ -82,7 +88,27 @@ runner_fini(struct worker *w)
 void
 runner_begin(struct runner *r)
 {
-	r->until_ns = 0;
+	r->start_ns = r->ran_ns = 0;
+}
+
+static uint64_t
+timeout_ns(const struct runner *r)
+{
+	return r->proc->conf->actions.timeout_ms * NS_PER_MS;
+}
+
+/* What the request may wait for its turns, and what its calls may take, are
+ * apart, or who waits would have no time left when its turn comes, and all
+ * would work in vain; both together are what a request may wait at all. */
+static uint64_t
+until_ns(const struct runner *r)
+{
+	uint64_t most = r->start_ns + PATIENCE_ACTION_MAX_MS * NS_PER_MS;
+	uint64_t until = r->begun_ns != 0
+	    ? r->begun_ns + timeout_ns(r) - r->ran_ns /* none left: past */
+	    : r->start_ns + timeout_ns(r) + r->ran_ns;
+
+	return until < most ? until : most;
 }
 
 /* ---- the connection ---- */
@@ -172,7 +198,7 @@ greeted(struct runner *r)
 		return false;
 	if (r->greeted)
 		return true;
-	n = hear(r, r->patient ? r->until_ns : 0);
+	n = hear(r, r->patient ? until_ns(r) : 0);
 	if (n < 0) {
 		if (r->patient && !r->said)
 			log_warnx("actions of the module fail "
@@ -235,14 +261,41 @@ oblige(struct runner *r, struct bind_device *d)
 	return tell(r, data);
 }
 
+/* The call in hand is not being carried out any more. */
+static void
+count_time(struct runner *r)
+{
+	if (r->begun_ns != 0)
+		r->ran_ns += r->now_ns - r->begun_ns;
+	r->begun_ns = 0;
+}
+
+/* Its turn has not come, or so late that the module was quick enough for all
+ * that is known: others' calls were in front. It is taken back. */
+static void
+no_turn(struct runner *r)
+{
+	if (!r->said_busy)
+		log_warnx("reads fail since the module is busy with others'; "
+			  "said once");
+	r->said_busy = true;
+	hang_up(r);
+	(void)dial(r); /* is answered when the others are through */
+}
+
 static void
 too_late(struct runner *r)
 {
 	unsigned ms = r->proc->conf->actions.timeout_ms;
 	char why[64];
 
+	count_time(r);
+	if (r->ran_ns < timeout_ns(r) / 100 * SLOW_PERCENT) {
+		no_turn(r);
+		return;
+	}
 	snprintf(why, sizeof(why), "no answer within %u ms", ms);
-	r->again_ns = r->now_ns + PATIENCE_ACTION_AGAIN * ms * NS_PER_MS;
+	r->again_ns = r->now_ns + PATIENCE_ACTION_AGAIN * timeout_ns(r);
 	lost(r, why);
 }
 
@@ -252,18 +305,26 @@ talk(struct runner *r, struct bind_device *d)
 {
 	ssize_t n;
 
+	r->begun_ns = 0;
 	if (!tell(r, 0)) {
 		lost(r, "it has ended");
 		return false;
 	}
 	for (;;) {
-		n = hear(r, r->until_ns);
+		n = hear(r, until_ns(r));
 		if (n < 0) {
 			too_late(r);
 			return false;
 		}
-		if (n > 0 && sound(r, n) && r->msg.kind == RUNNER_DONE)
+		if (n > 0 && sound(r, n) && r->msg.kind == RUNNER_DONE) {
+			count_time(r);
 			return true;
+		}
+		if (n > 0 && sound(r, n) && r->msg.kind == RUNNER_BEGUN &&
+		    r->begun_ns == 0) {
+			r->begun_ns = r->now_ns;
+			continue;
+		}
 		if (n == 0 || !sound(r, n) || !oblige(r, d)) {
 			lost(r, n == 0 ? "it has ended" : "no such message");
 			return false;
@@ -309,14 +370,13 @@ unsigned
 runner_run(struct runner *r, struct bind_device *d, struct action_range *a,
     const struct hf_cell *c)
 {
-	unsigned ms = r->proc->conf->actions.timeout_ms;
 	unsigned rc, without = a->has ? HF_EX_FAILURE : RUNNER_NO_SUCH;
 
 	if (a->lacked == r->greetings && r->greeted)
 		return RUNNER_NO_SUCH;
 	r->now_ns = clock_mono_ns();
-	if (r->until_ns == 0)
-		r->until_ns = r->now_ns + ms * NS_PER_MS;
+	if (r->start_ns == 0)
+		r->start_ns = r->now_ns;
 	if (r->now_ns < r->again_ns)
 		return without;
 	rc = greeted(r) ? call(r, d, a, c) : without;

@@ -8,9 +8,12 @@
  * is there whether that process is or not.
  *
  * The connection is made when it is first needed and made again when it was
- * lost. A request waits for all of its values together for at most timeout_ms;
+ * lost. The calls of a request may take timeout_ms together, and its waiting
+ * for their turns as long, but both no more than PATIENCE_ACTION_MAX_MS;
  * where that was in vain, or nobody has answered a connection yet, those that
- * follow do not wait: they fail at once until somebody answers.
+ * follow do not wait: they fail at once until somebody answers. Where it was
+ * the module that took so long, and not others' calls that came first, nobody
+ * is called for a while besides.
  */
 
 #include "workers/action.h"
@@ -29,6 +32,7 @@ enum runner_kind {
 	RUNNER_COMMIT,
 	RUNNER_DATA, /* to it: what was asked for, or rc */
 	RUNNER_DONE, /* from it: rc */
+	RUNNER_BEGUN, /* from it: the call's turn has come */
 };
 
 enum {
