@@ -40,9 +40,9 @@ int hf_set_text(struct hf_device *, enum hf_table, uint32_t addr,
     uint32_t count, const char *text);
 
 /* The first value of the range of a name, in its type, times its scale; what is
- * set is rounded for an integer type. (The command holdfast and holdfast.py tell
- * what stands in the registers, not times the scale.) ENOENT: there is no such
- * name. */
+ * set is rounded for an integer type. (The commands of holdfast and holdfast.py
+ * tell what stands in the registers, without the scale.) ENOENT: there is no
+ * such name. */
 int hf_get(struct hf_device *, const char *name, double *value);
 int hf_set(struct hf_device *, const char *name, double value);
 
