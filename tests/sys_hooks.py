@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import tty
 
@@ -659,6 +660,35 @@ def test_pcap_is_read_by_wireshark():
             m.send(ask * 3)
             m.exactly(21)
         assert [w[5] for w in dissect(path)] == ["3"] * 6
+
+
+def records(data):
+    """The lengths of a pcap file's records; each is whole."""
+    assert data[:4] == bytes.fromhex("d4c3b2a1"), data[:24].hex()
+    at, got = 24, []
+    while at < len(data):
+        got.append(int.from_bytes(data[at + 8:at + 12], "little"))
+        at += 16 + got[-1]
+    assert at == len(data), (at, len(data))
+    return got
+
+
+def test_pcap_begins_with_its_head():
+    """whichever worker comes first, also to a file that is there and empty:
+    the head is written, once, before any record"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        for i in range(5):
+            path = os.path.join(folder, f"{i}.pcap")
+            if i % 2 == 0:
+                open(path, "wb").close()
+            with sample("pcap", {"file": path}, workers=2) as d:
+                for _ in range(10):
+                    with Modbus(d.port("h1")) as m:
+                        m.read_hr(0)
+                d.stop()
+            with open(path, "rb") as f:
+                assert records(f.read()) == [20 + 20 + 7 + 5,
+                                             20 + 20 + 7 + 4] * 10
 
 
 def test_pcap_says_what_is_wrong():

@@ -14,11 +14,12 @@
 #include "holdfast.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,12 +149,31 @@ static const struct hf_plugin plugin = {
 	.hooks = &hooks,
 };
 
-const struct hf_plugin *
-holdfast_plugin(const struct hf_host *host)
+/* Whoever comes first writes the head; a lock keeps the others from writing
+ * before it is there. 0, or -1 with errno. */
+static int
+open_file(const char *path)
 {
 	/* microseconds, version 2.4, IP without a link below it */
 	static const uint32_t head[] = { 0xa1b2c3d4, 4 << 16 | 2, 0, 0, 65535,
 		101 };
+	struct stat st;
+
+	file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_CREAT, 0640);
+	if (file == -1)
+		return -1;
+	if (flock(file, LOCK_EX) == 0 && fstat(file, &st) == 0 &&
+	    (st.st_size > 0 ||
+		write(file, head, sizeof(head)) == sizeof(head)) &&
+	    flock(file, LOCK_UN) == 0)
+		return 0;
+	close(file);
+	return -1;
+}
+
+const struct hf_plugin *
+holdfast_plugin(const struct hf_host *host)
+{
 	const char *name = host->option(host, "file");
 	char path[4096];
 
@@ -164,16 +184,7 @@ holdfast_plugin(const struct hf_host *host)
 	snprintf(path, sizeof(path), "%s%s%s",
 	    name[0] == '/' ? "" : host->folder, name[0] == '/' ? "" : "/",
 	    name);
-	/* who makes it writes its head; the others find it there */
-	file = open(
-	    path, O_WRONLY | O_APPEND | O_CLOEXEC | O_CREAT | O_EXCL, 0640);
-	if (file != -1 && write(file, head, sizeof(head)) != sizeof(head)) {
-		host->fail(host, "%s: %m", path);
-		return NULL;
-	}
-	if (file == -1 && errno == EEXIST)
-		file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (file == -1) {
+	if (open_file(path) == -1) {
 		host->fail(host, "%s: %m", path);
 		return NULL;
 	}
