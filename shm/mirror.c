@@ -49,6 +49,17 @@ mirror_name(
 		    suffix[table]);
 }
 
+/* The inode behind a name, 0 if there is none. */
+static uint64_t
+inode_of(const char *name)
+{
+	char path[MIRROR_NAME_BYTES + 16];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/dev/shm%s", name);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
 static int __attribute__((__format__(printf, 3, 4)))
 fail(struct mirror *m, int err, const char *fmt, ...)
 {
@@ -487,6 +498,33 @@ unmap_tables(struct mirror *m)
 				    mirror_bytes(t, m->set[i].count[t]));
 }
 
+/* Whether the control object has its name still. */
+static bool
+ctl_stands(const struct mirror *m, char name[MIRROR_NAME_BYTES])
+{
+	struct stat st;
+
+	mirror_name(name, m->prefix, 0, -1);
+	return fstat(m->fd, &st) == 0 && inode_of(name) == st.st_ino;
+}
+
+bool
+mirror_lacks(const struct mirror *m, char out[MIRROR_NAME_BYTES], bool *ctl)
+{
+	*ctl = !ctl_stands(m, out);
+	if (*ctl)
+		return true;
+	for (unsigned i = 0; i < m->nsets; i++)
+		for (unsigned t = 0; t < MIRROR_TABLES; t++) {
+			const struct mirror_entry *e = m->set[i].entry;
+
+			mirror_name(out, m->prefix, e->unit, (int)t);
+			if (inode_of(out) != atomic_load(&e->inode[t]))
+				return true;
+		}
+	return false;
+}
+
 void
 mirror_close(struct mirror *m, bool remove)
 {
@@ -496,8 +534,8 @@ mirror_close(struct mirror *m, bool remove)
 		unmap_tables(m);
 		if (remove) {
 			unlink_all(m->prefix, m->ctl->set, m->nsets, geteuid());
-			mirror_name(name, m->prefix, 0, -1);
-			shm_unlink(name);
+			if (ctl_stands(m, name))
+				shm_unlink(name);
 		}
 		munmap(m->ctl, m->size);
 	}

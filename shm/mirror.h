@@ -30,6 +30,7 @@ enum {
 	MIRROR_STEPS = 32,
 	MIRROR_PREFIX_MAX = 40,
 	MIRROR_COUNT_MAX = 65536,
+	MIRROR_NAME_BYTES = MIRROR_PREFIX_MAX + 16,
 };
 
 /* What is on its way between a set and the store. It is noted here whole
@@ -124,13 +125,17 @@ int mirror_open(struct mirror *, const struct mirror_who *,
  * mirror_open() has left after a failure, or on zeros with fd -1. */
 void mirror_close(struct mirror *, bool remove);
 
+/* The name of an object that has been removed, or replaced by another, into
+ * out; false if all are where they were. *ctl: it is the control object. */
+bool mirror_lacks(
+    const struct mirror *, char out[MIRROR_NAME_BYTES], bool *ctl);
+
 /* For who has no keeper any more: removes what a dead one of this store has
  * left. Believes nothing that stands there but for what it can check; uid is
  * whose it must be. Leaves alone what is kept. */
 void mirror_remove(const char *prefix, const char *store, uid_t uid);
 
 /* "/modbus_01_DO" into out; table < 0: the control object. */
-enum { MIRROR_NAME_BYTES = MIRROR_PREFIX_MAX + 16 };
 void mirror_name(
     char out[MIRROR_NAME_BYTES], const char *prefix, int unit, int table);
 

@@ -187,6 +187,12 @@ class View(Daemon):
             os.unlink("/dev/shm/" + name)
 
 
+def shm_words(name, i, n=1):
+    """What stands in n cells of 16 bits now, whichever object has the name"""
+    data = dump_shm(name)[2 * i:2 * (i + n)]
+    return list(struct.unpack(f"={len(data) // 2}H", data))
+
+
 def within(true, what):
     """True within what a client may wait."""
     began = time.monotonic()
@@ -682,6 +688,41 @@ def test_objects_of_another_size_are_replaced():
             wait_for(lambda: ao[0] == 5, 5.0, "its value")
             ao[1] = 6
             wait_for(lambda: m.read_hr(0, 2) == [5, 6], 5.0, "the way back")
+
+
+def test_objects_that_were_removed_are_made_again():
+    """the view notices that a table, or what it remembers, was removed; who
+    opens it then is heard, and what was written before is kept"""
+    with View() as d, Modbus(d.port("tcp1")) as m:
+        for name in ("AO", "ctl"):
+            path = f"/dev/shm/{d.p}{name}"
+            with d.table("AO") as ao:
+                ao[0] = len(name)
+                os.unlink(path)
+            wait_for(lambda: os.path.exists(path) and os.stat(path).st_size,
+                     10.0, "a new one")
+            d.wait_stderr(f"{path} was removed or replaced")
+            wait_for(lambda: len(d.names()) == 5, 10.0, "all")
+            wait_for(lambda: m.read_hr(0) == [len(name)] ==
+                     shm_words(d.p + "AO", 0), 10.0, "its value")
+            stdin_to_modbus_shm(d.p, f"ao:1:{len(name)}")
+            wait_for(lambda: m.read_hr(1) == [len(name)], 5.0, "new writes")
+
+
+def test_an_object_that_was_replaced():
+    """an object that another program has put in the place of ours is left
+    alone, and the transport says so until it has gone"""
+    with View() as d:
+        path = f"/dev/shm/{d.p}AO"
+        with open(path + "new", "wb") as f:
+            f.write(b"theirs")
+        os.rename(path + "new", path)
+        d.wait_stderr(f"{path} is another program's")
+        with open(path, "rb") as f:
+            assert f.read() == b"theirs"
+        os.unlink(path)
+        d.cli("restart", "view1")
+        assert len(d.names()) == 5 and os.stat(path).st_size == 2020
 
 
 def misses(d):

@@ -33,6 +33,7 @@ struct shmview {
 	struct mirror_plan plan[MIRROR_SETS_MAX];
 	unsigned nsets;
 	bool behind; /* the last turn has left something */
+	uint64_t looked_ns; /* when the objects were last seen in place */
 	uint64_t told_ns; /* when misses were last told of, and how many */
 	uint64_t told;
 };
@@ -161,9 +162,40 @@ turn(struct shmview *v)
 }
 
 static void
+discard(struct shmview *v)
+{
+	sema_close(&v->sema, true);
+	twin_fini(&v->twin);
+	mirror_close(&v->mirror, true);
+	free(v);
+}
+
+/* Who opens an object that was removed would see nobody's, or none: a successor
+ * makes it again. What stands in it has been taken along. Without the control
+ * object none of the others is known to be ours, so they go as well. */
+static void
+look(struct shmview *v)
+{
+	char name[MIRROR_NAME_BYTES];
+	uint64_t now_ns = v->worker->now_ns;
+	bool ctl;
+
+	if (now_ns - v->looked_ns < SEMA_LOOK_MS * 1000000ull)
+		return;
+	v->looked_ns = now_ns;
+	if (!mirror_lacks(&v->mirror, name, &ctl))
+		return;
+	if (ctl)
+		discard(v);
+	fatal(EX_TEMPFAIL, "/dev/shm%s was removed or replaced", name);
+}
+
+static void
 go_on(struct shmview *v)
 {
 	v->behind = !turn(v);
+	if (!v->behind && !v->worker->draining)
+		look(v);
 	if (v->worker->draining && !v->behind)
 		worker_done(v->worker);
 	else
@@ -249,15 +281,6 @@ open_twin(struct shmview *v)
 		return 0;
 	v->worker->why = "the devices do not come to rest";
 	return -1;
-}
-
-static void
-discard(struct shmview *v)
-{
-	sema_close(&v->sema, true);
-	twin_fini(&v->twin);
-	mirror_close(&v->mirror, true);
-	free(v);
 }
 
 static int
