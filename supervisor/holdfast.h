@@ -43,12 +43,15 @@ const char *hf_error(void);
 /*
  * For programs with threads: starts the small process that servers are later
  * made by. To be called in main() before the first thread is made; hooks and
- * what they use must be there by then. 0, or -1: EDEADLK it is too late.
+ * what they use must be there by then. 0, or -1: EDEADLK it is too late;
+ * EAGAIN, ENOMEM, EMFILE. Once more does nothing, unless that process has been
+ * killed.
  */
 int hf_init(void);
 
 /* Where this program's servers log from now on: a descriptor that it keeps
- * open, -1 nowhere (which it is at first). */
+ * open, -1 nowhere (which it is at first). 0, or -1: EINVAL there is no such
+ * level; EBADF, EMFILE. */
 int hf_log(int fd, enum hf_level);
 
 /*

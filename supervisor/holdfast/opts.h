@@ -63,10 +63,9 @@ struct hf_server_opts {
 	const char *client_cert; /* "require" "request" "none"; NULL: "require"
 				  * with a cafile, else "none" */
 	const char *roles; /* a file */
-	/* serial */
-	const char
-	    *port; /* "/dev/ttyUSB0", "socket://127.0.0.1:5020" or a path;
-			   * it must be there at the start */
+	/* serial; port: "/dev/ttyUSB0", "socket://127.0.0.1:5020" or a path,
+	 * which must be there at the start */
+	const char *port;
 	unsigned baudrate; /* 19200 */
 	unsigned bytesize, stopbits; /* 8, 1 */
 	enum hf_parity parity; /* HF_NONE */

@@ -49,9 +49,13 @@ struct hf_server *hf_server_new(
  * EADDRINUSE, EACCES, EINVAL (a certificate, a hook that is wrong), ENOENT (a
  * serial port), EAGAIN (its worker dies again and again), EEXIST (the name),
  * EUSERS, ESTALE (the store has gone), EDEADLK (the program has threads: call
- * hf_init() first), EALREADY it runs. Without background it returns once the
- * server was stopped: 0, or -1 if it died: EIO; ESTALE. After its end it may be
- * started again.
+ * hf_init() first), ECHILD (the process that hf_init() made has been killed; or
+ * this is a forked child, and the server its parent's), ETIMEDOUT (that process
+ * or the server's does not answer), EIO (the server's process has died),
+ * ECANCELED (it was stopped before it listened), ENOMEM, EMFILE, EALREADY it
+ * runs. Without background it returns once the server was stopped, also before
+ * it listened: 0, or -1 if it died: EIO; ESTALE. After its end it may be
+ * started again, and whoever still waits for that end hears of that one.
  */
 int hf_server_serve_forever(struct hf_server *, int background);
 
@@ -72,18 +76,21 @@ struct hf_server *hf_start_async_serial_server(
     struct hf_store *, const struct hf_server_opts *);
 
 /* Lets requests in hand be answered, closes, and waits until it has: 0, or -1
- * with errno: ESRCH it does not run. From any thread; serve_forever() returns.
- * NULL: the server that was started last. shutdown is another name for it. */
+ * with errno: ESRCH it does not run, or in a forked child of the program; EIO,
+ * ESTALE it died meanwhile. From any thread; serve_forever() returns. NULL: the
+ * server that was started last. shutdown is another name for it. */
 int hf_server_stop(struct hf_server *);
 int hf_server_shutdown(struct hf_server *);
 
-/* The same without waiting. May be called in a signal handler. */
+/* The same without waiting: 0 it has been asked to, or -1: ESRCH, without
+ * words. May be called in a signal handler. */
 int hf_server_async_stop(struct hf_server *);
 
 /* For the program's own event loop: a descriptor that can be read when
  * something has happened to the server; then dispatch: 1 it runs, 0 it was
- * stopped, -1 it died (hf_error()), or never ran: ESRCH. The descriptor stays
- * the server's, and the same whenever that is started again. */
+ * stopped, -1 it died (hf_error()), or never ran: ESRCH, or is another
+ * process's: ECHILD. The descriptor stays the server's, and the same whenever
+ * that is started again. */
 int hf_server_fd(const struct hf_server *);
 int hf_server_dispatch(struct hf_server *);
 
@@ -96,9 +103,12 @@ struct hf_server_status {
 	char address[64]; /* where it listens, with the port it really has */
 	char state[16]; /* "starting" "up" "draining" "backoff" ... */
 };
+/* Always 0. In a forked child: as it was at the fork. */
 int hf_server_status(struct hf_server *, struct hf_server_status *);
 
-/* Stops it if it runs, and gives it back. NULL is fine. */
+/* Stops it if it runs, and gives it back. NULL is fine. Threads that are in
+ * serve_forever() or stop() return as if somebody else had stopped it, and so
+ * may stop(NULL) be called; nothing else may be called for it meanwhile. */
 void hf_server_free(struct hf_server *);
 
 #ifdef __cplusplus
