@@ -10,7 +10,8 @@
  * be held in the copy for ever. hf_init() makes a copy in time, the fork
  * server, which does nothing but to fork when it is asked to. It ends with the
  * program. A request is a file in memory, with the descriptors that the server
- * needs; the answer is a pid.
+ * needs and one for the answer, which is an errno: who has lost patience leaves
+ * nothing behind that the next one could take for its own.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,9 +25,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "supervisor/api_lock.h"
 #include "supervisor/api_server.h"
 #include "supervisor/title.h"
 
@@ -63,12 +66,13 @@ threaded(void)
 
 /* ---- copying ---- */
 
-/* fork() without a signal when the child ends, and without what the program
- * wants done at a fork: this one is none of its business. */
+/* fork() without what the program wants done at a fork (pthread_atfork()), and
+ * with this signal when the child ends, 0: none. Only when a server's process
+ * makes its workers is that done, in a copy in which nobody else runs. */
 static pid_t
-copy_self(void)
+copy_self(int sig)
 {
-	return (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, 0);
+	return (pid_t)syscall(SYS_clone, sig, NULL, NULL, NULL, 0);
 }
 
 /* A copy of a program with one thread, in which all signals are blocked. Its
@@ -82,12 +86,14 @@ copy_quietly(void)
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &was);
-	pid = copy_self();
+	pid = copy_self(0);
 	err = errno;
-	if (pid == 0)
+	if (pid == 0) {
+		api_locks_renew();
 		api_forked_for_good();
-	else
+	} else {
 		sigprocmask(SIG_SETMASK, &was, NULL);
+	}
 	errno = err;
 	return pid;
 }
@@ -120,7 +126,10 @@ fork_here(const struct embed *e, pid_t *child)
 
 /* ---- the fork server ---- */
 
-enum { FDS = 2 }; /* of a request: to the program, the log */
+enum {
+	FDS = 3, /* of a request: to the program, the log, for the answer */
+	ASK_MS = 10000, /* for the answer: somebody may have stopped it */
+};
 
 /* What stands at the beginning of a request; texts and hooks follow. */
 struct request {
@@ -130,14 +139,9 @@ struct request {
 	bool hooked, logs;
 };
 
-struct answer {
-	int32_t err;
-	int32_t pid;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int server = -1; /* to the fork server */
-static pid_t server_of;
+/* API_LOCK_FORK */
+static int server = -1; /* to the fork server; -1: it has been killed */
+static pid_t server_pid, server_of; /* whose hf_init() has made it */
 
 /* Receives the descriptors of a request: the request, and FDS others. 1, 0 for
  * what is none, -1: the program has gone. */
@@ -178,6 +182,25 @@ cut(char **at, uint64_t len)
 	return len > 0 ? here : NULL;
 }
 
+/* What lies in the file before the hooks; the rest must be there, too. */
+static bool
+fits(const struct request *r, off_t size)
+{
+	const uint64_t lens[] = { sizeof(*r), r->folder, r->text, r->more,
+		r->hooks };
+	uint64_t left = (uint64_t)size, len;
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		if (lens[i] > left)
+			return false;
+		len = (lens[i] + 15) / 16 * 16;
+		if (len > left)
+			return false;
+		left -= len;
+	}
+	return left == 0;
+}
+
 static void __attribute__((__noreturn__))
 serve_request(const int fds[1 + FDS], int program)
 {
@@ -186,7 +209,7 @@ serve_request(const int fds[1 + FDS], int program)
 	struct stat st;
 	char *at;
 
-	if (fstat(fds[0], &st) < 0)
+	if (fstat(fds[0], &st) < 0 || st.st_size < (off_t)sizeof(*r))
 		_exit(1);
 	at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE,
 	    fds[0], 0);
@@ -194,6 +217,8 @@ serve_request(const int fds[1 + FDS], int program)
 		_exit(1);
 	close(fds[0]);
 	r = (struct request *)(void *)at;
+	if (!fits(r, st.st_size))
+		_exit(1);
 	at += (sizeof(*r) + 15) / 16 * 16;
 	e.text.folder = cut(&at, r->folder);
 	e.text.text = cut(&at, r->text);
@@ -211,23 +236,21 @@ serve_request(const int fds[1 + FDS], int program)
 static void
 obey(int chan, int program)
 {
-	struct answer a = { .err = EPROTO };
-	int fds[1 + FDS], rc = receive(chan, fds);
+	int fds[1 + FDS], rc = receive(chan, fds), err;
 	pid_t pid;
 
 	if (rc < 0)
 		_exit(0);
-	if (rc > 0) {
-		pid = fork();
-		if (pid == 0)
-			serve_request(fds, program);
-		a.err = pid < 0 ? errno : 0;
-		a.pid = pid;
-		for (int i = 0; i <= FDS; i++)
-			close(fds[i]);
-	}
-	if (send(chan, &a, sizeof(a), MSG_NOSIGNAL) < 0)
-		_exit(0);
+	if (rc == 0)
+		return;
+	pid = copy_self(SIGCHLD);
+	if (pid == 0)
+		serve_request(fds, program);
+	err = pid < 0 ? errno : 0;
+	/* nobody may be waiting for it any more; then the server ends, too */
+	send(fds[FDS], &err, sizeof(err), MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (int i = 0; i <= FDS; i++)
+		close(fds[i]);
 }
 
 /* Its children are the kernel's to bury. */
@@ -289,6 +312,7 @@ write_request(const struct embed *e)
 		.logs = e->log_fd >= 0,
 	};
 	int fd = memfd_create("holdfast-request", MFD_CLOEXEC), own;
+	bool whole = false;
 	FILE *f;
 
 	own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
@@ -300,11 +324,13 @@ write_request(const struct embed *e)
 		put(f, e->text.text, r.text);
 		put(f, e->text.more, r.more);
 		put(f, hooks, len);
+		whole = !ferror(f);
+		whole &= fclose(f) == 0;
 	} else if (own >= 0) {
 		close(own);
 	}
 	free(hooks);
-	if (f != NULL && fclose(f) == 0)
+	if (whole)
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -312,9 +338,9 @@ write_request(const struct embed *e)
 	return -1;
 }
 
-/* Sends a request and waits for the answer. 0, or an errno. */
+/* Sends a request, never waiting. 0, or an errno. */
 static int
-ask(int chan, const int fds[1 + FDS])
+hand_over(const int fds[1 + FDS])
 {
 	union {
 		struct cmsghdr head;
@@ -329,19 +355,80 @@ ask(int chan, const int fds[1 + FDS])
 		.msg_controllen = sizeof(ctl),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	struct answer a;
-	ssize_t n;
+	int err = ECHILD;
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN((1 + FDS) * sizeof(int));
 	memcpy(CMSG_DATA(c), fds, (1 + FDS) * sizeof(int));
-	if (sendmsg(chan, &msg, MSG_NOSIGNAL) < 0)
-		return errno;
+	api_lock(API_LOCK_FORK);
+	if (server >= 0)
+		err = sendmsg(server, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0
+		    ? errno
+		    : 0;
+	api_unlock(API_LOCK_FORK);
+	return err;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Waits for the answer. 0, or an errno. */
+static int
+hear(int chan)
+{
+	struct pollfd p = { .fd = chan, .events = POLLIN };
+	int64_t until = now_ms() + ASK_MS, left;
+	int err;
+
 	do {
-		n = recv(chan, &a, sizeof(a), 0);
-	} while (n < 0 && errno == EINTR);
-	return n == sizeof(a) ? a.err : ECHILD;
+		left = until - now_ms();
+		if (left <= 0)
+			return ETIMEDOUT;
+	} while (poll(&p, 1, (int)left) <= 0);
+	return recv(chan, &err, sizeof(err), 0) == sizeof(err) ? err : ECHILD;
+}
+
+/* Once it has gone, hf_init() may make another. */
+static void
+bury(void)
+{
+	struct pollfd p = { .events = 0 };
+	pid_t pid = 0;
+
+	api_lock(API_LOCK_FORK);
+	p.fd = server;
+	if (server >= 0 && poll(&p, 1, 0) == 1) {
+		close(server);
+		server = -1;
+		pid = server_of == getpid() ? server_pid : 0;
+	}
+	api_unlock(API_LOCK_FORK);
+	while (pid > 0 && waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
+}
+
+/* 0, or an errno. */
+static int
+ask(int fds[1 + FDS])
+{
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return errno;
+	fds[FDS] = pair[1];
+	err = hand_over(fds);
+	close(pair[1]); /* so that the end of the other can be heard */
+	if (err == 0)
+		err = hear(pair[0]);
+	close(pair[0]);
+	return err;
 }
 
 static int
@@ -358,25 +445,33 @@ fork_there(const struct embed *e)
 		return api_fail(ENOMEM, "out of memory");
 	fds[1] = e->chan;
 	fds[2] = e->log_fd >= 0 ? e->log_fd : e->chan;
-	pthread_mutex_lock(&lock);
-	err = server >= 0 ? ask(server, fds) : ECHILD;
-	pthread_mutex_unlock(&lock);
+	err = ask(fds);
 	close(fds[0]);
 	if (err == 0)
 		return 0;
-	if (err == EPIPE || err == ECHILD)
+	if (err == EPIPE || err == ECONNRESET || err == ECHILD) {
+		bury();
 		return api_fail(
 		    ECHILD, "the process that hf_init() made has been killed");
+	}
+	if (err == ETIMEDOUT || err == EAGAIN)
+		return api_fail(ETIMEDOUT,
+		    "the process that hf_init() made does not answer");
 	return api_fail(err, "cannot make a process: %s", strerror(err));
 }
 
 int
 api_fork(const struct embed *e, pid_t *child)
 {
+	bool begun;
+
 	*child = 0;
 	if (!threaded())
 		return fork_here(e, child);
-	if (server >= 0 && server_of == getpid())
+	api_lock(API_LOCK_FORK);
+	begun = server_of == getpid();
+	api_unlock(API_LOCK_FORK);
+	if (begun)
 		return fork_there(e);
 	return api_fail(EDEADLK,
 	    "the program has threads, so it cannot be copied: call hf_init() "
@@ -411,6 +506,7 @@ begin(void)
 		    0, "cannot make a process: %s", strerror(errno));
 	}
 	server = fd[0];
+	server_pid = pid;
 	server_of = getpid();
 	return 0;
 }
@@ -420,13 +516,14 @@ hf_init(void)
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&lock);
+	bury();
+	api_lock(API_LOCK_FORK);
 	if (server >= 0 && server_of != getpid()) {
 		close(server); /* of the program that has forked this one */
 		server = -1;
 	}
 	if (server < 0)
 		rc = begin();
-	pthread_mutex_unlock(&lock);
+	api_unlock(API_LOCK_FORK);
 	return rc;
 }

@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "supervisor/api_lock.h"
 #include "supervisor/api_server.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* API_LOCK_LOG */
 static int fd = -1;
 static enum log_level level = LOG_INFO;
+static unsigned changes;
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
@@ -28,10 +31,16 @@ api_quiet(void)
 }
 
 int
-api_log(enum log_level *at)
+api_log(enum log_level *at, unsigned *as_of)
 {
+	int mine;
+
+	api_lock(API_LOCK_LOG);
+	mine = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 	*at = level;
-	return fd;
+	*as_of = changes;
+	api_unlock(API_LOCK_LOG);
+	return mine;
 }
 
 void
@@ -47,6 +56,15 @@ api_log_tell(struct hf_server *srv)
 		close(null);
 }
 
+void
+api_log_again(struct hf_server *srv, unsigned as_of)
+{
+	api_lock(API_LOCK_LOG);
+	if (changes != as_of)
+		api_log_tell(srv);
+	api_unlock(API_LOCK_LOG);
+}
+
 int
 hf_log(int to, enum hf_level at)
 {
@@ -58,13 +76,14 @@ hf_log(int to, enum hf_level at)
 		return api_fail(
 		    0, "cannot log to descriptor %d: %s", to, strerror(errno));
 	api_quiet();
-	pthread_mutex_lock(&lock);
+	api_lock(API_LOCK_LOG);
 	former = fd;
 	fd = mine;
 	level = (enum log_level)at;
+	changes++;
 	log_to(fd, level);
 	api_servers_each(api_log_tell);
-	pthread_mutex_unlock(&lock);
+	api_unlock(API_LOCK_LOG);
 	if (former >= 0)
 		close(former);
 	return 0;

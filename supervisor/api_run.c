@@ -170,7 +170,8 @@ fork_server(struct hf_server *srv)
 		.hooks = srv->hooks,
 		.store = srv->store->control.inode,
 	};
-	int fd[2], rc;
+	unsigned as_of;
+	int fd[2], rc, err;
 
 	if (ipc_pair(fd) < 0)
 		return api_fail(0, "cannot make a server: %s", strerror(errno));
@@ -180,12 +181,17 @@ fork_server(struct hf_server *srv)
 		return -1;
 	}
 	e.chan = fd[1];
-	e.log_fd = api_log(&e.log_level);
+	e.log_fd = api_log(&e.log_level, &as_of);
 	rc = api_fork(&e, &srv->pid);
+	err = errno;
 	close(fd[1]);
+	if (e.log_fd >= 0)
+		close(e.log_fd);
+	errno = err;
 	if (rc < 0)
 		return -1;
 	atomic_store(&srv->chan, fd[0]);
+	api_log_again(srv, as_of);
 	if (atomic_load(&srv->asked))
 		hf_server_async_stop(srv);
 	return 0;

@@ -12,24 +12,34 @@
 #include <unistd.h>
 
 #include "shm/state.h"
+#include "supervisor/api_lock.h"
 #include "supervisor/api_run.h"
 #include "supervisor/berth.h"
 #include "supervisor/mem.h"
 
 /* ---- all of them ---- */
 
-static pthread_mutex_t all = PTHREAD_MUTEX_INITIALIZER;
 static struct hf_server *first;
 static struct hf_server *_Atomic last; /* that was started */
 
 void
 api_servers_each(void (*fn)(struct hf_server *))
 {
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	for (struct hf_server *srv = first; srv != NULL; srv = srv->next)
 		if (api_ours(srv) && atomic_load(&srv->chan) >= 0)
 			fn(srv);
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
+}
+
+/* What other threads were doing with them goes on in the parent alone. */
+static void
+in_child(void)
+{
+	for (struct hf_server *srv = first; srv != NULL; srv = srv->next) {
+		pthread_mutex_init(&srv->lock, NULL);
+		pthread_cond_init(&srv->begun, NULL);
+	}
 }
 
 bool
@@ -53,22 +63,22 @@ api_starts(struct hf_server *srv)
 {
 	struct hf_server *before;
 
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	before = atomic_load(&last);
 	if (listed(srv)) /* else it is being given back already */
 		atomic_store(&last, srv);
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 	return before;
 }
 
 void
 api_failed(struct hf_server *srv, struct hf_server *before)
 {
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	if (!listed(before)) /* it may have been given back meanwhile */
 		before = NULL;
 	atomic_compare_exchange_strong(&last, &srv, before);
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 }
 
 struct hf_server *
@@ -80,12 +90,12 @@ api_last(void)
 struct hf_server *
 api_use(struct hf_server *srv)
 {
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	if (srv == NULL)
 		srv = atomic_load(&last);
 	if (srv != NULL)
 		srv->users++;
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 	return srv;
 }
 
@@ -212,11 +222,12 @@ hf_server_new(struct hf_store *s, const struct hf_server_opts *given)
 	srv = blank(s);
 	if (srv == NULL)
 		return NULL;
-	pthread_mutex_lock(&all);
+	api_lock_child(API_LOCK_SERVERS, in_child);
+	api_lock(API_LOCK_SERVERS);
 	choose_name(srv, &o);
 	srv->next = first;
 	first = srv;
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 	if (fill(srv, &o) == 0)
 		return srv;
 	err = errno;
@@ -243,9 +254,9 @@ api_unuse(struct hf_server *srv)
 {
 	unsigned left;
 
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	left = --srv->users;
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 	if (left > 0)
 		return;
 	api_forget(srv);
@@ -266,13 +277,13 @@ list_remove(struct hf_server *srv)
 {
 	struct hf_server **at, *was = srv;
 
-	pthread_mutex_lock(&all);
+	api_lock(API_LOCK_SERVERS);
 	for (at = &first; *at != NULL && *at != srv;)
 		at = &(*at)->next;
 	if (*at != NULL)
 		*at = srv->next;
 	atomic_compare_exchange_strong(&last, &was, NULL);
-	pthread_mutex_unlock(&all);
+	api_unlock(API_LOCK_SERVERS);
 }
 
 static bool

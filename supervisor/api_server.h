@@ -29,7 +29,7 @@ struct api_run {
 
 struct hf_server {
 	struct hf_server *next; /* of this program's */
-	unsigned users; /* whoever has a pointer to it; api_server.c's lock */
+	unsigned users; /* whoever has a pointer to it; API_LOCK_SERVERS */
 	struct hf_store *store;
 	pid_t program;
 	char name[SHM_NAME_MAX];
@@ -90,11 +90,15 @@ bool api_code_known(const struct hf_hooks *);
 
 /* ---- the log ---- */
 
-/* Where servers log; -1: nowhere. */
-int api_log(enum log_level *);
+/* Where servers log: a descriptor that is the caller's, or -1: nowhere. *as_of
+ * is for api_log_again(). */
+int api_log(enum log_level *, unsigned *as_of);
 
 /* Tells a server that runs. */
 void api_log_tell(struct hf_server *);
+
+/* Tells one that can be told from now on, if that has changed since. */
+void api_log_again(struct hf_server *, unsigned as_of);
 
 /* Calls fn for each server that runs. */
 void api_servers_each(void (*fn)(struct hf_server *));

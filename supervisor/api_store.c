@@ -11,32 +11,21 @@
 
 #include "shm/store_reap.h"
 #include "supervisor/api.h"
+#include "supervisor/api_lock.h"
 #include "supervisor/segs_make.h"
 
 enum { ORPHANS_MS = 3000 }; /* for a former maker's servers to end */
 
 /* ---- those of this process ---- */
 
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t list_once = PTHREAD_ONCE_INIT;
 static struct hf_store *list;
-
-static void
-before_fork(void)
-{
-	pthread_mutex_lock(&list_lock);
-}
-
-static void
-after_fork(void)
-{
-	pthread_mutex_unlock(&list_lock);
-}
 
 void
 api_forked(void)
 {
 	for (struct hf_store *s = list; s != NULL; s = s->next) {
+		/* whoever had it is not here */
+		pthread_mutex_init(&s->lock, NULL);
 		if (!atomic_load(&s->open))
 			continue;
 		/* a copy of the descriptor would prove the parent's life */
@@ -66,26 +55,13 @@ api_forked_for_good(void)
 }
 
 static void
-in_child(void)
-{
-	api_forked();
-	pthread_mutex_unlock(&list_lock);
-}
-
-static void
-list_init(void)
-{
-	pthread_atfork(before_fork, after_fork, in_child);
-}
-
-static void
 list_add(struct hf_store *s)
 {
-	pthread_once(&list_once, list_init);
-	pthread_mutex_lock(&list_lock);
+	api_lock_child(API_LOCK_STORES, api_forked);
+	api_lock(API_LOCK_STORES);
 	s->next = list;
 	list = s;
-	pthread_mutex_unlock(&list_lock);
+	api_unlock(API_LOCK_STORES);
 }
 
 static void
@@ -93,12 +69,12 @@ list_remove(struct hf_store *s)
 {
 	struct hf_store **at;
 
-	pthread_mutex_lock(&list_lock);
+	api_lock(API_LOCK_STORES);
 	for (at = &list; *at != NULL && *at != s;)
 		at = &(*at)->next;
 	if (*at != NULL)
 		*at = s->next;
-	pthread_mutex_unlock(&list_lock);
+	api_unlock(API_LOCK_STORES);
 }
 
 /* ---- making ---- */

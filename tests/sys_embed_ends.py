@@ -98,7 +98,7 @@ def test_a_threaded_program_with_hf_init():
 
 def test_a_fork_server_that_was_killed():
     """servers go on when the fork server is killed; another start is refused
-    with words"""
+    with words, until there is another one"""
     with Program() as p:
         p.ask("init")
         fork_server, = children(p.pid)
@@ -106,9 +106,40 @@ def test_a_fork_server_that_was_killed():
         srv = p.start("tcp")
         os.kill(fork_server, signal.SIGKILL)
         wait_for(lambda: not alive(fork_server))
-        refused("has been killed", "ECHILD", p.start, "udp")
+        for _ in range(2):
+            refused("has been killed", "ECHILD", p.start, "udp")
         assert answers(srv.port)
         assert srv.stop() == 0
+        p.ask("join")
+        assert p.int("init") == 0
+        fork_server, = children(p.pid)
+        p.ask("thread")
+        assert p.start("udp").pid in children(fork_server)
+
+
+def test_a_fork_server_that_is_stopped():
+    """a start is refused after a while when nobody makes the process for it,
+    and leaves nothing behind; the next one may succeed"""
+    with Program() as p:
+        p.ask("init")
+        fork_server, = children(p.pid)
+        p.ask("thread")
+        os.kill(fork_server, signal.SIGSTOP)
+        try:
+            refused("does not answer", "ETIMEDOUT", p.start, "tcp")
+        finally:
+            os.kill(fork_server, signal.SIGCONT)
+        srv = p.start("tcp")
+        assert answers(srv.port)
+        wait_for(lambda: children(fork_server) == [srv.pid])
+
+
+def test_forks_beside_a_thread_that_uses_the_library():
+    """a child that the program forks while a thread starts servers can use the
+    library itself"""
+    with Program() as p:
+        p.ask("init")
+        assert p.int("fork-storm", 150) == 0
 
 
 def test_a_fork_server_ends_with_the_program():
@@ -468,6 +499,17 @@ def test_the_log():
         assert re.search(r"early: transport early .*was=up", text), text
         assert "late: transport late up listen=127.0.0.1:" in text, text
         assert "transport early up" in text
+
+
+def test_the_log_while_servers_start():
+    """a server that starts while hf_log() is called logs where that says"""
+    with Program() as p, sysutil.tempfile.NamedTemporaryFile("r") as f:
+        p.ask("init")
+        assert p.int("log-storm", f.name, 80) == 0
+        text = f.read()
+        missing = [n for n in range(80)
+                   if not re.search(r"transport s%d .*was=up" % n, text)]
+        assert not missing, missing
 
 
 if __name__ == "__main__":

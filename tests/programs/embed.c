@@ -591,6 +591,87 @@ do_restart(char **word)
 	answer(n);
 }
 
+static volatile sig_atomic_t go_on;
+
+static void *
+start_and_free(void *arg)
+{
+	const struct hf_server_opts tcp = { .size = sizeof(tcp),
+		.address = "127.0.0.1:0" };
+
+	(void)arg;
+	while (go_on) {
+		hf_server_free(hf_start_async_tcp_server(store, &tcp));
+		hf_log(-1, HF_INFO);
+	}
+	return NULL;
+}
+
+/* Children of fork() while a thread uses the library. Answers how many of them
+ * waited in vain for what that thread had at the time. */
+static void
+do_fork_storm(char **word)
+{
+	int stuck = 0, status;
+	pthread_t t;
+	pid_t pid;
+
+	go_on = 1;
+	pthread_create(&t, NULL, start_and_free, NULL);
+	for (int i = 0; i < atoi(word[0]) && stuck == 0; i++) {
+		poll(NULL, 0, i % 4);
+		pid = fork();
+		if (pid == 0) {
+			alarm(5);
+			hf_log(-1, HF_INFO);
+			hf_server_stop(NULL);
+			_exit(hf_init() == -1);
+		}
+		waitpid(pid, &status, 0);
+		stuck += status != 0;
+	}
+	go_on = 0;
+	pthread_join(t, NULL);
+	answer(stuck);
+}
+
+static void *
+log_later(void *fd)
+{
+	static long us;
+	const struct timespec moment = { 0, (us += 100) % 4000 * 1000 };
+
+	nanosleep(&moment, NULL);
+	hf_log(*(int *)fd, HF_INFO);
+	return NULL;
+}
+
+/* Servers s0, s1 ... start while a thread says where they log. Answers how many
+ * did not start. */
+static void
+do_log_storm(char **word)
+{
+	int fd = open(word[0], O_WRONLY | O_APPEND | O_CLOEXEC), failed = 0;
+	struct hf_server_opts tcp = { .size = sizeof(tcp),
+		.address = "127.0.0.1:0" };
+	struct hf_server *srv;
+	char name[16];
+	pthread_t t;
+
+	tcp.name = name;
+	for (int i = 0; i < atoi(word[1]); i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		hf_log(-1, HF_INFO);
+		pthread_create(&t, NULL, log_later, &fd);
+		srv = hf_start_async_tcp_server(store, &tcp);
+		pthread_join(t, NULL);
+		failed += srv == NULL;
+		hf_server_free(srv);
+	}
+	close(fd);
+	answer(failed);
+}
+
 /* What wait() finds, and how often SIGCHLD has come. */
 static void
 do_wait(char **word)
@@ -685,6 +766,8 @@ static const struct command {
 	{ "child", do_child },
 	{ "close-std", do_close_std },
 	{ "restart", do_restart },
+	{ "fork-storm", do_fork_storm },
+	{ "log-storm", do_log_storm },
 	{ "wait", do_wait },
 	{ "signals", do_signals },
 	{ "atexit", do_atexit },
