@@ -84,9 +84,11 @@ host_recv(int chan, struct host_msg *m, int *pass)
 	ssize_t n;
 
 	*pass = -1;
+	/* that the other end has gone without reading all that it was sent is
+	 * said once, and before what it has said itself */
 	do {
 		n = recvmsg(chan, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (n <= 0)
