@@ -6,7 +6,6 @@ write the cells; what they do is done here by mmap on /dev/shm, one function or
 class for each tool."""
 
 import ctypes
-import errno
 import glob
 import mmap
 import os
@@ -21,7 +20,7 @@ import threading
 import time
 
 import sysutil
-from sysutil import BUILD, Daemon, Modbus, RpcError, Skip, demo_conf, wait_for
+from sysutil import BUILD, Daemon, Modbus, demo_conf, wait_for
 
 KILLS = next((int(a.partition("=")[2]) for a in sys.argv
               if a.startswith("--kills=")), 25)
