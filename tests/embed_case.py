@@ -36,6 +36,7 @@ def binary(name="embed"):
     """The path of a program of tests/programs, compiled once."""
     if name not in _made:
         where = tempfile.mkdtemp(prefix="hf-embed-")
+        os.chmod(where, 0o755)  # other users may run it, too
         atexit.register(shutil.rmtree, where, True)
         path = os.path.join(where, name)
         flags = subprocess.run(
@@ -90,13 +91,14 @@ class Server:
 
 
 class Program:
-    """tests/programs/embed.c. Nothing of it may be left at the end."""
+    """tests/programs/embed.c. Nothing of it may be left at the end. popen: more
+    for subprocess.Popen."""
 
-    def __init__(self, store="-", clean=True, action=None):
+    def __init__(self, store="-", clean=True, action=None, **popen):
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [binary()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.errors, text=True, bufsize=1)
+            stderr=self.errors, text=True, bufsize=1, **popen)
         self.pid = self.process.pid
         self.clean = clean
         self.store = store and self.ask(

@@ -45,6 +45,12 @@ def children(pid):
     return found
 
 
+def links(pid):
+    """What it has open."""
+    where = "/proc/%d/fd" % pid
+    return [os.readlink(os.path.join(where, fd)) for fd in os.listdir(where)]
+
+
 def name_of(pid):
     with open("/proc/%d/comm" % pid) as f:
         return f.read().rstrip("\n")
@@ -264,15 +270,16 @@ def test_a_terminals_signals():
 
 def test_descriptors_of_the_program_stay_its_own():
     """a server has nothing open that the program has opened"""
-    marker = "/proc/self/status"
-    with open(marker) as f:
-        os.set_inheritable(f.fileno(), True)
-        with Program() as p:
-            srv = p.start("tcp")
-            for pid in family(srv):
-                links = [os.readlink("/proc/%d/fd/%s" % (pid, fd))
-                         for fd in os.listdir("/proc/%d/fd" % pid)]
-                assert not any("status" in link for link in links), links
+    with sysutil.tempfile.NamedTemporaryFile() as f:
+        with Program(pass_fds=[f.fileno()]) as p:
+            p.ask("init")
+            assert f.name in links(p.pid)
+            assert f.name not in links(children(p.pid)[0])
+            servers = [p.start("tcp")]
+            p.ask("thread")
+            servers.append(p.start("tcp"))
+            for pid in family(servers[0]) + family(servers[1]):
+                assert f.name not in links(pid), links(pid)
                 std = [os.readlink("/proc/%d/fd/%d" % (pid, fd))
                        for fd in range(3)]
                 assert std == 3 * ["/dev/null"], std
