@@ -25,6 +25,8 @@ enum {
 	 * worker waits for it again for so many times as long */
 	PATIENCE_ACTION_MAX_MS = 400,
 	PATIENCE_ACTION_AGAIN = 10,
+	/* so long those who have lost their maker may take to end */
+	PATIENCE_ORPHANS_MS = 3000,
 	/* a loop shows that it is alive, so many times in hang_timeout_ms; and
 	 * the bounds of that, and of hang_timeout_ms */
 	PATIENCE_BEATS = 4,

@@ -9,12 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shm/patience.h"
 #include "shm/store_reap.h"
 #include "supervisor/api.h"
 #include "supervisor/api_lock.h"
 #include "supervisor/segs_make.h"
-
-enum { ORPHANS_MS = 3000 }; /* for a former maker's servers to end */
 
 /* ---- those of this process ---- */
 
@@ -138,7 +137,7 @@ claim(struct hf_store *s)
 		    "another program (pid %d) has a store that is called %s",
 		    (int)s->claim.holder, s->name);
 	}
-	if (claim_wait_orphans(&s->claim, s->name, ORPHANS_MS) < 0) {
+	if (claim_wait_orphans(&s->claim, s->name, PATIENCE_ORPHANS_MS) < 0) {
 		undo(s);
 		return api_fail(EEXIST,
 		    "servers of a former store that is called %s still run",

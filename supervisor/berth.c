@@ -83,7 +83,7 @@ attach_control(struct super *s)
 		return -1;
 	s->control = seg_control(&s->control_seg);
 	if (s->control_seg.inode != s->host->store || !same_devices(s) ||
-	    !slot_lock_held(s->berth.lock_fd, SUPER_SLOT)) {
+	    !slot_lock_held(s->berth.lock_fd, SEGS_MAKER_SLOT)) {
 		errno = ESTALE;
 		return -1;
 	}
@@ -235,7 +235,7 @@ berth_leave(struct super *s)
 	 * nobody else, and none takes another that looks for the maker */
 	slot_lock_wait(s->berth.lock_fd, SHARE_LEAVING);
 	host_outlive(s);
-	if (!slot_lock_held(s->berth.lock_fd, SUPER_SLOT))
+	if (!slot_lock_held(s->berth.lock_fd, SEGS_MAKER_SLOT))
 		remove_orphaned(s->conf->store);
 	close(s->berth.lock_fd);
 }

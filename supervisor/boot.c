@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/patience.h"
 #include "supervisor/actions.h"
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
@@ -24,8 +25,6 @@
 #include "supervisor/segs.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
-
-enum { ORPHANS_MS = 3000 }; /* for a former daemon's children to end */
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",
@@ -89,7 +88,8 @@ clear_remains(struct super *s)
 {
 	int n;
 
-	if (claim_wait_orphans(&s->claim, s->conf->store, ORPHANS_MS) < 0) {
+	if (claim_wait_orphans(&s->claim, s->conf->store, PATIENCE_ORPHANS_MS) <
+	    0) {
 		log_error("processes of a former daemon still use the store %s",
 		    s->conf->store);
 		return EX_UNAVAILABLE;

@@ -189,7 +189,7 @@ store_gone(struct super *s)
 	struct host *h = s->host;
 
 	return ++h->ticks % LOOK_TICKS == 0 &&
-	    !slot_lock_held(s->env.lock_fd, SUPER_SLOT);
+	    !slot_lock_held(s->env.lock_fd, SEGS_MAKER_SLOT);
 }
 
 void

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/store_reap.h"
 #include "supervisor/aide.h"
@@ -42,7 +43,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
 		.control_seg = s->control_seg,
-		.hooks = s->hooks,
+		.hooks = s->host != NULL ? s->host->hooks : NULL,
 		.stores = s->stores,
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
@@ -86,7 +87,7 @@ fill_slot(struct process *p)
 	atomic_store(&s->beat_ns, 0);
 	atomic_store(&s->busy_ns, 0);
 	atomic_store(&s->claim, 0);
-	atomic_store(&s->since_ms, super_unix_ms());
+	atomic_store(&s->since_ms, clock_unix_ms());
 	atomic_store(&s->transport, p->service ? p->service->place : 0);
 	atomic_store(&s->worker, p->worker);
 	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : p->aide->role);

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/log.h"
 #include "supervisor/boot.h"
 #include "supervisor/segs_make.h"
@@ -36,7 +37,7 @@ segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
 	atomic_store(&t->pid, 0);
 	atomic_store(&t->restarts, 0);
 	atomic_store(&t->last_exit, -1);
-	atomic_store(&t->since_ms, super_unix_ms());
+	atomic_store(&t->since_ms, clock_unix_ms());
 	t->nworkers = sv->conf->workers;
 	t->nconns = sv->conf->max_connections;
 	t->first_slot = slot;
@@ -83,9 +84,9 @@ segs_control(struct super *s)
 		return boot_code(errno);
 	}
 	s->control = seg_control(&s->control_seg);
-	s->control->started_ms = super_unix_ms();
+	s->control->started_ms = clock_unix_ms();
 	/* it takes part in the store: it repairs. claim_store() has the byte */
-	segs_take_slot(&s->env, s->control, s->claim.store_fd, SUPER_SLOT,
+	segs_take_slot(&s->env, s->control, s->claim.store_fd, SEGS_MAKER_SLOT,
 	    SHM_SUPERVISOR, "supervisor");
 	log_as("supervisor", &s->env);
 	enter_all(s);

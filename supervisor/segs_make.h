@@ -13,7 +13,7 @@
 #include "shm/store.h"
 #include "supervisor/conf.h"
 
-enum { SEGS_MAKER_SLOT = 0 };
+enum { SEGS_MAKER_SLOT = 0 }; /* the daemon's, or the program's */
 
 /* Removes what a former maker has left of a store that the caller has claimed,
  * and tells those who still have it mapped. Returns how many segments. */

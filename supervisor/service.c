@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/mirror.h"
 #include "shm/notice.h"
@@ -203,7 +204,7 @@ service_settle(struct service *sv, const char *why)
 	if (!accepts)
 		service_close(sv);
 	if (sv->state != was) {
-		atomic_store(&sv->shm->since_ms, super_unix_ms());
+		atomic_store(&sv->shm->since_ms, clock_unix_ms());
 		atomic_store_explicit(
 		    &sv->shm->state, sv->state, memory_order_release);
 		announce(sv, was, why);

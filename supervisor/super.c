@@ -38,15 +38,6 @@ super_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t
-super_unix_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* ---- the end ---- */
 
 static bool
@@ -295,9 +286,7 @@ int
 super_serve(
     const struct conf *conf, const struct proc_roles *roles, struct host *host)
 {
-	struct super s = {
-		.conf = conf, .roles = roles, .host = host, .hooks = host->hooks
-	};
+	struct super s = { .conf = conf, .roles = roles, .host = host };
 
 	return run(&s);
 }

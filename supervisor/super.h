@@ -21,16 +21,15 @@
 #include "supervisor/process.h"
 #include "supervisor/refresh.h"
 #include "supervisor/reload.h"
+#include "supervisor/segs_make.h"
 #include "supervisor/service.h"
 #include "supervisor/watchdog.h"
 
 enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
-	SUPER_SLOT = 0,
-	SUPER_CONTROL_SLOT = 1,
-	SUPER_ACTIONS_SLOT = 2,
+	SUPER_CONTROL_SLOT = SEGS_MAKER_SLOT + 1,
+	SUPER_ACTIONS_SLOT,
 };
 
-struct hf_hooks;
 struct host;
 
 enum super_phase {
@@ -41,7 +40,7 @@ enum super_phase {
 
 /*
  * There are two kinds, which differ in what they have and in nothing else. The
- * daemon has a store of its own, with slot 0 of it, a run directory and
+ * daemon has a store of its own, with the maker's slot of it, a run directory and
  * aides. The server of a program (host.h) has a berth in the store
  * of that (berth.h), and one transport.
  */
@@ -50,7 +49,6 @@ struct super {
 	const struct proc_roles *roles;
 	const char *run_dir; /* the daemon's */
 	struct host *host; /* the program; NULL: this is the daemon */
-	const struct hf_hooks *hooks; /* for the workers, or NULL */
 	struct claim claim; /* a program's server only has its lock path */
 	struct berth berth;
 	struct event_base *base;
@@ -100,6 +98,5 @@ void super_drain(struct super *, unsigned drain_ms);
 void super_progress(struct super *);
 
 uint64_t super_now_ns(void); /* CLOCK_MONOTONIC */
-uint64_t super_unix_ms(void);
 
 #endif
