@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "shm/table.h"
-#include "supervisor/api.h"
+#include "supervisor/api_values.h"
 #include "supervisor/conf_device.h"
 #include "supervisor/conf_range.h"
 
-enum { ADDRESSES = 65536, REG_BYTES = 2, UNITS = 256 };
+enum { UNITS = 256 };
 
 _Static_assert(
     (int)HF_CO == (int)STORE_CO && (int)HF_IR == (int)STORE_IR, "tables");
@@ -199,12 +199,6 @@ hf_device_set_identity(struct hf_device *d, uint8_t id, const char *text)
 /* ---- ranges ---- */
 
 static bool
-is_bits(enum hf_table t)
-{
-	return t == HF_CO || t == HF_DI;
-}
-
-static bool
 text_ok(const char *text, size_t max)
 {
 	if (text == NULL)
@@ -227,9 +221,9 @@ wrong(const struct hf_range *r, uint32_t count, unsigned step)
 		return "there is no such table";
 	if ((unsigned)r->type > HF_BITS || (unsigned)r->order > HF_DCBA)
 		return "there is no such type or order";
-	if (is_bits(r->table) && r->type != HF_BITS && r->type != HF_UINT16)
+	if (api_is_bits(r->table) && r->type != HF_BITS && r->type != HF_UINT16)
 		return "its table holds bits, and only those";
-	if (r->addr >= ADDRESSES || count > ADDRESSES - r->addr)
+	if (r->addr >= API_ADDRESSES || count > API_ADDRESSES - r->addr)
 		return "65535 is the last address";
 	if (count % step != 0)
 		return "its last value is not whole";
@@ -265,7 +259,7 @@ overlaps(const struct conf_device *d, const struct conf_range *r)
 static uint8_t *
 first_values(const struct hf_range *r, uint32_t count)
 {
-	bool bits = is_bits(r->table);
+	bool bits = api_is_bits(r->table);
 	uint8_t *wire =
 	    calloc(1, store_bytes((enum store_table)r->table, count));
 	uint32_t i;
@@ -276,8 +270,8 @@ first_values(const struct hf_range *r, uint32_t count)
 		if (bits) {
 			wire[i / 8] |= (uint8_t)((v != 0) << i % 8);
 		} else {
-			wire[REG_BYTES * i] = (uint8_t)(v >> 8);
-			wire[REG_BYTES * i + 1] = (uint8_t)v;
+			wire[API_REG_BYTES * i] = (uint8_t)(v >> 8);
+			wire[API_REG_BYTES * i + 1] = (uint8_t)v;
 		}
 	}
 	return wire;
@@ -332,7 +326,7 @@ put_range(struct conf_device *d, struct conf_range *c, const struct hf_range *r)
 int
 hf_device_add_range(struct hf_device *d, const struct hf_range *r)
 {
-	bool bits = is_bits(r->table);
+	bool bits = api_is_bits(r->table);
 	unsigned step = bits ? 1 : typed_regs((enum typed_type)r->type);
 	struct conf_range c = {
 		.table = (enum store_table)r->table,

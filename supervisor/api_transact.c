@@ -11,10 +11,8 @@
 
 #include "shm/clock.h"
 #include "shm/patience.h"
-#include "supervisor/api.h"
+#include "supervisor/api_values.h"
 #include "supervisor/holdfast/values.h"
-
-enum { BITS_MAX = 65536, REG_BYTES = 2, NS_PER_MS = 1000000 };
 
 _Static_assert((int)HF_READ == (int)STORE_READ &&
 	(int)HF_WRITE == (int)STORE_WRITE && (int)HF_MASK == (int)STORE_MASK &&
@@ -31,12 +29,6 @@ struct call {
 	bool writes;
 };
 
-static bool
-is_bits(enum hf_table t)
-{
-	return t == HF_CO || t == HF_DI;
-}
-
 /* Looks at the arguments: bytes that bits will take, or -1 after api_fail(). */
 static long
 look(struct call *c)
@@ -50,12 +42,12 @@ look(struct call *c)
 		const struct hf_step *s = &c->given[i];
 
 		if ((unsigned)s->op > HF_CHECK || (unsigned)s->table > HF_IR ||
-		    (s->op == HF_MASK && is_bits(s->table)) ||
+		    (s->op == HF_MASK && api_is_bits(s->table)) ||
 		    (s->op != HF_MASK && s->values == NULL))
 			return api_fail(EINVAL,
 			    "step %u has no such operation or table", i);
-		if (s->op != HF_MASK && is_bits(s->table)) {
-			if (s->count > BITS_MAX)
+		if (s->op != HF_MASK && api_is_bits(s->table)) {
+			if (s->count > API_ADDRESSES)
 				return api_result(c->d, STORE_NO_ADDRESS);
 			bytes += (s->count + 7) / 8;
 		}
@@ -73,7 +65,7 @@ prepare(struct call *c)
 		const struct hf_step *s = &c->given[i];
 		void *values = s->values;
 
-		if (s->op != HF_MASK && is_bits(s->table)) {
+		if (s->op != HF_MASK && api_is_bits(s->table)) {
 			values = at;
 			if (s->op != HF_READ)
 				api_pack(s->values, s->count, at);
@@ -96,7 +88,7 @@ static void
 finish(struct call *c)
 {
 	for (unsigned i = 0; i < c->n; i++)
-		if (c->given[i].op == HF_READ && is_bits(c->given[i].table))
+		if (c->given[i].op == HF_READ && api_is_bits(c->given[i].table))
 			api_unpack(c->step[i].out, c->given[i].count,
 			    c->given[i].values);
 }
@@ -146,8 +138,9 @@ read_once(const struct call *c, uint8_t *buf, uint64_t *seq)
 static int
 read_only(struct call *c, uint64_t *seq)
 {
-	uint64_t end = clock_mono_ns() + PATIENCE_WRITE_MS * NS_PER_MS, at = 0;
-	uint8_t *buf = malloc(BITS_MAX * REG_BYTES);
+	uint64_t end = clock_mono_ns() + PATIENCE_WRITE_MS * API_NS_PER_MS;
+	uint64_t at = 0;
+	uint8_t *buf = malloc(API_ADDRESSES * API_REG_BYTES);
 	enum store_rc rc;
 
 	if (buf == NULL)

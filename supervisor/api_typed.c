@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "shm/table.h"
-#include "supervisor/api.h"
+#include "supervisor/api_values.h"
 #include "supervisor/holdfast/values.h"
-
-enum { REG_BYTES = 2, ADDRESSES = 65536 };
 
 /* Wire bytes: those of most calls lie on the stack. */
 struct wire {
@@ -46,12 +44,6 @@ struct typed {
 	uint32_t n;
 };
 
-static bool
-is_bits(enum store_table t)
-{
-	return t == STORE_CO || t == STORE_DI;
-}
-
 /* Looks at the arguments. -1 after api_fail(). */
 static int
 typed_of(struct typed *t, const struct hf_device *d, enum hf_table table,
@@ -65,14 +57,14 @@ typed_of(struct typed *t, const struct hf_device *d, enum hf_table table,
 	t->addr = addr;
 	t->type = (enum typed_type)type;
 	t->order = (enum typed_order)order;
-	t->each = is_bits(t->table) ? 1 : typed_regs(t->type);
+	t->each = api_is_bits(t->table) ? 1 : typed_regs(t->type);
 	t->n = (uint32_t)n;
-	if (is_bits(t->table) && type != HF_BITS && type != HF_UINT16)
+	if (api_is_bits(t->table) && type != HF_BITS && type != HF_UINT16)
 		return api_fail(EINVAL, "%s hold bits, and only those",
 		    table_name(t->table));
 	if (type == HF_STRING)
 		return api_fail(EINVAL, "text is no number");
-	if (n > ADDRESSES)
+	if (n > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	return 0;
 }
@@ -94,12 +86,12 @@ static void
 value_at(const struct typed *t, const struct wire *w, uint32_t i,
     struct typed_value *v)
 {
-	if (is_bits(t->table)) {
+	if (api_is_bits(t->table)) {
 		v->type = TYPED_UINT16;
 		v->u = w->at[i / 8] >> i % 8 & 1;
 	} else {
 		typed_get(
-		    t->type, t->order, w->at + i * t->each * REG_BYTES, v);
+		    t->type, t->order, w->at + i * t->each * API_REG_BYTES, v);
 	}
 }
 
@@ -107,11 +99,11 @@ static int
 put_value(const struct typed *t, struct wire *w, uint32_t i,
     const struct typed_value *v)
 {
-	uint8_t two[REG_BYTES];
+	uint8_t two[API_REG_BYTES];
 
-	if (!is_bits(t->table)) {
+	if (!api_is_bits(t->table)) {
 		if (typed_put(t->type, t->order, v,
-			w->at + i * t->each * REG_BYTES) == 0)
+			w->at + i * t->each * API_REG_BYTES) == 0)
 			return 0;
 		return api_fail(ERANGE, "value %u does not fit into %s", i,
 		    typed_type_name(t->type));
@@ -274,7 +266,7 @@ text_of(struct typed *t, const struct hf_device *d, enum hf_table table,
 {
 	if (table != HF_HR && table != HF_IR)
 		return api_fail(EINVAL, "text lies in registers");
-	if (count > ADDRESSES)
+	if (count > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	*t = (struct typed){
 		.table = (enum store_table)table,
@@ -294,14 +286,14 @@ hf_get_text(struct hf_device *d, enum hf_table table, uint32_t addr,
 
 	if (text_of(&t, d, table, addr, count) < 0)
 		return -1;
-	if (size <= (size_t)REG_BYTES * count)
+	if (size <= (size_t)API_REG_BYTES * count)
 		return api_fail(EINVAL,
 		    "text of %u registers takes %u bytes and a NUL", count,
-		    REG_BYTES * count);
+		    API_REG_BYTES * count);
 	if (read_wire(d, &t, &w) < 0)
 		return -1;
-	memcpy(buf, w.at, (size_t)REG_BYTES * count);
-	buf[REG_BYTES * count] = '\0';
+	memcpy(buf, w.at, (size_t)API_REG_BYTES * count);
+	buf[API_REG_BYTES * count] = '\0';
 	wire_fini(&w);
 	return 0;
 }
@@ -317,12 +309,12 @@ hf_set_text(struct hf_device *d, enum hf_table table, uint32_t addr,
 
 	if (text_of(&t, d, table, addr, count) < 0)
 		return -1;
-	if (len > (size_t)REG_BYTES * count)
+	if (len > (size_t)API_REG_BYTES * count)
 		return api_fail(ERANGE,
 		    "%zu bytes do not fit into %u registers", len, count);
-	if (wire_init(&w, (size_t)REG_BYTES * count) < 0)
+	if (wire_init(&w, (size_t)API_REG_BYTES * count) < 0)
 		return -1;
-	memset(w.at, 0, (size_t)REG_BYTES * count);
+	memset(w.at, 0, (size_t)API_REG_BYTES * count);
 	memcpy(w.at, text, len);
 	rc = write_wire(d, &t, &w);
 	wire_fini(&w);

@@ -14,22 +14,10 @@
 #include "shm/bell.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
-#include "supervisor/api.h"
+#include "supervisor/api_values.h"
 #include "supervisor/holdfast/values.h"
 
-enum {
-	REG_BYTES = 2,
-	BITS_MAX = 65536,
-	ADDRESSES = 65536,
-	NS_PER_MS = 1000000,
-	NS_PER_S = 1000000000,
-};
-
-static bool
-is_bits(enum store_table t)
-{
-	return t == STORE_CO || t == STORE_DI;
-}
+enum { NS_PER_S = 1000000000 };
 
 /* ---- results ---- */
 
@@ -56,7 +44,7 @@ api_result(const struct hf_device *d, enum store_rc rc)
 	case STORE_TOO_LONG:
 		return api_fail(EINVAL,
 		    "more than %d registers are to be written at once",
-		    STORE_STEP_BYTES / REG_BYTES);
+		    STORE_STEP_BYTES / API_REG_BYTES);
 	case STORE_REPLAYED:
 		break;
 	}
@@ -77,7 +65,7 @@ static enum store_rc
 read_again(const struct hf_device *d, enum store_table t, uint32_t addr,
     uint32_t count, void *out, bool host)
 {
-	uint64_t end = clock_mono_ns() + PATIENCE_WRITE_MS * NS_PER_MS;
+	uint64_t end = clock_mono_ns() + PATIENCE_WRITE_MS * API_NS_PER_MS;
 	enum store_rc rc;
 
 	do {
@@ -131,11 +119,11 @@ static int
 get_values(struct hf_device *d, enum store_table t, uint32_t addr,
     uint32_t count, uint16_t *values)
 {
-	uint8_t packed[BITS_MAX / 8];
+	uint8_t packed[API_ADDRESSES / 8];
 
-	if (!is_bits(t))
+	if (!api_is_bits(t))
 		return get(d, t, addr, count, values, true);
-	if (count > BITS_MAX)
+	if (count > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	if (get(d, t, addr, count, packed, true) < 0)
 		return -1;
@@ -162,7 +150,7 @@ lock(struct hf_store *s)
 	if (pthread_mutex_trylock(&s->lock) == 0)
 		return 0;
 	clock_gettime(LOCK_CLOCK, &until);
-	until.tv_nsec += PATIENCE_WRITE_MS * NS_PER_MS;
+	until.tv_nsec += PATIENCE_WRITE_MS * API_NS_PER_MS;
 	until.tv_sec += until.tv_nsec / NS_PER_S;
 	until.tv_nsec %= NS_PER_S;
 	return lock_until(&s->lock, &until) == 0 ? 0 : -1;
@@ -177,7 +165,7 @@ apply(struct hf_device *d, const struct store_step *steps, unsigned n,
 	struct store_who who = {
 		.author = author,
 		.op = ++s->op,
-		.budget_ns = (uint64_t)PATIENCE_WRITE_MS * NS_PER_MS,
+		.budget_ns = (uint64_t)PATIENCE_WRITE_MS * API_NS_PER_MS,
 		.host = host,
 	};
 	enum store_rc rc = store_apply(&d->st, &who, steps, n, seq);
@@ -230,11 +218,11 @@ static int
 set_values(struct hf_device *d, enum store_table t, uint32_t addr,
     uint32_t count, const uint16_t *values)
 {
-	uint8_t packed[BITS_MAX / 8];
+	uint8_t packed[API_ADDRESSES / 8];
 
-	if (!is_bits(t))
+	if (!api_is_bits(t))
 		return set(d, t, addr, count, values, true);
-	if (count > BITS_MAX)
+	if (count > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	api_pack(values, count, packed);
 	return set(d, t, addr, count, packed, true);

@@ -40,8 +40,8 @@ enum super_phase {
 
 /*
  * There are two kinds, which differ in what they have and in nothing else. The
- * daemon has a store of its own, with the maker's slot of it, a run directory and
- * aides. The server of a program (host.h) has a berth in the store
+ * daemon has a store of its own, with the maker's slot of it, a run directory
+ * and aides. The server of a program (host.h) has a berth in the store
  * of that (berth.h), and one transport.
  */
 struct super {
