@@ -492,6 +492,26 @@ def test_built_in_actions():
             ">HH", *m.read_ir(92, 2)))[0] == -4
 
 
+def test_actions_of_shared_registers_run_when_bits_are_read():
+    """with shared_blocks a read of bits runs the action of the register they
+    are in, once, in both tables of bits; without, it does not"""
+    for shared in True, False:
+        device = {"shared_blocks": shared, "holding_registers": [
+            {"addr": 0, "value": 1, "action": "increment"},
+            {"addr": 1, "value": 8}, {"addr": 2, "action": "increment"}],
+            "coils": [{"addr": 0, "count": 48}], "discrete_inputs": [],
+            "input_registers": []}
+        with Hooked(device=device) as h, Modbus(h.port("h1")) as m:
+            if shared:
+                assert m.read_co(0, 4) == [0, 1, 0, 0]
+                assert m.read_di(15, 2) == [0, 0]
+                assert m.read_co(16, 16) == [0, 0, 0, 1] + 12 * [0]
+                assert m.read_hr(0, 3) == [4, 8, 1]
+            else:
+                assert m.read_co(0, 48) == 48 * [0]
+                assert m.read_hr(0, 3) == [2, 8, 1]
+
+
 def test_actions_are_shown():
     """registers.describe and holdfast get tell a range's action"""
     with Hooked(device=RAMP, only="") as d:

@@ -24,6 +24,7 @@
 enum {
 	TRIES = 16, /* while others write the same value */
 	NAMES_MAX = 64, /* that a mistyped one is compared with */
+	REG_BITS = 16,
 };
 
 /* ---- finding ---- */
@@ -297,11 +298,33 @@ first(const struct bind_device *d, unsigned table, uint32_t addr)
 	return low;
 }
 
+/* The actions of a table from addr to before end. */
+static enum mb_ex
+run_those(struct bind_device *d, unsigned table, uint32_t addr, uint32_t end)
+{
+	enum mb_ex ex = MB_EX_NONE;
+
+	for (unsigned i = first(d, table, addr); i < d->nactions; i++) {
+		struct action_range *a = &d->actions[i];
+		const struct conf_range *r = a->conf;
+		uint32_t at = r->addr;
+
+		if ((unsigned)r->table != table || at >= end)
+			break;
+		if (at < addr)
+			at += (addr - at + a->step - 1) / a->step * a->step;
+		for (; at < end && at < r->addr + r->count; at += a->step)
+			if ((ex = run_one(d, a, at)) != MB_EX_NONE)
+				return ex;
+	}
+	return ex;
+}
+
 enum mb_ex
 action_reads(struct bind_device *d, const struct mb_step *s)
 {
 	uint32_t end = s->addr + s->count;
-	enum mb_ex ex = MB_EX_NONE;
+	enum mb_ex ex;
 
 	if (s->table > MB_IR)
 		return MB_EX_NONE; /* files and queues have no actions */
@@ -310,18 +333,11 @@ action_reads(struct bind_device *d, const struct mb_step *s)
 		return MB_EX_ADDRESS;
 	if (d->bind->runner != NULL)
 		runner_begin(d->bind->runner);
-	for (unsigned i = first(d, s->table, s->addr); i < d->nactions; i++) {
-		struct action_range *a = &d->actions[i];
-		const struct conf_range *r = a->conf;
-		uint32_t at = r->addr;
-
-		if ((unsigned)r->table != (unsigned)s->table || at >= end)
-			break;
-		if (at < s->addr)
-			at += (s->addr - at + a->step - 1) / a->step * a->step;
-		for (; at < end && at < r->addr + r->count; at += a->step)
-			if ((ex = run_one(d, a, at)) != MB_EX_NONE)
-				return ex;
-	}
+	ex = run_those(d, (unsigned)s->table, s->addr, end);
+	/* where they share their registers, bits are some of a register's */
+	if (ex == MB_EX_NONE && d->store->shared &&
+	    (s->table == MB_CO || s->table == MB_DI))
+		ex = run_those(d, MB_HR, s->addr / REG_BITS,
+		    (end + REG_BITS - 1) / REG_BITS);
 	return ex;
 }
