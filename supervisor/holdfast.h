@@ -10,6 +10,7 @@
  *	holdfast/watch.h	being told what has changed
  *	holdfast/server.h	serving them over TCP, TLS, UDP and serial lines
  *	holdfast/opts.h		what a server is told
+ *	holdfast/simulator.h	serving what a setup file of pymodbus describes
  *	holdfast/hooks.h	traces, function codes, actions
  *	holdfast/framer.h	framers
  *	holdfast/plugin.h	the same for holdfastd, and transports
@@ -25,6 +26,7 @@
 #include "holdfast/hooks.h"
 #include "holdfast/plugin.h"
 #include "holdfast/server.h"
+#include "holdfast/simulator.h"
 #include "holdfast/store.h"
 #include "holdfast/values.h"
 #include "holdfast/watch.h"

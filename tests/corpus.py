@@ -224,6 +224,28 @@ def address():
         yield text.encode()
 
 
+def setup():
+    """Setup files of pymodbus's simulator, shared blocks and not."""
+    kinds = "bits", "uint16", "uint32", "float32", "string"
+    for shared in True, False:
+        limits = {"minval": 1, "maxval": 2.5}
+        yield json.dumps({"server_list": {"server": {
+            "comm": "tcp", "framer": "socket", "host": "127.0.0.1", "port": 0,
+            "identity": {"VendorName": "v"}}}, "device_list": {"device": {
+                "setup": {
+                    "co size": 10, "di size": 10, "ir size": 10, "hr size": 30,
+                    "shared blocks": shared, "type exception": False,
+                    "defaults": {"value": dict.fromkeys(kinds[:4], 1) | {
+                        "string": "x"}, "action": dict.fromkeys(kinds)}},
+                "invalid": [1], "write": [3, [4, 6]], "bits": [3],
+                "uint16": [{"addr": [4, 5], "action": "random",
+                            "parameters": limits}],
+                "uint32": [{"addr": 9, "value": 617001}, [11, 13]],
+                "float32": [{"addr": [6, 7], "value": 404.17}],
+                "string": [{"addr": [16, 20], "value": "A_B"}],
+                "repeat": [{"addr": [3, 9], "to": [21, 29]}]}}}).encode()
+
+
 SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
@@ -235,6 +257,7 @@ SEEDS = {
     "fuzz_bus": bus,
     "fuzz_rpc": rpc,
     "fuzz_serve": serve,
+    "fuzz_setup": setup,
     "fuzz_client": client,
 }
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_SETUP_H
+#define SUPERVISOR_SETUP_H
+
+/*
+ * A setup file of pymodbus' simulator as what the library's own calls take: a
+ * text becomes options of a server and ranges of a device. Reads no file, makes
+ * no store. holdfast/simulator.h says what is taken.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "supervisor/holdfast/opts.h"
+#include "supervisor/holdfast/store.h"
+
+struct setup_pick {
+	const char *server, *device; /* names */
+	const struct hf_hooks *actions; /* more than those built in; NULL */
+};
+
+struct setup {
+	struct hf_server_opts opts; /* but for units and hooks */
+	struct hf_identity identity; /* opts.identity, if there is one */
+	int device_id; /* HF_EVERY_UNIT: every one */
+	bool shared; /* one array behind all four tables */
+	struct hf_range *ranges; /* none overlaps another one */
+	size_t nranges;
+	char *server_place; /* "setup.json:3:19" */
+	char *why; /* all mistakes, a line each, or NULL: there are none */
+	void *own; /* what the texts and values lie in */
+};
+
+/* The actions that are built into the workers, NULL behind the last. */
+extern const char *const setup_actions[];
+
+/*
+ * Reads len bytes of text, which are changed; text[len] must be NUL. path is
+ * what the file is called in words. Never NULL, whatever the text is; out of
+ * memory it ends as mem_try() says. setup_free() it.
+ */
+struct setup *setup_read(
+    const char *path, char *text, size_t len, const struct setup_pick *);
+void setup_free(struct setup *);
+
+#endif
