@@ -25,6 +25,7 @@
 #include "supervisor/segs.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
+#include "supervisor/tty.h"
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",
@@ -131,11 +132,16 @@ find_user(struct super *s, struct service *sv)
 static bool
 may_use(const char *path)
 {
-	return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0;
+	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+		return false;
+	if (tty_is(path))
+		return true;
+	errno = ENOTTY;
+	return false;
 }
 
 /* A worker opens its serial port by itself, whenever that is there. But who
- * starts one server wants to hear that its port is not. */
+ * starts one server wants to hear that its port is not, or is none. */
 static int
 open_listener(struct super *s, struct service *sv)
 {
@@ -168,7 +174,8 @@ open_listeners(struct super *s)
 			: err == EACCES && sv->conf->serial.port == NULL
 			? "; ports below 1024 need root or "
 			  "CAP_NET_BIND_SERVICE"
-			: "");
+			: err == ENOTTY ? "; it is no serial device"
+					: "");
 	}
 	return code;
 }

@@ -351,6 +351,9 @@ def test_serial_parameters():
     with Program() as p:
         refused("No such file", "ENOENT", p.start, "serial",
                 port="/dev/nowhere")
+        for other in "/dev/null", "/dev/zero":
+            refused("it is no serial device", "ENOTTY", p.start, "serial",
+                    port=other)
         refused('"port" is missing', "EINVAL", p.start, "serial")
         refused("no serial device", "EINVAL", p.start, "serial",
                 port=__file__)

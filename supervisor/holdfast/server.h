@@ -47,7 +47,7 @@ struct hf_server *hf_server_new(
 /*
  * Starts it and waits until it listens: 0, or -1 with errno and words:
  * EADDRINUSE, EACCES, EINVAL (a certificate, a hook that is wrong), ENOENT (a
- * serial port), EAGAIN (its worker dies again and again), EEXIST (the name),
+ * serial port), ENOTTY (a port that is no serial device), EAGAIN (its worker dies again and again), EEXIST (the name),
  * EUSERS, ESTALE (the store has gone), EDEADLK (the program has threads: call
  * hf_init() first), ECHILD (the process that hf_init() made has been killed; or
  * this is a forked child, and the server its parent's), ETIMEDOUT (that process
