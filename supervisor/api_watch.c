@@ -242,6 +242,11 @@ hf_watch_new(struct hf_store *s, struct hf_device *d)
 {
 	struct hf_watch *w;
 
+	if (s == NULL)
+		return api_null(EINVAL, "there is no store (NULL)");
+	if (d != NULL && d->store != s)
+		return api_null(EINVAL, "device %s is not of the store %s",
+		    hf_device_name(d), hf_store_name(s));
 	if (api_ready(s) < 0)
 		return NULL;
 	w = calloc(1, sizeof(*w));
@@ -263,6 +268,25 @@ hf_watch_new(struct hf_store *s, struct hf_device *d)
 	return w;
 }
 
+/* True if one at least of these addresses exists in what is watched. */
+static bool
+any_exists(
+    const struct hf_watch *w, enum hf_table table, uint32_t addr, uint64_t end)
+{
+	for (size_t i = 0; i < w->store->ndevices; i++) {
+		const struct hf_device *d = w->store->devices[i];
+		const struct shm_extent *e =
+		    d->st.extents + d->st.extents_at[table];
+
+		for (uint32_t k = 0; watches(w, d) && k < d->st.nextents[table];
+		     k++)
+			if (e[k].addr < end &&
+			    addr < (uint64_t)e[k].addr + e[k].count)
+				return true;
+	}
+	return false;
+}
+
 int
 hf_watch_only(
     struct hf_watch *w, enum hf_table table, uint32_t addr, uint32_t count)
@@ -271,6 +295,9 @@ hf_watch_only(
 
 	if ((unsigned)table > HF_IR || count == 0)
 		return api_fail(EINVAL, "no such addresses to watch");
+	if (!any_exists(w, table, addr, (uint64_t)addr + count))
+		return api_fail(EADDRNOTAVAIL,
+		    "none of these addresses exists where is watched");
 	more = realloc(w->only, (w->nonly + 1) * sizeof(*more));
 	if (more == NULL)
 		return api_fail(ENOMEM, "out of memory");

@@ -202,6 +202,31 @@ START_TEST(a_watch_of_addresses_tells_what_touches_them)
 }
 END_TEST
 
+START_TEST(what_cannot_be_watched_is_refused)
+{
+	struct hf_store *elsewhere = hf_store_new(NULL);
+	struct hf_device *d = hf_store_add_device(elsewhere, "plc", 1);
+	struct hf_watch *one = hf_watch_new(store, other);
+
+	ck_assert_ptr_null(hf_watch_new(store, d));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_nonnull(strstr(hf_error(), "not of the store"));
+	ck_assert_ptr_null(hf_watch_new(NULL, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(hf_watch_only(watch, HF_IR, 0, 65536), -1);
+	ck_assert_int_eq(errno, EADDRNOTAVAIL);
+	ck_assert_int_eq(hf_watch_only(watch, HF_HR, 60000, 10), -1);
+	ck_assert_int_eq(errno, EADDRNOTAVAIL);
+	/* some do */
+	ck_assert_int_eq(hf_watch_only(watch, HF_HR, 0, 65536), 0);
+	/* only the other device has coils */
+	ck_assert_int_eq(hf_watch_only(one, HF_CO, 8, 1), -1);
+	ck_assert_int_eq(errno, EADDRNOTAVAIL);
+	hf_watch_free(one);
+	hf_store_free(elsewhere);
+}
+END_TEST
+
 START_TEST(the_descriptor_tells_until_all_were_taken)
 {
 	ck_assert_int_eq(hf_watch_next(watch, &ch), 0);
@@ -318,6 +343,7 @@ main(void)
 	tcase_add_test(t, devices_take_turns_however_busy_one_of_them_is);
 	tcase_add_test(t, a_forked_child_cannot_take_the_parents_bell);
 	tcase_add_test(t, a_watch_of_addresses_tells_what_touches_them);
+	tcase_add_test(t, what_cannot_be_watched_is_refused);
 	tcase_add_test(t, the_descriptor_tells_until_all_were_taken);
 	tcase_add_test(t, a_change_before_the_first_look_is_told_too);
 	tcase_add_test(

@@ -33,11 +33,12 @@ enum { HF_WATCH_MOST = 10000 };
 
 typedef void hf_change_fn(void *arg, const struct hf_change *);
 
-/* Changes from now on of a device; NULL: of every one. NULL with errno. */
+/* Changes from now on of a device; NULL: of every one. NULL with errno;
+ * EINVAL: it is of another store. */
 struct hf_watch *hf_watch_new(struct hf_store *, struct hf_device *);
 
 /* Only those that touch these addresses; may be called several times for
- * several runs of them. 0, or -1. */
+ * several runs of them. 0, or -1: EADDRNOTAVAIL none of them exists, EINVAL. */
 int hf_watch_only(
     struct hf_watch *, enum hf_table, uint32_t addr, uint32_t count);
 
