@@ -123,6 +123,16 @@ closed(const struct hf_store *s)
 	return false;
 }
 
+/* The same for a device that there should be. */
+static bool
+describable(const struct hf_device *d)
+{
+	if (d != NULL)
+		return closed(d->store);
+	api_fail(EINVAL, "there is no device (NULL)");
+	return false;
+}
+
 static bool
 unit_taken(const struct hf_store *s, int unit)
 {
@@ -137,6 +147,8 @@ hf_store_add_device(struct hf_store *s, const char *name, int unit)
 {
 	struct hf_device *d;
 
+	if (s == NULL)
+		return api_null(EINVAL, "there is no store (NULL)");
 	if (!closed(s))
 		return NULL;
 	if (name == NULL || !seg_name_ok(name))
@@ -173,7 +185,7 @@ hf_store_add_device(struct hf_store *s, const char *name, int unit)
 int
 hf_device_share_blocks(struct hf_device *d)
 {
-	if (!closed(d->store))
+	if (!describable(d))
 		return -1;
 	d->conf.shared_blocks = true;
 	return 0;
@@ -182,9 +194,11 @@ hf_device_share_blocks(struct hf_device *d)
 int
 hf_device_set_identity(struct hf_device *d, uint8_t id, const char *text)
 {
-	if (!closed(d->store))
+	if (!describable(d))
 		return -1;
-	if ((id >= CONF_ID_NAMED && id < CONF_ID_PRIVATE) || text == NULL)
+	if (text == NULL)
+		return api_fail(EINVAL, "object %u has no text (NULL)", id);
+	if (id >= CONF_ID_NAMED && id < CONF_ID_PRIVATE)
 		return api_fail(EINVAL,
 		    "object %u of the identification: there are 0 to 6, and "
 		    "128 to 255 of one's own",
@@ -227,8 +241,12 @@ wrong(const struct hf_range *r, uint32_t count, unsigned step)
 		return "65535 is the last address";
 	if (count % step != 0)
 		return "its last value is not whole";
-	if ((r->values == NULL) != (r->nvalues == 0) || r->nvalues > count)
-		return "it has more values than room, or a number of none";
+	if (r->values == NULL && r->nvalues > 0)
+		return "its nvalues is not 0, but its values are NULL";
+	if (r->values != NULL && r->nvalues == 0)
+		return "it has values, but its nvalues is 0";
+	if (r->nvalues > count)
+		return "it has more values than room";
 	if (!text_ok(r->name, sizeof(room.name) - 1))
 		return "its name has more than 39 bytes, or control characters";
 	if (r->action != NULL && !seg_name_ok(r->action))
@@ -323,8 +341,8 @@ put_range(struct conf_device *d, struct conf_range *c, const struct hf_range *r)
 	return 0;
 }
 
-int
-hf_device_add_range(struct hf_device *d, const struct hf_range *r)
+static int
+add_range(struct hf_device *d, const struct hf_range *r)
 {
 	bool bits = api_is_bits(r->table);
 	unsigned step = bits ? 1 : typed_regs((enum typed_type)r->type);
@@ -341,8 +359,6 @@ hf_device_add_range(struct hf_device *d, const struct hf_range *r)
 	const struct conf_range *o;
 	const char *why;
 
-	if (!closed(d->store))
-		return -1;
 	why = wrong(r, c.count, step);
 	if (why != NULL)
 		return api_fail(
@@ -354,4 +370,14 @@ hf_device_add_range(struct hf_device *d, const struct hf_range *r)
 		    table_name(c.table), c.addr, c.addr + c.count - 1,
 		    d->conf.name, o->addr, o->addr + o->count - 1);
 	return put_range(&d->conf, &c, r);
+}
+
+int
+hf_device_add_range(struct hf_device *d, const struct hf_range *r)
+{
+	if (!describable(d))
+		return -1;
+	if (r == NULL)
+		return api_fail(EINVAL, "there is no range (NULL)");
+	return add_range(d, r);
 }

@@ -66,11 +66,15 @@ load(const char *path, const char *name, const char *json)
 struct hf_store *
 hf_store_load(const char *path)
 {
+	if (path == NULL)
+		return api_null(EINVAL, "there is no path (NULL)");
 	return load(path, NULL, NULL);
 }
 
 struct hf_store *
 hf_store_parse(const char *name, const char *json)
 {
+	if (json == NULL)
+		return api_null(EINVAL, "there is no configuration (NULL)");
 	return load("text", name, json);
 }

@@ -61,6 +61,8 @@ find(struct hf_device *d, const char *name)
 {
 	size_t low = 0, high;
 
+	if (name == NULL)
+		return api_null(EINVAL, "there is no name (NULL)");
 	if (api_ready(d->store) < 0)
 		return NULL;
 	for (high = d->nnames; low < high;) {
@@ -80,8 +82,11 @@ find(struct hf_device *d, const char *name)
 int
 hf_get(struct hf_device *d, const char *name, double *value)
 {
-	const struct api_name *n = find(d, name);
+	const struct api_name *n;
 
+	if (value == NULL)
+		return api_fail(EINVAL, "there is no place for the value");
+	n = find(d, name);
 	if (n == NULL ||
 	    hf_get_doubles(d, (enum hf_table)n->table, n->addr,
 		(enum hf_type)n->type, (enum hf_order)n->order, 1, value) < 0)

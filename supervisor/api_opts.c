@@ -150,6 +150,9 @@ check_units(const struct hf_store *s, const struct hf_server_opts *o)
 {
 	uint64_t seen[5] = { 0 };
 
+	if (o->nunits > 0 && o->units == NULL)
+		return api_fail(EINVAL,
+		    "opts.nunits is %zu, but opts.units is NULL", o->nunits);
 	for (size_t i = 0; i < o->nunits; i++) {
 		const struct hf_unit *u = &o->units[i];
 		unsigned bit =

@@ -4,6 +4,8 @@
  * program's own process, in any thread.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +66,8 @@ typed_of(struct typed *t, const struct hf_device *d, enum hf_table table,
 		    table_name(t->table));
 	if (type == HF_STRING)
 		return api_fail(EINVAL, "text is no number");
+	if (n == 0)
+		return api_fail(EINVAL, "n is 0: there are no values");
 	if (n > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	return 0;
@@ -95,22 +99,37 @@ value_at(const struct typed *t, const struct wire *w, uint32_t i,
 	}
 }
 
+/* "value 1e+39 (index 2) does not fit into float32": -1. */
+static int
+unfit(const struct typed_value *v, uint32_t i, const char *why)
+{
+	char text[32];
+
+	if (v->type == TYPED_FLOAT64)
+		snprintf(text, sizeof(text), "%.17g", v->f);
+	else
+		snprintf(text, sizeof(text), "%" PRId64, v->i);
+	return api_fail(ERANGE, "value %s (index %u) %s", text, i, why);
+}
+
 static int
 put_value(const struct typed *t, struct wire *w, uint32_t i,
     const struct typed_value *v)
 {
 	uint8_t two[API_REG_BYTES];
+	char why[40];
 
 	if (!api_is_bits(t->table)) {
 		if (typed_put(t->type, t->order, v,
 			w->at + i * t->each * API_REG_BYTES) == 0)
 			return 0;
-		return api_fail(ERANGE, "value %u does not fit into %s", i,
+		snprintf(why, sizeof(why), "does not fit into %s",
 		    typed_type_name(t->type));
+		return unfit(v, i, why);
 	}
 	if (typed_put(TYPED_UINT16, TYPED_ABCD, v, two) < 0 || two[0] != 0 ||
 	    two[1] > 1)
-		return api_fail(ERANGE, "value %u is neither 0 nor 1", i);
+		return unfit(v, i, "is neither 0 nor 1");
 	w->at[i / 8] |= (uint8_t)(two[1] << i % 8);
 	return 0;
 }
@@ -228,8 +247,9 @@ hf_get_integers(struct hf_device *d, enum hf_table table, uint32_t addr,
 	for (uint32_t i = 0; rc == 0 && i < t.n; i++) {
 		value_at(&t, &w, i, &v);
 		if (as_integer(&v, &values[i]) < 0)
-			rc = api_fail(
-			    ERANGE, "value %u is no integer of 64 bits", i);
+			rc = api_fail(ERANGE,
+			    "the value with index %u is no integer of 64 bits",
+			    i);
 	}
 	wire_fini(&w);
 	return rc;
@@ -266,6 +286,8 @@ text_of(struct typed *t, const struct hf_device *d, enum hf_table table,
 {
 	if (table != HF_HR && table != HF_IR)
 		return api_fail(EINVAL, "text lies in registers");
+	if (count == 0)
+		return api_fail(EINVAL, "count is 0: text lies in registers");
 	if (count > API_ADDRESSES)
 		return api_result(d, STORE_NO_ADDRESS);
 	*t = (struct typed){
@@ -302,11 +324,13 @@ int
 hf_set_text(struct hf_device *d, enum hf_table table, uint32_t addr,
     uint32_t count, const char *text)
 {
-	size_t len = strlen(text);
+	size_t len = text != NULL ? strlen(text) : 0;
 	struct typed t = { 0 };
 	struct wire w;
 	int rc;
 
+	if (text == NULL)
+		return api_fail(EINVAL, "there is no text (NULL)");
 	if (text_of(&t, d, table, addr, count) < 0)
 		return -1;
 	if (len > (size_t)API_REG_BYTES * count)

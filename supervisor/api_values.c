@@ -258,6 +258,8 @@ hf_get_values(struct hf_device *d, unsigned fc, uint32_t addr, uint32_t count,
 {
 	int t = table_of(fc);
 
+	if (count == 0)
+		return api_fail(EINVAL, "count is 0: there is nothing to read");
 	return t < 0 ? -1
 		     : get_values(d, (enum store_table)t, addr, count, values);
 }
@@ -268,6 +270,9 @@ hf_set_values(struct hf_device *d, unsigned fc, uint32_t addr, uint32_t count,
 {
 	int t = table_of(fc);
 
+	if (count == 0)
+		return api_fail(
+		    EINVAL, "count is 0: there is nothing to write");
 	return t < 0 ? -1
 		     : set_values(d, (enum store_table)t, addr, count, values);
 }

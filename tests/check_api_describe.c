@@ -319,6 +319,39 @@ START_TEST(all_mistakes_of_a_configuration_are_told)
 }
 END_TEST
 
+START_TEST(null_is_told_where_something_must_be)
+{
+	struct hf_store *s = api_described(api_name);
+	const struct hf_range hr = {
+		.table = HF_HR, .addr = 500, .nvalues = 1
+	};
+
+	errno = 0;
+	ck_assert_ptr_null(hf_store_parse(api_name, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(hf_store_load(NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(hf_store_add_device(NULL, "b", 9));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_int_eq(hf_device_add_range(NULL, &hr), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_int_eq(hf_device_add_range(api_only(s), NULL), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_int_eq(hf_device_share_blocks(NULL), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(hf_device_set_identity(api_only(s), 0, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(hf_error(), "no text"));
+	ck_assert_int_eq(hf_device_add_range(api_only(s), &hr), -1);
+	ck_assert_ptr_nonnull(strstr(hf_error(), "values are NULL"));
+	hf_store_free(s);
+}
+END_TEST
+
 START_TEST(a_configuration_is_read_from_its_file)
 {
 	struct hf_store *s;
@@ -383,6 +416,7 @@ suite(void)
 	    tc, the_devices_of_a_configuration_are_taken_and_nothing_else);
 	tcase_add_test(tc, a_configuration_names_its_store);
 	tcase_add_test(tc, all_mistakes_of_a_configuration_are_told);
+	tcase_add_test(tc, null_is_told_where_something_must_be);
 	tcase_add_test(tc, a_configuration_is_read_from_its_file);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	tcase_add_test(tc, running_out_of_memory_does_not_end_the_program);

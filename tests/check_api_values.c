@@ -175,7 +175,6 @@ static const struct {
 	{ 3, FIRST, REGS, 1 },
 	{ 3, FIRST, REGS + 1, 0 },
 	{ 3, FIRST - 1, 1, 0 },
-	{ 3, FIRST, 0, 0 },
 	{ 3, 65535, 1, 1 },
 	{ 3, 65535, 2, 0 },
 	{ 3, 65536, 1, 0 },
@@ -285,6 +284,7 @@ START_TEST(a_number_that_does_not_fit_its_type_is_told_and_nothing_written)
 	enum hf_type type = bounds[_i].type;
 	double in[2] = { bounds[_i].low, bounds[_i].high }, out[2];
 	double bad[2][2] = { { 0, bounds[_i].below }, { 0, bounds[_i].above } };
+	char which[80];
 
 	for (int o = HF_ABCD; o <= HF_DCBA; o++) {
 		enum hf_order order = (enum hf_order)o;
@@ -296,7 +296,9 @@ START_TEST(a_number_that_does_not_fit_its_type_is_told_and_nothing_written)
 					     order, 2, bad[k]),
 			    -1);
 			ck_assert_int_eq(errno, ERANGE);
-			ck_assert_ptr_nonnull(strstr(hf_error(), "value 1"));
+			snprintf(which, sizeof(which),
+			    "value %.17g (index 1) does not fit", bad[k][1]);
+			ck_assert_ptr_nonnull(strstr(hf_error(), which));
 		}
 		ck_assert_int_eq(
 		    hf_get_doubles(seen, HF_HR, 40, type, order, 2, out), 0);
@@ -500,6 +502,67 @@ START_TEST(a_name_that_is_none_is_told)
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert_int_eq(hf_set(dev, none[_i], 1), -1);
 	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+/* What has been refused as an argument that makes no sense, in words. */
+static void
+refused(int rc, const char *words)
+{
+	ck_assert_int_eq(rc, -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_msg(strstr(hf_error(), words) != NULL, "%s", hf_error());
+}
+
+START_TEST(nothing_is_too_little_to_read_or_write)
+{
+	uint16_t r = 1;
+	double f = 1;
+	int64_t i = 1;
+	char buf[3];
+
+	refused(hf_get_values(dev, 3, 9, 0, &r), "count is 0");
+	refused(hf_set_values(dev, 16, 9, 0, &r), "count is 0");
+	refused(hf_get_values(dev, 1, 9, 0, &r), "count is 0");
+	refused(hf_set_values(dev, 15, 9, 0, &r), "count is 0");
+	refused(hf_get_doubles(dev, HF_HR, 9, HF_INT16, HF_ABCD, 0, &f), "n");
+	refused(hf_set_doubles(dev, HF_HR, 9, HF_INT16, HF_ABCD, 0, &f), "n");
+	refused(hf_get_integers(dev, HF_HR, 9, HF_INT16, HF_ABCD, 0, &i), "n");
+	refused(hf_set_integers(dev, HF_CO, 9, HF_BITS, HF_ABCD, 0, &i), "n");
+	refused(hf_get_text(dev, HF_HR, 9, 0, buf, sizeof(buf)), "count is 0");
+	refused(hf_set_text(dev, HF_HR, 9, 0, ""), "count is 0");
+}
+END_TEST
+
+START_TEST(names_and_text_that_are_null_are_told)
+{
+	double v;
+
+	refused(hf_get(dev, NULL, &v), "no name");
+	refused(hf_set(dev, NULL, 1), "no name");
+	refused(hf_get(dev, "flow", NULL), "no place");
+	refused(hf_set_text(dev, HF_HR, 9, 1, NULL), "no text");
+}
+END_TEST
+
+START_TEST(words_say_which_value_does_not_fit)
+{
+	const double f[] = { 1, 2, 1e39 };
+	const int64_t i[] = { 1, -70000 }, bits[] = { 1, 0, 7 };
+
+	ck_assert_int_eq(
+	    hf_set_doubles(dev, HF_HR, 9, HF_FLOAT32, HF_ABCD, 3, f), -1);
+	ck_assert_str_eq(hf_error(),
+	    "value 9.9999999999999994e+38 (index 2) does not fit into "
+	    "float32");
+	ck_assert_int_eq(
+	    hf_set_integers(dev, HF_HR, 9, HF_INT16, HF_ABCD, 2, i), -1);
+	ck_assert_str_eq(
+	    hf_error(), "value -70000 (index 1) does not fit into int16");
+	ck_assert_int_eq(
+	    hf_set_integers(dev, HF_CO, 9, HF_BITS, HF_ABCD, 3, bits), -1);
+	ck_assert_str_eq(hf_error(), "value 7 (index 2) is neither 0 nor 1");
+	ck_assert_int_eq(errno, ERANGE);
 }
 END_TEST
 
@@ -791,6 +854,9 @@ suite(void)
 	tcase_add_test(tc, text_is_padded_and_comes_back);
 	tcase_add_test(tc, a_name_is_a_value_times_its_scale);
 	tcase_add_loop_test(tc, a_name_that_is_none_is_told, 0, 5);
+	tcase_add_test(tc, nothing_is_too_little_to_read_or_write);
+	tcase_add_test(tc, names_and_text_that_are_null_are_told);
+	tcase_add_test(tc, words_say_which_value_does_not_fit);
 	tcase_add_test(tc, steps_are_carried_out_in_order_as_one_commit);
 	tcase_add_test(tc, a_check_that_does_not_hold_leaves_everything);
 	tcase_add_test(tc, who_may_only_read_reads_and_checks_in_one_picture);

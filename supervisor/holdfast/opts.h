@@ -44,7 +44,8 @@ struct hf_server_opts {
 			   * the store must not have it */
 	const char *framer; /* "socket" "tls" "rtu" "ascii", or a hook's */
 	const struct hf_identity *identity;
-	const struct hf_unit *units; /* NULL: as the devices were added */
+	const struct hf_unit *units; /* NULL: as the devices were added;
+				      * then nunits is 0 (EINVAL) */
 	size_t nunits;
 	int ignore_missing_slaves; /* (missing_unit) unknown units get no
 				    * answer, not 0B; on a line, where others
@@ -64,7 +65,8 @@ struct hf_server_opts {
 				  * with a cafile, else "none" */
 	const char *roles; /* a file */
 	/* serial; port: "/dev/ttyUSB0", "socket://127.0.0.1:5020" or a path,
-	 * which must be there at the start */
+	 * which must be there at the start (ENOENT), and be a serial device
+	 * (ENOTTY) */
 	const char *port;
 	unsigned baudrate; /* 19200 */
 	unsigned bytesize, stopbits; /* 8, 1 */

@@ -47,15 +47,16 @@ struct hf_server *hf_server_new(
 /*
  * Starts it and waits until it listens: 0, or -1 with errno and words:
  * EADDRINUSE, EACCES, EINVAL (a certificate, a hook that is wrong), ENOENT (a
- * serial port), ENOTTY (a port that is no serial device), EAGAIN (its worker dies again and again), EEXIST (the name),
- * EUSERS, ESTALE (the store has gone), EDEADLK (the program has threads: call
- * hf_init() first), ECHILD (the process that hf_init() made has been killed; or
- * this is a forked child, and the server its parent's), ETIMEDOUT (that process
- * or the server's does not answer), EIO (the server's process has died),
- * ECANCELED (it was stopped before it listened), ENOMEM, EMFILE, EALREADY it
- * runs. Without background it returns once the server was stopped, also before
- * it listened: 0, or -1 if it died: EIO; ESTALE. After its end it may be
- * started again, and whoever still waits for that end hears of that one.
+ * serial port), ENOTTY (a port that is no serial device), EAGAIN (its worker
+ * dies again and again), EEXIST (the name), EUSERS, ESTALE (the store has
+ * gone), EDEADLK (the program has threads: call hf_init() first), ECHILD (the
+ * process that hf_init() made has been killed; or this is a forked child, and
+ * the server its parent's), ETIMEDOUT (that process or the server's does not
+ * answer), EIO (the server's process has died), ECANCELED (it was stopped
+ * before it listened), ENOMEM, EMFILE, EALREADY it runs. Without background it
+ * returns once the server was stopped, also before it listened: 0, or -1 if it
+ * died: EIO; ESTALE. After its end it may be started again, and whoever still
+ * waits for that end hears of that one.
  */
 int hf_server_serve_forever(struct hf_server *, int background);
 

@@ -18,8 +18,8 @@
  * Values are in the order of the host; a bit takes a uint16_t of its own, 0 or
  * 1. Addresses count from 0, as on the wire. errno of a failed call:
  * EADDRNOTAVAIL not wholly inside ranges, EBUSY, EROFS attached for reading,
- * EINVAL, ENOMEM, ESTALE the maker has gone, and the store with it; if it was
- * killed, that is noticed within a second.
+ * EINVAL (also NULL for what there must be), ENOMEM, ESTALE the maker has gone,
+ * and the store with it; if it was killed, that is noticed within a second.
  */
 
 #include <stddef.h>
@@ -78,7 +78,7 @@ struct hf_store *hf_store_new(const char *name);
 /* The same with the devices of a configuration, holdfast.json(5); what else it
  * holds is not looked at, but for store.name where there is no name here. One
  * device answers to every unit, several to 1, 2 ... in turn. NULL: hf_error()
- * lists what is wrong. */
+ * lists what is wrong; EINVAL, also where path or json is NULL. */
 struct hf_store *hf_store_load(const char *path);
 struct hf_store *hf_store_parse(const char *name, const char *json);
 

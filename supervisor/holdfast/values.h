@@ -16,13 +16,15 @@ extern "C" {
 /* As function code fc reads and writes it (1, 5, 15: coils; 2: discrete
  * inputs; 3, 6, 16, 22, 23: holding registers; 4: input registers), but the
  * program may write all of them, and more at once: whole tables are read, 4096
- * registers or 65536 bits written by one call (EINVAL). 0, or -1. */
+ * registers or 65536 bits written by one call (EINVAL). 0, or -1. Here and
+ * below a count of 0 is EINVAL. */
 int hf_get_values(struct hf_device *, unsigned fc, uint32_t addr,
     uint32_t count, uint16_t *values);
 int hf_set_values(struct hf_device *, unsigned fc, uint32_t addr,
     uint32_t count, const uint16_t *values);
 
-/* Values of a type, n of them from addr on. ERANGE: one does not fit. */
+/* Values of a type, n of them from addr on. ERANGE: one does not fit, and
+ * hf_error() says which; EINVAL: n is 0. */
 int hf_get_doubles(struct hf_device *, enum hf_table, uint32_t addr,
     enum hf_type, enum hf_order, size_t n, double *values);
 int hf_set_doubles(struct hf_device *, enum hf_table, uint32_t addr,
@@ -42,7 +44,7 @@ int hf_set_text(struct hf_device *, enum hf_table, uint32_t addr,
 /* The first value of the range of a name, in its type, times its scale; what is
  * set is rounded for an integer type. (The commands of holdfast and holdfast.py
  * tell what stands in the registers, without the scale.) ENOENT: there is no
- * such name. */
+ * such name; EINVAL: it is NULL. */
 int hf_get(struct hf_device *, const char *name, double *value);
 int hf_set(struct hf_device *, const char *name, double value);
 
