@@ -289,6 +289,8 @@ def test_units():
         refused("unit 3 is there twice", "EINVAL", p.start, "tcp",
                 unit=["3:plc1", "3:plc2"])
         refused("has no device", "EINVAL", p.start, "tcp", unit="3:plc3")
+        refused("opts.nunits is 2, but opts.units is NULL", "EINVAL", p.start,
+                "tcp", nunits=2)
 
 
 def test_certfile_keyfile_password():

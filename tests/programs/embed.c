@@ -230,6 +230,8 @@ set(const char *key, char *value)
 		opts.parity = (enum hf_parity)value[0];
 	if (strcmp(key, "size") == 0)
 		opts.size = (size_t)atoi(value);
+	if (strcmp(key, "nunits") == 0)
+		opts.nunits = (size_t)atoi(value);
 	if (strcmp(key, "vendor") == 0) {
 		identity.VendorName = value;
 		opts.identity = &identity;
