@@ -124,6 +124,7 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 	c->ntransports = counts->ntransports;
 	c->ndevices = counts->ndevices;
 	c->nauthors = counts->nauthors;
+	c->started_ms = clock_unix_ms();
 	c->nrings = counts->nrings;
 	c->slots_off = v->part[SEG_SLOTS].off;
 	c->transports_off = v->part[SEG_TRANSPORTS].off;

@@ -5,6 +5,8 @@
  */
 #include "workers/action.h"
 
+#include <float.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,6 +14,7 @@
 
 #include "shm/clock.h"
 #include "shm/typed.h"
+#include "supervisor/near.h"
 #include "workers/hooks_own.h"
 
 _Static_assert((int)HF_UINT16 == TYPED_UINT16 && (int)HF_INT64 == TYPED_INT64 &&
@@ -21,6 +24,8 @@ _Static_assert((int)HF_UINT16 == TYPED_UINT16 && (int)HF_INT64 == TYPED_INT64 &&
     "types and orders are numbered alike");
 
 enum { REGS = 4 }; /* of the widest number */
+
+#define EXACT 9007199254740992. /* 2^53 */
 
 /* ---- numbers ---- */
 
@@ -55,6 +60,29 @@ get(const struct hf_cell *c, double *out)
 	return true;
 }
 
+/* What a value can hold, as far as a double can say it exactly, and where it
+ * counts to without a maxval. */
+static const struct {
+	double min, max, usual;
+} bounds[] = {
+	[HF_UINT16] = { 0, UINT16_MAX, UINT16_MAX },
+	[HF_INT16] = { INT16_MIN, INT16_MAX, INT16_MAX },
+	[HF_UINT32] = { 0, UINT32_MAX, UINT32_MAX },
+	[HF_INT32] = { INT32_MIN, INT32_MAX, INT32_MAX },
+	[HF_UINT64] = { 0, EXACT, EXACT },
+	[HF_INT64] = { -EXACT, EXACT, EXACT },
+	[HF_FLOAT32] = { -FLT_MAX, FLT_MAX, 16777216 },
+	[HF_FLOAT64] = { -DBL_MAX, DBL_MAX, EXACT },
+	[HF_STRING] = { 0, 0, 0 },
+	[HF_BITS] = { 0, 1, 1 },
+};
+
+static double
+usual(const struct hf_cell *c)
+{
+	return bounds[c->type].usual;
+}
+
 /* Sets it; one that does not fit is answered 04. */
 static enum hf_exception
 put(struct hf_cell *c, double x)
@@ -66,40 +94,20 @@ put(struct hf_cell *c, double x)
 		c->values[0] = x != 0;
 		return HF_EX_NONE;
 	}
+	if (!(x >= bounds[c->type].min && x <= bounds[c->type].max))
+		return HF_EX_FAILURE;
 	if (is_float(c->type))
 		v.f = x;
 	else if (x < 0)
 		v.i = (int64_t)x;
 	else
 		v.u = (uint64_t)x;
-	if (x < 0 &&
-	    (c->type == HF_UINT16 || c->type == HF_UINT32 ||
-		c->type == HF_UINT64))
-		return HF_EX_FAILURE;
 	if (typed_put((enum typed_type)c->type, (enum typed_order)c->order, &v,
 		wire) == -1)
 		return HF_EX_FAILURE;
 	for (unsigned i = 0; i < c->count; i++)
 		c->values[i] = (uint16_t)(wire[2 * i] << 8 | wire[2 * i + 1]);
 	return HF_EX_NONE;
-}
-
-/* The largest number that a value can hold, as far as a double can say it. */
-static double
-largest(const struct hf_cell *c)
-{
-	static const double max[] = { [HF_UINT16] = 65535,
-		[HF_INT16] = 32767,
-		[HF_UINT32] = 4294967295.,
-		[HF_INT32] = 2147483647.,
-		[HF_UINT64] = 9007199254740992.,
-		[HF_INT64] = 9007199254740992.,
-		[HF_FLOAT32] = 16777216,
-		[HF_FLOAT64] = 9007199254740992.,
-		[HF_STRING] = 0,
-		[HF_BITS] = 1 };
-
-	return max[c->type];
 }
 
 /* ---- actions ---- */
@@ -114,29 +122,29 @@ increment(void *arg, struct hf_cell *c)
 	(void)arg;
 	if (!get(c, &x))
 		return HF_EX_NONE;
-	max = c->number(c, "maxval", largest(c));
-	if (max > largest(c))
-		max = largest(c);
+	max = c->number(c, "maxval", usual(c));
 	x += 1;
 	if (x > max || x < min)
 		x = min;
 	return put(c, x);
 }
 
+static double
+least(enum hf_type t)
+{
+	return t == HF_BITS ? 0 : 1;
+}
+
 static enum hf_exception
 at_random(void *arg, struct hf_cell *c)
 {
-	double min = c->number(c, "minval", c->type == HF_BITS ? 0 : 1);
-	double max = c->number(c, "maxval", largest(c)), x;
+	double min = c->number(c, "minval", least(c->type));
+	double max = c->number(c, "maxval", usual(c)), x;
 	uint64_t bits = 0;
 
 	(void)arg;
 	if (c->type == HF_STRING)
 		return HF_EX_NONE;
-	if (max > largest(c))
-		max = largest(c);
-	if (max < min)
-		max = min;
 	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
 		bits = (uint64_t)random();
 	x = (double)(bits >> 11) / 9007199254740992.; /* 0 to just below 1 */
@@ -145,21 +153,19 @@ at_random(void *arg, struct hf_cell *c)
 	return put(c, min + (double)(uint64_t)(x * (max - min + 1)));
 }
 
-/* Seconds since this worker began to serve, and one. */
+/* Seconds since the store was made, and one: the same in every worker. */
 static enum hf_exception
 uptime(void *arg, struct hf_cell *c)
 {
-	static uint64_t began_ns;
-	uint64_t now = clock_mono_ns();
+	const struct proc *p = arg;
+	uint64_t began = p->env.control->started_ms, now = clock_unix_ms();
 
-	(void)arg;
 	if (c->type == HF_STRING)
 		return HF_EX_NONE;
-	if (began_ns == 0)
-		began_ns = now;
-	return put(c,
-	    (double)(((now - began_ns) / 1000000000 + 1) %
-		((uint64_t)largest(c) + 1)));
+	if (now < began) /* the clock has been set */
+		now = began;
+	return put(
+	    c, (double)(((now - began) / 1000 + 1) % ((uint64_t)usual(c) + 1)));
 }
 
 /* The value and the six registers behind it: the year, the month from 0, the
@@ -210,7 +216,71 @@ static const struct hook_action table[] = {
 	ROW("reset", reset),
 };
 
+static const char *const of_bounds[] = { "minval", "maxval" };
+
 enum { NROWS = sizeof(table) / sizeof(table[0]) };
+
+/* How many parameters it has, the first of those there are. */
+static size_t
+nparameters(const struct hook_action *a)
+{
+	return a->a.run == increment || a->a.run == at_random ? 2 : 0;
+}
+
+static bool
+wrong_name(const struct conf_options *p, size_t n, char *words, size_t room)
+{
+	const char *near;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const char *name = p->at[i].name;
+		size_t k = 0;
+
+		while (k < n && strcmp(name, of_bounds[k]) != 0)
+			k++;
+		if (k < n)
+			continue;
+		near = near_name(name, of_bounds, n);
+		snprintf(words, room, "has no parameter \"%.40s\"%s%s%s", name,
+		    near != NULL ? "; did you mean \"" : "",
+		    near != NULL ? near : "", near != NULL ? "\"?" : "");
+		return true;
+	}
+	return false;
+}
+
+bool
+action_parameters_wrong(const struct hook_action *a, enum hf_type t,
+    const struct conf_options *p, char *words, size_t room)
+{
+	double x[2] = { a->a.run == increment ? 0 : least(t), bounds[t].usual };
+	char *end;
+
+	if (wrong_name(p, nparameters(a), words, room))
+		return true;
+	for (size_t i = 0; i < p->n; i++) {
+		unsigned which = strcmp(p->at[i].name, of_bounds[1]) == 0;
+		const char *text = p->at[i].value;
+
+		x[which] = strtod(text, &end);
+		if (end == text || *end != '\0') {
+			snprintf(words, room, "%s is \"%.40s\", no number",
+			    p->at[i].name, text);
+			return true;
+		}
+		if (t != HF_STRING &&
+		    !(x[which] >= bounds[t].min && x[which] <= bounds[t].max)) {
+			snprintf(words, room, "%s is %.40s, not %.16g to %.16g",
+			    p->at[i].name, text, bounds[t].min, bounds[t].max);
+			return true;
+		}
+	}
+	if (p->n == 0 || x[0] <= x[1])
+		return false;
+	snprintf(
+	    words, room, "minval %.16g is more than maxval %.16g", x[0], x[1]);
+	return true;
+}
 
 const char *
 action_builtin_name(size_t i)

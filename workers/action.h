@@ -31,6 +31,12 @@ struct action_range {
 const struct hook_action *action_builtin(const char *name);
 const char *action_builtin_name(size_t i);
 
+/* True if one that is built in cannot have those parameters for a value of that
+ * type: a name that it does not know, no number, one that the type does not
+ * hold, minval beyond maxval; and which, in words. */
+bool action_parameters_wrong(const struct hook_action *, enum hf_type,
+    const struct conf_options *, char *words, size_t room);
+
 /*
  * Before a client reads: runs the action of each value of which the first
  * address is read, in their order, and writes what it changes. MB_EX_NONE, or

@@ -95,6 +95,7 @@ static int
 resolve(struct worker *w, struct action_range *a)
 {
 	const struct conf_range *r = a->conf;
+	char wrong[PLUGIN_WORDS / 2];
 	const char *near;
 
 	a->action = hook_action_find(w->hooks, r->action);
@@ -108,6 +109,12 @@ resolve(struct worker *w, struct action_range *a)
 				      : typed_regs(r->type);
 	if (a->action == NULL || a->action->plugin == NULL)
 		a->runner = w->bind.runner;
+	/* a module may have one of that name, with parameters of its own */
+	if (a->action != NULL && a->action->plugin == NULL &&
+	    a->runner == NULL &&
+	    action_parameters_wrong(a->action, (enum hf_type)r->type,
+		&r->parameters, wrong, sizeof(wrong)))
+		return refuse(w, a, "the action \"%s\": %s", r->action, wrong);
 	if ((a->action != NULL || a->runner != NULL) &&
 	    a->step <= HOOK_REGS_MAX)
 		return 0;
@@ -232,7 +239,7 @@ carry_out(struct bind_device *d, struct action_range *a, struct hf_cell *c)
 			return HF_EX_FAILURE;
 	}
 	return (unsigned)act->a.run(
-	    act->plugin != NULL ? act->plugin->hooks.arg : NULL, c);
+	    act->plugin != NULL ? act->plugin->hooks.arg : d->bind->proc, c);
 }
 
 /* One value, from addr on. */
@@ -298,6 +305,8 @@ first(const struct bind_device *d, unsigned table, uint32_t addr)
 	return low;
 }
 
+_Static_assert((MB_CO ^ 1) == MB_DI && (MB_HR ^ 1) == MB_IR, "neighbours");
+
 /* The actions of a table from addr to before end. */
 static enum mb_ex
 run_those(struct bind_device *d, unsigned table, uint32_t addr, uint32_t end)
@@ -334,10 +343,14 @@ action_reads(struct bind_device *d, const struct mb_step *s)
 	if (d->bind->runner != NULL)
 		runner_begin(d->bind->runner);
 	ex = run_those(d, (unsigned)s->table, s->addr, end);
-	/* where they share their registers, bits are some of a register's */
-	if (ex == MB_EX_NONE && d->store->shared &&
-	    (s->table == MB_CO || s->table == MB_DI))
-		ex = run_those(d, MB_HR, s->addr / REG_BITS,
-		    (end + REG_BITS - 1) / REG_BITS);
+	if (ex != MB_EX_NONE || !d->store->shared)
+		return ex;
+	/* both tables of bits are the same there, and so are registers; and
+	 * bits are some of a register's */
+	ex = run_those(d, s->table ^ 1u, s->addr, end);
+	for (unsigned t = MB_HR; s->table <= MB_DI && t <= MB_IR; t++)
+		if (ex == MB_EX_NONE)
+			ex = run_those(d, t, s->addr / REG_BITS,
+			    (end + REG_BITS - 1) / REG_BITS);
 	return ex;
 }
