@@ -26,11 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/patience.h"
 #include "supervisor/api_run.h"
 
 enum {
 	START_MS = 30000, /* for the server's process, which gives up before */
-	ORPHANS_MS = 3000, /* for the workers of one that was killed */
 	LOOK_MS = 5,
 };
 
@@ -150,13 +150,8 @@ outlive_orphans(const struct hf_server *srv)
 {
 	const struct timespec moment = { 0, LOOK_MS * 1000000 };
 
-	for (int ms = 0; ms < ORPHANS_MS; ms += LOOK_MS) {
-		bool live = false;
-
-		for (unsigned w = 1; w < SHARE_SLOTS; w++)
-			live |= slot_lock_held(srv->store->env.lock_fd,
-			    share_slot(srv->place) + w);
-		if (!live)
+	for (int ms = 0; ms < PATIENCE_ORPHANS_MS; ms += LOOK_MS) {
+		if (!share_workers_live(srv->store->env.lock_fd, srv->place))
 			return;
 		nanosleep(&moment, NULL);
 	}

@@ -110,12 +110,9 @@ name_taken(struct hf_store *s, const char *name)
 
 	for (struct hf_server *srv = first; srv != NULL; srv = srv->next)
 		taken |= srv->store == s && strcmp(srv->name, name) == 0;
-	for (unsigned k = 0;
-	     !taken && k < SHARE_SERVERS && seg_slots(c) == SHARE_ALL_SLOTS;
-	     k++)
-		taken = slot_lock_held(s->env.lock_fd, share_slot(k)) &&
-		    strncmp(seg_transport(c, k)->name, name, SHM_NAME_MAX) == 0;
-	return taken;
+	return taken ||
+	    (seg_slots(c) == SHARE_ALL_SLOTS &&
+		share_named(c, s->env.lock_fd, SHARE_SERVERS, name));
 }
 
 /* "tcp1", or the next that nobody has. */
