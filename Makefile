@@ -173,10 +173,12 @@ $(O)/tests/preload/%.so: tests/preload/%.c | bootstrap-build
 
 # one file, which is all that a program in Python needs beside pyzmq
 $(O)/holdfast.py: control/holdfast.py Makefile | bootstrap-build
+	@mkdir -p $(@D)
 	@sed 's/^__version__ = .*/__version__ = "$(VERSION)"/' $< > $@
 
 # what runs a Python module of actions; only holdfastd looks for it
-$(O)/holdfast_actions.py: control/holdfast_actions.py
+$(O)/holdfast_actions.py: control/holdfast_actions.py | bootstrap-build
+	@mkdir -p $(@D)
 	@cp $< $@
 
 programs: $(PROGRAMS)

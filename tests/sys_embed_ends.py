@@ -274,7 +274,9 @@ def test_descriptors_of_the_program_stay_its_own():
         with Program(pass_fds=[f.fileno()]) as p:
             p.ask("init")
             assert f.name in links(p.pid)
-            assert f.name not in links(children(p.pid)[0])
+            # hf_init() does not wait until the fork server has begun
+            wait_for(lambda: f.name not in links(children(p.pid)[0]),
+                     what="the fork server to have given it up")
             servers = [p.start("tcp")]
             p.ask("thread")
             servers.append(p.start("tcp"))
