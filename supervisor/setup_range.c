@@ -140,10 +140,6 @@ show(struct setup_ctx *c, const struct span *span)
 		}
 		r = run_at(c, i, end);
 		emit(c, span, &r);
-		/* what the holding registers are, the input registers are, too,
-		 * but for what happens when they are read */
-		if (c->to->shared && r.action != NULL)
-			emit(c, &(struct span){ HF_IR, 0, end }, &r);
 		i += r.n;
 	}
 }

@@ -145,21 +145,16 @@ static const struct {
 	      "{\"addr\": 3, \"action\": \"increment\"}", "", "", ""),
 	    "hr 1+1 uint16 ro random{\"minval\":-2,\"maxval\":"
 	    "1.50000000000000000e+00,\"x\":\"a\\\"b\",\"y\":true} 0000\n"
-	    "ir 1+1 uint16 ro random{\"minval\":-2,\"maxval\":"
-	    "1.50000000000000000e+00,\"x\":\"a\\\"b\",\"y\":true} 0000\n"
 	    "hr 2+1 uint16 ro - 0000\n"
-	    "hr 3+2 uint32 ro increment 0000 0000\n"
-	    "ir 3+2 uint32 ro increment 0000 0000\n" },
+	    "hr 3+2 uint32 ro increment 0000 0000\n" },
 	/* copies, over and over, with all they have; cut values have no type */
 	{ SECTIONS(SETUP("true"), "", "0", "", "{\"addr\": 0, \"value\": 5}",
 	      "{\"addr\": 1, \"value\": 65538, \"action\": \"uptime\"}", "", "",
 	      "{\"addr\": [0, 3], \"to\": [10, 15]}"),
 	    "hr 0+1 uint16 rw - 0005\n"
 	    "hr 1+2 uint32 ro uptime 0001 0002\n"
-	    "ir 1+2 uint32 ro uptime 0001 0002\n"
 	    "hr 10+1 uint16 rw - 0005\n"
 	    "hr 11+2 uint32 ro uptime 0001 0002\n"
-	    "ir 11+2 uint32 ro uptime 0001 0002\n"
 	    "hr 14+1 uint16 rw - 0005\n"
 	    "hr 15+1 uint16 ro - 0001\n" },
 	/* an address that is "invalid" may be defined */
@@ -232,7 +227,6 @@ START_TEST(what_an_entry_does_not_say_is_as_setup_has_it)
 	ck_assert_str_eq(got,
 	    "hr 0+1 uint16 ro - 0001\n"
 	    "hr 1+1 uint16 ro increment 0002\n"
-	    "ir 1+1 uint16 ro increment 0002\n"
 	    "hr 2+1 uint16 ro - 0002\nhr 3+2 uint32 ro - 0000 0003\n"
 	    "hr 5+2 float32 ro - 3f80 0000\nhr 7+1 string ro - 7320\n");
 	free(got);
