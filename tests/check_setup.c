@@ -137,7 +137,7 @@ static const struct {
 	    "hr 2+1 uint16 ro - 0000\nhr 3+1 uint16 rw - 0000\n"
 	    "hr 4+1 uint16 ro - 0000\nhr 5+2 uint32 rw - 0000 0000\n"
 	    "hr 7+4 uint32 ro - 0000 0000 0000 0000\n" },
-	/* actions, which input registers have, too */
+	/* actions */
 	{ SECTIONS(SETUP("true"), "", "", "",
 	      "{\"addr\": 1, \"action\": \"random\", \"parameters\": "
 	      "{\"minval\": -2, \"maxval\": 1.5, \"x\": \"a\\\"b\", \"y\": "
