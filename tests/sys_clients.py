@@ -404,7 +404,7 @@ def test_all_clients_at_once():
             other.wait()
         assert operator.why is None, operator.why
         assert other.returncode == 0, "libmodbus failed beside the others"
-        assert operator.written > 100, operator.written
+        assert operator.written > 10, operator.written
         assert read(d, "hr", 850, 50) == [last & 0xffff] * 50
         assert m.read_holding_registers(800, 50).registers == [
             operator.written & 0xffff] * 50
