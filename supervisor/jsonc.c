@@ -387,6 +387,23 @@ valid(struct scan *s)
 	return false;
 }
 
+/*
+ * What has been copied or searched stays in vector registers, which children
+ * inherit and the dynamic linker saves on their stacks. Nothing, handled in
+ * the same way, takes its place.
+ */
+static void
+forget(char *text, char *copy, size_t len)
+{
+	const void *found;
+
+	explicit_bzero(text, len);
+	memcpy(copy, text, len);
+	__asm__ __volatile__("" : : "r"(copy) : "memory");
+	found = memchr(copy, 1, len);
+	__asm__ __volatile__("" : : "r"(found) : "memory");
+}
+
 struct jsonc_doc *
 jsonc_parse(
     const char *path, char *text, size_t len, jsonc_fault_fn *fault, void *arg)
@@ -421,6 +438,7 @@ jsonc_parse(
 		tell_at(&s, open, "this comment is never closed");
 	else if (valid(&s))
 		doc->root = walk_value(&s);
+	forget(text, as_read, len);
 	mem_wipe(as_read);
 	json_set_alloc_funcs(take_memory, give_back);
 	return doc;

@@ -55,7 +55,7 @@ typedef void jsonc_fault_fn(void *arg, const struct jsonc_doc *, uint32_t line,
     uint32_t col, const char *what);
 
 /*
- * Reads len bytes of text, which are changed (comments are blanked) and may be
+ * Reads len bytes of text, which are overwritten with zeros and may be
  * freed afterwards; text[len] must be NUL. The first syntax error ends it with
  * root NULL. Of duplicate keys each further one is told and left out. Never
  * NULL; jsonc_free() it.
