@@ -148,6 +148,32 @@ write_wire(struct hf_device *d, const struct typed *t, const struct wire *w)
 	return api_apply(d, &step, 1, false, NULL);
 }
 
+/* values: doubles or integers of 64 bits, as `type` says. */
+static int
+set_values(struct hf_device *d, struct typed *t, enum typed_type type,
+    const void *values)
+{
+	struct typed_value v = { .type = type };
+	size_t bytes = store_bytes(t->table, t->n * t->each);
+	struct wire w;
+	int rc = 0;
+
+	if (wire_init(&w, bytes) < 0)
+		return -1;
+	memset(w.at, 0, bytes);
+	for (uint32_t i = 0; rc == 0 && i < t->n; i++) {
+		if (type == TYPED_FLOAT64)
+			v.f = ((const double *)values)[i];
+		else
+			v.i = ((const int64_t *)values)[i];
+		rc = put_value(t, &w, i, &v);
+	}
+	if (rc == 0)
+		rc = write_wire(d, t, &w);
+	wire_fini(&w);
+	return rc;
+}
+
 /* ---- doubles ---- */
 
 static double
@@ -189,23 +215,11 @@ int
 hf_set_doubles(struct hf_device *d, enum hf_table table, uint32_t addr,
     enum hf_type type, enum hf_order order, size_t n, const double *values)
 {
-	struct typed_value v = { .type = TYPED_FLOAT64 };
 	struct typed t = { 0 };
-	struct wire w;
-	int rc = 0;
 
-	if (typed_of(&t, d, table, addr, type, order, n) < 0 ||
-	    wire_init(&w, store_bytes(t.table, t.n * t.each)) < 0)
+	if (typed_of(&t, d, table, addr, type, order, n) < 0)
 		return -1;
-	memset(w.at, 0, store_bytes(t.table, t.n * t.each));
-	for (uint32_t i = 0; rc == 0 && i < t.n; i++) {
-		v.f = values[i];
-		rc = put_value(&t, &w, i, &v);
-	}
-	if (rc == 0)
-		rc = write_wire(d, &t, &w);
-	wire_fini(&w);
-	return rc;
+	return set_values(d, &t, TYPED_FLOAT64, values);
 }
 
 /* ---- integers ---- */
@@ -259,23 +273,11 @@ int
 hf_set_integers(struct hf_device *d, enum hf_table table, uint32_t addr,
     enum hf_type type, enum hf_order order, size_t n, const int64_t *values)
 {
-	struct typed_value v = { .type = TYPED_INT64 };
 	struct typed t = { 0 };
-	struct wire w;
-	int rc = 0;
 
-	if (typed_of(&t, d, table, addr, type, order, n) < 0 ||
-	    wire_init(&w, store_bytes(t.table, t.n * t.each)) < 0)
+	if (typed_of(&t, d, table, addr, type, order, n) < 0)
 		return -1;
-	memset(w.at, 0, store_bytes(t.table, t.n * t.each));
-	for (uint32_t i = 0; rc == 0 && i < t.n; i++) {
-		v.i = values[i];
-		rc = put_value(&t, &w, i, &v);
-	}
-	if (rc == 0)
-		rc = write_wire(d, &t, &w);
-	wire_fini(&w);
-	return rc;
+	return set_values(d, &t, TYPED_INT64, values);
 }
 
 /* ---- text ---- */
