@@ -11,9 +11,10 @@ PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 # libholdfast: the supervisor and what it forks; holdfastd is one call of it.
 # libzmq weighs more than all of a worker, so what needs it is a part that only
 # the control process loads.
-SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c workers/*.c \
+SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c supervisor/conf/*.c \
+	supervisor/api/*.c workers/*.c workers/hooks/*.c workers/action/*.c \
 	workers/serial/*.c workers/twin/*.c workers/proto/*.c shm/*.c))
-SRC_C	:= $(wildcard control/*.c)
+SRC_C	:= $(wildcard control/*.c control/cmd/*.c control/zmq/*.c)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone
 SRC_TLS	:= $(wildcard workers/tls/*.c)
@@ -177,7 +178,7 @@ $(O)/holdfast.py: control/holdfast.py Makefile | bootstrap-build
 	@sed 's/^__version__ = .*/__version__ = "$(VERSION)"/' $< > $@
 
 # what runs a Python module of actions; only holdfastd looks for it
-$(O)/holdfast_actions.py: control/holdfast_actions.py | bootstrap-build
+$(O)/holdfast_actions.py: workers/action/holdfast_actions.py | bootstrap-build
 	@mkdir -p $(@D)
 	@cp $< $@
 

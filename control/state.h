@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/cmd.h"
+#include "control/cmd/cmd.h"
 #include "supervisor/proc.h"
 
 struct view;

@@ -7,7 +7,7 @@
  * same as the store has them: which registers or bits, and their wire form.
  */
 
-#include "control/cmd.h"
+#include "control/cmd/cmd.h"
 #include "control/state.h"
 
 struct values {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "supervisor/conf_parts_device.h"
-#include "supervisor/conf_types.h"
+#include "supervisor/conf/conf_types.h"
 
 enum { CONF_UNITS = 256, CONF_NO_DEVICE = -1 };
 

@@ -12,7 +12,7 @@
 #include <sysexits.h>
 
 #include "shm/log.h"
-#include "supervisor/jsonc.h"
+#include "supervisor/conf/jsonc.h"
 
 static void
 never(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/api.h"
+#include "supervisor/api/api.h"
 #include "supervisor/mem.h"
 #include "tests/lib/api_fixture.h"
 #include "tests/suite.h"

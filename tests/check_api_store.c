@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "shm/store_own.h"
-#include "supervisor/api.h"
+#include "supervisor/api/api.h"
 #include "tests/lib/api_fixture.h"
 #include "tests/suite.h"
 

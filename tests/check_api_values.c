@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "shm/store_own.h"
-#include "supervisor/api.h"
+#include "supervisor/api/api.h"
 #include "supervisor/holdfast.h"
 #include "tests/suite.h"
 

@@ -10,7 +10,7 @@
 #include <netinet/in.h>
 
 #include "shm/table.h"
-#include "supervisor/conf_key.h"
+#include "supervisor/conf/conf_key.h"
 #include "tests/lib/conf_case.h"
 #include "tests/suite.h"
 

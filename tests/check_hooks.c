@@ -5,17 +5,17 @@
  * becomes of framers that lie, of actions that others disturb, and of the
  * counts that a successor goes by.
  */
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 
 #include <sysexits.h>
 
 #include "tests/suite.h"
 #include "tests/lib/worker_fixture.h"
-#include "workers/action.h"
-#include "workers/bind_hook.h"
+#include "workers/action/action.h"
+#include "workers/hooks/bind_hook.h"
 #include "workers/conns.h"
 #include "workers/link.h"
-#include "workers/plugin.h"
+#include "workers/hooks/plugin.h"
 #include "workers/proto/fc.h"
 
 static struct fx fx;

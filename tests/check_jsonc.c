@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/jsonc.h"
+#include "supervisor/conf/jsonc.h"
 
 static char told[2000];
 static unsigned ntold;

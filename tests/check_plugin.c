@@ -5,7 +5,7 @@
  * compiled here, against the public header alone, from the few lines in which
  * they differ.
  */
-#include "workers/plugin.h"
+#include "workers/hooks/plugin.h"
 
 #include <sysexits.h>
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "supervisor/mem.h"
-#include "supervisor/setup.h"
+#include "supervisor/conf/setup.h"
 #include "tests/suite.h"
-#include "workers/action.h"
+#include "workers/action/action.h"
 
 #define N(array) ((int)(sizeof(array) / sizeof((array)[0])))
 

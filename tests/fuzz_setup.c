@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/setup.h"
+#include "supervisor/conf/setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

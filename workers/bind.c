@@ -12,7 +12,7 @@
 
 #include "shm/clock.h"
 #include "shm/patience.h"
-#include "workers/action.h"
+#include "workers/action/action.h"
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
 _Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&

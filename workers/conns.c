@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "shm/notice.h"
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 #include "workers/conns_wait.h"
 
 enum {

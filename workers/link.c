@@ -15,7 +15,7 @@
 #include "shm/notice.h"
 #include "shm/trace.h"
 #include "workers/batch.h"
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
 #include "workers/refusal.h"
 #include "workers/rights.h"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 
 #include "workers/conns_wait.h"
 

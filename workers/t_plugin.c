@@ -11,7 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "workers/plugin.h"
+#include "workers/hooks/plugin.h"
 #include "workers/stream.h"
 
 _Static_assert((int)HF_IO_DONE == IO_DONE &&

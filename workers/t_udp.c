@@ -26,7 +26,7 @@
 #include <stdlib.h>
 
 #include "workers/dgram.h"
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 #include "workers/link.h"
 #include "workers/peers.h"
 #include "workers/transport.h"

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "shm/notice.h"
-#include "workers/hooks.h"
-#include "workers/plugin.h"
-#include "workers/runner.h"
+#include "workers/hooks/hooks.h"
+#include "workers/hooks/plugin.h"
+#include "workers/action/runner.h"
 #include "workers/transport.h"
 
 enum {

@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "control/cmd.h"
-#include "control/curve.h"
+#include "control/cmd/cmd.h"
+#include "control/zmq/curve.h"
 #include "control/jtext.h"
 
 enum { REACH_MS = 5000, READY_LOOK_MS = 50 };

@@ -33,7 +33,7 @@
  */
 #include <string.h>
 
-#include "workers/hooks.h"
+#include "workers/hooks/hooks.h"
 #include "workers/serial/serial.h"
 
 static struct shm_stats *

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop of the control process. It waits for the parent, for clients and
+ * for changes in one zmq_poll, which asks each socket's state anew every turn
+ * (a ZMQ_FD only tells edges). Nothing that a client sends ends it.
+ */
+
+#include "control/zmq/control.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "control/zmq/sockets.h"
+#include "control/rpc.h"
+#include "shm/log.h"
+
+enum {
+	POLL_PARENT,
+	POLL_BELL,
+	POLL_EVENTS,
+	POLL_ZAP,
+	POLL_ROUTER,
+	POLL_ITEMS = POLL_ROUTER + SOCKETS_ROUTERS,
+	FAREWELL_MS = 500, /* for the last answers to leave */
+};
+
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the parent says. False when it is time to go. */
+static bool
+take_orders(struct control *c)
+{
+	struct ipc_msg msg;
+	int rc;
+
+	while ((rc = proc_order(c->proc, &msg)) == 1) {
+		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
+			return false;
+		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED)
+			rpc_done(c, &msg);
+	}
+	if (rc == -1)
+		log_warnx("the supervisor is gone");
+	return rc == 0;
+}
+
+/* How long to sleep, in ms, given when something is due and what the events
+ * allow: never so long that the parent could take it for a hang. */
+static long
+sleep_ms(const struct control *c, uint64_t due_ns, int events_ms)
+{
+	long ms = (long)proc_beat_ms(c->proc);
+
+	if (events_ms >= 0 && events_ms < ms)
+		ms = events_ms;
+	if (due_ns <= c->now_ns)
+		return 0;
+	if ((due_ns - c->now_ns) / 1000000 < (uint64_t)ms)
+		ms = (long)((due_ns - c->now_ns) / 1000000) + 1;
+	return ms;
+}
+
+static int
+fill_items(struct sockets *d, const struct events *ev,
+    zmq_pollitem_t item[POLL_ITEMS], int router[])
+{
+	const struct proc *proc = d->control->proc;
+	int n = POLL_ROUTER;
+
+	memset(item, 0, POLL_ITEMS * sizeof(item[0]));
+	item[POLL_PARENT].fd = proc->chan;
+	/* without a bell the parent once more */
+	item[POLL_BELL].fd = ev->bell.fd != -1 ? ev->bell.fd : proc->chan;
+	item[POLL_EVENTS].socket = d->events;
+	/* without keys there is nobody to ask: the parent once more */
+	item[POLL_ZAP].socket = d->zap.socket;
+	item[POLL_ZAP].fd = proc->chan;
+	for (int r = 0; r < SOCKETS_ROUTERS; r++) {
+		if (d->router[r] == NULL)
+			continue;
+		router[n] = r;
+		item[n++].socket = d->router[r];
+	}
+	for (int i = 0; i < n; i++)
+		item[i].events = ZMQ_POLLIN;
+	return n;
+}
+
+static void
+loop(struct control *c, struct sockets *d, struct events *ev)
+{
+	zmq_pollitem_t item[POLL_ITEMS];
+	int router[POLL_ITEMS] = { 0 }, n = fill_items(d, ev, item, router);
+	bool more = false, go_on = true;
+	uint64_t due_ns = UINT64_MAX;
+	int events_ms;
+
+	while (go_on) {
+		events_ms = more ? 0 : events_arm(ev);
+		if (zmq_poll(item, n, sleep_ms(c, due_ns, events_ms)) == -1)
+			for (int i = 0; i < n; i++)
+				item[i].revents = 0;
+		events_disarm(ev);
+		control_beat(c);
+		go_on = take_orders(c);
+		if (item[POLL_EVENTS].revents != 0)
+			sockets_take_subscriptions(d);
+		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)
+			zap_serve(&d->zap);
+		for (int i = POLL_ROUTER; i < n; i++) {
+			if (item[i].revents != 0)
+				sockets_serve(
+				    d, (enum sockets_router)router[i]);
+		}
+		due_ns = min_u64(rpc_expire(c), sockets_retry(d));
+		more = events_pump(ev);
+		control_beat(c);
+	}
+}
+
+/* The parent alone decides when we end: a terminal's ^C reaches all of us. */
+static void
+ignore_signals(void)
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+		SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		signal(sigs[i], SIG_IGN);
+}
+
+int
+control_main(struct proc *proc)
+{
+	struct control c;
+	struct events ev = { 0 };
+	struct sockets sockets = { 0 };
+	char why[256];
+	int code;
+
+	ignore_signals();
+	if (control_init(&c, proc) == -1 || events_init(&ev, &c) == -1)
+		return proc_failed(proc, EX_SOFTWARE, "out of memory");
+	control_beat(&c);
+	c.reply = sockets_reply;
+	c.drop = sockets_drop;
+	ev.send = sockets_publish;
+	ev.arg = &sockets;
+	code = sockets_open(&sockets, &c, &ev, why, sizeof(why));
+	if (code != 0) {
+		code = proc_failed(proc, code, "%s", why);
+	} else {
+		proc_ready(proc);
+		loop(&c, &sockets, &ev);
+	}
+	rpc_drop_all(&c);
+	sockets_close(&sockets, code == 0 ? FAREWELL_MS : 0);
+	events_fini(&ev);
+	control_fini(&c);
+	return code;
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key of the configuration, one row each: name, kind, range, default,
+ * help. The reader, the dump, the manual's test and the suggestions for
+ * mistyped keys use these rows. A new key is a row here, a member in conf.h
+ * and its paragraph in holdfast.json.5.
+ */
+#include "supervisor/conf.h"
+
+#include "shm/patience.h"
+#include "supervisor/conf/conf_device.h"
+#include "supervisor/conf/conf_dump.h"
+#include "supervisor/conf/conf_net.h"
+#include "supervisor/conf/conf_range.h"
+#include "supervisor/conf/conf_paths.h"
+#include "supervisor/conf/conf_roles.h"
+#include "supervisor/conf/conf_serial.h"
+#include "supervisor/conf/conf_shm.h"
+#include "supervisor/conf/conf_transport.h"
+
+#define IN_CONF(m) .off = offsetof(struct conf, m)
+#define IN_DEVICE(m) .off = offsetof(struct conf_device_in, m)
+#define IN_RANGE(m) .off = offsetof(struct conf_range_in, m)
+#define IN_ID(i) .off = offsetof(struct conf_identity_in, named[i])
+#define IN_TRANSPORT(m) .off = offsetof(struct conf_transport, m)
+#define LATER(name, whose)                                          \
+	{                                                           \
+		name, CONF_OWN, .flags = CONF_LATER, .takes = whose \
+	}
+
+enum {
+	NAME_BYTES = 39, /* as struct shm_range has room for */
+	UNIT_BYTES = 15,
+	MS_MAX = 3600000,
+	S_MAX = 86400,
+};
+
+_Static_assert(sizeof(unsigned) == sizeof(uint32_t), "CONF_UINT");
+_Static_assert(sizeof(enum typed_type) == sizeof(int), "CONF_WORD");
+_Static_assert(sizeof(((struct shm_range *)0)->name) == NAME_BYTES + 1, "name");
+_Static_assert(sizeof(((struct shm_range *)0)->unit) == UNIT_BYTES + 1, "unit");
+
+static const char *const access_words[] = { "rw", "ro", NULL };
+static const char *const access_long[] = { "read-write", "read-only", NULL };
+static const char *const missing_words[] = { "exception", "silent", NULL };
+static const char *const framer_words[] = { "socket", "tls", "rtu", "ascii",
+	NULL };
+static const char *const transport_types[] = { [CONF_TCP] = "tcp",
+	[CONF_TLS] = "tls",
+	[CONF_UDP] = "udp",
+	[CONF_SERIAL] = "serial",
+	[CONF_SHM] = "shm",
+	NULL };
+/* From CONF_NOT_TCP on. */
+static const char *const transport_kinds[] = { "tcp", "tls", "udp", "serial",
+	"shm", "a plugin's", "serial on a socket", NULL };
+static const char *const client_cert_words[] = { [CONF_CERT_REQUIRE] =
+						     "require",
+	[CONF_CERT_REQUEST] = "request",
+	[CONF_CERT_NONE] = "none",
+	NULL };
+static const char *const parity_words[] = { [CONF_PARITY_NONE] = "N",
+	[CONF_PARITY_EVEN] = "E",
+	[CONF_PARITY_ODD] = "O",
+	[CONF_PARITY_MARK] = "M",
+	[CONF_PARITY_SPACE] = "S",
+	NULL };
+static const char *const t15_words[] = { [CONF_T15_OFF] = "off",
+	[CONF_T15_COUNT] = "count",
+	[CONF_T15_STRICT] = "strict",
+	NULL };
+static const char *const rs485_words[] = { [CONF_RS485_OFF] = "off",
+	[CONF_RS485_AUTO] = "auto",
+	[CONF_RS485_IOCTL] = "ioctl",
+	[CONF_RS485_RTS] = "rts",
+	NULL };
+static const char *const rts_words[] = { "high", "low", NULL };
+static const char *const order_words[] = { [TYPED_ABCD] = "abcd",
+	[TYPED_BADC] = "badc",
+	[TYPED_CDAB] = "cdab",
+	[TYPED_DCBA] = "dcba",
+	NULL };
+static const char *const type_words[] = { [TYPED_UINT16] = "uint16",
+	[TYPED_INT16] = "int16",
+	[TYPED_UINT32] = "uint32",
+	[TYPED_INT32] = "int32",
+	[TYPED_UINT64] = "uint64",
+	[TYPED_INT64] = "int64",
+	[TYPED_FLOAT32] = "float32",
+	[TYPED_FLOAT64] = "float64",
+	[TYPED_STRING] = "string",
+	[TYPED_BITS] = "bits",
+	NULL };
+
+static const struct conf_key top_keys[] = {
+	{ "include", CONF_OWN, .takes = "a list of paths or patterns",
+	    .help = "more files, read as if they stood here" },
+	{ "store", CONF_SECTION, .section = &conf_store,
+	    .help = "the shared memory that the processes meet in" },
+	{ "devices", CONF_OWN, CONF_REQUIRED, .takes = "an object of devices",
+	    .read = conf_devices_read, .dump = conf_devices_dump,
+	    .help = "register maps by name" },
+	{ "transports", CONF_OWN, CONF_REQUIRED,
+	    .takes = "an object of transports", .read = conf_transports_read,
+	    .dump = conf_transports_dump, .help = "listeners by name" },
+	{ "control", CONF_SECTION, .section = &conf_control,
+	    .help = "how other programs reach the daemon" },
+	{ "actions", CONF_SECTION, .section = &conf_actions,
+	    .help = "a Python module whose functions are actions",
+	    .also = "custom_actions_module" },
+	{ "drain_timeout_s", CONF_UINT, IN_CONF(drain_timeout_s), .max = 3600,
+	    .def = 5,
+	    .help = "how long a stop waits for requests that have begun" },
+	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms),
+	    .min = PATIENCE_HANG_MIN_MS, .max = 600000, .def = 2000,
+	    .help = "how long a process may stay silent before it is killed" },
+	LATER("http", "the web page"),
+	LATER("server_list", "simulator files"),
+	LATER("device_list", "simulator files"),
+	{ NULL },
+};
+
+static const struct conf_key store_keys[] = {
+	{ "name", CONF_NAME, IN_CONF(store), .max = 40, .text = "holdfast",
+	    .help = "distinguishes stores on one machine" },
+	LATER("snapshot", "saved registers"),
+	{ NULL },
+};
+
+static const struct conf_key control_keys[] = {
+	/* before listen, which asks whether there are keys */
+	{ "curve", CONF_SECTION, .section = &conf_curve,
+	    .help = "keys for endpoints that other machines can reach" },
+	{ "listen", CONF_OWN, .takes = "a list of endpoints",
+	    .read = conf_endpoints_read, .dump = conf_endpoints_dump,
+	    .help = "tcp:// endpoints beside the one in the run directory" },
+	{ NULL },
+};
+
+static const struct conf_key curve_keys[] = {
+	{ "secret_key", CONF_PATH, IN_CONF(curve_secret_key), .max = 4096,
+	    .help = "file of the daemon's own key" },
+	{ "authorized", CONF_PATH, IN_CONF(curve_authorized), .max = 4096,
+	    .help = "directory of the keys that clients may have" },
+	{ NULL },
+};
+
+static const struct conf_key actions_keys[] = {
+	{ "module", CONF_OWN, CONF_FILE, IN_CONF(actions.module),
+	    .takes = "the path of a module, or a name to import",
+	    .read = conf_module_read, .dump = conf_text_dump,
+	    .help = "what has custom_actions_dict",
+	    .also = "custom_actions_module" },
+	{ "python", CONF_OWN, CONF_FILE, IN_CONF(actions.python),
+	    .takes = "the path of a program, or its name",
+	    .read = conf_python_read, .dump = conf_text_dump,
+	    .text = "/usr/bin/python3", .help = "the Python that runs it" },
+	{ "timeout_ms", CONF_UINT, IN_CONF(actions.timeout_ms), .min = 1,
+	    .max = PATIENCE_ACTION_MAX_MS, .def = 100,
+	    .help = "how long a request waits for it" },
+	{ "user", CONF_OWN, IN_CONF(actions.user),
+	    .takes = "the name of a user", .read = conf_user_read,
+	    .dump = conf_text_dump, .help = "whom it runs as" },
+	{ NULL },
+};
+
+static const struct conf_key device_keys[] = {
+	{ "shared_blocks", CONF_BOOL, IN_DEVICE(d.shared_blocks),
+	    .help = "one register array behind all four tables" },
+	{ "coils", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "bits that clients read and write" },
+	{ "discrete_inputs", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "bits that clients read" },
+	{ "holding_registers", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "registers that clients read and write" },
+	{ "input_registers", CONF_OWN, .takes = "a list of ranges",
+	    .read = conf_table_read, .dump = conf_table_dump,
+	    .help = "registers that clients read" },
+	{ "files", CONF_OWN, .takes = "a list of files",
+	    .read = conf_files_read, .dump = conf_files_dump,
+	    .help = "file records, function codes 20 and 21" },
+	{ "fifos", CONF_OWN, .takes = "a list of FIFO queues",
+	    .read = conf_fifos_read, .dump = conf_fifos_dump,
+	    .help = "FIFO queues, function code 24" },
+	{ "identity", CONF_KEEP, IN_DEVICE(identity), .takes = "an object",
+	    .section = &conf_identity, .dump = conf_identity_dump,
+	    .help = "what function code 43/14 answers" },
+	LATER("map", "register maps in CSV files"),
+	{ NULL },
+};
+
+static const struct conf_key range_keys[] = {
+	{ "addr", CONF_UINT, CONF_REQUIRED, IN_RANGE(r.addr), .max = 65535,
+	    .help = "the first address, from 0" },
+	{ "count", CONF_UINT, IN_RANGE(r.count), .min = 1, .max = 65536,
+	    .text = "what type and values need, else 1",
+	    .help = "how many registers or bits" },
+	{ "type", CONF_WORD, CONF_PRESET, IN_RANGE(r.type), .words = type_words,
+	    .text = "uint16; bits in tables of bits",
+	    .help = "what the registers hold" },
+	{ "order", CONF_WORD, CONF_NOT_BITS, IN_RANGE(r.order),
+	    .words = order_words, .text = "abcd",
+	    .help = "how the bytes of a value follow each other" },
+	{ "access", CONF_SWITCH, CONF_PRESET, IN_RANGE(r.read_only),
+	    .words = access_words, .text = "rw; ro in tables of inputs",
+	    .help = "ro refuses writing by Modbus clients" },
+	{ "value", CONF_KEEP, IN_RANGE(value), .takes = "a value",
+	    .dump = conf_dump_values, .help = "what each element starts with" },
+	{ "values", CONF_KEEP, IN_RANGE(values), .takes = "a list of values",
+	    .dump = conf_dump_nothing,
+	    .help = "what the elements start with, in turn" },
+	{ "name", CONF_TEXT, IN_RANGE(r.name), .max = NAME_BYTES,
+	    .help = "what the range is called" },
+	{ "unit", CONF_TEXT, IN_RANGE(r.unit), .max = UNIT_BYTES,
+	    .help = "of measurement" },
+	{ "scale", CONF_NUMBER, CONF_NOT_BITS, IN_RANGE(r.scale), .def = 1,
+	    .text = "1", .help = "what a reader multiplies the value with" },
+	{ "action", CONF_OWN,
+	    .takes = "a name, or an object of a name and its parameters",
+	    .read = conf_action_read, .dump = conf_action_dump,
+	    .help = "what happens to a value that a client reads" },
+	{ NULL },
+};
+
+static const struct conf_key file_keys[] = {
+	{ "number", CONF_UINT, CONF_REQUIRED, IN_RANGE(number), .min = 1,
+	    .max = 65535, .dump = conf_dump_nothing, .help = "of the file" },
+	{ "records", CONF_UINT, CONF_REQUIRED, IN_RANGE(records), .min = 1,
+	    .max = 10000, .dump = conf_dump_nothing,
+	    .help = "how many registers it has" },
+	{ "value", CONF_KEEP, IN_RANGE(value), .takes = "a value",
+	    .dump = conf_dump_values, .help = "what each record starts with" },
+	{ "values", CONF_KEEP, IN_RANGE(values), .takes = "a list of values",
+	    .dump = conf_dump_nothing,
+	    .help = "what the records start with, in turn" },
+	{ NULL },
+};
+
+static const struct conf_key fifo_keys[] = {
+	{ "addr", CONF_UINT, CONF_REQUIRED, IN_RANGE(r.addr), .max = 65535,
+	    .dump = conf_dump_nothing, .help = "the FIFO pointer address" },
+	{ "values", CONF_KEEP, IN_RANGE(values),
+	    .takes = "a list of 31 values at most", .dump = conf_dump_nothing,
+	    .help = "what waits in the queue, the oldest first" },
+	{ NULL },
+};
+
+/* Row n is object n of the identification. */
+static const struct conf_key identity_keys[] = {
+	{ "VendorName", CONF_TEXT, IN_ID(0), .max = CONF_ID_BYTES,
+	    .text = "Holdfast", .help = "object 0" },
+	{ "ProductCode", CONF_TEXT, IN_ID(1), .max = CONF_ID_BYTES,
+	    .text = "HF", .help = "object 1" },
+	{ "MajorMinorRevision", CONF_TEXT, IN_ID(2), .max = CONF_ID_BYTES,
+	    .text = HOLDFAST_VERSION, .help = "object 2" },
+	{ "VendorUrl", CONF_TEXT, IN_ID(3), .max = CONF_ID_BYTES,
+	    .help = "object 3" },
+	{ "ProductName", CONF_TEXT, IN_ID(4), .max = CONF_ID_BYTES,
+	    .help = "object 4" },
+	{ "ModelName", CONF_TEXT, IN_ID(5), .max = CONF_ID_BYTES,
+	    .help = "object 5" },
+	{ "UserApplicationName", CONF_TEXT, IN_ID(6), .max = CONF_ID_BYTES,
+	    .help = "object 6" },
+	{ "objects", CONF_KEEP,
+	    .off = offsetof(struct conf_identity_in, objects),
+	    .takes = "an object of strings, by number from 128 to 255",
+	    .help = "objects of one's own" },
+	{ NULL },
+};
+
+static const struct conf_key transport_keys[] = {
+	{ "type", CONF_OWN, CONF_REQUIRED, .words = transport_types,
+	    .takes = "tcp | tls | udp | serial | shm | a plugin's",
+	    .read = conf_type_read, .dump = conf_type_dump,
+	    .help = "what carries the frames" },
+	{ "listen", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_SOCKET,
+	    IN_TRANSPORT(listen), .instead = "port",
+	    .takes = "an address and port, \"HOST:PORT\"",
+	    .read = conf_listen_read, .dump = conf_text_dump,
+	    .help = "where clients connect to", .also = "address host bind" },
+	{ "framer", CONF_OWN, CONF_PRESET | CONF_NOT_SHM, IN_TRANSPORT(framer),
+	    .words = framer_words,
+	    .takes = "socket | tls | rtu | ascii, or a plugin's",
+	    .text = "socket; tls on tls; rtu on serial",
+	    .read = conf_framer_read, .dump = conf_text_dump,
+	    .help = "how requests are told apart" },
+	{ "units", CONF_OWN, IN_TRANSPORT(units),
+	    .takes = "an object of device names by unit address",
+	    .text = "every unit is the device, if there is but one",
+	    .read = conf_units_read, .dump = conf_dump_nothing,
+	    .help = "which device answers to which unit address",
+	    .also = "slaves device_ids context" },
+	{ "missing_unit", CONF_SWITCH, CONF_PRESET | CONF_NOT_SHM,
+	    IN_TRANSPORT(silent_units), .words = missing_words,
+	    .text = "exception; silent on serial",
+	    .help = "what a unit address gets that no device has",
+	    .also = "ignore_missing_slaves ignore_missing_devices" },
+	{ "broadcast", CONF_BOOL, CONF_NOT_SHM, IN_TRANSPORT(broadcast),
+	    .help = "unit 0 writes to every device and is not answered",
+	    .also = "broadcast_enable" },
+	{ "access", CONF_SWITCH, IN_TRANSPORT(read_only), .words = access_long,
+	    .help = "read-only refuses all writing" },
+	{ "serial_functions", CONF_BOOL, CONF_NOT_SHM,
+	    IN_TRANSPORT(serial_functions), .def = 1,
+	    .help = "serve the codes meant for serial lines: 7, 8, 11, 12, "
+		    "17" },
+	{ "allow", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
+	    IN_TRANSPORT(allow), .takes = "a list of networks",
+	    .text = "everybody", .read = conf_cidrs_read,
+	    .dump = conf_cidrs_dump, .help = "who may connect" },
+	{ "deny", CONF_OWN, CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
+	    IN_TRANSPORT(deny), .takes = "a list of networks", .text = "nobody",
+	    .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	    .help = "who may not, even if allowed" },
+	{ "priority", CONF_OWN,
+	    CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
+	    IN_TRANSPORT(priority), .takes = "a list of networks",
+	    .text = "nobody", .read = conf_cidrs_read, .dump = conf_cidrs_dump,
+	    .help = "whose connections are never closed for newer ones" },
+	{ "max_connections", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
+	    IN_TRANSPORT(max_connections), .min = 1, .max = 60000, .def = 256,
+	    .help = "connections at a time, over all workers" },
+	{ "max_connections_per_peer", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
+	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
+	    .help = "of them from one address; 0 sets no limit" },
+	{ "idle_timeout_s", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
+	    IN_TRANSPORT(idle_timeout_s), .max = S_MAX,
+	    .help = "closes a connection that asks nothing; 0 never" },
+	{ "frame_timeout_ms", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
+	    IN_TRANSPORT(frame_timeout_ms), .max = MS_MAX, .def = 10000,
+	    .help = "closes a connection whose request stays unfinished; 0 "
+		    "never" },
+	{ "workers", CONF_UINT,
+	    CONF_NOT_SERIAL | CONF_NOT_SHM | CONF_NOT_PLUGIN,
+	    IN_TRANSPORT(workers), .min = 1, .max = 64, .def = 1,
+	    .help = "processes that share the listener" },
+	{ "autostart", CONF_BOOL, IN_TRANSPORT(autostart), .def = 1,
+	    .help = "serve as soon as the daemon starts" },
+	{ "trace", CONF_BOOL, CONF_NOT_SHM, IN_TRANSPORT(trace),
+	    .help = "keep the last frames for inspection" },
+	{ "restart", CONF_SECTION, .section = &conf_restart,
+	    .help = "how a worker that died is brought back" },
+	{ "user", CONF_OWN, IN_TRANSPORT(user), .takes = "the name of a user",
+	    .read = conf_user_read, .dump = conf_text_dump,
+	    .help = "whom the workers run as" },
+	{ "max_transactions", CONF_UINT, CONF_NOT_SHM,
+	    IN_TRANSPORT(max_transactions), .max = 65535,
+	    .help = "requests of a connection that wait for their reply; more "
+		    "get 06; 0 sets no limit" },
+	{ "plugins", CONF_OWN, CONF_FILE | CONF_NOT_SHM, IN_TRANSPORT(plugins),
+	    .takes = "a list of paths, or names of installed ones",
+	    .read = conf_plugins_read, .dump = conf_paths_dump, .text = "none",
+	    .help = "shared objects that only its workers load" },
+	{ "options", CONF_OWN, CONF_NOT_SHM,
+	    .takes = "an object of strings and numbers",
+	    .read = conf_options_read, .dump = conf_options_dump,
+	    .help = "what its plugins are told" },
+	{ "cert", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY | CONF_FILE,
+	    IN_TRANSPORT(tls.cert), .takes = "a path, or a list of paths",
+	    .read = conf_paths_read, .dump = conf_paths_dump,
+	    .help = "certificate chains, PEM; by name if there are several",
+	    .also = "certfile" },
+	{ "key", CONF_OWN, CONF_REQUIRED | CONF_TLS_ONLY | CONF_FILE,
+	    IN_TRANSPORT(tls.key), .takes = "a path, or a list of paths",
+	    .read = conf_paths_read, .dump = conf_paths_dump,
+	    .help = "their private keys, PEM", .also = "keyfile" },
+	{ "password", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.password),
+	    .max = 1024, .dump = conf_secret_dump,
+	    .help = "of the private keys" },
+	{ "password_file", CONF_PATH, CONF_TLS_ONLY | CONF_FILE,
+	    IN_TRANSPORT(tls.password_file), .max = 4096,
+	    .help = "a file with that password in its first line" },
+	{ "ca", CONF_PATH, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.ca),
+	    .max = 4096,
+	    .help = "the authorities whose clients are let in, PEM",
+	    .also = "cafile" },
+	{ "crl", CONF_PATH, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.crl),
+	    .max = 4096,
+	    .help = "what those have revoked, PEM; read again on reload" },
+	{ "ocsp", CONF_OWN, CONF_TLS_ONLY | CONF_FILE, IN_TRANSPORT(tls.ocsp),
+	    .takes = "a path, or a list of paths", .read = conf_paths_read,
+	    .dump = conf_paths_dump,
+	    .help = "OCSP answers to show to clients; read again on reload" },
+	{ "client_cert", CONF_WORD, CONF_TLS_ONLY,
+	    IN_TRANSPORT(tls.client_cert), .words = client_cert_words,
+	    .help = "whether clients must have a certificate" },
+	{ "ciphers", CONF_TEXT, CONF_TLS_ONLY, IN_TRANSPORT(tls.ciphers),
+	    .max = 1024, .help = "a GnuTLS priority string" },
+	{ "roles", CONF_OWN, CONF_TLS_ONLY, IN_TRANSPORT(tls.roles.path),
+	    .takes = "a path", .read = conf_roles_read, .dump = conf_text_dump,
+	    .help = "what the roles of certificates may do" },
+	{ "port", CONF_OWN, CONF_REQUIRED | CONF_SERIAL_ONLY,
+	    IN_TRANSPORT(serial.port), .instead = "listen",
+	    .takes = "a path, or \"socket://HOST:PORT\"",
+	    .read = conf_port_read, .dump = conf_port_dump,
+	    .help = "the serial device", .also = "device" },
+	{ "baudrate", CONF_UINT, CONF_LINE_ONLY, IN_TRANSPORT(serial.baudrate),
+	    .min = 50, .max = 12000000, .def = 19200,
+	    .help = "bits a second; any number", .also = "speed" },
+	{ "bytesize", CONF_UINT, CONF_LINE_ONLY, IN_TRANSPORT(serial.bytesize),
+	    .min = 5, .max = 8, .def = 8, .help = "bits of a character" },
+	{ "parity", CONF_WORD, CONF_LINE_ONLY, IN_TRANSPORT(serial.parity),
+	    .words = parity_words, .def = CONF_PARITY_EVEN,
+	    .help = "none, even, odd, mark or space" },
+	{ "stopbits", CONF_UINT, CONF_LINE_ONLY | CONF_PRESET,
+	    IN_TRANSPORT(serial.stopbits), .min = 1, .max = 2,
+	    .text = "1; 2 without parity", .help = "between characters" },
+	{ "rs485", CONF_SECTION, CONF_LINE_ONLY, .section = &conf_rs485,
+	    .help = "how the direction of the line is switched" },
+	{ "local_echo", CONF_BOOL, CONF_LINE_ONLY,
+	    IN_TRANSPORT(serial.local_echo),
+	    .help = "what is sent comes back, and is dropped",
+	    .also = "handle_local_echo" },
+	{ "t15", CONF_WORD, CONF_LINE_ONLY, IN_TRANSPORT(serial.t15),
+	    .words = t15_words, .dump = conf_t15_dump,
+	    .help = "what a pause within an RTU frame does: nothing, is "
+		    "counted, ends the frame" },
+	{ "turnaround_ms", CONF_UINT, CONF_LINE_ONLY,
+	    IN_TRANSPORT(serial.turnaround_ms), .max = 10000,
+	    .help = "the wait before each reply" },
+	{ "ascii_timeout_ms", CONF_UINT, CONF_LINE_ONLY,
+	    IN_TRANSPORT(serial.ascii_timeout_ms), .min = 10, .max = 60000,
+	    .def = 1000, .dump = conf_ascii_timeout_dump,
+	    .help = "the longest pause within an ASCII frame" },
+	{ "prefix", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.prefix),
+	    .takes = "letters, digits, \"_\", \"-\" and \".\"",
+	    .text = CONF_SHM_PREFIX, .read = conf_shm_name_read,
+	    .dump = conf_text_dump,
+	    .help = "what the names of the objects begin with",
+	    .also = "name_prefix" },
+	{ "mode", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.mode),
+	    .takes = "an octal number as a string", .text = "0600",
+	    .read = conf_shm_mode_read, .dump = conf_shm_mode_dump,
+	    .instead = "rs485", .also = "permissions",
+	    .help = "the permissions of the objects" },
+	{ "counts", CONF_SECTION, CONF_SHM_ONLY, .section = &conf_counts,
+	    .help = "how many cells each table has" },
+	{ "semaphore", CONF_OWN, CONF_SHM_ONLY, IN_TRANSPORT(shm.semaphore),
+	    .takes = "a name without its \"/\"", .text = "none",
+	    .read = conf_shm_name_read, .dump = conf_text_dump,
+	    .help = "a semaphore to take around each access" },
+	{ "semaphore_timeout_s", CONF_UINT, CONF_SHM_ONLY,
+	    IN_TRANSPORT(shm.semaphore_timeout_s), .min = 1, .max = 3600,
+	    .def = 5,
+	    .help = "how long another program may keep it before it is given "
+		    "back" },
+	{ "scan_ms", CONF_UINT, CONF_SHM_ONLY, IN_TRANSPORT(shm.scan_ms),
+	    .min = 1, .max = 10000, .def = 10,
+	    .help = "from looking for changes to looking again" },
+	{ NULL },
+};
+
+#define COUNT_KEY(name, table, what)                              \
+	{                                                         \
+		name, CONF_UINT, IN_TRANSPORT(shm.counts[table]), \
+		    .max = CONF_ADDR_MAX + 1,                     \
+		    .text = "what the device's addresses need",   \
+		    .help = "cells of " what "; 0 as without it"  \
+	}
+
+static const struct conf_key counts_keys[] = {
+	COUNT_KEY("coils", STORE_CO, "the object DO"),
+	COUNT_KEY("discrete_inputs", STORE_DI, "the object DI"),
+	COUNT_KEY("holding_registers", STORE_HR, "the object AO"),
+	COUNT_KEY("input_registers", STORE_IR, "the object AI"),
+	{ NULL },
+};
+
+static const struct conf_key rs485_keys[] = {
+	{ "mode", CONF_WORD, CONF_REQUIRED, IN_TRANSPORT(serial.rs485.mode),
+	    .words = rs485_words,
+	    .help = "off, by the driver (ioctl), by hand (rts), or whichever "
+		    "of the two works (auto)" },
+	{ "rts_on_send", CONF_SWITCH, IN_TRANSPORT(serial.rs485.rts_low),
+	    .words = rts_words, .help = "the level of RTS while sending" },
+	{ "delay_before_us", CONF_UINT, IN_TRANSPORT(serial.rs485.before_us),
+	    .max = 100000, .help = "from switching to sending" },
+	{ "delay_after_us", CONF_UINT, IN_TRANSPORT(serial.rs485.after_us),
+	    .max = 100000, .help = "from having sent to switching back" },
+	{ "rx_during_tx", CONF_BOOL, IN_TRANSPORT(serial.rs485.rx_during_tx),
+	    .help = "the receiver stays on while sending" },
+	{ NULL },
+};
+
+static const struct conf_key rule_keys[] = {
+	{ "fc", CONF_OWN, .takes = "a list of function codes", .text = "all",
+	    .read = conf_rule_fcs_read, .dump = conf_dump_nothing,
+	    .help = "the function codes that are allowed" },
+	{ "devices", CONF_OWN, .takes = "a list of names of devices",
+	    .text = "all", .read = conf_rule_devices_read,
+	    .dump = conf_dump_nothing, .help = "on which devices" },
+	{ "tables", CONF_OWN, .takes = "a list of names of tables",
+	    .text = "all", .read = conf_rule_tables_read,
+	    .dump = conf_dump_nothing, .help = "in which tables" },
+	{ "addr", CONF_OWN, .takes = "a list of the first and last address",
+	    .text = "all", .read = conf_rule_addr_read,
+	    .dump = conf_dump_nothing, .help = "at which addresses" },
+	{ NULL },
+};
+
+static const struct conf_key restart_keys[] = {
+	{ "min_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.min_backoff_ms),
+	    .max = MS_MAX, .def = 10,
+	    .help = "the wait before the third restart in a row; the first two "
+		    "have none" },
+	{ "max_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.max_backoff_ms),
+	    .min = 1, .max = MS_MAX, .def = 5000,
+	    .help = "the wait grows fivefold each time up to this" },
+	{ "max_in_window", CONF_UINT, IN_TRANSPORT(restart.max_in_window),
+	    .max = 99,
+	    .help = "deaths in a window before it gives up; 0 never does" },
+	{ "window_s", CONF_UINT, IN_TRANSPORT(restart.window_s), .min = 1,
+	    .max = S_MAX, .def = 60,
+	    .help = "the window; a worker that lives for it starts afresh" },
+	{ NULL },
+};
+
+#define SECTION(name, path, what)                                          \
+	const struct conf_section conf_##name = { path, what, name##_keys, \
+		NULL }
+
+SECTION(top, "", "the top level");
+SECTION(store, "store", "\"store\"");
+SECTION(control, "control", "\"control\"");
+SECTION(curve, "control.curve", "\"curve\"");
+SECTION(actions, "actions", "\"actions\"");
+SECTION(device, "devices.NAME", "a device");
+SECTION(range, "devices.NAME.TABLE[]", "a range");
+SECTION(file, "devices.NAME.files[]", "a file");
+SECTION(fifo, "devices.NAME.fifos[]", "a FIFO queue");
+SECTION(identity, "devices.NAME.identity", "\"identity\"");
+const struct conf_section conf_transport = { "transports.NAME", "a transport",
+	transport_keys, transport_kinds };
+SECTION(restart, "transports.NAME.restart", "\"restart\"");
+SECTION(rs485, "transports.NAME.rs485", "\"rs485\"");
+SECTION(counts, "transports.NAME.counts", "\"counts\"");
+SECTION(rule, "ROLE[]", "a rule of a role");
+
+const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
+	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
+	&conf_transport, &conf_restart, &conf_rs485, &conf_counts,
+	&conf_control, &conf_curve, &conf_actions, &conf_rule, NULL };
+
+const char *
+conf_where(const struct conf_transport *t)
+{
+	if (t->listen != NULL)
+		return t->listen;
+	if (t->type == CONF_SHM)
+		return t->shm.prefix;
+	return t->serial.port != NULL ? t->serial.port : "-";
+}

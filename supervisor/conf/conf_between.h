@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_BETWEEN_H
+#define SUPERVISOR_CONF_BETWEEN_H
+
+/*
+ * What must hold between the transports: no two on one address or serial port,
+ * and no more workers and connections than shared memory has room for.
+ */
+
+#include "supervisor/conf/conf_read.h"
+
+/* Notes the mistakes; every transport has been read. */
+void conf_between_check(struct conf_ctx *);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_CONF_TREE_H
+#define SUPERVISOR_CONF_TREE_H
+
+/*
+ * One file of the configuration: from a descriptor to a tree.
+ */
+
+#include "supervisor/conf/conf_read.h"
+
+/* Reads the whole of fd, which it closes, and parses it; mistakes are told
+ * with path. The tree is one of ctx->docs, with root NULL if the text is no
+ * JSON. NULL with errno if it cannot be read. */
+struct jsonc_doc *conf_tree_read(struct conf_ctx *, int fd, const char *path);
+
+#endif

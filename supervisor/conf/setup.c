@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A setup file as a whole: which server and which device of it are meant, and
+ * the mistakes that are found. Runs in the program's own process, under
+ * mem_try(); no I/O.
+ */
+#include "supervisor/conf/setup.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/mem.h"
+#include "supervisor/near.h"
+#include "supervisor/conf/setup_own.h"
+
+enum { FAULTS_MAX = 20, WORDS = 512, NAMES_MAX = 64 };
+
+/* ---- mistakes ---- */
+
+static void
+note(struct setup_ctx *c, const char *path, uint32_t line, uint32_t col,
+    const char *words)
+{
+	struct setup *s = c->to;
+	char *was = s->why;
+
+	if (++c->faults > FAULTS_MAX)
+		return;
+	s->why = mem_format("%s%s%s:%u:%u: %s", was != NULL ? was : "",
+	    was != NULL ? "\n" : "", path, line, col, words);
+	for (char *p = s->why + (was != NULL ? strlen(was) + 1 : 0); *p != '\0';
+	     p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	free(was);
+}
+
+static void
+note_syntax(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
+    const char *what)
+{
+	note(arg, doc->path, line, col, what);
+}
+
+void
+setup_fault(
+    struct setup_ctx *c, const struct jsonc_node *n, const char *fmt, ...)
+{
+	char words[WORDS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	note(c, n->doc->path, n->line, n->col, words);
+}
+
+void
+setup_fault_key(
+    struct setup_ctx *c, const struct jsonc_node *n, const char *fmt, ...)
+{
+	char words[WORDS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	note(c, n->doc->path, n->key_line, n->key_col, words);
+}
+
+/* ---- nodes ---- */
+
+const struct jsonc_node *
+setup_need(struct setup_ctx *c, const struct jsonc_node *in, const char *key,
+    enum jsonc_type type)
+{
+	const struct jsonc_node *n = jsonc_get(in, key);
+
+	if (n == NULL) {
+		setup_fault(c, in, "\"%s\" is missing", key);
+		return NULL;
+	}
+	if (n->type == type)
+		return n;
+	setup_fault(c, n, "\"%s\" must be %s, not %s", key,
+	    jsonc_type_words(type), jsonc_type_words(n->type));
+	return NULL;
+}
+
+bool
+setup_number(struct setup_ctx *c, const struct jsonc_node *n, uint64_t max,
+    uint64_t *out)
+{
+	if (n->type == JSONC_INTEGER && (!n->negative || n->magnitude == 0) &&
+	    n->magnitude <= max) {
+		*out = n->magnitude;
+		return true;
+	}
+	setup_fault(c, n, "must be a whole number from 0 to %llu",
+	    (unsigned long long)max);
+	return false;
+}
+
+const char *
+setup_keep(struct setup_ctx *c, char *text)
+{
+	c->texts = mem_more(c->texts, c->ntexts, sizeof(*c->texts));
+	c->texts[c->ntexts++] = text;
+	return text;
+}
+
+/* ---- the whole ---- */
+
+/* The entry of a list; NULL after a mistake. */
+static const struct jsonc_node *
+pick(struct setup_ctx *c, const char *list, const char *name)
+{
+	const struct jsonc_node *in, *n, *m;
+	const char *names[NAMES_MAX], *near;
+	size_t count = 0;
+
+	in = setup_need(c, c->doc->root, list, JSONC_OBJECT);
+	if (in == NULL)
+		return NULL;
+	n = jsonc_get(in, name);
+	if (n != NULL)
+		return setup_need(c, in, name, JSONC_OBJECT);
+	for (m = in->in.first; m != NULL && count < NAMES_MAX; m = m->next)
+		names[count++] = m->key;
+	near = near_name(name, names, count);
+	setup_fault(c, in, "%s has no \"%.60s\"%s%.60s%s", list, name,
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
+	return NULL;
+}
+
+static void
+read_all(struct setup_ctx *c)
+{
+	const struct jsonc_node *server, *device;
+
+	if (c->doc->root->type != JSONC_OBJECT) {
+		setup_fault(c, c->doc->root, "must be an object");
+		return;
+	}
+	server = pick(c, "server_list", c->pick->server);
+	device = pick(c, "device_list", c->pick->device);
+	if (server != NULL) {
+		c->to->server_place = mem_format(
+		    "%s:%u:%u", c->doc->path, server->line, server->col);
+		setup_server(c, server);
+	}
+	if (device != NULL)
+		setup_device(c, device);
+	if (c->faults == 0)
+		setup_ranges(c);
+}
+
+struct setup *
+setup_read(
+    const char *path, char *text, size_t len, const struct setup_pick *which)
+{
+	struct setup *s = mem_zero(1, sizeof(*s));
+	struct setup_ctx *c = mem_zero(1, sizeof(*c));
+
+	s->own = c;
+	s->device_id = HF_EVERY_UNIT;
+	s->opts.size = sizeof(s->opts);
+	c->to = s;
+	c->pick = which;
+	c->doc = jsonc_parse(path, text, len, note_syntax, c);
+	if (c->doc->root != NULL)
+		read_all(c);
+	free(c->cells);
+	c->cells = NULL;
+	return s;
+}
+
+void
+setup_free(struct setup *s)
+{
+	struct setup_ctx *c;
+
+	if (s == NULL)
+		return;
+	c = s->own;
+	for (size_t i = 0; i < c->ntexts; i++)
+		free(c->texts[i]);
+	free(c->texts);
+	jsonc_free(c->doc);
+	free(c);
+	free(s->ranges);
+	free(s->server_place);
+	free(s->why);
+	free(s);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An entry of a section with values: its addresses, value and action, which
+ * fill in cells. Runs in the program's own process, under mem_try(); no I/O.
+ */
+#include <float.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/mem.h"
+#include "supervisor/near.h"
+#include "supervisor/conf/setup_own.h"
+
+enum { NAMES_MAX = 64 };
+
+const char *const setup_actions[] = { "increment", "random", "uptime",
+	"timestamp", "reset", NULL };
+
+struct entry {
+	const struct jsonc_node *node, *value;
+	uint32_t first, last;
+	const char *action, *parameters;
+};
+
+/* ---- addresses ---- */
+
+static bool
+in_array(struct setup_ctx *c, const struct jsonc_node *n, uint32_t *out)
+{
+	if (n->type != JSONC_INTEGER || (n->negative && n->magnitude > 0) ||
+	    n->magnitude >= c->ncells) {
+		setup_fault(c, n,
+		    "an address must be a whole number below %u, the number of "
+		    "registers that \"setup\" gives",
+		    c->ncells);
+		return false;
+	}
+	*out = (uint32_t)n->magnitude;
+	return true;
+}
+
+bool
+setup_addresses(struct setup_ctx *c, const struct jsonc_node *n,
+    uint32_t *first, uint32_t *last)
+{
+	if (n->type != JSONC_ARRAY) {
+		if (!in_array(c, n, first))
+			return false;
+		*last = *first;
+		return true;
+	}
+	if (n->in.n != 2) {
+		setup_fault(c, n, "a range of addresses is [first, last]");
+		return false;
+	}
+	if (!in_array(c, n->in.first, first) ||
+	    !in_array(c, n->in.first->next, last))
+		return false;
+	if (*last >= *first)
+		return true;
+	setup_fault(c, n, "the range ends before it begins");
+	return false;
+}
+
+/* ---- actions ---- */
+
+bool
+setup_action(
+    struct setup_ctx *c, const struct jsonc_node *n, const char **action)
+{
+	const struct hf_hooks *h = c->pick->actions;
+	const char *names[NAMES_MAX], *near;
+	size_t count = 0;
+
+	*action = NULL;
+	if (n->type == JSONC_NULL)
+		return true;
+	for (size_t i = 0; setup_actions[i] != NULL; i++)
+		names[count++] = setup_actions[i];
+	for (size_t i = 0; h != NULL && h->actions != NULL &&
+	     h->actions[i] != NULL && count < NAMES_MAX;
+	     i++)
+		names[count++] = h->actions[i]->name;
+	if (n->type != JSONC_STRING) {
+		setup_fault(c, n, "an action is a name or null, not %s",
+		    jsonc_type_words(n->type));
+		return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], n->text) == 0)
+			*action = names[i];
+	if (*action != NULL)
+		return true;
+	near = near_name(n->text, names, count);
+	setup_fault(c, n, "no action is called \"%.60s\"%s%.60s%s", n->text,
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
+	return false;
+}
+
+static void
+put_quoted(FILE *f, const char *text)
+{
+	putc('"', f);
+	for (; *text != '\0'; text++)
+		if (*text == '"' || *text == '\\')
+			fprintf(f, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			fprintf(f, "\\u%04x", (unsigned char)*text);
+		else
+			putc(*text, f);
+	putc('"', f);
+}
+
+/* A member of "parameters" as JSON. */
+static void
+put_parameter(struct setup_ctx *c, FILE *f, const struct jsonc_node *n)
+{
+	put_quoted(f, n->key);
+	putc(':', f);
+	if (n->type == JSONC_STRING)
+		put_quoted(f, n->text);
+	else if (n->type == JSONC_BOOL)
+		fputs(n->yes ? "true" : "false", f);
+	else if (n->type == JSONC_INTEGER)
+		fprintf(f, "%s%llu", n->negative ? "-" : "",
+		    (unsigned long long)n->magnitude);
+	else if (n->type == JSONC_REAL)
+		fprintf(f, "%.17e", n->real);
+	else
+		setup_fault(
+		    c, n, "a parameter is a string, a number, true or false");
+}
+
+static const char *
+parameters_of(struct setup_ctx *c, const struct jsonc_node *n)
+{
+	const struct jsonc_node *m;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	if (n == NULL || n->type == JSONC_NULL)
+		return NULL;
+	if (n->type != JSONC_OBJECT) {
+		setup_fault(c, n, "\"parameters\" must be an object");
+		return NULL;
+	}
+	f = open_memstream(&text, &len);
+	if (f == NULL)
+		return setup_keep(c, mem_text("{}"));
+	putc('{', f);
+	for (m = n->in.first; m != NULL; m = m->next) {
+		if (m->type == JSONC_NULL)
+			continue; /* None is no bound */
+		fputs(len > 1 ? "," : "", f);
+		put_parameter(c, f, m);
+		fflush(f); /* len is up to date */
+	}
+	putc('}', f);
+	fclose(f);
+	return setup_keep(c, text);
+}
+
+/* ---- values ---- */
+
+/* A register, or a mistake and 0. */
+static uint16_t
+small_value(struct setup_ctx *c, const struct jsonc_node *n)
+{
+	uint64_t v = 0;
+
+	if (n->type == JSONC_BOOL)
+		return n->yes;
+	setup_number(c, n, UINT16_MAX, &v);
+	return (uint16_t)v;
+}
+
+static uint32_t
+wide_value(
+    struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
+{
+	uint64_t v = 0;
+	uint32_t bits;
+	float f;
+
+	if (k->type == SETUP_UINT32) {
+		setup_number(c, n, UINT32_MAX, &v);
+		return (uint32_t)v;
+	}
+	if (n->type != JSONC_INTEGER && n->type != JSONC_REAL) {
+		setup_fault(c, n, "must be a number");
+		return 0;
+	}
+	f = (float)jsonc_number(n);
+	if (!(f >= -FLT_MAX && f <= FLT_MAX))
+		setup_fault(c, n, "is too large for a float32");
+	memcpy(&bits, &f, sizeof(bits));
+	return bits;
+}
+
+/* The next character, which has a byte; -1 behind the last, -2 it has none. */
+static int
+next_char(const char **at)
+{
+	const unsigned char *p = (const unsigned char *)*at;
+
+	if (p[0] == '\0')
+		return -1;
+	if (p[0] < 0x80) {
+		*at += 1;
+		return p[0];
+	}
+	if (p[0] != 0xc2 && p[0] != 0xc3)
+		return -2;
+	*at += 2;
+	return (p[0] & 3) << 6 | (p[1] & 0x3f);
+}
+
+/* Two characters a register, the rest spaces. */
+static void
+put_string(struct setup_ctx *c, const struct entry *e)
+{
+	const char *at = e->value->text;
+	int ch = 0;
+
+	for (uint32_t i = e->first; i <= e->last; i++) {
+		uint16_t two = 0;
+
+		for (int k = 0; k < 2; k++) {
+			ch = ch < 0 ? ch : next_char(&at);
+			two = (uint16_t)(two << 8 | (ch < 0 ? ' ' : ch));
+		}
+		c->cells[i].value = two;
+	}
+	if (ch >= 0)
+		ch = next_char(&at);
+	if (ch == -2)
+		setup_fault(c, e->value,
+		    "a string can hold the characters up to U+00FF only");
+	else if (ch >= 0)
+		setup_fault(c, e->value,
+		    "the string is too long for %u registers",
+		    e->last - e->first + 1);
+}
+
+/* ---- entries ---- */
+
+static bool
+define(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
+{
+	uint32_t step = k->cells;
+
+	for (uint32_t i = e->first; i <= e->last; i++) {
+		struct setup_cell *cell = &c->cells[i];
+		uint32_t at = step == 0 ? i - e->first : (i - e->first) % step;
+
+		if (cell->type != SETUP_INVALID) {
+			setup_fault(
+			    c, e->node, "register %u is defined twice", i);
+			return false;
+		}
+		cell->type = (uint8_t)(at == 0 ? k->type : SETUP_NEXT);
+		cell->action = at == 0 ? e->action : NULL;
+		cell->parameters = cell->action != NULL ? e->parameters : NULL;
+	}
+	return true;
+}
+
+static void
+fill(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
+{
+	uint32_t v;
+
+	if (!define(c, k, e))
+		return;
+	if (k->type == SETUP_STRING) {
+		if (e->value->type == JSONC_STRING)
+			put_string(c, e);
+		else
+			setup_fault(c, e->value, "must be a string");
+		return;
+	}
+	v = k->cells == 1 ? small_value(c, e->value)
+			  : wide_value(c, k, e->value);
+	for (uint32_t i = e->first; i <= e->last; i++)
+		c->cells[i].value =
+		    c->cells[i].type == SETUP_NEXT || k->cells == 1
+		    ? (uint16_t)v
+		    : (uint16_t)(v >> 16);
+}
+
+void
+setup_entry(
+    struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
+{
+	const struct jsonc_node *addr = n, *m;
+	struct entry e = { .value = k->value, .action = k->action };
+
+	if (n->type == JSONC_OBJECT) {
+		addr = jsonc_get(n, "addr");
+		if (addr == NULL) {
+			setup_fault(c, n, "\"addr\" is missing");
+			return;
+		}
+		m = jsonc_get(n, "value");
+		if (m != NULL)
+			e.value = m;
+		m = jsonc_get(n, "action");
+		if (m != NULL && !setup_action(c, m, &e.action))
+			return;
+		e.parameters = parameters_of(c, jsonc_get(n, "parameters"));
+	}
+	e.node = addr;
+	if (!setup_addresses(c, addr, &e.first, &e.last))
+		return;
+	if (k->cells == 2 && (e.last - e.first) % 2 == 0)
+		e.last++; /* the last value is whole in any case */
+	if (e.last >= c->ncells)
+		setup_fault(c, addr,
+		    "the last value ends behind register %u, the last one",
+		    c->ncells - 1);
+	else
+		fill(c, k, &e);
+}
