@@ -4,8 +4,8 @@
 
 /*
  * The worker's side of actions that are functions of a Python module: calls
- * the process that runs it (workers/action/holdfast_actions.py) over a socket that
- * is there whether that process is or not.
+ * the process that runs it (holdfast_actions.py) over a socket that is there
+ * whether that process is or not.
  *
  * The connection is made when it is first needed and made again when it was
  * lost. The calls of a request may take timeout_ms together, and its waiting
