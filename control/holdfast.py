@@ -110,6 +110,7 @@ RETRY_S = 0.03  # between attempts to connect
 READY_S = 0.05  # between looks at transports that are not up yet
 HEARTBEAT_MS = 5000
 NEVER_MS = 10 ** 8
+PIECE_MS = 500  # of a wait; see _poll()
 
 # ---- errors -----------------------------------------------------------------
 
@@ -1889,8 +1890,7 @@ class _Wire:
             self.poller = zmq.Poller()
             self.poller.register(self.socket, zmq.POLLIN)
             self.poller.register(self.monitor, zmq.POLLIN)
-        return bool(self.poller.poll(
-            None if until is None else _left_ms(until)))
+        return _poll(self.poller, until)
 
     def receive(self) -> Optional[List[bytes]]:
         """A message, if there is one."""
@@ -1959,6 +1959,19 @@ def _unasked(answer: Any) -> HoldfastError:
 
 def _left_ms(until: float) -> int:
     return max(0, math.ceil((until - time.monotonic()) * 1e3))
+
+
+def _poll(what: Any, until: Optional[float]) -> bool:
+    """Waits for a socket or a poller; False if that is too late. A piece at a
+    time: of a signal that comes just before the system call begins, that call
+    knows nothing, and Python's part of the handler (KeyboardInterrupt) runs
+    only once it has returned."""
+    while True:
+        left = PIECE_MS if until is None else _left_ms(until)
+        if what.poll(min(left, PIECE_MS)):
+            return True
+        if until is not None and left <= PIECE_MS:
+            return False
 
 
 # ---- the client that blocks -------------------------------------------------
@@ -2037,7 +2050,7 @@ class Client(_Methods):
                 if state is not None:
                     self._drop()
                     return state
-                wire.monitor.poll(_left_ms(until))
+                _poll(wire.monitor, until)
         except BaseException:
             self._drop()
             raise
@@ -2578,7 +2591,7 @@ class Watch:
         until = time.monotonic() + self._client.timeout
         assert self._wire is not None
         while not self._news() and not self._greeted:
-            if not self._wire.monitor.poll(_left_ms(until)):
+            if not _poll(self._wire.monitor, until):
                 raise self._late()
 
     async def _await_beginning(self) -> None:

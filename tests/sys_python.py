@@ -775,6 +775,28 @@ def test_the_command_line_watches():
             assert both[0].interrupted() == 130
 
 
+def test_the_command_line_notices_a_late_signal():
+    """a signal that comes between the look for signals and the wait for
+    events ends watch all the same"""
+    for argv, code in (([sys.executable, "-B", HOLDFAST_PY], 130),
+                       ([os.path.join(BUILD, "holdfast")], 0)):
+        with served() as (d, hf):
+            late = os.path.join(d.dir, "late")
+            env = {**d.env, "HOLDFAST_LATE": late, "LD_PRELOAD": os.path.join(
+                BUILD, "tests", "preload", "late.so")}
+            with Running([*argv, "watch", "hr:100"], env) as p:
+                n = 0
+                while not p.has("100"):
+                    n += 1
+                    hf.hr[100] = n
+                    time.sleep(0.005)
+                with open(late, "w"):
+                    pass
+                hf.hr[100] = 60000  # told; the wait after that is struck
+                assert p.process.wait(10) == code, argv
+                assert p.has("60000"), p.text
+
+
 # ---- the file ----
 
 def test_the_file_is_for_python_3_9_and_says_its_version():

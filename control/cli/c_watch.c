@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -21,7 +22,11 @@
 #include "control/jtext.h"
 #include "shm/table.h"
 
-enum { TOPIC_BYTES = 128, FRAME_BYTES = 1 << 20 };
+enum {
+	TOPIC_BYTES = 128,
+	FRAME_BYTES = 1 << 20,
+	BURST = 256, /* events between two looks for signals */
+};
 
 /* The number of the last event of a topic. */
 struct seen {
@@ -45,15 +50,6 @@ struct watch {
 	struct seen *seen;
 	size_t nseen;
 };
-
-static volatile sig_atomic_t stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 /* ---- lines ---- */
 
@@ -464,36 +460,68 @@ add_words(struct watch *w, int argc, char **argv)
 	return code;
 }
 
+/* A descriptor that tells of the signals that end it: one that came just before
+ * a wait ends that wait, too, which a handler could not. -1 with errno. */
 static int
-follow(struct watch *w)
+catch_signals(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	return signalfd(-1, &ends, SFD_CLOEXEC);
+}
+
+static int
+follow(struct watch *w, int signals)
 {
 	zmq_pollitem_t item[] = {
 		{ .socket = w->socket, .events = ZMQ_POLLIN },
 		/* says when the reader of a pipe has gone */
 		{ .fd = STDOUT_FILENO, .events = ZMQ_POLLERR },
+		{ .fd = signals, .events = ZMQ_POLLIN },
 	};
 
-	while (!stop) {
-		if (zmq_poll(item, 2, -1) == -1 && errno != EINTR)
+	for (;;) {
+		if (zmq_poll(item, 3, -1) == -1 && errno != EINTR)
 			return cli_fail(CLI_INTERNAL, "ZeroMQ: %s",
 			    zmq_strerror(zmq_errno()));
-		if (stop || item[1].revents != 0)
-			break;
-		while (!stop && take_event(w))
+		if (item[1].revents != 0 || item[2].revents != 0)
+			return CLI_OK;
+		for (int i = 0; i < BURST && take_event(w); i++)
 			continue;
 		if (fflush(stdout) == EOF)
-			break;
+			return CLI_OK;
 	}
-	return CLI_OK;
+}
+
+/* The heading, and then events until a signal comes. */
+static int
+show_all(struct watch *w)
+{
+	int signals = catch_signals(), code;
+	struct print p;
+
+	if (signals == -1)
+		return cli_fail(CLI_INTERNAL, "signals: %s", strerror(errno));
+	print_note(w->cli, "watching; ^C ends it");
+	if (w->cli->output == CLI_CSV) {
+		print_init(&p, w->cli, heading, HEADINGS, -1);
+		print_flush(&p);
+	}
+	fflush(stdout);
+	code = follow(w, signals);
+	close(signals);
+	return code;
 }
 
 int
 cli_watch(struct cli *cli, int argc, char **argv)
 {
-	const struct sigaction act = { .sa_handler = on_signal };
 	struct watch w = { .cli = cli };
 	json_t *ignored;
-	struct print p;
 	int code = check_words(argc, argv);
 
 	if (code == CLI_OK)
@@ -502,19 +530,10 @@ cli_watch(struct cli *cli, int argc, char **argv)
 	if (code != CLI_OK)
 		return code;
 	json_decref(ignored);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
 	w.socket = client_subscriber(cli);
 	code = w.socket == NULL ? CLI_USAGE : add_words(&w, argc, argv);
-	if (code == CLI_OK) {
-		print_note(cli, "watching; ^C ends it");
-		if (cli->output == CLI_CSV) {
-			print_init(&p, cli, heading, HEADINGS, -1);
-			print_flush(&p);
-		}
-		fflush(stdout);
-		code = follow(&w);
-	}
+	if (code == CLI_OK)
+		code = show_all(&w);
 	for (size_t i = 0; i < w.n; i++)
 		watched_fini(&w.at[i]);
 	free(w.at);
