@@ -15,7 +15,12 @@
 #include "control/cmd/cmd_rows.h"
 #include "supervisor/near.h"
 
-enum { ADDR_MAX = INT32_MAX, COUNT_MAX = 65536 * 16, DRAIN_MAX_S = 3600 };
+enum {
+	ADDR_MAX = INT32_MAX,
+	COUNT_MAX = 65536 * 16,
+	DRAIN_MAX_S = 3600,
+	LINES_MAX = 10000,
+};
 
 #define MUST true, 0, 0
 #define MAY false, 0, 0
@@ -87,6 +92,10 @@ static const struct cmd table[] = {
 	    cmd_trace_read,
 	    { { "transport", ARG_STRING, MAY },
 		{ "since", ARG_OBJECT, MAY } } },
+	{ "log.read", CMD_READ, "the lines that the log has last said",
+	    cmd_log_read,
+	    { { "since", ARG_OBJECT, MAY }, { "level", ARG_STRING, MAY },
+		{ "limit", ARG_INTEGER, false, 1, LINES_MAX } } },
 };
 
 enum { NROWS = sizeof(table) / sizeof(table[0]) };
