@@ -1,45 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames of a batch to their units and the replies into the batch, counted and
- * traced on the way. Runs in the workers. Knows no sockets, allocates nothing,
- * makes no system call but for a trace that was asked for.
+ * recorded on the way. Runs in the workers. Knows no sockets, allocates nothing,
+ * makes no system call.
  */
 #include "workers/link.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "shm/bell.h"
-#include "shm/notice.h"
-#include "shm/trace.h"
 #include "workers/batch.h"
 #include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
-#include "workers/refusal.h"
-#include "workers/rights.h"
+#include "workers/record.h"
+#include "workers/serve.h"
 
 enum {
-	FC_DIAGNOSTICS = 8,
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
 	FRAME_MIN_FC = 4, /* with function codes of plugins (rtu) */
 	FRAME_MIN_HOOK = 2, /* of framers of plugins */
 	IN_LEAST = CONN_LEFT_MAX + 256,
-};
-
-/* One run over the input of one peer. */
-struct run {
-	struct link *link;
-	struct shm_conn *conn;
-	struct frame frame;
-	uint64_t op; /* the last that was given out */
-	uint8_t delimiter;
-	bool trace;
-	bool busy; /* whatever is outstanding */
-	unsigned before; /* requests that are outstanding along with these */
-	unsigned requests;
-	uint8_t last_fc; /* if there were any */
 };
 
 /*
@@ -100,28 +81,13 @@ link_init(struct link *l, struct worker *w)
 	return 0;
 }
 
-static void
-trace(struct run *r, bool sent, const uint8_t *adu, size_t len)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	trace_put(seg_trace(r->link->worker->shm),
-	    (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000,
-	    atomic_load_explicit(&r->conn->serial, memory_order_relaxed), sent,
-	    r->frame.unit, adu, len);
-}
-
 /* Bytes that nobody answers, into the trace if that is on. */
 static void
-note(struct link *l, struct shm_conn *c, uint8_t unit, const uint8_t *bytes,
-    size_t len)
+note(struct link *l, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *bytes, size_t len)
 {
-	struct run r = { .link = l, .conn = c, .frame.unit = unit };
-
-	if (atomic_load_explicit(
-		&l->worker->shm->trace_on, memory_order_relaxed) != 0)
-		trace(&r, false, bytes, len);
+	if (record_on(l->worker))
+		record_frame(l->worker, c, false, unit, bytes, len);
 }
 
 uint8_t
@@ -150,156 +116,6 @@ count_errors(struct link *l, unsigned n)
 		for (unsigned k = 0; k < n; k++)
 			mb_diag_count(
 			    b->device[i].unit.diag, MB_CPT_COMM_ERRORS);
-}
-
-/* On a bus every station hears the good messages to the others; mb_serve()
- * counts those to itself (SL 2.4). */
-static void
-count_bus(struct link *l, const struct bind_device *mine)
-{
-	struct bind *b = &l->worker->bind;
-
-	for (unsigned i = 0; i < b->ndevices; i++)
-		if (&b->device[i] != mine)
-			mb_diag_count(
-			    b->device[i].unit.diag, MB_CPT_BUS_MESSAGES);
-}
-
-static size_t
-refuse(const struct run *r, enum mb_ex ex, uint8_t *pdu)
-{
-	pdu[0] = r->frame.pdu[0] | 0x80;
-	pdu[1] = ex;
-	return 2;
-}
-
-/* Whether the peer's role lets it ask that of a device, NULL for a unit that
- * is not served. */
-static bool
-allowed(const struct run *r, const struct bind_device *d)
-{
-	const struct conf_role *rights = r->link->rights;
-
-	return rights == NULL ||
-	    rights_allow(rights, d != NULL ? (int)d->index : CONF_NO_DEVICE,
-		r->frame.pdu, r->frame.pdu_len);
-}
-
-static void
-tell_refused(const struct run *r)
-{
-	refusal_tell(r->link->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
-}
-
-/* Has a device carry out the request in hand, under a number that has just been
- * given out; it may have used more. */
-static size_t
-carry_out(struct run *r, struct bind_device *d, bool broadcast, uint8_t *pdu)
-{
-	struct bind *b = &r->link->worker->bind;
-	size_t len;
-
-	b->unit = r->frame.unit;
-	len = mb_serve(&r->link->fcs, &d->unit, broadcast, r->frame.pdu,
-	    r->frame.pdu_len, pdu);
-	r->op = b->who.op;
-	return len;
-}
-
-/* Unit 0 where broadcasts are on: carried out by every device that the peer's
- * role lets it ask that of, unanswered. Each device's write has an operation
- * number of its own. */
-static size_t
-serve_all(struct run *r, uint8_t *pdu)
-{
-	struct bind *b = &r->link->worker->bind;
-	bool refused = false;
-
-	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
-	for (unsigned i = 0; i < b->ndevices; i++) {
-		b->who.op = ++r->op;
-		if (allowed(r, &b->device[i]))
-			carry_out(r, &b->device[i], true, pdu);
-		else
-			refused = true;
-	}
-	if (refused)
-		tell_refused(r);
-	return 0;
-}
-
-static size_t
-serve_none(struct run *r, uint8_t *pdu)
-{
-	struct worker *w = r->link->worker;
-
-	worker_count(&w->shm->stats.unknown_units, 1);
-	if (w->conf->silent_units)
-		return 0;
-	return refuse(r, MB_EX_NO_REPLY, pdu);
-}
-
-/* Whether more is outstanding than the configuration allows: what came along
- * with this request and was not answered by then (Messaging on TCP/IP Guide
- * V1.0b, 4.4.1). */
-static bool
-busy(const struct run *r)
-{
-	unsigned max = r->link->worker->conf->max_transactions;
-
-	return r->busy || (max != 0 && r->before + r->requests >= max);
-}
-
-/* Diagnostics, which may have a unit fall silent for everybody, or end that:
- * who wonders why nobody is answered finds it in the log and the events. */
-static size_t
-serve_diagnostics(struct run *r, struct bind_device *d, uint8_t *pdu)
-{
-	const struct proc *p = r->link->worker->proc;
-	bool before = mb_diag_listening(d->unit.diag), after;
-	size_t len = carry_out(r, d, false, pdu);
-	char text[64];
-
-	after = mb_diag_listening(d->unit.diag);
-	if (after == before)
-		return len;
-	snprintf(text, sizeof(text), "unit %u %s", r->frame.unit,
-	    after ? "listens only" : "answers again");
-	log_warnx("%s why=\"asked to by function code 8\"", text);
-	notice_post(&p->env, NOTICE_TRANSPORT, p->transport_index, SHM_UP,
-	    SHM_UP, text);
-	return len;
-}
-
-/* The reply PDU to the frame in hand; its length, 0 for none. */
-static size_t
-serve(struct run *r, uint8_t *pdu)
-{
-	struct worker *w = r->link->worker;
-	struct bind_device *d = w->bind.by_unit[r->frame.unit];
-
-	if (r->frame.unit == 0 && w->conf->broadcast)
-		return serve_all(r, pdu);
-	w->bind.who.op = ++r->op;
-	if (r->link->bus)
-		count_bus(r->link, d);
-	/* before whatever else is wrong (MODBUS/TCP Security v3.6, R-31) */
-	if (!allowed(r, d)) {
-		tell_refused(r);
-		if (d == NULL)
-			return refuse(r, MB_EX_FUNCTION, pdu);
-		/* counted by the device, which may be in listen-only mode */
-		return mb_refuse(&d->unit, MB_EX_FUNCTION, r->frame.pdu,
-		    r->frame.pdu_len, pdu);
-	}
-	if (d == NULL)
-		return serve_none(r, pdu);
-	if (busy(r))
-		return mb_refuse(
-		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
-	if (r->frame.pdu[0] == FC_DIAGNOSTICS)
-		return serve_diagnostics(r, d, pdu);
-	return carry_out(r, d, false, pdu);
 }
 
 static void
@@ -333,7 +149,7 @@ show_request(struct run *r)
 	return false;
 }
 
-/* serve() where hooks may look. What they make of a reply is what is recorded
+/* serve_request() where hooks may look. What they make of a reply is what is recorded
  * and sent: an interrupted sending goes on in the very same bytes. */
 __attribute__((cold, noinline)) static size_t
 serve_shown(struct run *r, uint8_t *pdu)
@@ -342,10 +158,10 @@ serve_shown(struct run *r, uint8_t *pdu)
 	size_t len;
 
 	if ((w->traced & HOOK_PDU) == 0)
-		return serve(r, pdu);
+		return serve_request(r, pdu);
 	if (!show_request(r))
 		return 0;
-	len = serve(r, pdu);
+	len = serve_request(r, pdu);
 	return len != 0 ? hooks_pdu(w, r->conn, &r->frame, true, pdu, len) : 0;
 }
 
@@ -360,10 +176,11 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	size_t len;
 
 	if (r->trace)
-		trace(r, false, in, r->frame.used);
+		record_frame(
+		    w, r->conn, false, r->frame.unit, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
 	if (w->traced == 0)
-		len = serve(r, adu + fr->head);
+		len = serve_request(r, adu + fr->head);
 	else
 		len = serve_shown(r, adu + fr->head);
 	if (len != 0) {
@@ -373,7 +190,7 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 			len = hooks_packet(
 			    w, r->conn, NULL, true, adu, len, r->link->out_max);
 		if (r->trace && len != 0)
-			trace(r, true, adu, len);
+			record_frame(w, r->conn, true, r->frame.unit, adu, len);
 	}
 	r->last_fc = fc;
 	r->requests++;
@@ -393,8 +210,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->busy = false;
 	r->requests = 0;
 	r->last_fc = 0;
-	r->trace =
-	    atomic_load_explicit(&w->shm->trace_on, memory_order_relaxed) != 0;
+	r->trace = record_on(w);
 	w->bind.who.author = author;
 	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
@@ -424,9 +240,8 @@ give_up(struct run *r, const uint8_t *in, size_t len, const char **why,
     const char *words)
 {
 	*why = words;
-	r->frame.unit = 0;
 	if (r->trace)
-		trace(r, false, in, len);
+		record_frame(r->link->worker, r->conn, false, 0, in, len);
 	worker_count(&r->link->worker->shm->stats.frames_bad, 1);
 	return LINK_BAD;
 }
@@ -439,7 +254,7 @@ count_skipped(struct run *r)
 		count_errors(r->link, r->frame.errors);
 	if (r->link->bus)
 		for (unsigned i = 0; i < r->frame.foreign; i++)
-			count_bus(r->link, NULL);
+			serve_heard(r->link, NULL);
 }
 
 static enum link_rc
@@ -540,7 +355,7 @@ void
 link_heard(struct link *l, const struct link_peer *p, uint8_t unit,
     const uint8_t *adu, size_t len)
 {
-	count_bus(l, NULL);
+	serve_heard(l, NULL);
 	note(l, p->shm, unit, adu, len);
 }
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request PDU to the device or devices that it is for: who may ask it, who
+ * is busy, who is not there. Runs in the workers. Knows no frames and no
+ * sockets, allocates nothing.
+ */
+#include "workers/serve.h"
+
+#include <stdio.h>
+
+#include "shm/notice.h"
+#include "workers/proto/fc.h"
+#include "workers/refusal.h"
+#include "workers/rights.h"
+
+enum { FC_DIAGNOSTICS = 8 };
+
+/* On a bus every station hears the good messages to the others; mb_serve()
+ * counts those to itself (SL 2.4). */
+void
+serve_heard(struct link *l, const struct bind_device *mine)
+{
+	struct bind *b = &l->worker->bind;
+
+	for (unsigned i = 0; i < b->ndevices; i++)
+		if (&b->device[i] != mine)
+			mb_diag_count(
+			    b->device[i].unit.diag, MB_CPT_BUS_MESSAGES);
+}
+
+static size_t
+refuse(const struct run *r, enum mb_ex ex, uint8_t *pdu)
+{
+	pdu[0] = r->frame.pdu[0] | 0x80;
+	pdu[1] = ex;
+	return 2;
+}
+
+/* Whether the peer's role lets it ask that of a device, NULL for a unit that
+ * is not served. */
+static bool
+allowed(const struct run *r, const struct bind_device *d)
+{
+	const struct conf_role *rights = r->link->rights;
+
+	return rights == NULL ||
+	    rights_allow(rights, d != NULL ? (int)d->index : CONF_NO_DEVICE,
+		r->frame.pdu, r->frame.pdu_len);
+}
+
+static void
+tell_refused(const struct run *r)
+{
+	refusal_tell(r->link->worker, r->conn, r->frame.unit, r->frame.pdu[0]);
+}
+
+/* Has a device carry out the request in hand, under a number that has just been
+ * given out; it may have used more. */
+static size_t
+carry_out(struct run *r, struct bind_device *d, bool broadcast, uint8_t *pdu)
+{
+	struct bind *b = &r->link->worker->bind;
+	size_t len;
+
+	b->unit = r->frame.unit;
+	len = mb_serve(&r->link->fcs, &d->unit, broadcast, r->frame.pdu,
+	    r->frame.pdu_len, pdu);
+	r->op = b->who.op;
+	return len;
+}
+
+/* Unit 0 where broadcasts are on: carried out by every device that the peer's
+ * role lets it ask that of, unanswered. Each device's write has an operation
+ * number of its own. */
+static size_t
+serve_all(struct run *r, uint8_t *pdu)
+{
+	struct bind *b = &r->link->worker->bind;
+	bool refused = false;
+
+	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
+	for (unsigned i = 0; i < b->ndevices; i++) {
+		b->who.op = ++r->op;
+		if (allowed(r, &b->device[i]))
+			carry_out(r, &b->device[i], true, pdu);
+		else
+			refused = true;
+	}
+	if (refused)
+		tell_refused(r);
+	return 0;
+}
+
+static size_t
+serve_none(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+
+	worker_count(&w->shm->stats.unknown_units, 1);
+	if (w->conf->silent_units)
+		return 0;
+	return refuse(r, MB_EX_NO_REPLY, pdu);
+}
+
+/* Whether more is outstanding than the configuration allows: what came along
+ * with this request and was not answered by then (Messaging on TCP/IP Guide
+ * V1.0b, 4.4.1). */
+static bool
+busy(const struct run *r)
+{
+	unsigned max = r->link->worker->conf->max_transactions;
+
+	return r->busy || (max != 0 && r->before + r->requests >= max);
+}
+
+/* Diagnostics, which may have a unit fall silent for everybody, or end that:
+ * who wonders why nobody is answered finds it in the log and the events. */
+static size_t
+serve_diagnostics(struct run *r, struct bind_device *d, uint8_t *pdu)
+{
+	const struct proc *p = r->link->worker->proc;
+	bool before = mb_diag_listening(d->unit.diag), after;
+	size_t len = carry_out(r, d, false, pdu);
+	char text[64];
+
+	after = mb_diag_listening(d->unit.diag);
+	if (after == before)
+		return len;
+	snprintf(text, sizeof(text), "unit %u %s", r->frame.unit,
+	    after ? "listens only" : "answers again");
+	log_warnx("%s why=\"asked to by function code 8\"", text);
+	notice_post(&p->env, NOTICE_TRANSPORT, p->transport_index, SHM_UP,
+	    SHM_UP, text);
+	return len;
+}
+
+size_t
+serve_request(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+	struct bind_device *d = w->bind.by_unit[r->frame.unit];
+
+	if (r->frame.unit == 0 && w->conf->broadcast)
+		return serve_all(r, pdu);
+	w->bind.who.op = ++r->op;
+	if (r->link->bus)
+		serve_heard(r->link, d);
+	/* before whatever else is wrong (MODBUS/TCP Security v3.6, R-31) */
+	if (!allowed(r, d)) {
+		tell_refused(r);
+		if (d == NULL)
+			return refuse(r, MB_EX_FUNCTION, pdu);
+		/* counted by the device, which may be in listen-only mode */
+		return mb_refuse(&d->unit, MB_EX_FUNCTION, r->frame.pdu,
+		    r->frame.pdu_len, pdu);
+	}
+	if (d == NULL)
+		return serve_none(r, pdu);
+	if (busy(r))
+		return mb_refuse(
+		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
+	if (r->frame.pdu[0] == FC_DIAGNOSTICS)
+		return serve_diagnostics(r, d, pdu);
+	return carry_out(r, d, false, pdu);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_SERVE_H
+#define WORKERS_SERVE_H
+
+/*
+ * What link.c has found is carried out here: one request at a time, of a run
+ * over the input of one peer.
+ */
+
+#include "workers/link.h"
+
+/* One run over the input of one peer. */
+struct run {
+	struct link *link;
+	struct shm_conn *conn;
+	struct frame frame;
+	uint64_t op; /* the last that was given out */
+	uint8_t delimiter;
+	bool trace;
+	bool busy; /* whatever is outstanding */
+	unsigned before; /* requests that are outstanding along with these */
+	unsigned requests;
+	uint8_t last_fc; /* if there were any */
+};
+
+/* The reply PDU to the frame in hand, in pdu, which has room for MB_PDU_MAX;
+ * its length, 0 for none. Counts r->op on. */
+size_t serve_request(struct run *, uint8_t *pdu);
+
+/* On a bus every station hears the good messages to the others: all devices
+ * but mine (NULL: all) count one. mb_serve() counts those to itself (SL 2.4). */
+void serve_heard(struct link *, const struct bind_device *mine);
+
+#endif
