@@ -389,6 +389,23 @@ END_TEST
 
 /* ---- roles ---- */
 
+static const char *const role_said[] = {
+	[CMD_READ] = "\"role\":\"read\"",
+	[CMD_OPERATE] = "\"role\":\"operate\"",
+	[CMD_ADMIN] = "\"role\":\"admin\"",
+};
+
+START_TEST(system_info_tells_who_asks_what_he_may)
+{
+	const char *answer;
+
+	answer = cf_ask_as((enum cmd_role)_i,
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"system.info\",\"id\":1}", NULL,
+	    0);
+	ck_assert_ptr_nonnull(strstr(answer, role_said[_i]));
+}
+END_TEST
+
 START_TEST(a_command_is_refused_to_a_lower_role_and_to_no_other)
 {
 	size_t n;
@@ -664,6 +681,8 @@ main(void)
 	tcase_add_test(tc, a_batch_takes_no_second_frame);
 	tcase_add_loop_test(tc,
 	    a_command_is_refused_to_a_lower_role_and_to_no_other, 0, (int)n);
+	tcase_add_loop_test(
+	    tc, system_info_tells_who_asks_what_he_may, CMD_READ, CMD_ROLES);
 	tcase_add_loop_test(tc,
 	    each_method_of_the_contract_has_a_row_with_its_role_and_help, 0,
 	    N(contract));

@@ -58,13 +58,14 @@ cmd_system_info(struct cmd_call *call)
 	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
 	    (double)c->shm->started_ms;
 	call->result =
-	    json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o}", "name",
-		"holdfast", "version", HOLDFAST_VERSION, "pid",
+	    json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s}",
+		"name", "holdfast", "version", HOLDFAST_VERSION, "pid",
 		(int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
 		(int)getpid(), "uptime_s",
 		jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store",
 		conf->store, "devices", (int)conf->ndevices, "transports",
-		(int)conf->ntransports, "aides", aides(c->shm));
+		(int)conf->ntransports, "aides", aides(c->shm), "role",
+		cmd_role_name(call->role));
 }
 
 /* {"name": {"kind": "integer", "required": true}} */
