@@ -4,7 +4,7 @@
  * where; what is taken is printed as a configuration that is taken again and
  * printed the same.
  *
- * Needs: supervisor/conf*.c supervisor/jsonc*.c supervisor/near.c supervisor/mem.c supervisor/part*.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
+ * Needs: supervisor/conf/[a-z]*.c supervisor/near.c supervisor/mem.c supervisor/part*.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
  */
 
 #include <stdint.h>
@@ -79,6 +79,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	/* other files are not for a fuzzer to open */
 	if (memmem(data, len, "clude", 5) != NULL ||
+	    memmem(data, len, "map", 3) != NULL ||
+	    memmem(data, len, "\\u007", 5) != NULL ||
 	    memmem(data, len, "\\u006", 5) != NULL)
 		return 0;
 	conf = load((const char *)data, len, &told);

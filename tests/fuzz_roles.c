@@ -4,7 +4,7 @@
  * What is refused is refused with lines that say where; what is allowed lies
  * address by address within rules.
  *
- * Needs: supervisor/conf*.c supervisor/jsonc*.c supervisor/near.c supervisor/mem.c supervisor/part*.c shm/[a-z]*.c workers/rights.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
+ * Needs: supervisor/conf/[a-z]*.c supervisor/near.c supervisor/mem.c supervisor/part*.c shm/[a-z]*.c workers/rights.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
  */
 
 #include <stdint.h>

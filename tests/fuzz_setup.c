@@ -4,7 +4,7 @@
  * with lines that say where; what is taken becomes ranges that a device can
  * have, none of which overlaps another one.
  *
- * Needs: supervisor/setup*.c supervisor/jsonc*.c supervisor/near.c supervisor/mem.c shm/[a-z]*.c -ljansson -lm
+ * Needs: supervisor/conf/setup*.c supervisor/conf/jsonc*.c supervisor/near.c supervisor/mem.c shm/[a-z]*.c -ljansson -lm
  */
 
 #include <stdint.h>
