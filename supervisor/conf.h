@@ -102,6 +102,10 @@ int conf_parse_options(
  */
 struct conf *conf_load_devices(const char *path, const char *text, FILE *err);
 
+/* The ranges of one CSV map, as a configuration with a device "map" and nothing
+ * else; mistakes as with conf_load(). */
+struct conf *conf_load_map(const char *path, FILE *err);
+
 /* Prints the configuration in force, defaults included, as JSON; but for
  * passwords, which are for nobody's eyes. */
 void conf_dump(const struct conf *, FILE *out);

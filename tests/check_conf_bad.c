@@ -93,9 +93,6 @@ static const struct bad keys[] = {
 /* ---- keys of the versions to come ---- */
 
 static const struct bad later[] = {
-	{ IN_DEVICE("\"map\": \"plc1.csv\""),
-	    "2:1: \"map\" (register maps in CSV files) is not in this "
-	    "version" },
 	{ IN_TOP("\"store\": {\"snapshot\": {}}"),
 	    "2:11: \"snapshot\" (saved registers) is not in this version" },
 	{ IN_TOP("\"http\": {}"),

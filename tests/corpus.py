@@ -246,9 +246,22 @@ def setup():
                 "repeat": [{"addr": [3, 9], "to": [21, 29]}]}}}).encode()
 
 
+def csv():
+    """Maps, as spreadsheets and people write them."""
+    head = "table,addr,type,order,value,name,unit,scale,access,action"
+    yield (head + "\nhr,100,float32,cdab,1.5,flow,m3/h,0.1,ro,\n"
+           "ir,0+8,,,1 2 0x3 -4,,,,,\"increment(minval=0, maxval=99)\"\n"
+           'hr,120+4,string,,"a ""b"", c",txt\nco,5,,,on\n').encode()
+    yield ("\ufeff# a; comment\r\naddr;table;value;action\r\n"
+           '7;holding_registers;"[1, 2,3]";"{""name"": ""uptime""}"\r\n;;;'
+           ).encode()
+    yield b"table\taddr\nhr\t65535\ndi\t1+2"
+
+
 SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
+    "fuzz_csv": csv,
     "fuzz_roles": roles,
     "fuzz_role": role,
     "fuzz_frame_mbap": lambda: frames(mbap),

@@ -31,7 +31,7 @@ class Samples:
         self.objects = self.store + "_"
         os.mkdir(self.conf)
         for name in sorted(os.listdir(CONF)):
-            if name.endswith(".py"):
+            if name.endswith((".py", ".csv")):
                 shutil.copy(os.path.join(CONF, name), self.conf)
             if name.endswith(".json"):
                 with open(os.path.join(CONF, name)) as f:

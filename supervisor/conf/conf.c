@@ -188,7 +188,10 @@ static const struct conf_key device_keys[] = {
 	{ "identity", CONF_KEEP, IN_DEVICE(identity), .takes = "an object",
 	    .section = &conf_identity, .dump = conf_identity_dump,
 	    .help = "what function code 43/14 answers" },
-	LATER("map", "register maps in CSV files"),
+	/* behind the tables, which its ranges are held against */
+	{ "map", CONF_OWN, .takes = "the path of a CSV file",
+	    .read = conf_map_read, .dump = conf_dump_nothing,
+	    .help = "more ranges, a line each" },
 	{ NULL },
 };
 

@@ -5,11 +5,14 @@
  */
 #include "supervisor/conf/conf_device.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shm/seg.h"
 #include "shm/table.h"
+#include "supervisor/conf/conf_map.h"
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/mem.h"
 
@@ -88,6 +91,38 @@ conf_fifos_read(struct conf_ctx *ctx, const struct jsonc_node *list,
 {
 	(void)key;
 	read_each(ctx, list, "a list of FIFO queues", conf_fifo_read, obj);
+}
+
+/* ---- maps ---- */
+
+static void
+add_line(struct conf_ctx *ctx, const struct jsonc_node *line,
+    enum store_table table, void *arg)
+{
+	struct conf_range r;
+
+	if (conf_range_read(ctx, line, table, &r))
+		add_range(arg, &r, line);
+	else
+		conf_range_free(&r);
+}
+
+void
+conf_map_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	char *path;
+	int fd;
+
+	(void)key;
+	if (!conf_want(ctx, node, JSONC_STRING, "the path of a CSV file"))
+		return;
+	path = conf_resolve(node->doc, node->text);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1 || conf_map_each(ctx, fd, path, add_line, obj) == -1)
+		conf_fault(ctx, node, "cannot read the map %s: %s", path,
+		    strerror(errno));
+	free(path);
 }
 
 /* ---- the identification ---- */
@@ -230,6 +265,23 @@ check_overlaps(struct conf_ctx *ctx, const struct conf_device_in *in)
 			far = &p[i];
 	}
 	free(p);
+}
+
+int
+conf_device_map(struct conf_ctx *ctx, int fd, const char *path)
+{
+	struct conf_device_in in = { .d.name = mem_text("map") };
+	struct conf *conf = ctx->conf;
+	int rc = conf_map_each(ctx, fd, path, add_line, &in);
+	int saved = errno;
+
+	check_overlaps(ctx, &in);
+	free(in.range_at);
+	conf->devices =
+	    mem_more(conf->devices, conf->ndevices, sizeof(*conf->devices));
+	conf->devices[conf->ndevices++] = in.d;
+	errno = saved;
+	return rc;
 }
 
 void

@@ -29,7 +29,11 @@ struct conf_identity_in {
 };
 
 conf_read_fn conf_devices_read, conf_table_read, conf_files_read,
-    conf_fifos_read;
+    conf_fifos_read, conf_map_read;
+
+/* Makes what a map holds a device "map". 0 after mistakes, too; -1 with errno
+ * if the file behind fd, which it closes, cannot be read. */
+int conf_device_map(struct conf_ctx *, int fd, const char *path);
 
 /* The device of that name, or CONF_NO_DEVICE. */
 int conf_device_find(const struct conf *, const char *name);

@@ -231,6 +231,24 @@ conf_load(const char *path, FILE *err)
 }
 
 struct conf *
+conf_load_map(const char *path, FILE *err)
+{
+	struct conf *conf = mem_zero(1, sizeof(*conf));
+	struct conf_ctx ctx = { .conf = conf };
+	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = 0;
+
+	conf->path = mem_text(path);
+	if (fd == -1 || conf_device_map(&ctx, fd, path) == -1) {
+		failed = errno;
+		fprintf(err, "%s: cannot read: %m\n", path);
+	} else if (ctx.nfaults > 0) {
+		failed = EINVAL;
+	}
+	conf_faults_print(&ctx, err);
+	return conf_ctx_end(&ctx, failed);
+}
+
+struct conf *
 conf_ctx_end(struct conf_ctx *ctx, int err)
 {
 	for (size_t i = 0; i < ctx->ndocs; i++)

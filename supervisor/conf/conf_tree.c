@@ -13,7 +13,6 @@
 
 enum { FILE_BYTES_MAX = 64 << 20, READ_BYTES = 65536 };
 
-/* The whole of a file with a NUL behind it. NULL with errno. */
 static char *
 slurp(int fd, size_t *len)
 {
@@ -46,21 +45,35 @@ slurp(int fd, size_t *len)
 	return text;
 }
 
+char *
+conf_tree_slurp(int fd, size_t *len)
+{
+	char *text = slurp(fd, len);
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return text;
+}
+
+void
+conf_tree_keep(struct conf_ctx *ctx, struct jsonc_doc *doc)
+{
+	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
+	ctx->docs[ctx->ndocs++] = doc;
+}
+
 struct jsonc_doc *
 conf_tree_read(struct conf_ctx *ctx, int fd, const char *path)
 {
 	struct jsonc_doc *doc;
 	size_t len = 0;
-	char *text = slurp(fd, &len);
-	int saved = errno;
+	char *text = conf_tree_slurp(fd, &len);
 
-	close(fd);
-	errno = saved;
 	if (text == NULL)
 		return NULL;
 	doc = jsonc_parse(path, text, len, conf_fault_at, ctx);
 	mem_wipe(text);
-	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
-	ctx->docs[ctx->ndocs++] = doc;
+	conf_tree_keep(ctx, doc);
 	return doc;
 }

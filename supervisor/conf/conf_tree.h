@@ -8,6 +8,13 @@
 
 #include "supervisor/conf/conf_read.h"
 
+/* The whole of fd, which it closes, with a NUL behind it: mem_wipe() it. NULL
+ * with errno. */
+char *conf_tree_slurp(int fd, size_t *len);
+
+/* Takes a tree into ctx->docs. */
+void conf_tree_keep(struct conf_ctx *, struct jsonc_doc *);
+
 /* Reads the whole of fd, which it closes, and parses it; mistakes are told
  * with path. The tree is one of ctx->docs, with root NULL if the text is no
  * JSON. NULL with errno if it cannot be read. */

@@ -40,8 +40,8 @@ static struct jsonc_node *walk_value(struct scan *);
 
 /* ---- memory that goes as one ---- */
 
-static void *
-take(struct jsonc_doc *doc, size_t size)
+void *
+jsonc_take(struct jsonc_doc *doc, size_t size)
 {
 	struct chunk *c = doc->chunks;
 	void *p;
@@ -58,6 +58,15 @@ take(struct jsonc_doc *doc, size_t size)
 	p = c->data + c->used;
 	c->used += size;
 	return p;
+}
+
+struct jsonc_doc *
+jsonc_new(const char *path)
+{
+	struct jsonc_doc *doc = mem_zero(1, sizeof(*doc));
+
+	doc->path = mem_text(path);
+	return doc;
 }
 
 void
@@ -194,7 +203,7 @@ walk_string(struct scan *s)
 		raw++;
 		n -= 2;
 	}
-	out = take(s->doc, n + 1);
+	out = jsonc_take(s->doc, n + 1);
 	memcpy(out, raw, n);
 	json_decref(decoded);
 	step_to(s, end);
@@ -325,7 +334,7 @@ walk_container(struct scan *s, struct jsonc_node *node)
 static struct jsonc_node *
 walk_value(struct scan *s)
 {
-	struct jsonc_node *node = take(s->doc, sizeof(*node));
+	struct jsonc_node *node = jsonc_take(s->doc, sizeof(*node));
 	char c = skip_blanks(s);
 
 	node->doc = s->doc;
@@ -408,10 +417,8 @@ struct jsonc_doc *
 jsonc_parse(
     const char *path, char *text, size_t len, jsonc_fault_fn *fault, void *arg)
 {
-	struct jsonc_doc *doc = mem_zero(1, sizeof(*doc));
-	struct scan s = {
-		.line = 1, .col = 1, .doc = doc, .fault = fault, .arg = arg
-	};
+	struct jsonc_doc *doc;
+	struct scan s = { .line = 1, .col = 1, .fault = fault, .arg = arg };
 	json_malloc_t take_memory;
 	json_free_t give_back;
 	char *as_read;
@@ -420,7 +427,7 @@ jsonc_parse(
 	/* there may be passwords in it */
 	json_get_alloc_funcs(&take_memory, &give_back);
 	json_set_alloc_funcs(malloc, mem_wipe);
-	doc->path = mem_text(path);
+	doc = s.doc = jsonc_new(path);
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
 		text += 3; /* a byte order mark, as some editors leave it */
 		len -= 3;

@@ -64,6 +64,11 @@ struct jsonc_doc *jsonc_parse(
     const char *path, char *text, size_t len, jsonc_fault_fn *, void *arg);
 void jsonc_free(struct jsonc_doc *);
 
+/* A tree for who reads another kind of file: with root NULL, and zeroed memory
+ * that goes with it. jsonc_free() it. */
+struct jsonc_doc *jsonc_new(const char *path);
+void *jsonc_take(struct jsonc_doc *, size_t size);
+
 /* The member of an object, or NULL. */
 struct jsonc_node *jsonc_get(const struct jsonc_node *, const char *key);
 
