@@ -15,6 +15,9 @@ SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c supervisor/c
 	supervisor/api/*.c workers/*.c workers/hooks/*.c workers/action/*.c \
 	workers/serial/*.c workers/twin/*.c workers/proto/*.c shm/*.c))
 SRC_C	:= $(wildcard control/*.c control/cmd/*.c control/zmq/*.c)
+# and the page for the http process, with the files that it shows
+SRC_H	:= $(wildcard control/http/*.c)
+WEB	:= $(shell find control/web -type f)
 SRC_CLI	:= $(wildcard control/cli/*.c)
 # GnuTLS, likewise, is for the workers of type tls alone
 SRC_TLS	:= $(wildcard workers/tls/*.c)
@@ -62,7 +65,7 @@ LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 # the number counts up when a program that was linked before would no longer run
 SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
-PARTS	:= $(O)/parts/control.so $(O)/parts/tls.so $(O)/parts/certs.so
+PARTS	:= $(O)/parts/control.so $(O)/parts/http.so $(O)/parts/tls.so $(O)/parts/certs.so
 PROGRAMS := $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
 	$(O)/holdfast $(O)/holdfast.py $(O)/holdfast_actions.py $(PLUGINS)
 
@@ -114,13 +117,16 @@ $(O)/holdfast.pc: supervisor/holdfast.pc.in | bootstrap-build
 # A part has all that it uses in itself, and exports what its host asks for
 # (supervisor/part.h).
 LIBS_control = $(LIBS_ZMQ)
+LIBS_http = $(LIBS_LIB)
 LIBS_tls = $(LIBS_TLS)
 LIBS_certs = $(LIBS_TLS)
 ENTRY_control := control_main
+ENTRY_http := http_main
 ENTRY_tls := transport_tls
 ENTRY_certs := certs_part
 
 $(O)/parts/control.so: $(call obj,$(SRC_C))
+$(O)/parts/http.so: $(call obj,$(SRC_H)) $(O)/obj/web.o $(O)/obj/webdata.o
 $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
 $(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
 $(O)/parts/%.so: $(O)/core.a
@@ -138,13 +144,26 @@ $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
 	$(LD_EXE) -o $@ $^ $(LIBS_ZMQ) -ldl
 
 $(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_LIB) $(SRC_C) $(SRC_TLS) \
-    $(SRC_CLI) $(SRC_CERTS)))
+    $(SRC_CLI) $(SRC_CERTS) $(SRC_H))) $(O)/obj/web.o $(O)/obj/webdata.o
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 $(O)/obj/%.o: %.c | bootstrap-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# what the page consists of, compressed and as it is
+$(O)/web.c: $(WEB) control/http/embed.sh
+	@mkdir -p $(@D)
+	control/http/embed.sh control/web $(O)/web
+
+$(O)/obj/web.o: $(O)/web.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/webdata.o: $(O)/web.c
+	@mkdir -p $(@D)
+	$(CC) -fPIC -c -o $@ $(O)/web.S
 
 $(O)/tests.a: $(call obj,$(SRC_T))
 	@rm -f $@

@@ -23,6 +23,7 @@ struct rpc_job {
 	struct rpc_job *next;
 	struct control *control;
 	void *to;
+	rpc_fn *fn; /* takes the only call's answer, to being its; or NULL */
 	bool batch;
 	size_t n, waiting;
 	size_t values; /* in the answers of the calls that are done */
@@ -85,7 +86,8 @@ job_free(struct rpc_job *job)
 		cmd_call_fini(&job->item[i].call);
 		json_decref(job->item[i].id);
 	}
-	job->control->drop(job->control, job->to);
+	if (job->fn == NULL)
+		job->control->drop(job->control, job->to);
 	free(job);
 }
 
@@ -93,12 +95,14 @@ static void
 job_finish(struct rpc_job *job)
 {
 	struct control *c = job->control;
-	const struct cmd_call *first = &job->item[0].call;
-	json_t *json = job_answer(job);
+	struct cmd_call *first = &job->item[0].call;
+	json_t *json = job->fn == NULL ? job_answer(job) : NULL;
 	char *text;
 	size_t len;
 
 	control_beat(c);
+	if (job->fn != NULL)
+		job->fn(job->to, first);
 	if (json != NULL) {
 		text = jtext_dump(json, &len);
 		if (text != NULL)
@@ -113,13 +117,13 @@ job_finish(struct rpc_job *job)
 /* ---- calls ---- */
 
 static void
-count(const struct item *it)
+count(const struct cmd_call *call)
 {
-	struct control_stats *st = &it->call.control->stats;
+	struct control_stats *st = &call->control->stats;
 
 	st->requests++;
-	st->errors += it->call.error != CMD_OK;
-	st->denied += it->call.error == CMD_DENIED;
+	st->errors += call->error != CMD_OK;
+	st->denied += call->error == CMD_DENIED;
 }
 
 /* True if the object is a call, else it is answered as none. */
@@ -243,7 +247,7 @@ run_item(struct rpc_job *job, size_t i, const json_t *json)
 		job->waiting++;
 		return;
 	}
-	count(it);
+	count(&it->call);
 	job->values += count_values(it->call.result);
 	/* others of the batch may wait long, and what was asked is large */
 	json_decref(it->call.params);
@@ -258,10 +262,8 @@ job_new(struct control *c, enum cmd_role role, void *to, size_t n)
 	struct rpc_job *job =
 	    calloc(1, sizeof(*job) + n * sizeof(job->item[0]));
 
-	if (job == NULL) {
-		c->drop(c, to);
+	if (job == NULL)
 		return NULL;
-	}
 	job->control = c;
 	job->to = to;
 	job->n = n;
@@ -280,12 +282,25 @@ refuse(struct control *c, void *to, enum cmd_error error, const char *reason,
 {
 	struct rpc_job *job = job_new(c, CMD_READ, to, 1);
 
-	if (job == NULL)
+	if (job == NULL) {
+		c->drop(c, to);
 		return;
+	}
 	job->item[0].id = json_null();
 	cmd_fail(&job->item[0].call, error, reason, "%s", why);
-	count(&job->item[0]);
+	count(&job->item[0].call);
 	job_finish(job);
+}
+
+static void
+await(struct rpc_job *job)
+{
+	struct control *c = job->control;
+
+	job->next = c->jobs;
+	c->jobs = job;
+	c->njobs++;
+	c->held += job->values;
 }
 
 static void
@@ -296,23 +311,22 @@ serve(struct control *c, enum cmd_role role, void *to, const json_t *json,
 	size_t n = batch ? json_array_size(json) : 1, i;
 	struct rpc_job *job = job_new(c, role, to, n);
 
-	if (job == NULL)
+	if (job == NULL) {
+		c->drop(c, to);
 		return;
+	}
 	job->batch = batch;
 	job->item[0].call.raw = raw;
 	job->item[0].call.raw_len = raw_len;
 	for (i = 0; i < n; i++) {
-		job->item[i].call.in_batch = batch;
+		job->item[i].call.in_batch = batch || c->one_frame;
 		run_item(job, i, batch ? json_array_get(json, i) : json);
 	}
 	if (job->waiting == 0) {
 		job_finish(job);
 		return;
 	}
-	job->next = c->jobs;
-	c->jobs = job;
-	c->njobs++;
-	c->held += job->values;
+	await(job);
 }
 
 void
@@ -339,6 +353,54 @@ rpc_serve(struct control *c, enum cmd_role role, void *to, const char *text,
 	json_decref(json);
 }
 
+/* ---- calls without a message ---- */
+
+void
+rpc_call(struct cmd_call *call, const char *method)
+{
+	if (call->params == NULL)
+		call->params = json_object();
+	call->cmd = cmd_find(method);
+	if (call->cmd == NULL)
+		fail_method(call, method);
+	else
+		cmd_run(call);
+	if (!call->later)
+		count(call);
+}
+
+void
+rpc_ask(struct control *c, enum cmd_role role, const char *method,
+    json_t *params, rpc_fn *fn, void *arg)
+{
+	struct rpc_job *job = job_new(c, role, arg, 1);
+	struct cmd_call *call;
+
+	if (job == NULL) {
+		struct cmd_call none = { .control = c, .params = params };
+
+		cmd_fail(&none, CMD_INTERNAL, "no_memory", "out of memory");
+		fn(arg, &none);
+		cmd_call_fini(&none);
+		return;
+	}
+	job->fn = fn;
+	call = &job->item[0].call;
+	call->params = params;
+	call->in_batch = true; /* no second frame */
+	if (c->njobs >= RPC_JOBS_MAX)
+		cmd_fail(call, CMD_REFUSED, "busy",
+		    "too many requests wait for the supervisor");
+	else
+		rpc_call(call, method);
+	if (!call->later) {
+		job_finish(job);
+		return;
+	}
+	job->waiting = 1;
+	await(job);
+}
+
 /* ---- later ---- */
 
 /* Calls fn for each call that waits, and answers the jobs that no longer
@@ -359,7 +421,7 @@ each_waiting(struct control *c, const void *arg,
 			if (it->call.later)
 				continue;
 			job->waiting--;
-			count(it);
+			count(&it->call);
 		}
 		if (job->waiting > 0) {
 			at = &job->next;
@@ -424,6 +486,12 @@ rpc_drop_all(struct control *c)
 		c->jobs = job->next;
 		c->njobs--;
 		c->held -= job->values;
+		if (job->fn != NULL) {
+			job->item[0].call.later = false;
+			cmd_fail(&job->item[0].call, CMD_REFUSED, "stopping",
+			    "the daemon is stopping");
+			job->fn(job->to, &job->item[0].call);
+		}
 		job_free(job);
 	}
 }

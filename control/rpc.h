@@ -31,6 +31,19 @@ enum {
 void rpc_serve(struct control *, enum cmd_role, void *to, const char *text,
     size_t len, const void *raw, size_t raw_len);
 
+/*
+ * Runs one call without a message around it: control, role and params (owned,
+ * or NULL) are set. Afterwards result, error or later is. cmd_call_fini() is
+ * the caller's.
+ */
+void rpc_call(struct cmd_call *, const char *method);
+
+/* The same for those that may be answered later: fn is called once, now or
+ * later, with the call, which is given back after it. Takes params over. */
+typedef void rpc_fn(void *arg, struct cmd_call *);
+void rpc_ask(struct control *, enum cmd_role, const char *method,
+    json_t *params, rpc_fn *fn, void *arg);
+
 /* The parent's IPC_DONE, for whoever waits for its tag. */
 void rpc_done(struct control *, const struct ipc_msg *);
 
@@ -38,7 +51,7 @@ void rpc_done(struct control *, const struct ipc_msg *);
  * nanoseconds of c->now_ns's clock, or UINT64_MAX. */
 uint64_t rpc_expire(struct control *);
 
-/* Gives up what waits, unanswered. */
+/* Gives up what waits: messages unanswered, calls of rpc_ask() as failed. */
 void rpc_drop_all(struct control *);
 
 #endif

@@ -45,6 +45,7 @@ struct control {
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;
 	size_t held; /* values that their answers hold already */
+	bool one_frame; /* a message has no second, raw frame */
 	/* Sends an answer; `to` is what came with the message, which drop()
 	 * gives back once nothing more is sent there. */
 	void (*reply)(struct control *, void *to, const char *text, size_t len,

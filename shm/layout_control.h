@@ -98,6 +98,8 @@ struct shm_control {
 	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
+	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
+			* the supervisor, before the first birth */
 	/* set by a waiter after its bell's word, cleared by the writer that
 	 * then looks at all of those (exchange) */
 	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;

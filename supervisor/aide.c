@@ -14,6 +14,7 @@
 #include "shm/log.h"
 #include "supervisor/actions.h"
 #include "supervisor/boot.h"
+#include "supervisor/listen.h"
 #include "supervisor/super.h"
 
 #define MAIN(role_) .main = offsetof(struct proc_roles, role_)
@@ -24,12 +25,41 @@ actions_user(const struct conf *c)
 	return c->actions.user;
 }
 
+static int
+actions_open(struct super *s, const char **where)
+{
+	*where = s->run_dir;
+	return actions_listen(s->conf, s->run_dir, &s->actions_fd);
+}
+
+static bool
+http_wanted(const struct conf *c)
+{
+	return c->http.listen != NULL;
+}
+
+static int
+http_open(struct super *s, const char **where)
+{
+	char *real = s->control->http;
+	int fd;
+
+	*where = s->conf->http.listen;
+	fd = listen_open(*where, false, real, sizeof(s->control->http));
+	if (fd >= 0)
+		log_info("http on %s", real);
+	return fd;
+}
+
 const struct aide aides[AIDES] = {
 	[AIDE_CONTROL] = { "control", SUPER_CONTROL_SLOT, SHM_CONTROLLER,
-	    MAIN(control), .devices = true, .drain_ms = 2000 },
+	    MAIN(control), .devices = true, .orders = true, .drain_ms = 2000 },
+	[AIDE_HTTP] = { "http", SUPER_HTTP_SLOT, SHM_AIDE, MAIN(http),
+	    .devices = true, .orders = true, .drain_ms = 2000,
+	    .wanted = http_wanted, .listen = http_open },
 	[AIDE_ACTIONS] = { "actions", SUPER_ACTIONS_SLOT, SHM_AIDE,
 	    MAIN(actions), .drain_ms = 1000, .wanted = actions_wanted,
-	    .user = actions_user, .listen = actions_listen },
+	    .user = actions_user, .listen = actions_open },
 };
 
 static const struct retry_limits limits = {
@@ -72,17 +102,19 @@ static int
 make(struct super *s, const struct aide *a)
 {
 	struct process *p = &s->processes[s->nprocesses++];
+	const char *where;
 	int err;
 
 	if (process_init_aide(p, s, a, &limits) < 0)
 		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
-	if (a->listen != NULL &&
-	    (p->listen_fd = a->listen(s->conf, s->run_dir, &s->actions_fd)) <
-		0) {
+	if (a->listen != NULL && (p->listen_fd = a->listen(s, &where)) < 0) {
 		err = errno;
-		return boot_fail(s, boot_code(err), err,
-		    "%s: cannot listen in %s: %s", a->name, s->run_dir,
-		    strerror(err));
+		return boot_fail(s,
+		    err == EADDRINUSE || err == EADDRNOTAVAIL ? EX_UNAVAILABLE
+							      : boot_code(err),
+		    err, "%s: cannot listen on %s: %s%s", a->name, where,
+		    strerror(err),
+		    err == EADDRINUSE ? "; another program uses the port" : "");
 	}
 	return find_user(s, p);
 }
@@ -95,8 +127,6 @@ aides_make(struct super *s)
 	for (int i = 0; code == 0 && i < AIDES; i++) {
 		if (aides[i].wanted != NULL && !aides[i].wanted(s->conf))
 			continue;
-		if (i == AIDE_CONTROL)
-			s->controller = &s->processes[s->nprocesses];
 		code = make(s, &aides[i]);
 	}
 	return code;

@@ -14,7 +14,7 @@
 struct super;
 struct process;
 
-enum aide_kind { AIDE_CONTROL, AIDE_ACTIONS, AIDES };
+enum aide_kind { AIDE_CONTROL, AIDE_HTTP, AIDE_ACTIONS, AIDES };
 
 struct aide {
 	const char *name; /* of its process, too */
@@ -22,13 +22,13 @@ struct aide {
 	enum shm_role role;
 	size_t main; /* a proc_main_fn *, as an offset in struct proc_roles */
 	bool devices; /* it has the registers mapped */
+	bool orders; /* it may give some: orders.c */
 	unsigned drain_ms; /* that it may take to end */
 	/* What the configuration says; NULL: always, nobody else, nothing. */
 	bool (*wanted)(const struct conf *);
 	const char *(*user)(const struct conf *);
-	/* Opens what it listens on, and what workers reach it by: -1 with
-	 * errno. */
-	int (*listen)(const struct conf *, const char *run_dir, int *path_fd);
+	/* Opens what it listens on; *where in words. -1 with errno. */
+	int (*listen)(struct super *, const char **where);
 };
 
 extern const struct aide aides[AIDES];

@@ -63,6 +63,7 @@ struct conf {
 	char *curve_secret_key; /* files, or NULL */
 	char *curve_authorized;
 	struct conf_actions actions;
+	struct conf_http http;
 	unsigned drain_timeout_s;
 	unsigned hang_timeout_ms;
 };

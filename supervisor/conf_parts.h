@@ -81,6 +81,24 @@ struct conf_tls {
 	struct conf_roles roles;
 };
 
+/* The page and what stands beside it. */
+struct conf_http {
+	char *listen; /* "127.0.0.1:8080"; NULL: there is none */
+	char *token_file; /* or NULL */
+	char *web_root; /* served instead of the page inside, or NULL */
+	struct conf_paths hosts; /* names, "NAME" or "NAME:PORT" */
+	unsigned local, anonymous; /* enum conf_http_role */
+	unsigned max_connections, max_streams;
+};
+
+/* What somebody without a token may do. */
+enum conf_http_role {
+	CONF_HTTP_NONE,
+	CONF_HTTP_READ,
+	CONF_HTTP_OPERATE,
+	CONF_HTTP_ADMIN
+};
+
 /* The Python module whose functions are actions. */
 struct conf_actions {
 	char *module; /* a file, or a name to import; NULL: there is none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The supervisor's ear: messages of children by a table of kinds, and the
- * requests of control that are answered only once they have come true. What
+ * requests of aides that are answered only once they have come true. What
  * is in a message is checked here and believed nowhere else.
  */
 #include "supervisor/orders.h"
@@ -15,6 +15,7 @@
 #include "shm/log.h"
 #include "shm/notice.h"
 #include "shm/state.h"
+#include "supervisor/aide.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
@@ -41,8 +42,8 @@ orders_fini(struct orders *os)
 }
 
 void
-orders_answer(
-    struct super *s, uint32_t tag, int rc, uint64_t arg, const char *fmt, ...)
+orders_answer(struct process *asker, uint32_t tag, int rc, uint64_t arg,
+    const char *fmt, ...)
 {
 	struct ipc_msg m = {
 		.kind = IPC_DONE, .tag = tag, .rc = rc, .arg = arg
@@ -52,56 +53,59 @@ orders_answer(
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	if (s->controller != NULL)
-		process_send(s->controller, &m, -1);
+	process_send(asker, &m, -1);
 }
 
 static void
-finish(struct orders *os, struct order *o, int rc, const char *text)
+finish(struct order *o, int rc, const char *text)
 {
 	struct service *sv = o->service;
 
-	orders_answer(
-	    os->super, o->tag, rc, sv != NULL ? sv->state : 0, "%s", text);
 	o->kind = 0;
+	orders_answer(
+	    o->asker, o->tag, rc, sv != NULL ? sv->state : 0, "%s", text);
 }
 
 /* A place for one more; an order that the new one contradicts is over. */
 static struct order *
-place(struct orders *os, const struct ipc_msg *m, struct service *sv)
+place(struct process *p, const struct ipc_msg *m, struct service *sv)
 {
+	struct orders *os = &p->super->orders;
 	struct order *o, *found = NULL;
 
 	for (o = os->at; o < os->at + ORDERS_MAX; o++) {
 		if (sv != NULL && o->service == sv && o->kind != 0 &&
 		    o->kind != m->kind && o->kind != IPC_KICK &&
 		    m->kind != IPC_KICK)
-			finish(os, o, ECANCELED, "another order came after it");
+			finish(o, ECANCELED, "another order came after it");
 		if (o->kind == 0 && found == NULL)
 			found = o;
 	}
 	if (found == NULL) {
-		orders_answer(os->super, m->tag, EBUSY, 0,
+		orders_answer(p, m->tag, EBUSY, 0,
 		    "too many orders are under way");
 		return NULL;
 	}
 	memset(found, 0, sizeof(*found));
 	found->kind = m->kind;
 	found->tag = m->tag;
+	found->asker = p;
 	found->service = sv;
 	return found;
 }
 
 static struct service *
-service_of(struct super *s, const struct ipc_msg *m, unsigned index)
+service_of(struct process *p, const struct ipc_msg *m, unsigned index)
 {
+	struct super *s = p->super;
+
 	if (s->phase != SUPER_SERVES) {
 		orders_answer(
-		    s, m->tag, ESHUTDOWN, 0, "the daemon is stopping");
+		    p, m->tag, ESHUTDOWN, 0, "the daemon is stopping");
 		return NULL;
 	}
 	if (index >= s->conf->ntransports) {
-		orders_answer(s, m->tag, ENOENT, 0, "no such transport");
+		orders_answer(p, m->tag, ENOENT, 0, "no such transport");
 		return NULL;
 	}
 	return &s->services[index];
@@ -137,19 +141,19 @@ take_life(struct process *p, const struct ipc_msg *m)
 		[IPC_RESTART] = LIFE_RESTART,
 	};
 	struct super *s = p->super;
-	struct service *sv = service_of(s, m, m->transport);
+	struct service *sv = service_of(p, m, m->transport);
 	unsigned drain_ms = m->arg > DRAIN_MAX_MS ? DRAIN_MAX_MS : m->arg;
 	struct order *o;
 
 	if (sv == NULL)
 		return;
 	if (m->kind != IPC_STOP && service_open(sv) < 0) {
-		orders_answer(s, m->tag, errno, sv->state,
+		orders_answer(p, m->tag, errno, sv->state,
 		    "cannot listen on %s: %s", sv->conf->listen,
 		    strerror(errno));
 		return;
 	}
-	o = place(&s->orders, m, sv);
+	o = place(p, m, sv);
 	if (o == NULL)
 		return;
 	o->until_ms = super_now_ns() / 1000000 + drain_ms + CHILD_GRACE_MS +
@@ -182,7 +186,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 			continue;
 		if (atomic_load(&o->conn->used) == CONN_FREE ||
 		    atomic_load(&o->conn->serial) != o->serial)
-			finish(os, o, 0, "");
+			finish(o, 0, "");
 		else
 			more = true;
 	}
@@ -210,7 +214,7 @@ static void
 take_kick(struct process *p, const struct ipc_msg *m)
 {
 	struct super *s = p->super;
-	struct service *sv = service_of(s, m, CONN_ID_TRANSPORT(m->arg));
+	struct service *sv = service_of(p, m, CONN_ID_TRANSPORT(m->arg));
 	unsigned worker = CONN_ID_WORKER(m->arg);
 	struct shm_conn *conn;
 	struct order *o;
@@ -221,12 +225,12 @@ take_kick(struct process *p, const struct ipc_msg *m)
 	    ? find_conn(&sv->workers[worker], CONN_ID_SERIAL(m->arg))
 	    : NULL;
 	if (conn == NULL || !child_lives(&sv->workers[worker].child)) {
-		orders_answer(s, m->tag, ENOENT, 0, "no such connection");
+		orders_answer(p, m->tag, ENOENT, 0, "no such connection");
 		return;
 	}
 	if (s->orders.poll == NULL)
 		s->orders.poll = evtimer_new(s->base, on_poll, &s->orders);
-	o = place(&s->orders, m, sv);
+	o = place(p, m, sv);
 	if (o == NULL)
 		return;
 	o->conn = conn;
@@ -241,11 +245,11 @@ static void
 take_shutdown(struct process *p, const struct ipc_msg *m)
 {
 	struct super *s = p->super;
-	struct order *o = place(&s->orders, m, NULL);
+	struct order *o = place(p, m, NULL);
 
 	if (o != NULL) {
 		o->until_ms = UINT64_MAX;
-		log_info("asked to shut down by control");
+		log_info("asked to shut down by %s", p->name);
 		super_stop(s, false);
 	}
 }
@@ -253,7 +257,7 @@ take_shutdown(struct process *p, const struct ipc_msg *m)
 static void
 take_reload(struct process *p, const struct ipc_msg *m)
 {
-	reload_start(p->super, true, m->tag);
+	reload_start(p->super, p, m->tag);
 }
 
 /* Which kinds are heard, from whom, and by what. */
@@ -279,7 +283,7 @@ kind_of(const struct process *p)
 {
 	if (p->service != NULL)
 		return WORKER;
-	return p == p->super->controller ? CONTROL : AIDE;
+	return p->aide->orders ? CONTROL : AIDE;
 }
 
 bool
@@ -303,11 +307,11 @@ orders_settle(struct orders *os, struct service *sv)
 			continue;
 		if (o->kind == IPC_STOP) {
 			if (!service_lives(sv))
-				finish(os, o, 0, "");
+				finish(o, 0, "");
 		} else if (service_all(sv, LIFE_UP)) {
-			finish(os, o, 0, "");
+			finish(o, 0, "");
 		} else if (sv->state == SHM_FAILED) {
-			finish(os, o, EIO, sv->why);
+			finish(o, EIO, sv->why);
 		}
 	}
 }
@@ -327,14 +331,14 @@ orders_tick(struct orders *os, uint64_t now_ms)
 			    "it dies again and again: "
 			    "%.60s",
 			    o->service->why);
-			finish(os, o, EAGAIN, text);
+			finish(o, EAGAIN, text);
 		} else if (now_ms > o->until_ms) {
 			snprintf(text, sizeof(text),
 			    "not done in time; it is %s",
 			    o->service != NULL
 				? shm_state_name(o->service->state)
 				: "stopping");
-			finish(os, o, ETIMEDOUT, text);
+			finish(o, ETIMEDOUT, text);
 		}
 	}
 }
@@ -346,9 +350,9 @@ orders_ended(struct orders *os)
 
 	for (o = os->at; o < os->at + ORDERS_MAX; o++)
 		if (o->kind == IPC_SHUTDOWN)
-			finish(os, o, 0, "");
+			finish(o, 0, "");
 		else if (o->kind != 0)
-			finish(os, o, ESHUTDOWN, "the daemon is stopping");
+			finish(o, ESHUTDOWN, "the daemon is stopping");
 }
 
 void
@@ -358,7 +362,9 @@ orders_forget(struct process *p)
 
 	if (kind_of(p) != CONTROL)
 		return;
-	p->super->reload.answer = false;
+	if (p->super->reload.asker == p)
+		p->super->reload.asker = NULL;
 	for (o = p->super->orders.at; o < p->super->orders.at + ORDERS_MAX; o++)
-		o->kind = 0;
+		if (o->asker == p)
+			o->kind = 0;
 }

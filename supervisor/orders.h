@@ -23,6 +23,7 @@ enum { ORDERS_MAX = 64, ORDERS_TEXT = IPC_TEXT };
 struct order {
 	uint32_t kind; /* enum ipc_kind; 0: free */
 	uint32_t tag;
+	struct process *asker; /* whom the answer is for */
 	struct service *service; /* NULL: the whole daemon */
 	uint64_t until_ms;
 	struct shm_conn *conn; /* IPC_KICK: what is to go */
@@ -51,11 +52,11 @@ void orders_tick(struct orders *, uint64_t now_ms);
 /* The transports have stopped: answers those who asked for the end. */
 void orders_ended(struct orders *);
 
-/* A child has died; if it was control, nobody waits for answers any more. */
+/* A child has died: it waits for no answers any more. */
 void orders_forget(struct process *);
 
-/* Answers a request of control. */
-void orders_answer(struct super *, uint32_t tag, int rc, uint64_t arg,
+/* Answers a request of an aide. */
+void orders_answer(struct process *asker, uint32_t tag, int rc, uint64_t arg,
     const char *fmt, ...) __attribute__((__format__(printf, 5, 6)));
 
 #endif

@@ -66,6 +66,7 @@ struct proc_roles {
 	proc_main_fn *worker;
 	proc_main_fn *control;
 	proc_main_fn *actions;
+	proc_main_fn *http;
 	const char *missing; /* a part that was not found, or NULL */
 };
 

@@ -30,8 +30,8 @@ report(struct super *s, struct service *sv)
 		log_warnx("not refreshed transport=%s why=\"%s\"",
 		    sv->conf->name, sv->refresh_why);
 	memcpy(m.text, sv->refresh_why, sizeof(m.text));
-	if (s->reload.answer)
-		process_send(s->controller, &m, -1);
+	if (s->reload.asker != NULL)
+		process_send(s->reload.asker, &m, -1);
 }
 
 static void

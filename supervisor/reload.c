@@ -74,8 +74,8 @@ reload_refreshed(struct super *s)
 	struct reload *r = &s->reload;
 	int code = r->code;
 
-	if (r->answer)
-		orders_answer(s, r->tag,
+	if (r->asker != NULL)
+		orders_answer(r->asker, r->tag,
 		    code == 0                    ? 0
 			: code == EX_CONFIG      ? EINVAL
 			: code == DIFFER_CHANGED ? ENOTSUP
@@ -152,10 +152,11 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 static void
 give_up(struct super *s, int rc, const char *why)
 {
-	if (s->reload.answer) {
-		s->reload.answer = false;
-		orders_answer(s, s->reload.tag, rc, 0, "%s", why);
-	}
+	struct process *asker = s->reload.asker;
+
+	s->reload.asker = NULL;
+	if (asker != NULL)
+		orders_answer(asker, s->reload.tag, rc, 0, "%s", why);
 }
 
 static void
@@ -207,37 +208,36 @@ prepare(struct super *s, int fd)
 }
 
 static void
-refuse(struct super *s, bool wanted, uint32_t tag, int err, const char *why)
+refuse(struct process *asker, uint32_t tag, int err, const char *why)
 {
 	log_warnx("the configuration is not read again: %s", why);
-	if (wanted)
-		orders_answer(s, tag, err, 0, "%s", why);
+	if (asker != NULL)
+		orders_answer(asker, tag, err, 0, "%s", why);
 }
 
 void
-reload_start(struct super *s, bool wanted, uint32_t tag)
+reload_start(struct super *s, struct process *asker, uint32_t tag)
 {
 	struct reload *r = &s->reload;
 	int fd[2];
 
 	if (r->pid != 0) {
-		if (wanted) {
+		if (asker != NULL)
 			orders_answer(
-			    s, tag, EBUSY, 0, "a reload is under way");
-		}
+			    asker, tag, EBUSY, 0, "a reload is under way");
 		return;
 	}
 	log_info("reading the configuration again: %s", s->conf->path);
 	if (pipe2(fd, O_CLOEXEC) < 0) {
-		refuse(s, wanted, tag, errno, strerror(errno));
+		refuse(asker, tag, errno, strerror(errno));
 		return;
 	}
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
 	memset(r, 0, sizeof(*r));
-	r->answer = wanted;
+	r->asker = asker;
 	r->tag = tag;
 	if (prepare(s, fd[0]) < 0 || (r->pid = fork()) < 0) {
-		refuse(s, wanted, tag, errno, strerror(errno));
+		refuse(asker, tag, errno, strerror(errno));
 		close(fd[1]);
 		forget(r);
 		return;

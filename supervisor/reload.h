@@ -17,6 +17,7 @@
 #include "supervisor/orders.h"
 
 struct super;
+struct process;
 struct event;
 
 enum {
@@ -29,7 +30,7 @@ struct reload {
 	pid_t pid; /* of the reader; 0: none */
 	int fd;
 	struct event *readable, *timer;
-	bool answer; /* control waits, under tag */
+	struct process *asker; /* an aide that waits, under tag; or NULL */
 	uint32_t tag;
 	bool ended; /* the reader, with status */
 	int status;
@@ -41,8 +42,8 @@ struct reload {
 	char first[ORDERS_TEXT]; /* line */
 };
 
-/* Begins; answer: control asked, under tag. One at a time. */
-void reload_start(struct super *, bool answer, uint32_t tag);
+/* Begins; asker: the aide that asked, under tag, or NULL. One at a time. */
+void reload_start(struct super *, struct process *asker, uint32_t tag);
 
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);

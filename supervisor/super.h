@@ -28,6 +28,7 @@
 enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_CONTROL_SLOT = SEGS_MAKER_SLOT + 1,
 	SUPER_ACTIONS_SLOT,
+	SUPER_HTTP_SLOT,
 };
 
 struct host;
@@ -68,7 +69,6 @@ struct super {
 	struct process *processes; /* the workers, then the aides */
 	size_t nworkers, nprocesses;
 	int actions_fd; /* workers connect to it; -1 */
-	struct process *controller; /* control; NULL: there is none */
 	struct orders orders;
 	struct reload reload;
 	struct refresh refresh;

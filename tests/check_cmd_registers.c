@@ -490,7 +490,7 @@ static const struct {
 	    "abcd", 4, "is not wholly inside" },
 	{ "[" ASK("read\",\"params\":{\"table\":\"hr\",\"addr\":0,"
 		  "\"encoding\":\"u16le\"}") "]",
-	    NULL, 0, "a batch has no second frame" },
+	    NULL, 0, "there is no second frame" },
 	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0}"), "ab", 2,
 	    "a second frame goes with registers.write and" },
 	{ ASK("write\",\"params\":{\"table\":\"hr\",\"addr\":0,\"values\":[1],"

@@ -41,7 +41,7 @@ wants_raw(struct cmd_call *call)
 		    "encoding must be \"json\" or \"u16le\"");
 	else if (call->in_batch)
 		cmd_fail(call, CMD_PARAMS, "bad_value",
-		    "a batch has no second frame for \"u16le\"");
+		    "there is no second frame here for \"u16le\"");
 	return true;
 }
 

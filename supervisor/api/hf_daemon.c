@@ -26,6 +26,19 @@ control(struct proc *p)
 	return entry(p);
 }
 
+/* And so is the page. */
+static int
+http(struct proc *p)
+{
+	const char *why;
+	proc_main_fn *entry;
+
+	*(void **)&entry = proc_part("http", "http_main", &why);
+	if (entry == NULL)
+		return proc_failed(p, EX_SOFTWARE, "%s", why);
+	return entry(p);
+}
+
 int
 hf_daemon(int argc, char **argv)
 {
@@ -33,6 +46,7 @@ hf_daemon(int argc, char **argv)
 		.worker = worker_main,
 		.control = control,
 		.actions = actions_main,
+		.http = http,
 	};
 	char path[PATH_MAX];
 

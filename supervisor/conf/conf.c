@@ -10,6 +10,7 @@
 #include "shm/patience.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_dump.h"
+#include "supervisor/conf/conf_http.h"
 #include "supervisor/conf/conf_net.h"
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/conf/conf_paths.h"
@@ -108,13 +109,14 @@ static const struct conf_key top_keys[] = {
 	{ "actions", CONF_SECTION, .section = &conf_actions,
 	    .help = "a Python module whose functions are actions",
 	    .also = "custom_actions_module" },
+	{ "http", CONF_SECTION, .section = &conf_http, .dump = conf_http_dump,
+	    .help = "the page, and what programs ask over HTTP" },
 	{ "drain_timeout_s", CONF_UINT, IN_CONF(drain_timeout_s), .max = 3600,
 	    .def = 5,
 	    .help = "how long a stop waits for requests that have begun" },
 	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms),
 	    .min = PATIENCE_HANG_MIN_MS, .max = 600000, .def = 2000,
 	    .help = "how long a process may stay silent before it is killed" },
-	LATER("http", "the web page"),
 	LATER("server_list", "simulator files"),
 	LATER("device_list", "simulator files"),
 	{ NULL },
@@ -545,7 +547,8 @@ SECTION(rule, "ROLE[]", "a rule of a role");
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
 	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
 	&conf_transport, &conf_restart, &conf_rs485, &conf_counts,
-	&conf_control, &conf_curve, &conf_actions, &conf_rule, NULL };
+	&conf_control, &conf_curve, &conf_actions, &conf_http, &conf_rule,
+	NULL };
 
 const char *
 conf_where(const struct conf_transport *t)

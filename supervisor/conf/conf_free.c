@@ -68,6 +68,10 @@ conf_free(struct conf *conf)
 	free(conf->actions.folder);
 	free(conf->actions.python);
 	free(conf->actions.user);
+	free(conf->http.listen);
+	free(conf->http.token_file);
+	free(conf->http.web_root);
+	conf_paths_free(&conf->http.hosts);
 	free(conf->store);
 	free(conf->path);
 	free(conf);

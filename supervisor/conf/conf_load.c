@@ -15,6 +15,7 @@
 
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_tree.h"
+#include "supervisor/conf/conf_http.h"
 #include "supervisor/conf/conf_net.h"
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/conf/conf_read.h"
@@ -206,6 +207,7 @@ read_root(struct load *l, struct jsonc_doc *doc)
 	conf_read_section(
 	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
 	conf_control_check(ctx, jsonc_get(doc->root, "control"));
+	conf_http_check(ctx, jsonc_get(doc->root, "http"));
 }
 
 struct conf *

@@ -103,9 +103,8 @@ conf_addr_parse(const char *text, struct conf_addr *a, char *why, size_t size)
 	return 0;
 }
 
-/* conf_addr_parse() the other way round. */
-static void
-addr_text(const struct conf_addr *a, char *buf, size_t size)
+void
+conf_addr_text(const struct conf_addr *a, char *buf, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 
@@ -195,7 +194,7 @@ conf_listen_text(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf_fault(ctx, node, "%s", why);
 		return;
 	}
-	addr_text(&a, why, sizeof(why));
+	conf_addr_text(&a, why, sizeof(why));
 	t->listen = mem_text(why);
 }
 
@@ -268,7 +267,7 @@ conf_endpoints_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			    "\"%s\" is open to other machines: that needs "
 			    "\"curve\" with \"secret_key\" and \"authorized\"",
 			    n->text);
-		addr_text(&a, why, sizeof(why));
+		conf_addr_text(&a, why, sizeof(why));
 		conf->control_listen = mem_more(conf->control_listen,
 		    conf->ncontrol_listen, sizeof(char *));
 		conf->control_listen[conf->ncontrol_listen++] =

@@ -22,6 +22,9 @@ struct conf_addr {
 int conf_addr_parse(
     const char *text, struct conf_addr *, char *why, size_t size);
 
+/* The other way round. */
+void conf_addr_text(const struct conf_addr *, char *buf, size_t size);
+
 /* True for 0.0.0.0 and ::. */
 bool conf_addr_any(const struct conf_addr *);
 

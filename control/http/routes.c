@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of what can be asked for over HTTP. The first row whose path and
+ * method are those of a request serves it. Runs in the http process.
+ */
+#include "control/http/routes.h"
+
+#include "control/http/assets.h"
+
+const struct http_route http_routes[] = {
+	{ HTTP_POST, "/api/v1/rpc", CMD_READ, 1 << 20, rpc_http,
+	    "the commands, as JSON-RPC 2.0" },
+	{ HTTP_GET, "/api/v1/", CMD_NOBODY, 0, routes_list, "this list" },
+	{ HTTP_GET, "/healthz", CMD_NOBODY, 0, health_live,
+	    "200 while the daemon lives" },
+	{ HTTP_GET, "/readyz", CMD_NOBODY, 0, health_ready,
+	    "200 while every transport serves that should" },
+	{ HTTP_GET, "/*", CMD_NOBODY, 0, assets_serve, "the page" },
+};
+
+const unsigned http_nroutes = sizeof(http_routes) / sizeof(http_routes[0]);
+
+void
+routes_list(struct http_call *call)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < http_nroutes; i++) {
+		const struct http_route *r = &http_routes[i];
+
+		json_array_append_new(all,
+		    json_pack("{s:s, s:s, s:s, s:s}", "path", r->path,
+			"method", r->methods == HTTP_POST ? "POST"
+			    : r->methods == HTTP_GET      ? "GET"
+							  : "GET, POST",
+			"role", cmd_role_name(r->role), "help", r->help));
+	}
+	http_reply_json(call, 200, all);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop of the http process. It waits for the parent, for connections and
+ * for changes of registers. Nothing that a client sends ends it, and if it
+ * ends, nobody but those who read the page notices.
+ */
+#include "control/http/server.h"
+
+#include <errno.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "control/http/conn.h"
+#include "control/http/rpc_http.h"
+#include "control/http/tokens.h"
+#include "control/rpc.h"
+#include "shm/log.h"
+
+enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100 };
+
+proc_main_fn http_main;
+
+/* What the parent says. False when it is time to go. */
+static bool
+take_orders(struct control *c)
+{
+	struct ipc_msg msg;
+	int rc;
+
+	while ((rc = proc_order(c->proc, &msg)) == 1) {
+		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
+			return false;
+		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED)
+			rpc_done(c, &msg);
+	}
+	if (rc == -1)
+		log_warnx("the supervisor is gone");
+	return rc == 0;
+}
+
+static void
+on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
+    int len, void *arg)
+{
+	(void)l;
+	(void)len;
+	conn_open(arg, fd, sa);
+}
+
+/* No descriptor is free, say: not asked again before the next turn's end. */
+static void
+on_accept_error(struct evconnlistener *l, void *arg)
+{
+	struct server *s = arg;
+
+	log_warn("cannot accept connections");
+	evconnlistener_disable(l);
+	s->deaf_ns = s->control.now_ns;
+}
+
+static void
+wake(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* How long to sleep, in ms, given when something is due and what the events
+ * allow: never so long that the parent could take it for a hang. */
+static uint64_t
+sleep_ms(const struct server *s, uint64_t due_ns, int events_ms)
+{
+	const struct control *c = &s->control;
+	uint64_t ms = proc_beat_ms(c->proc);
+
+	if (events_ms >= 0 && (uint64_t)events_ms < ms)
+		ms = (uint64_t)events_ms;
+	if (s->deaf_ns != 0 && ms > ACCEPT_AGAIN_MS)
+		ms = ACCEPT_AGAIN_MS;
+	if (due_ns <= c->now_ns)
+		return 0;
+	if ((due_ns - c->now_ns) / 1000000 < ms)
+		ms = (due_ns - c->now_ns) / 1000000 + 1;
+	return ms;
+}
+
+static void
+loop(struct server *s, struct event *timer)
+{
+	struct control *c = &s->control;
+	bool more = false, go_on = true;
+	uint64_t due_ns = UINT64_MAX, ms;
+	struct timeval tv;
+
+	while (go_on) {
+		ms = sleep_ms(s, due_ns, more ? 0 : events_arm(&s->events));
+		tv = (struct timeval){ (time_t)(ms / 1000),
+			(suseconds_t)(ms % 1000 * 1000) };
+		event_add(timer, &tv);
+		event_base_loop(s->base, EVLOOP_ONCE);
+		events_disarm(&s->events);
+		control_beat(c);
+		go_on = take_orders(c);
+		if (s->deaf_ns != 0 &&
+		    c->now_ns - s->deaf_ns > ACCEPT_AGAIN_MS * 1000000ull) {
+			evconnlistener_enable(s->listener);
+			s->deaf_ns = 0;
+		}
+		due_ns = rpc_expire(c);
+		more = events_pump(&s->events);
+		control_beat(c);
+	}
+}
+
+/* The last answers leave, if those that they are for read them. */
+static void
+say_farewell(struct server *s, struct event *timer)
+{
+	struct control *c = &s->control;
+	uint64_t until;
+	struct timeval tv = { 0, FAREWELL_MS * 1000 };
+
+	evconnlistener_disable(s->listener);
+	rpc_drop_all(c);
+	control_beat(c);
+	until = c->now_ns + FAREWELL_MS * 1000000ull;
+	event_add(timer, &tv);
+	while (s->out_bytes > 0 && c->now_ns < until) {
+		event_base_loop(s->base, EVLOOP_ONCE);
+		control_beat(c);
+	}
+	while (s->conns != NULL)
+		conn_close(s->conns);
+}
+
+static int
+open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
+{
+	struct proc *proc = s->control.proc;
+	const char *file = proc->conf->http.token_file;
+
+	if (file != NULL) {
+		char words[200];
+
+		s->tokens = tokens_open(file, words, sizeof(words));
+		if (s->tokens == NULL) {
+			snprintf(why, size, "%s: %s", file, words);
+			return EX_CONFIG;
+		}
+	}
+	snprintf(why, size, "out of memory");
+	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
+		s->host[0] = '\0';
+	s->base = event_base_new();
+	if (s->base == NULL)
+		return EX_SOFTWARE;
+	s->listener = evconnlistener_new(s->base, on_accept, s,
+	    LEV_OPT_CLOSE_ON_EXEC, 0, proc->listen_fd);
+	wakes[0] = evtimer_new(s->base, wake, NULL);
+	wakes[1] = event_new(
+	    s->base, proc->chan, EV_READ | EV_PERSIST, wake, NULL);
+	wakes[2] = event_new(
+	    s->base, s->events.bell.fd, EV_READ | EV_PERSIST, wake, NULL);
+	if (s->listener == NULL || wakes[0] == NULL || wakes[1] == NULL ||
+	    wakes[2] == NULL || event_add(wakes[1], NULL) < 0 ||
+	    (s->events.bell.fd >= 0 && event_add(wakes[2], NULL) < 0))
+		return EX_SOFTWARE;
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	return 0;
+}
+
+static void
+close_all(struct server *s, struct event *wakes[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (wakes[i] != NULL)
+			event_free(wakes[i]);
+	if (s->listener != NULL)
+		evconnlistener_free(s->listener);
+	if (s->base != NULL)
+		event_base_free(s->base);
+	tokens_close(s->tokens);
+}
+
+static void
+ignore(void *arg, const char *topic, const char *json, size_t len, uint64_t seq)
+{
+	(void)arg;
+	(void)topic;
+	(void)json;
+	(void)len;
+	(void)seq;
+}
+
+int
+http_main(struct proc *proc)
+{
+	static struct server s;
+	struct event *wakes[3] = { NULL };
+	char why[400];
+	int code;
+
+	if (control_init(&s.control, proc) == -1 ||
+	    events_init(&s.events, &s.control) == -1)
+		return proc_failed(proc, EX_SOFTWARE, "out of memory");
+	control_beat(&s.control);
+	s.control.reply = rpc_http_reply;
+	s.control.drop = rpc_http_drop;
+	s.control.one_frame = true;
+	s.events.send = ignore;
+	s.events.arg = &s;
+	code = open_all(&s, wakes, why, sizeof(why));
+	if (code != 0) {
+		code = proc_failed(proc, code, "%s", why);
+	} else {
+		proc_ready(proc);
+		loop(&s, wakes[0]);
+		say_farewell(&s, wakes[0]);
+	}
+	close_all(&s, wakes);
+	events_fini(&s.events);
+	control_fini(&s.control);
+	return code;
+}
