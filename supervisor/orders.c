@@ -82,8 +82,8 @@ place(struct process *p, const struct ipc_msg *m, struct service *sv)
 			found = o;
 	}
 	if (found == NULL) {
-		orders_answer(p, m->tag, EBUSY, 0,
-		    "too many orders are under way");
+		orders_answer(
+		    p, m->tag, EBUSY, 0, "too many orders are under way");
 		return NULL;
 	}
 	memset(found, 0, sizeof(*found));

@@ -46,26 +46,36 @@ aides(struct shm_control *shm)
 	return all;
 }
 
+/* Where the page is; NULL: nowhere. */
+static json_t *
+http_url(const struct shm_control *shm)
+{
+	int len = (int)strnlen(shm->http, sizeof(shm->http));
+
+	return len > 0 ? json_sprintf("http://%.*s/", len, shm->http) : NULL;
+}
+
 void
 cmd_system_info(struct cmd_call *call)
 {
 	const struct control *c = call->control;
 	const struct conf *conf = c->proc->conf;
+	json_t *all = aides(c->shm);
 	struct timespec now;
 	double up_ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
 	    (double)c->shm->started_ms;
-	call->result =
-	    json_pack("{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s}",
-		"name", "holdfast", "version", HOLDFAST_VERSION, "pid",
-		(int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
-		(int)getpid(), "uptime_s",
-		jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store",
-		conf->store, "devices", (int)conf->ndevices, "transports",
-		(int)conf->ntransports, "aides", aides(c->shm), "role",
-		cmd_role_name(call->role));
+	call->result = json_pack(
+	    "{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s, s:o*}", "name",
+	    "holdfast", "version", HOLDFAST_VERSION, "pid",
+	    (int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
+	    (int)json_integer_value(json_object_get(all, "control")),
+	    "uptime_s", jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store",
+	    conf->store, "devices", (int)conf->ndevices, "transports",
+	    (int)conf->ntransports, "aides", all, "role",
+	    cmd_role_name(call->role), "http", http_url(c->shm));
 }
 
 /* {"name": {"kind": "integer", "required": true}} */

@@ -120,8 +120,7 @@ serve_file(struct http_call *call)
 		http_fail(call, 404, "no_path", "There is nothing at %.200s.",
 		    call->path);
 	else
-		http_reply(
-		    call, 200, type_of(name_of(call)), data, (size_t)n);
+		http_reply(call, 200, type_of(name_of(call)), data, (size_t)n);
 	free(data);
 }
 
@@ -166,8 +165,7 @@ assets_serve(struct http_call *call)
 	} else if (accept != NULL && head_lists(accept, "gzip") &&
 	    a->gz_len < a->len) {
 		http_add(call, "Content-Encoding", "gzip");
-		http_reply(
-		    call, 200, a->type, (const char *)a->gz, a->gz_len);
+		http_reply(call, 200, a->type, (const char *)a->gz, a->gz_len);
 	} else {
 		http_reply(call, 200, a->type, (const char *)a->data, a->len);
 	}

@@ -171,11 +171,10 @@ take_role(struct http_call *call)
 	if (call->role >= needed)
 		return true;
 	if (head_find(&call->head, "authorization") == NULL)
-		http_add(call, "WWW-Authenticate",
-		    "Bearer realm=\"holdfast\"");
+		http_add(call, "WWW-Authenticate", "Bearer realm=\"holdfast\"");
 	http_fail(call, call->role == CMD_NOBODY ? 401 : 403, "denied",
-	    "This needs the role \"%s\"; %s has \"%s\".",
-	    cmd_role_name(needed), call->who, cmd_role_name(call->role));
+	    "This needs the role \"%s\"; %s has \"%s\".", cmd_role_name(needed),
+	    call->who, cmd_role_name(call->role));
 	return false;
 }
 

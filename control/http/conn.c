@@ -209,8 +209,8 @@ add_head(struct conn *c, struct evbuffer *out, int status, const char *type,
 }
 
 void
-conn_answer(struct conn *c, int status, const char *type, const char *text,
-    size_t len)
+conn_answer(
+    struct conn *c, int status, const char *type, const char *text, size_t len)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 	struct server *s = c->server;
@@ -356,8 +356,8 @@ step(struct conn *c)
 		return true;
 	case CONN_HEAD:
 		n = len < HEAD_MAX ? len : HEAD_MAX;
-		n = head_end((char *)evbuffer_pullup(in, (ssize_t)n), n,
-		    &c->seen);
+		n = head_end(
+		    (char *)evbuffer_pullup(in, (ssize_t)n), n, &c->seen);
 		if (n > 0)
 			return take_head(c, in, n);
 		if (len >= HEAD_MAX)
@@ -479,13 +479,12 @@ make_room(struct server *s)
 	uint64_t now = s->control.now_ns;
 	struct conn *idle = NULL, *slow = NULL;
 
-	for (struct conn *c = s->conns; c != NULL; c = c->next) {
+	for (struct conn *c = s->conns; c != NULL; c = c->next)
 		if (c->state == CONN_IDLE || c->state == CONN_LINGER)
 			idle = c; /* the last one is the oldest */
 		else if ((c->state == CONN_HEAD || c->state == CONN_BODY) &&
 		    now - c->since_ns > 1000000000)
 			slow = c;
-	}
 	if (idle == NULL)
 		idle = slow;
 	if (idle == NULL)
@@ -521,8 +520,8 @@ conn_open(struct server *s, int fd, const struct sockaddr *sa)
 	}
 	c = calloc(1, sizeof(*c));
 	if (c != NULL)
-		c->bev = bufferevent_socket_new(
-		    s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+		c->bev =
+		    bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (c == NULL || c->bev == NULL) {
 		free(c);
 		close(fd);

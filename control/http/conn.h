@@ -49,8 +49,8 @@ void conn_close(struct conn *);
 
 /* Puts an answer on its way. Its body may be NULL: then it is a stream, which
  * the caller writes and conn_close() ends. */
-void conn_answer(struct conn *, int status, const char *type, const char *text,
-    size_t len);
+void conn_answer(
+    struct conn *, int status, const char *type, const char *text, size_t len);
 
 /* "Not Found" */
 const char *conn_reason(int status);

@@ -201,7 +201,7 @@ body_lines(struct head *h, const char **why)
 
 	if (coding != NULL) {
 		*why = "A body needs a Content-Length; chunks are not taken.";
-		return length != NULL || h->minor == 0 ? 400
+		return length != NULL || h->minor == 0   ? 400
 		    : strcasecmp(coding, "chunked") == 0 ? 411
 							 : 501;
 	}

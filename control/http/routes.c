@@ -29,10 +29,10 @@ routes_list(struct http_call *call)
 		const struct http_route *r = &http_routes[i];
 
 		json_array_append_new(all,
-		    json_pack("{s:s, s:s, s:s, s:s}", "path", r->path,
-			"method", r->methods == HTTP_POST ? "POST"
-			    : r->methods == HTTP_GET      ? "GET"
-							  : "GET, POST",
+		    json_pack("{s:s, s:s, s:s, s:s}", "path", r->path, "method",
+			r->methods == HTTP_POST      ? "POST"
+			    : r->methods == HTTP_GET ? "GET"
+						     : "GET, POST",
 			"role", cmd_role_name(r->role), "help", r->help));
 	}
 	http_reply_json(call, 200, all);

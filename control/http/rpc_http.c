@@ -25,8 +25,8 @@ rpc_http(struct http_call *call)
 		return;
 	}
 	to->call = call;
-	rpc_serve(call->control, call->role, to, call->body, call->len, NULL,
-	    0);
+	rpc_serve(
+	    call->control, call->role, to, call->body, call->len, NULL, 0);
 }
 
 void

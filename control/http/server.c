@@ -158,11 +158,11 @@ open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
 	s->base = event_base_new();
 	if (s->base == NULL)
 		return EX_SOFTWARE;
-	s->listener = evconnlistener_new(s->base, on_accept, s,
-	    LEV_OPT_CLOSE_ON_EXEC, 0, proc->listen_fd);
+	s->listener = evconnlistener_new(
+	    s->base, on_accept, s, LEV_OPT_CLOSE_ON_EXEC, 0, proc->listen_fd);
 	wakes[0] = evtimer_new(s->base, wake, NULL);
-	wakes[1] = event_new(
-	    s->base, proc->chan, EV_READ | EV_PERSIST, wake, NULL);
+	wakes[1] =
+	    event_new(s->base, proc->chan, EV_READ | EV_PERSIST, wake, NULL);
 	wakes[2] = event_new(
 	    s->base, s->events.bell.fd, EV_READ | EV_PERSIST, wake, NULL);
 	if (s->listener == NULL || wakes[0] == NULL || wakes[1] == NULL ||

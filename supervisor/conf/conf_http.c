@@ -101,8 +101,8 @@ conf_http_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 
 /* Who reads a token is whom it stands for. */
 static void
-check_tokens(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const char *path)
+check_tokens(
+    struct conf_ctx *ctx, const struct jsonc_node *node, const char *path)
 {
 	struct stat st;
 
@@ -145,17 +145,17 @@ static const char *const http_roles[] = { [CONF_HTTP_NONE] = "none",
 	NULL };
 
 static const struct conf_key http_keys[] = {
-	{ "listen", CONF_OWN, IN_CONF(http.listen),
-	    .takes = "\"HOST:PORT\"", .text = "127.0.0.1:8080",
-	    .read = conf_http_listen_read, .dump = conf_text_dump,
+	{ "listen", CONF_OWN, IN_CONF(http.listen), .takes = "\"HOST:PORT\"",
+	    .text = "127.0.0.1:8080", .read = conf_http_listen_read,
+	    .dump = conf_text_dump,
 	    .help = "the address; port 0 takes one that is free" },
 	{ "token_file", CONF_PATH, CONF_FILE, IN_CONF(http.token_file),
 	    .max = 4096, .help = "bearer tokens and their roles" },
 	{ "local", CONF_WORD, IN_CONF(http.local), .words = http_roles,
 	    .def = CONF_HTTP_ADMIN,
 	    .help = "what this machine may do without a token" },
-	{ "anonymous", CONF_WORD, IN_CONF(http.anonymous),
-	    .words = http_roles, .def = CONF_HTTP_READ,
+	{ "anonymous", CONF_WORD, IN_CONF(http.anonymous), .words = http_roles,
+	    .def = CONF_HTTP_READ,
 	    .help = "what others may do without a token; \"none\" or "
 		    "\"read\"" },
 	{ "hosts", CONF_OWN, IN_CONF(http.hosts), .takes = "a list of names",
@@ -163,9 +163,8 @@ static const struct conf_key http_keys[] = {
 	    .help = "names that the machine has in browsers" },
 	{ "web_root", CONF_PATH, IN_CONF(http.web_root), .max = 4096,
 	    .help = "a directory served instead of the page" },
-	{ "max_connections", CONF_UINT, IN_CONF(http.max_connections),
-	    .min = 4, .max = 2000, .def = 256,
-	    .help = "connections at a time" },
+	{ "max_connections", CONF_UINT, IN_CONF(http.max_connections), .min = 4,
+	    .max = 2000, .def = 256, .help = "connections at a time" },
 	{ "max_streams", CONF_UINT, IN_CONF(http.max_streams), .max = 1000,
 	    .def = 64, .help = "of those that are streams of events" },
 	{ NULL },
