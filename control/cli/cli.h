@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Exit codes, which scripts rely on. */
 enum cli_exit {
@@ -63,6 +64,28 @@ int cli_fail(enum cli_exit code, const char *fmt, ...)
  * NULL if it was not given so often. */
 const char *cli_option(const struct cli *, const char *name, int i);
 
+/* The command of that name, or the only one that begins so; NULL after saying
+ * what was wrong. And the table itself. */
+const struct cli_command *cli_find(const char *name);
+const struct cli_command *cli_table(size_t *n);
+
+/*
+ * Takes the options out of argv, which may stand anywhere: what is none goes to
+ * words, of which there is room for argc. -1: go on; else the exit code.
+ */
+int cli_parse(struct cli *, int argc, char **argv, const char **run_dir,
+    char **words, int *nwords);
+
+/* The first option that was given and is not for the command, or NULL. */
+const char *cli_foreign_option(const struct cli *, const struct cli_command *);
+
+/* Carries out a command: its name and its arguments. An exit code. */
+int cli_run(struct cli *, int argc, char **argv);
+
+void cli_usage(FILE *);
+
+int cli_help(struct cli *, int argc, char **argv);
+int cli_version(struct cli *, int argc, char **argv);
 int cli_ping(struct cli *, int argc, char **argv);
 int cli_status(struct cli *, int argc, char **argv);
 int cli_stats(struct cli *, int argc, char **argv);
