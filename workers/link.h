@@ -57,9 +57,9 @@ struct link_peer {
 
 /*
  * Looks at one datagram of `from`: true if it is exactly one request, which *f
- * then tells; f may point into in. False if it is not one: counted and recorded,
- * to be left unanswered. An exception reply is no request: two servers would
- * answer each other for ever.
+ * then tells; f may point into in. False if it is not one: counted and
+ * recorded, to be left unanswered. An exception reply is no request: two
+ * servers would answer each other for ever.
  */
 bool link_frame(struct link *, const struct acl_peer *from, const uint8_t *in,
     size_t len, struct frame *f);
