@@ -88,7 +88,6 @@ describe_args(const struct cmd *cmd)
 		[ARG_NUMBER] = "number",
 		[ARG_ARRAY] = "array",
 		[ARG_OBJECT] = "object",
-		[ARG_BOOLEAN] = "boolean",
 	};
 	json_t *all = json_object();
 

@@ -6,6 +6,15 @@
 #include "control/http/routes.h"
 
 #include "control/http/assets.h"
+#include "control/http/sim_route.h"
+
+/* A page of pymodbus's simulator, and its REST under both its paths. */
+#define SIM(name, help)                                                       \
+	{ HTTP_GET | HTTP_POST, "/api/" name, CMD_READ, 0, sim_route, help }, \
+	{                                                                     \
+		HTTP_GET | HTTP_POST, "/restapi/" name, CMD_READ, 0,          \
+		    sim_route_post_only, help                                 \
+	}
 
 const struct http_route http_routes[] = {
 	{ HTTP_POST, "/api/v1/rpc", CMD_READ, 1 << 20, rpc_http,
@@ -15,6 +24,14 @@ const struct http_route http_routes[] = {
 	    "200 while the daemon lives" },
 	{ HTTP_GET, "/readyz", CMD_NOBODY, 0, health_ready,
 	    "200 while every transport serves that should" },
+	SIM("registers", "pymodbus's simulator: registers"),
+	SIM("calls", "pymodbus's simulator: calls, and what is simulated"),
+	SIM("log", "pymodbus's simulator: the log"),
+	SIM("server", "pymodbus's simulator: a server, and its restart"),
+	{ HTTP_GET | HTTP_POST, "/api/*", CMD_NOBODY, 0, sim_route_unknown,
+	    "404" },
+	{ HTTP_GET | HTTP_POST, "/restapi/*", CMD_NOBODY, 0, sim_route_unknown,
+	    "404" },
 	{ HTTP_GET, "/*", CMD_NOBODY, 0, assets_serve, "the page" },
 };
 
