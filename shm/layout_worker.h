@@ -17,7 +17,13 @@ enum {
 	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
 	CONN_ROLE_MAX = 64,
 	CONN_PEER_MAX = 64,
+	SHM_DURATIONS = 17, /* classes of how long a request took */
 };
+
+/* The upper bounds of those classes in microseconds; the last has none. */
+static const uint32_t shm_duration_us[SHM_DURATIONS - 1] = { 10, 25, 50, 100,
+	250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
+	1000000 };
 
 /* Counters; written by the worker alone (relaxed), read by all. */
 struct shm_stats {
@@ -47,6 +53,10 @@ struct shm_stats {
 	/* shm: registers and bits from the view, into it, put back in it */
 	_Atomic uint64_t view_in, view_out, view_refused;
 	_Atomic uint64_t semaphore_misses; /* done without it */
+	/* requests by how long they took, from when they were read until the
+	 * reply was ready to be sent, each in one class; and all of it */
+	_Atomic uint64_t durations[SHM_DURATIONS];
+	_Atomic uint64_t duration_ns;
 };
 
 /*

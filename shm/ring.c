@@ -170,12 +170,19 @@ ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
 		return;
 	for (int i = 0; i < n; i++) {
 		const uint8_t *from = piece[i].iov_base;
+		size_t left = piece[i].iov_len;
 
-		for (size_t k = 0, m; k < piece[i].iov_len; k += m, at += m) {
+		for (; at % WORD == 0 && left >= WORD; at += WORD) {
+			memcpy(&word, from, WORD);
+			store(to + at / WORD, word);
+			from += WORD;
+			left -= WORD;
+		}
+		for (size_t m; left > 0; from += m, left -= m, at += m) {
 			m = WORD - at % WORD;
-			if (m > piece[i].iov_len - k)
-				m = piece[i].iov_len - k;
-			memcpy((uint8_t *)&word + at % WORD, from + k, m);
+			if (m > left)
+				m = left;
+			memcpy((uint8_t *)&word + at % WORD, from, m);
 			store(to + at / WORD, word);
 		}
 	}

@@ -43,6 +43,7 @@ struct conf_transport {
 	bool autostart;
 	bool serial_functions; /* 7, 8, 11, 12, 17 are served */
 	bool trace;
+	unsigned trace_kib;
 	struct {
 		unsigned min_backoff_ms, max_backoff_ms;
 		unsigned max_in_window; /* 0: never give up */

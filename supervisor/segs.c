@@ -20,7 +20,7 @@
 
 enum {
 	BATCHES = 64, /* of a worker: connections answered at the same time */
-	TRACE_BYTES = 1 << 18,
+	TRACE_NONE = 16384, /* the least */
 };
 
 void
@@ -140,6 +140,13 @@ segs_devices(struct super *s)
 	return 0;
 }
 
+/* A view has no frames. */
+static size_t
+trace_bytes(const struct conf_transport *t)
+{
+	return t->type == CONF_SHM ? TRACE_NONE : (size_t)t->trace_kib * 1024;
+}
+
 static int
 make_worker(
     struct super *s, struct seg *seg, const struct service *sv, unsigned worker)
@@ -147,7 +154,7 @@ make_worker(
 	const struct conf_transport *t = sv->conf;
 
 	if (seg_create_worker(seg, s->conf->store, t->name, sv->place, worker,
-		t->max_connections, batches_of(t), TRACE_BYTES) < 0)
+		t->max_connections, batches_of(t), trace_bytes(t)) < 0)
 		return boot_fail(s, boot_code(errno), errno,
 		    "cannot create the segment of transport %s: %s", t->name,
 		    strerror(errno));

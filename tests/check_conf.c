@@ -37,7 +37,8 @@ START_TEST(a_transport_of_two_keys_gets_sane_defaults)
 	ck_assert_uint_eq(t->frame_timeout_ms, 10000);
 	ck_assert_uint_eq(t->workers, 1);
 	ck_assert(t->autostart);
-	ck_assert(!t->trace && t->serial_functions);
+	ck_assert(t->trace && t->serial_functions);
+	ck_assert_uint_eq(t->trace_kib, 256);
 	ck_assert_uint_eq(t->restart.min_backoff_ms, 10);
 	ck_assert_uint_eq(t->restart.max_backoff_ms, 5000);
 	ck_assert_uint_eq(t->restart.max_in_window, 0);
@@ -416,7 +417,7 @@ START_TEST(everything_that_can_be_said_is_kept)
 	    "\"max_connections_per_peer\":2,\"idle_timeout_s\":3,"
 	    "\"frame_timeout_ms\":0,\"workers\":4,\"autostart\":false,"
 	    "\"serial_functions\":false,"
-	    "\"trace\":true,\"user\":\"root\",\"restart\":{"
+	    "\"trace\":false,\"trace_kib\":64,\"user\":\"root\",\"restart\":{"
 	    "\"min_backoff_ms\":1,\"max_backoff_ms\":2,"
 	    "\"max_in_window\":3,\"window_s\":4}}}}");
 	const struct conf_transport *t = &c->transports[0];
@@ -439,7 +440,8 @@ START_TEST(everything_that_can_be_said_is_kept)
 	ck_assert_uint_eq(t->idle_timeout_s, 3);
 	ck_assert_uint_eq(t->frame_timeout_ms, 0);
 	ck_assert_uint_eq(t->workers, 4);
-	ck_assert(!t->autostart && t->trace && !t->serial_functions);
+	ck_assert(!t->autostart && !t->trace && !t->serial_functions);
+	ck_assert_uint_eq(t->trace_kib, 64);
 	ck_assert_str_eq(t->user, "root");
 	ck_assert_uint_eq(t->restart.min_backoff_ms, 1);
 	ck_assert_uint_eq(t->restart.max_backoff_ms, 2);

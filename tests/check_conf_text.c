@@ -31,14 +31,14 @@ read_both(const char *text, const char *more)
 START_TEST(options_and_more_are_one_transport)
 {
 	struct conf *c = read_both(
-	    TCP, "// of my own\n{\"max_connections\": 7, \"trace\": true,}");
+	    TCP, "// of my own\n{\"max_connections\": 7, \"trace\": false,}");
 
 	ck_assert_msg(c != NULL, "%s", why);
 	ck_assert_uint_eq(c->ntransports, 1);
 	ck_assert_uint_eq(c->ndevices, 2);
 	ck_assert_str_eq(c->transports[0].listen, "127.0.0.1:0");
 	ck_assert_uint_eq(c->transports[0].max_connections, 7);
-	ck_assert(c->transports[0].trace);
+	ck_assert(!c->transports[0].trace);
 	ck_assert_int_eq(c->transports[0].units[1], 0);
 	ck_assert_int_eq(c->transports[0].units[9], 1);
 	conf_free(c);

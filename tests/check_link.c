@@ -397,16 +397,63 @@ START_TEST(frames_are_traced_when_asked_for)
 	lf.out.len = 0;
 	lf_give(lf.in.p, lf.in.len);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert_uint_eq(f.sent, 0);
-	ck_assert_uint_eq(f.unit, 1);
-	ck_assert_uint_eq(f.len, 12);
+	ck_assert_uint_eq(f.head.flags, 0);
+	ck_assert_uint_eq(f.head.unit, 1);
+	ck_assert_uint_eq(f.head.len, 12);
 	ck_assert_mem_eq(f.adu, lf.in.p, 12);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert_uint_eq(f.sent, 1);
-	ck_assert_uint_eq(f.len, lf.out.len);
+	ck_assert_uint_eq(f.head.flags, TRACE_SENT);
+	ck_assert_uint_eq(f.head.len, lf.out.len);
 	ck_assert_mem_eq(f.adu, lf.out.p, lf.out.len);
-	ck_assert_uint_eq(f.conn, atomic_load(&lf.conn->rec.shm->serial));
+	ck_assert_uint_eq(f.head.conn, atomic_load(&lf.conn->rec.shm->serial));
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
+}
+END_TEST
+
+/* Where the next frame lies, which must be of those flags. */
+static uint64_t
+next_frame(uint64_t *pos, uint8_t flags, struct trace_frame *f)
+{
+	struct shm_ring *ring = seg_trace(lf.fx.worker.shm);
+	uint64_t at = *pos, end;
+	struct trace_head h;
+
+	ck_assert_int_eq(trace_peek(ring, &at, &end, &h), 1);
+	ck_assert_int_eq(trace_next(ring, pos, f), 1);
+	ck_assert_uint_eq(f->head.flags, flags);
+	return at;
+}
+
+/* More than wait for one reading of the clock. */
+START_TEST(a_recorded_reply_points_back_to_its_request)
+{
+	struct shm_stats *s = &lf.fx.worker.shm->stats;
+	uint64_t pos = 0, asked[100], n = 0;
+	struct trace_frame f;
+
+	atomic_store(&lf.fx.worker.shm->trace_on, 1);
+	for (unsigned i = 0; i < 100; i++)
+		lf_ask_read(1, (uint16_t)(1 + i % 5));
+	worker_tick(&lf.fx.worker);
+	lf_give(lf.in.p, lf.in.len);
+	for (unsigned i = 0, o = 0; i < 100 || o < 100;) {
+		uint64_t at = pos;
+
+		/* 64 wait at most: then they are put behind what came */
+		if (i < 100 && i - o <= 64 && (i < 65 || o >= 64)) {
+			asked[i++] = next_frame(&pos, 0, &f);
+			continue;
+		}
+		at = next_frame(&pos, TRACE_SENT, &f);
+		ck_assert_uint_eq(at - f.head.back, asked[o]);
+		ck_assert_uint_lt(f.head.us, 60000000);
+		ck_assert_uint_eq(f.adu[8], 2 * (1 + o % 5));
+		o++;
+	}
+	for (unsigned i = 0; i < SHM_DURATIONS; i++)
+		n += atomic_load(&s->durations[i]);
+	ck_assert_uint_eq(n, 100);
+	ck_assert_uint_gt(atomic_load(&s->duration_ns), 0);
 }
 END_TEST
 
@@ -482,6 +529,7 @@ main(void)
 	tcase_add_test(tc, a_read_only_transport_answers_writes_with_01);
 	tcase_add_test(tc, who_waits_is_woken_once_for_a_batch_that_wrote);
 	tcase_add_test(tc, frames_are_traced_when_asked_for);
+	tcase_add_test(tc, a_recorded_reply_points_back_to_its_request);
 	tcase_add_loop_test(tc, any_framer_serves_a_stream, 0,
 	    sizeof(framers) / sizeof(framers[0]));
 	tcase_add_test(tc, a_framer_that_does_not_exist_is_refused);

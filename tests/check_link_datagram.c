@@ -20,7 +20,11 @@ static size_t out_len;
 static void
 setup(void)
 {
-	struct acl_peer at = { .family = AF_INET };
+	struct acl_peer at = {
+		.family = AF_INET,
+		.port = 4021,
+		.addr = { 10, 0, 0, 7 },
+	};
 	struct conn *c;
 
 	fx_init(&fx);
@@ -46,9 +50,14 @@ teardown(void)
 static bool
 datagram(const uint8_t *in, size_t len)
 {
+	static const struct acl_peer from = {
+		.family = AF_INET,
+		.port = 4021,
+		.addr = { 10, 0, 0, 7 },
+	};
 	struct frame found;
 
-	if (!link_frame(&link_, in, len, &found))
+	if (!link_frame(&link_, &from, in, len, &found))
 		return false;
 	out_len = link_answer(&link_, &peer, &found, in, out);
 	return true;
@@ -101,16 +110,21 @@ START_TEST(what_is_no_request_is_traced_as_nobodys)
 	for (size_t len = 0; len < sizeof(read); len++) {
 		ck_assert(!datagram(read, len));
 		ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-		ck_assert(f.conn == 0 && f.sent == 0 && f.unit == 0);
-		ck_assert_uint_eq(f.len, len);
+		ck_assert(f.head.conn == 0 && f.head.unit == 0 &&
+		    f.head.flags == TRACE_STRAY);
+		ck_assert_uint_eq(f.head.len, len);
 		ck_assert_mem_eq(f.adu, read, len);
+		/* but it is known where it came from */
+		ck_assert_uint_eq(f.head.port, 4021);
+		ck_assert_mem_eq(f.peer, "\12\0\0\7", 4);
 	}
 	/* one that is a request is its peer's, and traced but once */
 	ck_assert(datagram(read, sizeof(read)));
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert(f.conn == atomic_load(&peer.shm->serial) && f.sent == 0);
+	ck_assert(
+	    f.head.conn == atomic_load(&peer.shm->serial) && f.head.flags == 0);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert(f.conn != 0 && f.sent == 1);
+	ck_assert(f.head.conn != 0 && f.head.flags == TRACE_SENT);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 0);
 }
 END_TEST

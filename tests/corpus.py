@@ -205,7 +205,10 @@ def rpc():
         "transports.start": ["tcp2"],
         "connections.close": {"transport": "tcp1"},
         "connections.list": {}, "devices.list": {}, "transports.list": {},
-        "stats.get": {}, "system.info": {}, "system.methods": {},
+        "stats.get": {}, "trace.set": {"on": True},
+        "trace.read": {"since": {"tcp1.0": 9}, "limit": 2, "newest": True,
+                       "filter": "fc == 3 && peer == '::1'", "after": 1.5},
+        "system.info": {}, "system.methods": {},
         "system.reload": {}, "system.shutdown": {},
     }
     calls = [{"jsonrpc": "2.0", "id": i, "method": m, "params": p}
@@ -216,6 +219,15 @@ def rpc():
     raw = {"jsonrpc": "2.0", "id": 1, "method": "registers.write",
            "params": {**where, "encoding": "u16le"}}
     yield json.dumps(raw).encode() + b"\xff\x01\x02\x03\x04"
+
+
+def expression():
+    """Filters of traces."""
+    for text in ("fc == 3 && unit == 1 || !(addr >= 0x10)",
+                 "exception || value != 7 && us > 5000",
+                 "peer == [::1]:502 && transport != 'tcp 1'",
+                 'direction==out && name == "read_coils"'):
+        yield text.encode()
 
 
 def address():
@@ -272,6 +284,8 @@ SEEDS = {
     "fuzz_serve": serve,
     "fuzz_setup": setup,
     "fuzz_client": client,
+    "fuzz_decode": client,
+    "fuzz_filter": expression,
 }
 
 

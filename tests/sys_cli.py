@@ -337,7 +337,6 @@ def test_wrong_usage_is_64_and_asks_nobody():
             (("get", "hr"), "hr: an address is"),
             (("get", "hr:0", "xr:1"), 'unknown table "xr"'),
             (("set", "hr:0:uint16", "abc"), '"abc" is no value for hr:0'),
-            (("watch", "xr"), '? (tables: co, di, hr, ir; topics: registers'),
             (("watch", "hr:x"), "the address must be a number"),
             (("-o", "xml", "ping"), "the formats are table, json"),
             (("-w", "soon", "ping"), "a number of seconds"),

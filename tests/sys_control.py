@@ -698,7 +698,7 @@ def test_many_requests_at_once_are_all_answered():
 
 def test_frames_are_kept_and_read_where_trace_is_on():
     conf = json.loads(json.dumps(CONF))
-    conf["transports"]["tcp1"]["trace"] = True
+    conf["transports"]["tcp2"]["trace"] = False
     with Daemon(conf) as d, Modbus(d.port("tcp1")) as m, \
             Modbus(d.port("tcp2")) as untraced:
         untraced.read_hr(0, 1)
@@ -717,7 +717,7 @@ def test_frames_are_kept_and_read_where_trace_is_on():
             assert frame["adu"][4:] == "000000060106" "00050011", frame
             assert (frame["function"], frame["name"]) == (
                 6, "write_single_register"), frame
-            assert "exception" not in frame
+            assert frame["exception"] is None
         assert d.rpc("trace.read", since=first["next"])["frames"] == []
         try:
             m.read_hr(60000, 1)
@@ -726,7 +726,7 @@ def test_frames_are_kept_and_read_where_trace_is_on():
         request, reply = d.rpc(
             "trace.read", transport="tcp1", since=first["next"])["frames"]
         assert request["function"] == reply["function"] == 3
-        assert reply["exception"] == 2 and "exception" not in request
+        assert reply["exception"] == 2 and request["exception"] is None
         assert d.rpc("trace.read", transport="tcp2")["frames"] == []
         # what a dead worker has seen is still there
         pid = d.rpc("transports.list")[0]["pid"]

@@ -195,5 +195,93 @@ def test_a_reload_sees_a_changed_map():
         assert "plc1.csv:2:10: type uint16" in holdfast(d, "reload", code=1)
 
 
+# ---- names in place of addresses ----
+
+NAMED = (HEAD +
+         "hr,100,float32,cdab,1.5,flow,m3/h,,,\n"
+         "hr,110,int16,,215,supply,degC,0.1,,\n"
+         "hr,120+3,,,1 2 3,levels,,,,\n"
+         "hr,130+4,string,,hello,label,,,,\n"
+         "hr,140,bits,,5,flags,,,,\n"
+         "co,5+2,,,1 0,pumps,,,,\n"
+         "hr,150,,,,both,,,,\nhr,151,,,,both,,,,\n")
+OTHER = {"plc2": {"holding_registers": [
+    {"addr": 9, "name": "flow", "value": 3},
+    {"addr": 10, "name": "level", "value": 4}]}}
+
+
+def test_a_name_is_as_good_as_an_address():
+    """get, set and watch take names, all of a range"""
+    with Place(NAMED) as p, p.daemon() as d:
+        assert holdfast(d, "get", "flow", "plc1/supply", "levels", "label",
+                        "pumps") == (
+            "plc1/hr:100\t1.5\nplc1/hr:110\t215\nplc1/hr:120\t1\n"
+            "plc1/hr:121\t2\nplc1/hr:122\t3\nplc1/hr:130\thello\n"
+            "plc1/co:5\t1\nplc1/co:6\t0\n")
+        assert len(holdfast(d, "get", "flags").splitlines()) == 16
+        shown = holdfast(d, "-o", "table", "get", "supply").splitlines()
+        assert shown[1].split() == [
+            "plc1/hr:110", "215", "supply", "0.1", "degC"], shown
+        holdfast(d, "set", "flow", "-2.25")
+        holdfast(d, "set", "levels", 7, 8, 9)
+        holdfast(d, "set", "plc1/label", "bye")
+        holdfast(d, "set", "pumps", "off", "on")
+        assert holdfast(d, "-o", "raw", "get", "hr:100:float32:cdab",
+                        "hr:120+3", "label", "co:5+2") == (
+            "-2.25\n7\n8\n9\nbye\n0\n1\n")
+        assert "2 values" in holdfast(d, "set", "levels", 1, 2, code=1)
+
+
+def test_a_scale_is_applied_when_it_is_asked_for():
+    """--scaled shows, takes and follows values in their unit"""
+    with Place(NAMED) as p, p.daemon() as d:
+        assert holdfast(d, "get", "-S", "supply", "hr:110", "hr:110+1:int16",
+                        "flow") == (
+            "plc1/hr:110\t21.5\nhr:110\t21.5\nhr:110\t21.5\n"
+            "plc1/hr:100\t1.5\n")
+        shown = holdfast(d, "-o", "table", "get", "--scaled", "supply")
+        assert shown.splitlines()[1].split() == [
+            "plc1/hr:110", "21.5", "supply", "degC"], shown
+        holdfast(d, "set", "-S", "supply", "-3.14")
+        assert holdfast(d, "-o", "raw", "get", "supply") == "-31\n"
+        holdfast(d, "set", "-S", "plc1/hr:110:int16", "22.26")
+        assert holdfast(d, "-o", "raw", "get", "supply") == "223\n"
+        assert "int16" in holdfast(d, "set", "-S", "supply", "1e9", code=1)
+        assert "json" in holdfast(d, "-o", "json", "get", "-S", "supply",
+                                  code=64)
+        with subprocess.Popen(
+                [os.path.join(BUILD, "holdfast"), "-o", "raw", "watch", "-S",
+                 "supply"], env=d.env, stdout=subprocess.PIPE) as watch:
+            os.set_blocking(watch.stdout.fileno(), False)
+            said, n = "", 0
+            while not said:
+                n += 1
+                holdfast(d, "set", "supply", n)
+                said = (watch.stdout.read() or b"").decode()
+            assert said.startswith("plc1/hr:110\t"), said
+            assert float(said.split()[1]) * 10 <= n, (said, n)
+            assert "." in said or n >= 10, said
+            watch.terminate()
+
+
+def test_a_name_must_be_one():
+    """names that are not there, or there twice, are told with what is"""
+    with Place(NAMED, more=OTHER) as p, p.daemon() as d:
+        assert holdfast(d, "get", "supply", "level") == (
+            "plc1/hr:110\t215\nplc2/hr:10\t4\n")
+        told = holdfast(d, "get", "flow", code=1)
+        assert "2 ranges are called so: plc1/hr:100, plc2/hr:9" in told, told
+        assert holdfast(d, "get", "plc2/flow") == "plc2/hr:9\t3\n"
+        told = holdfast(d, "get", "suply", code=1)
+        assert 'nothing is called "suply"; did you mean "supply"?' in told
+        told = holdfast(d, "set", "plc2/supply", 1, code=1)
+        assert 'nothing is called "supply"' in told, told
+        assert "did you mean \"plc1\"" in holdfast(
+            d, "get", "plc3/flow", code=1)
+        assert "both" in holdfast(d, "get", "plc1/both", code=1)
+        assert 'nothing is called "xr"' in holdfast(d, "watch", "xr", code=1)
+        assert "an address is" in holdfast(d, "get", "hr", code=64)
+
+
 if __name__ == "__main__":
     sysutil.run()

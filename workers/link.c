@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames of a batch to their units and the replies into the batch, counted and
- * recorded on the way. Runs in the workers. Knows no sockets, allocates nothing,
- * makes no system call.
+ * recorded on the way. Runs in the workers. Knows no sockets, allocates
+ * nothing, makes no system call.
  */
 #include "workers/link.h"
 
@@ -13,7 +13,6 @@
 #include "workers/batch.h"
 #include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
-#include "workers/record.h"
 #include "workers/serve.h"
 
 enum {
@@ -78,16 +77,17 @@ link_init(struct link *l, struct worker *w)
 	if (!w->conf->serial_functions)
 		mb_fcs_drop(&l->fcs, FC_SERIAL);
 	hooks_functions(w, &l->fcs);
+	record_init(&l->rec, w, l->framer);
 	return 0;
 }
 
-/* Bytes that nobody answers, into the trace if that is on. */
+/* Bytes that nobody answers. */
 static void
 note(struct link *l, const struct shm_conn *c, uint8_t unit,
     const uint8_t *bytes, size_t len)
 {
 	if (record_on(l->worker))
-		record_frame(l->worker, c, false, unit, bytes, len);
+		record_stray(&l->rec, c, unit, bytes, len);
 }
 
 uint8_t
@@ -149,8 +149,8 @@ show_request(struct run *r)
 	return false;
 }
 
-/* serve_request() where hooks may look. What they make of a reply is what is recorded
- * and sent: an interrupted sending goes on in the very same bytes. */
+/* serve_request() where hooks may look. What they make of a reply is what is
+ * recorded and sent: an interrupted sending goes on in the very same bytes. */
 __attribute__((cold, noinline)) static size_t
 serve_shown(struct run *r, uint8_t *pdu)
 {
@@ -173,11 +173,12 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	struct worker *w = r->link->worker;
 	struct shm_stats *stats = &w->shm->stats;
 	uint8_t fc = r->frame.pdu[0] % SHM_FC;
+	uint64_t asked = 0;
 	size_t len;
 
 	if (r->trace)
-		record_frame(
-		    w, r->conn, false, r->frame.unit, in, r->frame.used);
+		asked = record_request(
+		    &r->link->rec, r->conn, r->frame.unit, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
 	if (w->traced == 0)
 		len = serve_request(r, adu + fr->head);
@@ -190,7 +191,8 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 			len = hooks_packet(
 			    w, r->conn, NULL, true, adu, len, r->link->out_max);
 		if (r->trace && len != 0)
-			record_frame(w, r->conn, true, r->frame.unit, adu, len);
+			record_reply(&r->link->rec, r->conn, r->frame.unit,
+			    asked, adu, len);
 	}
 	r->last_fc = fc;
 	r->requests++;
@@ -223,6 +225,7 @@ end(struct run *r)
 	struct worker *w = r->link->worker;
 
 	proc_busy(w->proc, 0);
+	record_end(&r->link->rec, r->conn, r->requests);
 	if (r->requests != 0) {
 		worker_count(&r->conn->requests, r->requests);
 		atomic_store_explicit(
@@ -241,7 +244,7 @@ give_up(struct run *r, const uint8_t *in, size_t len, const char **why,
 {
 	*why = words;
 	if (r->trace)
-		record_frame(r->link->worker, r->conn, false, 0, in, len);
+		record_stray(&r->link->rec, r->conn, 0, in, len);
 	worker_count(&r->link->worker->shm->stats.frames_bad, 1);
 	return LINK_BAD;
 }
@@ -311,9 +314,14 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 /* ---- datagrams ---- */
 
 bool
-link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
+link_frame(struct link *l, const struct acl_peer *from, const uint8_t *in,
+    size_t len, struct frame *f)
 {
-	static struct shm_conn nobody; /* in the trace: connection 0 */
+	/* connection 0, since it is none */
+	struct shm_conn nobody = {
+		.family = (uint16_t)from->family,
+		.port = from->port,
+	};
 
 	f->arg = l->framer->arg;
 	if (l->framer->datagram(&l->fcs, link_delimiter(l), in, len, f) ==
@@ -321,6 +329,7 @@ link_frame(struct link *l, const uint8_t *in, size_t len, struct frame *f)
 	    (f->pdu[0] & 0x80) == 0)
 		return true;
 	count_errors(l, 1);
+	memcpy(nobody.addr, from->addr, sizeof(nobody.addr));
 	note(l, &nobody, 0, in, len);
 	return false;
 }

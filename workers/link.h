@@ -7,8 +7,8 @@
  * looked up, served and answered into an output. Knows no sockets.
  */
 
-#include "workers/proto/frame.h"
-#include "workers/worker.h"
+#include "workers/acl.h"
+#include "workers/record.h"
 
 struct link {
 	struct worker *worker;
@@ -20,6 +20,7 @@ struct link {
 	    *rights; /* of whose bytes come next; NULL: all */
 	bool bus; /* other stations' messages are heard, too */
 	struct mb_fcs fcs;
+	struct recorder rec;
 	uint8_t pdu[MB_PDU_MAX]; /* a request as a hook has changed it */
 };
 
@@ -55,12 +56,13 @@ struct link_peer {
 };
 
 /*
- * Looks at one datagram: true if it is exactly one request, which *f then
- * tells; f may point into in. False if it is not one: counted and traced, to
- * be left unanswered. An exception reply is no request: two servers would
- * answer each other for ever.
+ * Looks at one datagram of `from`: true if it is exactly one request, which *f
+ * then tells; f may point into in. False if it is not one: counted and
+ * recorded, to be left unanswered. An exception reply is no request: two
+ * servers would answer each other for ever.
  */
-bool link_frame(struct link *, const uint8_t *in, size_t len, struct frame *f);
+bool link_frame(struct link *, const struct acl_peer *from, const uint8_t *in,
+    size_t len, struct frame *f);
 
 /* Serves what link_frame() found in in, for p, and counts p->op and p->asked
  * on. Returns the length of the reply in out, which has room for

@@ -1,23 +1,175 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames into the trace of a worker. Runs in the workers; never blocks,
- * allocates nothing.
+ * Frames into the trace of a worker, and durations into its counters. Runs in
+ * the workers, on the way of every request; never blocks, allocates nothing,
+ * makes no system call.
  */
 #include "workers/record.h"
 
-#include <time.h>
+#include <string.h>
+#include <sys/socket.h>
 
+#include "shm/clock.h"
 #include "shm/trace.h"
+#include "workers/who.h"
+
+#define SET_AGAIN_NS 1000000000u /* the time of day may be set, too */
 
 void
-record_frame(struct worker *w, const struct shm_conn *c, bool sent,
-    uint8_t unit, const uint8_t *adu, size_t len)
+record_init(struct recorder *r, struct worker *w, const struct framer *f)
 {
-	struct timespec ts;
+	r->worker = w;
+	r->set_ns = 0;
+	r->nreplies = 0;
+	r->framer = TRACE_OWN;
+	if (f == &frame_mbap)
+		r->framer = TRACE_SOCKET;
+	else if (f == &frame_tls)
+		r->framer = TRACE_TLS;
+	else if (f == &frame_rtu)
+		r->framer = TRACE_RTU;
+	else if (f == &frame_ascii)
+		r->framer = TRACE_ASCII;
+}
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	trace_put(seg_trace(w->shm),
-	    (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000,
-	    atomic_load_explicit(&c->serial, memory_order_relaxed), sent, unit,
-	    adu, len);
+/* The time of day at a moment of the monotonic clock. */
+static uint64_t
+unix_us(struct recorder *r, uint64_t mono_ns)
+{
+	struct timespec t;
+
+	if (r->set_ns == 0 || mono_ns - r->set_ns > SET_AGAIN_NS) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		r->unix_ns = (uint64_t)t.tv_sec * 1000000000u +
+		    (uint64_t)t.tv_nsec - clock_mono_ns();
+		r->set_ns = mono_ns;
+	}
+	return (r->unix_ns + mono_ns) / 1000;
+}
+
+/* Who is at the other end: address and port, or words and how long they are. */
+static const void *
+peer_of(struct recorder *r, const struct shm_conn *c, struct trace_head *h)
+{
+	const struct shm_conn_who *who;
+
+	h->port = c->port;
+	h->peer_len = c->family == AF_INET ? 4 : 16;
+	if (c->family == AF_INET || c->family == AF_INET6)
+		return c->addr;
+	h->peer_len = 0;
+	who = who_find(r->worker->shm, c);
+	if (who == NULL)
+		return NULL;
+	h->peer_len = (uint8_t)strnlen(who->peer, CONN_PEER_MAX);
+	/* no address is to be seen in them: the NUL counts */
+	if (h->peer_len == 4 || h->peer_len == 16)
+		h->peer_len++;
+	return who->peer;
+}
+
+static uint64_t
+put(struct recorder *r, const struct shm_conn *c, struct trace_head *h,
+    const uint8_t *adu)
+{
+	const void *peer = peer_of(r, c, h);
+
+	h->conn = atomic_load_explicit(&c->serial, memory_order_relaxed);
+	h->framer = r->framer;
+	return trace_put(seg_trace(r->worker->shm), h, peer, adu);
+}
+
+static uint64_t
+put_in(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    uint8_t flags, const uint8_t *adu, size_t len)
+{
+	struct trace_head h = {
+		.unix_us = unix_us(r, r->worker->now_ns),
+		.flags = flags,
+		.unit = unit,
+		.len = len < BATCH_IN ? (uint16_t)len : BATCH_IN,
+	};
+
+	return put(r, c, &h, adu);
+}
+
+uint64_t
+record_request(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *adu, size_t len)
+{
+	return put_in(r, c, unit, 0, adu, len);
+}
+
+void
+record_stray(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *bytes, size_t len)
+{
+	put_in(r, c, unit, TRACE_STRAY, bytes, len);
+}
+
+/* The replies that wait, as of now. */
+static void
+put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
+{
+	const struct shm_ring *ring = seg_trace(r->worker->shm);
+	uint64_t us = (now_ns - r->worker->now_ns) / 1000, at, back;
+
+	at = unix_us(r, now_ns);
+	for (unsigned i = 0; i < r->nreplies; i++) {
+		const struct record_reply *reply = &r->reply[i];
+		struct trace_head h = {
+			.unix_us = at,
+			.us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+			.flags = TRACE_SENT,
+			.unit = reply->unit,
+			.len = reply->len,
+		};
+
+		back = atomic_load_explicit(&ring->head, memory_order_relaxed) -
+		    reply->asked;
+		h.back = back < UINT32_MAX ? (uint32_t)back : 0;
+		put(r, c, &h, reply->adu);
+	}
+	r->nreplies = 0;
+}
+
+void
+record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    uint64_t asked, const uint8_t *adu, size_t len)
+{
+	if (r->nreplies == RECORD_WAITING)
+		put_replies(r, c, clock_mono_ns());
+	r->reply[r->nreplies++] = (struct record_reply){
+		.adu = adu,
+		.asked = asked,
+		.len = (uint16_t)len,
+		.unit = unit,
+	};
+}
+
+/* The first class whose bound is not below it. */
+static unsigned
+class_of(uint64_t ns)
+{
+	unsigned i = 0;
+
+	while (i < SHM_DURATIONS - 1 && ns > shm_duration_us[i] * 1000ull)
+		i++;
+	return i;
+}
+
+void
+record_end(struct recorder *r, const struct shm_conn *c, unsigned requests)
+{
+	struct shm_stats *s = &r->worker->shm->stats;
+	uint64_t now_ns, took_ns;
+
+	if (requests == 0)
+		return;
+	now_ns = clock_mono_ns();
+	took_ns = now_ns - r->worker->now_ns;
+	worker_count(&s->durations[class_of(took_ns)], requests);
+	worker_count(&s->duration_ns, took_ns * requests);
+	if (r->nreplies != 0)
+		put_replies(r, c, now_ns);
 }

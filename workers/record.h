@@ -4,10 +4,38 @@
 
 /*
  * Frames as they come and go, into the ring of the worker's segment, where they
- * outlive it (shm/trace.h).
+ * outlive it (shm/trace.h), and how long requests take.
+ *
+ * The clock is read once for what was read at once, by worker_tick(), and once
+ * when all of that has been answered. So a request is recorded before it is
+ * carried out: whatever it does to the worker, it is there to be read. Replies
+ * are recorded together, with the second time, when the last one is ready;
+ * that is also when they leave.
  */
 
+#include "workers/proto/frame.h"
 #include "workers/worker.h"
+
+enum { RECORD_WAITING = 64 };
+
+/* A reply that waits for the clock. */
+struct record_reply {
+	const uint8_t *adu;
+	uint64_t asked; /* where its request lies */
+	uint16_t len;
+	uint8_t unit;
+};
+
+struct recorder {
+	struct worker *worker;
+	uint64_t unix_ns; /* time of day less monotonic time */
+	uint64_t set_ns; /* when that was found out */
+	uint8_t framer; /* enum trace_framer */
+	unsigned nreplies;
+	struct record_reply reply[RECORD_WAITING];
+};
+
+void record_init(struct recorder *, struct worker *, const struct framer *);
 
 /* Whether frames are to be recorded; may change at any time. */
 static inline bool
@@ -17,8 +45,21 @@ record_on(const struct worker *w)
 	    0;
 }
 
-/* Records one frame, to or from the peer of c. */
-void record_frame(struct worker *, const struct shm_conn *c, bool sent,
+/* Records a request of the peer of c. Where it lies then. */
+uint64_t record_request(struct recorder *, const struct shm_conn *c,
     uint8_t unit, const uint8_t *adu, size_t len);
+
+/* Records bytes that nobody here answers. */
+void record_stray(struct recorder *, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *bytes, size_t len);
+
+/* Records the reply to the request at `asked`; by record_end() at the latest,
+ * until when adu stays as it is. */
+void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
+    uint64_t asked, const uint8_t *adu, size_t len);
+
+/* All of c's that was read at once has been answered: so many requests, which
+ * are counted by how long they took. */
+void record_end(struct recorder *, const struct shm_conn *c, unsigned requests);
 
 #endif

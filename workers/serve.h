@@ -28,7 +28,8 @@ struct run {
 size_t serve_request(struct run *, uint8_t *pdu);
 
 /* On a bus every station hears the good messages to the others: all devices
- * but mine (NULL: all) count one. mb_serve() counts those to itself (SL 2.4). */
+ * but mine (NULL: all) count one. mb_serve() counts those to itself (SL
+ * 2.4). */
 void serve_heard(struct link *, const struct bind_device *mine);
 
 #endif

@@ -142,7 +142,7 @@ serve(struct udp *u, unsigned i)
 		if (d->len == 0)
 			return;
 	}
-	if (!link_frame(&u->link, d->in, d->len, &u->frame))
+	if (!link_frame(&u->link, &from, d->in, d->len, &u->frame))
 		return;
 	if (dgrams_own(u->dgrams, i)) {
 		worker_count(&stats(u)->frames_bad, 1);

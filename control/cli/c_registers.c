@@ -13,6 +13,7 @@
 
 #include "control/cli/client.h"
 #include "control/cli/declared.h"
+#include "control/cli/named.h"
 #include "control/cli/print.h"
 #include "control/cli/watched.h"
 #include "control/jtext.h"
@@ -70,7 +71,7 @@ add_values(struct print *p, const struct wanted *w, const json_t *result)
 	const char *cells[GET_COLUMNS] = {
 		[2] = w->label.name, [3] = w->label.unit, [4] = w->label.action
 	};
-	char name[SHM_NAME_MAX + 32], dotted[SHM_NAME_MAX + 64];
+	char name[SHM_NAME_MAX + 32], dotted[SHM_NAME_MAX + 64], scaled[40];
 	json_t *value;
 	size_t i;
 
@@ -81,8 +82,37 @@ add_values(struct print *p, const struct wanted *w, const json_t *result)
 		cells[0] =
 		    step == 0 && json_array_size(values) > 1 ? dotted : name;
 		cells[1] = print_text(value);
+		if (w->label.is_scaled && w->label.scale != 0 &&
+		    json_is_number(value)) {
+			registers_scale(
+			    json_number_value(value) * w->label.scale, scaled);
+			cells[1] = scaled;
+		}
 		print_row(p, cells);
 	}
+}
+
+void
+registers_scale(double value, char text[REGISTERS_SCALED])
+{
+	/* of 21.500000000000004 nobody means the end */
+	snprintf(text, REGISTERS_SCALED, "%.12g", value);
+}
+
+/* One word: an address, or a name of one. */
+static int
+resolve_word(struct cli *cli, struct declared *declared, struct wanted *w,
+    const char *word)
+{
+	int code;
+
+	w->label.is_scaled = cli_option(cli, "scaled", 0) != NULL;
+	if (named_is(word))
+		return named_resolve(cli, word, &w->address, &w->label);
+	code = declared_resolve(declared, cli, &w->address, &w->label);
+	if (code == CLI_OK && w->label.is_scaled)
+		code = declared_scale(declared, cli, &w->address, &w->label);
+	return code;
 }
 
 /* What is asked for: the words, and what the configuration makes of them. */
@@ -95,11 +125,11 @@ resolve_wanted(struct cli *cli, struct wanted *w, int n, char **argv)
 
 	/* all are looked at before any is asked for */
 	for (int i = 0; i < n && code == CLI_OK; i++)
-		if (address_parse(argv[i], &w[i].address, why) == -1)
+		if (!named_is(argv[i]) &&
+		    address_parse(argv[i], &w[i].address, why) == -1)
 			code = cli_fail(CLI_USAGE, "%s", why);
 	for (int i = 0; i < n && code == CLI_OK; i++)
-		code = declared_resolve(
-		    &declared, cli, &w[i].address, &w[i].label);
+		code = resolve_word(cli, &declared, &w[i], argv[i]);
 	declared_fini(&declared);
 	return code;
 }
@@ -125,6 +155,16 @@ shown_columns(const struct cli *cli, const struct wanted *w, int n)
 }
 
 int
+registers_scalable(const struct cli *cli)
+{
+	if (print_is_json(cli) && cli_option(cli, "scaled", 0) != NULL)
+		return cli_fail(CLI_USAGE,
+		    "-o json is what the daemon answers, which scales nothing; "
+		    "--scaled goes with the other formats");
+	return CLI_OK;
+}
+
+int
 cli_get(struct cli *cli, int argc, char **argv)
 {
 	static const char *const columns[GET_COLUMNS] = { "ADDRESS", "VALUE",
@@ -136,7 +176,9 @@ cli_get(struct cli *cli, int argc, char **argv)
 
 	if (w == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
-	code = resolve_wanted(cli, w, argc, argv);
+	code = registers_scalable(cli);
+	if (code == CLI_OK)
+		code = resolve_wanted(cli, w, argc, argv);
 	print_init(&p, cli, columns, shown_columns(cli, w, argc), 1);
 	for (int i = 0; i < argc && code == CLI_OK; i++) {
 		params = registers_params(&w[i].address);
@@ -225,32 +267,81 @@ name_declared(struct cli *cli, struct address *a)
 	return code;
 }
 
+/* What a value in the unit is as it is stored; takes it over. */
+static json_t *
+unscale(const struct address *a, json_t *value, double scale)
+{
+	double number = json_number_value(value) / scale;
+	bool real = strncmp(a->type, "float", 5) == 0;
+
+	if (scale == 0 || !json_is_number(value))
+		return value;
+	json_decref(value);
+	if (real)
+		return jtext_float64(number);
+	if (number >= 0 && number < 0x1p64)
+		return jtext_uint((uint64_t)(number + 0.5));
+	return number >= -0x1p63 && number < 0
+	    ? json_integer((json_int_t)(number - 0.5))
+	    : json_real(number);
+}
+
+/* The words behind the address as values; NULL after saying what is none. */
+static json_t *
+parse_values(const struct address *a, double scale, int argc, char **argv)
+{
+	json_t *values = json_array(), *value;
+
+	for (int i = 1; i < argc; i++) {
+		value = parse_value(a, argv[i]);
+		if (value == NULL) {
+			json_decref(values);
+			cli_fail(CLI_USAGE, "\"%s\" is no value for %s",
+			    argv[i], argv[0]);
+			return NULL;
+		}
+		json_array_append_new(values, unscale(a, value, scale));
+	}
+	return values;
+}
+
+/* Where to: the address, or the name, and with --scaled by how much. */
+static int
+resolve_target(
+    struct cli *cli, const char *word, struct address *a, double *scale)
+{
+	struct declared_label label = { .is_scaled = true };
+	struct declared declared = { 0 };
+	char why[ADDRESS_WHY_MAX];
+	int code;
+
+	if (named_is(word)) {
+		code = named_resolve(cli, word, a, &label);
+	} else {
+		if (address_parse(word, a, why) == -1)
+			return cli_fail(CLI_USAGE, "%s", why);
+		code = name_declared(cli, a);
+		if (code == CLI_OK && cli_option(cli, "scaled", 0) != NULL)
+			code = declared_scale(&declared, cli, a, &label);
+		declared_fini(&declared);
+	}
+	*scale = cli_option(cli, "scaled", 0) != NULL ? label.scale : 0;
+	return code;
+}
+
 int
 cli_set(struct cli *cli, int argc, char **argv)
 {
-	json_t *values = json_array(), *value, *params, *result;
-	char why[ADDRESS_WHY_MAX];
+	json_t *values, *params, *result;
 	struct address a;
-	int code;
+	double scale = 0;
+	int code = resolve_target(cli, argv[0], &a, &scale);
 
-	if (address_parse(argv[0], &a, why) == -1) {
-		json_decref(values);
-		return cli_fail(CLI_USAGE, "%s", why);
-	}
-	code = name_declared(cli, &a);
-	if (code != CLI_OK) {
-		json_decref(values);
+	if (code != CLI_OK)
 		return code;
-	}
-	for (int i = 1; i < argc; i++) {
-		value = parse_value(&a, argv[i]);
-		if (value == NULL) {
-			json_decref(values);
-			return cli_fail(CLI_USAGE, "\"%s\" is no value for %s",
-			    argv[i], argv[0]);
-		}
-		json_array_append_new(values, value);
-	}
+	values = parse_values(&a, scale, argc, argv);
+	if (values == NULL)
+		return CLI_USAGE;
 	params = registers_params(&a);
 	json_object_set_new(params, "values", values);
 	if (a.has_count)

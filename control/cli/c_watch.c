@@ -17,6 +17,8 @@
 #include <zmq.h>
 
 #include "control/cli/client.h"
+#include "control/cli/declared.h"
+#include "control/cli/named.h"
 #include "control/cli/print.h"
 #include "control/cli/watched.h"
 #include "control/jtext.h"
@@ -362,16 +364,10 @@ check_words(int argc, char **argv)
 	struct address a;
 
 	for (int i = 0; i < argc; i++) {
-		if (is_topic(argv[i]))
-			continue;
-		if ((address_is_table(argv[i])
-			    ? address_parse_table(argv[i], &a, why)
-			    : address_parse(argv[i], &a, why)) == -1)
-			return cli_fail(CLI_USAGE, "%s%s", why,
-			    address_is_table(argv[i])
-				? " (tables: co, di, hr, ir; topics: "
-				  "registers, transports, connections, log)"
-				: "");
+		/* what has no colon may be a name, for the daemon to know */
+		if (!is_topic(argv[i]) && !address_is_table(argv[i]) &&
+		    address_parse(argv[i], &a, why) == -1)
+			return cli_fail(CLI_USAGE, "%s", why);
 	}
 	return CLI_OK;
 }
@@ -418,15 +414,32 @@ add_table(struct watch *w, const char *word)
 }
 
 static int
+find_scale(struct cli *cli, struct watched *at)
+{
+	struct declared_label label = { .is_scaled = true };
+	struct declared declared = { 0 };
+	int code = declared_scale(&declared, cli, &at->address, &label);
+
+	declared_fini(&declared);
+	at->scale = label.scale;
+	return code;
+}
+
+static int
 add_address(struct watch *w, const char *word)
 {
 	struct watched *at = &w->at[w->n];
 	char topic[TOPIC_BYTES + 16], why[ADDRESS_WHY_MAX];
-	int code;
+	int code = CLI_OK;
 
-	if (address_parse(word, &at->address, why) == -1)
+	if (named_is(word))
+		code = named_resolve(w->cli, word, &at->address, NULL);
+	else if (address_parse(word, &at->address, why) == -1)
 		return cli_fail(CLI_USAGE, "%s", why);
-	code = watched_resolve(at, w->cli);
+	if (code == CLI_OK)
+		code = watched_resolve(at, w->cli);
+	if (code == CLI_OK && cli_option(w->cli, "scaled", 0) != NULL)
+		code = find_scale(w->cli, at);
 	if (code != CLI_OK)
 		return code;
 	snprintf(topic, sizeof(topic), "registers.%s.%s", at->address.device,
@@ -450,7 +463,7 @@ add_words(struct watch *w, int argc, char **argv)
 	for (int i = 0; i < argc && code == CLI_OK; i++)
 		if (is_topic(argv[i]))
 			add_topic(w, argv[i]);
-		else if (address_is_table(argv[i]))
+		else if (address_is_table(argv[i]) && !named_is(argv[i]))
 			code = add_table(w, argv[i]);
 		else
 			code = add_address(w, argv[i]);
@@ -522,8 +535,10 @@ cli_watch(struct cli *cli, int argc, char **argv)
 {
 	struct watch w = { .cli = cli };
 	json_t *ignored;
-	int code = check_words(argc, argv);
+	int code = registers_scalable(cli);
 
+	if (code == CLI_OK)
+		code = check_words(argc, argv);
 	if (code == CLI_OK)
 		code = client_call(
 		    cli, "system.ping", NULL, CLIENT_CALL_MS, &ignored);

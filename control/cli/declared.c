@@ -43,25 +43,51 @@ range_at(const json_t *ranges, uint32_t addr)
 	return NULL;
 }
 
-static void
-fill_label(const json_t *range, struct declared_label *label)
+void
+declared_describe(const json_t *range, struct declared_label *label)
 {
 	const char *name = json_string_value(json_object_get(range, "name"));
 	const char *unit = json_string_value(json_object_get(range, "unit"));
-	const char *action =
-	    json_string_value(json_object_get(range, "action"));
-	double scale = json_number_value(json_object_get(range, "scale"));
+	const json_t *action = json_object_get(range, "action");
+	const char *does;
 
+	if (json_is_object(action)) /* with parameters */
+		action = json_object_get(action, "name");
+	does = json_string_value(action);
+	label->scale = json_number_value(json_object_get(range, "scale"));
+	if (label->scale == 1)
+		label->scale = 0;
 	snprintf(label->name, sizeof(label->name), "%.63s",
 	    name != NULL ? name : "");
 	snprintf(label->action, sizeof(label->action), "%.63s",
-	    action != NULL ? action : "");
+	    does != NULL ? does : "");
 	snprintf(label->unit, sizeof(label->unit), "%.40s",
 	    unit != NULL ? unit : "");
 	/* the number is shown as it is stored */
-	if (scale != 1 && scale != 0)
+	if (label->scale != 0 && !label->is_scaled)
 		snprintf(label->unit, sizeof(label->unit), "%.12g%s%.40s",
-		    scale, unit != NULL ? " " : "", unit != NULL ? unit : "");
+		    label->scale, unit != NULL ? " " : "",
+		    unit != NULL ? unit : "");
+}
+
+int
+declared_scale(struct declared *d, struct cli *cli, const struct address *a,
+    struct declared_label *label)
+{
+	json_int_t from, count;
+	json_t *range;
+	size_t i;
+	int code = fetch(d, cli, a);
+
+	if (code != CLI_OK)
+		return code;
+	json_array_foreach (d->ranges, i, range) {
+		from = json_integer_value(json_object_get(range, "addr"));
+		count = json_integer_value(json_object_get(range, "count"));
+		if (a->addr >= from && a->addr < from + count)
+			declared_describe(range, label);
+	}
+	return CLI_OK;
 }
 
 int
@@ -72,8 +98,6 @@ declared_resolve(struct declared *d, struct cli *cli, struct address *a,
 	const char *name;
 	int code, type;
 
-	if (label != NULL)
-		*label = (struct declared_label){ 0 };
 	if (a->has_count || a->type[0] != '\0')
 		return CLI_OK;
 	code = fetch(d, cli, a);
@@ -83,7 +107,7 @@ declared_resolve(struct declared *d, struct cli *cli, struct address *a,
 	if (range == NULL)
 		return CLI_OK;
 	if (label != NULL)
-		fill_label(range, label);
+		declared_describe(range, label);
 	name = json_string_value(json_object_get(range, "type"));
 	type = name != NULL ? typed_type_find(name) : -1;
 	/* one bit of a register is what nobody means by its address */

@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{ "names", required_argument, NULL, OPT_COMMAND },
 	{ "days", required_argument, NULL, OPT_COMMAND },
 	{ "role", required_argument, NULL, OPT_COMMAND },
+	{ "scaled", no_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -145,7 +146,7 @@ cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
 			words[(*nwords)++] = argv[optind++];
 			continue;
 		}
-		c = getopt_long(argc, argv, "-s:o:t:w:hV", options, &which);
+		c = getopt_long(argc, argv, "-s:o:t:w:hSV", options, &which);
 		if (c == -1)
 			break;
 		if (c == 1) {
@@ -154,10 +155,14 @@ cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
 		}
 		if (c == 'h' && *nwords > 0)
 			return cli_help(cli, 1, words);
-		code = c == OPT_COMMAND ? keep_option(cli, options[which].name)
-					: take_option(cli, c, run_dir);
-		if (code == CLI_OK && c == OPT_COMMAND)
-			continue;
+		if (c == OPT_COMMAND || c == 'S') {
+			code = keep_option(
+			    cli, c == 'S' ? "scaled" : options[which].name);
+			if (code == CLI_OK)
+				continue;
+			return code;
+		}
+		code = take_option(cli, c, run_dir);
 		if (code != -1)
 			return code;
 	}
@@ -174,6 +179,9 @@ static const struct {
 	{ "names", "certs" },
 	{ "days", "certs" },
 	{ "role", "certs" },
+	{ "scaled", "get" },
+	{ "scaled", "set" },
+	{ "scaled", "watch" },
 };
 
 const char *

@@ -206,6 +206,8 @@ format(const struct watched *w, const uint16_t *image, char *text, size_t size)
 		}
 		typed_get(w->type, w->order, wire, &value);
 		typed_text(&value, text, size);
+		if (w->scale != 0)
+			registers_scale(strtod(text, NULL) * w->scale, text);
 	}
 }
 

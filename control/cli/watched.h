@@ -20,6 +20,7 @@ struct watched {
 	uint32_t units; /* of all */
 	uint16_t *image; /* units registers or bits */
 	uint64_t seq; /* commit that the image is of */
+	double scale; /* to be shown by; 0: as they are stored */
 };
 
 /* Called for each value that differs. */

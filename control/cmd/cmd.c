@@ -20,6 +20,7 @@ enum {
 	COUNT_MAX = 65536 * 16,
 	DRAIN_MAX_S = 3600,
 	LINES_MAX = 10000,
+	FRAMES_MAX = 1000,
 };
 
 #define MUST true, 0, 0
@@ -90,8 +91,14 @@ static const struct cmd table[] = {
 	{ "stats.get", CMD_READ, "every counter", cmd_stats_get, { { 0 } } },
 	{ "trace.read", CMD_READ, "the frames that transports have kept",
 	    cmd_trace_read,
-	    { { "transport", ARG_STRING, MAY },
-		{ "since", ARG_OBJECT, MAY } } },
+	    { { "transport", ARG_STRING, MAY }, { "since", ARG_OBJECT, MAY },
+		{ "filter", ARG_STRING, MAY },
+		{ "limit", ARG_INTEGER, false, 1, FRAMES_MAX },
+		{ "newest", ARG_BOOLEAN, MAY },
+		{ "after", ARG_NUMBER, false, 0, INT64_C(1) << 40 } } },
+	{ "trace.set", CMD_OPERATE, "whether transports keep their frames",
+	    cmd_trace_set,
+	    { { "transport", ARG_STRING, MAY }, { "on", ARG_BOOLEAN, MUST } } },
 	{ "log.read", CMD_READ, "the lines that the log has last said",
 	    cmd_log_read,
 	    { { "since", ARG_OBJECT, MAY }, { "level", ARG_STRING, MAY },
@@ -200,6 +207,7 @@ check_kind(
 		[ARG_NUMBER] = "a number",
 		[ARG_ARRAY] = "an array",
 		[ARG_OBJECT] = "an object",
+		[ARG_BOOLEAN] = "true or false",
 	};
 	const bool fits[] = {
 		[ARG_STRING] = json_is_string(value),
@@ -207,6 +215,7 @@ check_kind(
 		[ARG_NUMBER] = json_is_number(value),
 		[ARG_ARRAY] = json_is_array(value),
 		[ARG_OBJECT] = json_is_object(value),
+		[ARG_BOOLEAN] = json_is_boolean(value),
 	};
 	double number = json_number_value(value);
 

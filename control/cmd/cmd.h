@@ -17,7 +17,14 @@ struct ipc_msg;
 enum cmd_role { CMD_NOBODY = -1, CMD_READ, CMD_OPERATE, CMD_ADMIN, CMD_ROLES };
 
 /* What kinds of value a parameter may have. */
-enum cmd_kind { ARG_STRING, ARG_INTEGER, ARG_NUMBER, ARG_ARRAY, ARG_OBJECT };
+enum cmd_kind {
+	ARG_STRING,
+	ARG_INTEGER,
+	ARG_NUMBER,
+	ARG_ARRAY,
+	ARG_OBJECT,
+	ARG_BOOLEAN,
+};
 enum { CMD_ARGS_MAX = 8 };
 
 /* One parameter of a command; by name, or by position in this order. */

@@ -32,6 +32,7 @@ void cmd_connections_close(struct cmd_call *);
 
 void cmd_stats_get(struct cmd_call *);
 void cmd_trace_read(struct cmd_call *);
+void cmd_trace_set(struct cmd_call *);
 void cmd_log_read(struct cmd_call *);
 
 #endif

@@ -59,6 +59,7 @@ load(const _Atomic uint64_t *counter)
 /* One transport: the sums over its workers. */
 struct sums {
 	uint64_t requests[SHM_FC], exceptions[SHM_EX], plain[NCOUNTERS];
+	uint64_t durations[SHM_DURATIONS], duration_ns;
 };
 
 static void
@@ -68,6 +69,9 @@ add_worker(struct sums *sums, const struct shm_stats *st)
 		sums->requests[i] += load(&st->requests[i]);
 	for (unsigned i = 0; i < SHM_EX; i++)
 		sums->exceptions[i] += load(&st->exceptions[i]);
+	for (unsigned i = 0; i < SHM_DURATIONS; i++)
+		sums->durations[i] += load(&st->durations[i]);
+	sums->duration_ns += load(&st->duration_ns);
 	for (unsigned i = 0; i < NCOUNTERS; i++)
 		sums->plain[i] +=
 		    load((const _Atomic uint64_t *)((const char *)st +
@@ -90,6 +94,28 @@ by_number(const uint64_t *counts, unsigned n)
 	return json;
 }
 
+/* As a histogram of Prometheus: how many took no longer than each bound. */
+static json_t *
+durations(const struct sums *sums)
+{
+	json_t *buckets = json_object();
+	char le[24];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < SHM_DURATIONS; i++) {
+		n += sums->durations[i];
+		if (i < SHM_DURATIONS - 1)
+			snprintf(
+			    le, sizeof(le), "%g", shm_duration_us[i] / 1e6);
+		else
+			snprintf(le, sizeof(le), "+Inf");
+		json_object_set_new(buckets, le, jtext_uint(n));
+	}
+	return json_pack("{s:o, s:o, s:o}", "buckets", buckets, "sum",
+	    jtext_float64((double)sums->duration_ns / 1e9), "count",
+	    jtext_uint(n));
+}
+
 static json_t *
 transport_stats(struct control *c, unsigned transport)
 {
@@ -101,11 +127,12 @@ transport_stats(struct control *c, unsigned transport)
 		if (c->views[i].transport == transport &&
 		    view_attach(c, &c->views[i]))
 			add_worker(&sums, view_stats(&c->views[i]));
-	json = json_pack("{s:b, s:i, s:o, s:o}", "up",
+	json = json_pack("{s:b, s:i, s:o, s:o, s:o}", "up",
 	    (int)(atomic_load(&t->state) == SHM_UP), "restarts",
 	    (int)atomic_load(&t->restarts), "requests",
 	    by_number(sums.requests, SHM_FC), "exceptions",
-	    by_number(sums.exceptions, SHM_EX));
+	    by_number(sums.exceptions, SHM_EX), "request_duration",
+	    durations(&sums));
 	for (unsigned i = 0; i < NCOUNTERS; i++)
 		json_object_set_new(
 		    json, worker_counters[i].name, jtext_uint(sums.plain[i]));

@@ -88,6 +88,7 @@ describe_args(const struct cmd *cmd)
 		[ARG_NUMBER] = "number",
 		[ARG_ARRAY] = "array",
 		[ARG_OBJECT] = "object",
+		[ARG_BOOLEAN] = "boolean",
 	};
 	json_t *all = json_object();
 

@@ -1,154 +1,194 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * trace.read: the frames that workers have kept in their segments, where they
- * outlive a worker that dies. What lies there is taken as bytes from outside.
- * Runs in the control process.
+ * outlive a worker that dies, merged by time. trace.set: whether they keep any.
+ * What lies there is taken as bytes from outside. Runs in the control process.
  */
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/cmd/cmd_rows.h"
 #include "control/jtext.h"
-#include "control/view.h"
-#include "shm/notice.h"
+#include "control/traced.h"
 #include "shm/ring.h"
-#include "shm/trace.h"
-#include "workers/proto/frame.h"
 
 enum {
 	FRAMES_MAX = 1000, /* in one answer */
-	EXCEPTION = 0x80, /* added to the function code of a reply */
-	ASCII_PDU = 3, /* after a colon and the unit's two digits */
 	NAME_BYTES = SHM_NAME_MAX + 32,
+};
+
+/* How far the reading of one worker's ring has got. */
+struct cursor {
+	const struct view *view;
+	const struct shm_ring *ring;
+	uint64_t pos; /* of the frame that comes next */
+	uint64_t behind; /* what lies behind that */
+	uint64_t stop; /* where the ring ended at first */
+	struct trace_head head; /* of that frame */
+	bool there; /* it is there */
+};
+
+/* A frame that has passed the filter, for `newest`. */
+struct found {
+	struct cursor *cursor;
+	uint64_t pos;
 };
 
 /* An answer as it is put together. */
 struct reading {
-	struct mb_fcs fcs;
-	const json_t *since; /* NULL: from the oldest */
-	json_t *frames, *next;
-	size_t left; /* frames that may still be added */
+	struct control *control;
+	struct cursor *cursor;
+	unsigned ncursors;
+	struct filter filter;
+	uint64_t after_us;
+	struct found *found; /* the last `limit` of nfound; NULL: the oldest */
+	size_t nfound, limit;
+	json_t *frames;
 	bool lost;
+	struct traced frame;
 };
 
-static json_t *
-hex(const uint8_t *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * BATCH_IN];
-
-	for (size_t i = 0; i < len; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	return json_stringn(text, 2 * len);
-}
-
-static int
-unhex(const uint8_t *two)
-{
-	unsigned byte;
-	const char text[] = { (char)two[0], (char)two[1], '\0' };
-
-	return sscanf(text, "%2x", &byte) == 1 ? (int)byte : -1;
-}
-
-/* The first two bytes of the PDU, -1 for what there is not: the bytes may be
- * anything, since a worker also keeps what it closed a connection for. */
-static void
-find_pdu(const struct reading *r, const struct framer *framer,
-    const struct trace_frame *f, int pdu[2])
-{
-	uint8_t delimiter = f->len > 0 ? f->adu[f->len - 1] : 0;
-	struct frame frame;
-
-	pdu[0] = pdu[1] = -1;
-	if (f->sent == 0) {
-		if (framer->stream(
-			&r->fcs, delimiter, f->adu, f->len, &frame) == FRAME_OK)
-			pdu[0] = frame.pdu[0];
-	} else if (framer == &frame_ascii) {
-		if (f->len >= ASCII_PDU + 4) {
-			pdu[0] = unhex(f->adu + ASCII_PDU);
-			pdu[1] = unhex(f->adu + ASCII_PDU + 2);
-		}
-	} else if (f->len >= framer->head + 2) {
-		pdu[0] = f->adu[framer->head];
-		pdu[1] = f->adu[framer->head + 1];
-	}
-}
+/* ---- rings ---- */
 
 static void
-add_function(const struct reading *r, const struct framer *framer,
-    const struct trace_frame *f, json_t *json)
+cursor_name(
+    const struct reading *r, const struct cursor *k, char name[NAME_BYTES])
 {
-	const char *name = NULL;
-	int pdu[2], code;
+	const struct conf *conf = r->control->proc->conf;
 
-	find_pdu(r, framer, f, pdu);
-	code = pdu[0] == -1 || f->sent == 0 ? pdu[0] : pdu[0] & ~EXCEPTION;
-	if (code != -1)
-		name = mb_fc_name(&r->fcs, (uint8_t)code);
-	json_object_set_new(
-	    json, "function", code != -1 ? json_integer(code) : json_null());
-	json_object_set_new(
-	    json, "name", name != NULL ? json_string(name) : json_null());
-	if (code != -1 && pdu[1] != -1 && (pdu[0] & EXCEPTION) != 0)
-		json_object_set_new(json, "exception", json_integer(pdu[1]));
+	snprintf(name, NAME_BYTES, "%s.%u",
+	    conf->transports[k->view->transport].name, k->view->worker);
 }
 
+/* Looks at what comes next. What cannot be read is stepped over. */
 static void
-add_frame(struct control *c, const struct view *v, struct reading *r,
-    const struct trace_frame *f)
+look(struct reading *r, struct cursor *k)
 {
-	const struct conf_transport *t =
-	    &c->proc->conf->transports[v->transport];
-	const struct framer *framer =
-	    framer_find(t->framer != NULL ? t->framer : "socket");
-	char id[NAME_BYTES];
-	json_t *json;
+	int rc = -1;
 
-	view_format_id(c, v->transport, v->worker, CONN_ID_SERIAL(f->conn), id,
-	    sizeof(id));
-	json = json_pack("{s:o, s:s, s:s, s:s, s:i}", "at",
-	    jtext_float64((double)f->unix_us / 1e6), "transport", t->name,
-	    "connection", id, "direction", f->sent != 0 ? "out" : "in", "unit",
-	    (int)f->unit);
-	if (framer != NULL)
-		add_function(r, framer, f, json);
-	json_object_set_new(json, "adu", hex(f->adu, f->len));
-	json_array_append_new(r->frames, json);
-}
+	k->there = false;
+	while (rc == -1 && k->pos < k->stop) {
+		uint64_t was = k->pos;
 
-/* The frames of one worker that are left from where the asker was. */
-static void
-read_worker(struct control *c, const struct view *v, struct reading *r)
-{
-	const struct shm_ring *ring = seg_trace(seg_worker(&v->seg));
-	static struct trace_frame f;
-	char name[NAME_BYTES];
-	uint64_t pos;
-	int rc = 1;
-
-	snprintf(name, sizeof(name), "%s.%u",
-	    c->proc->conf->transports[v->transport].name, v->worker);
-	pos = (uint64_t)json_integer_value(json_object_get(r->since, name));
-	/* a position of an earlier daemon: its frames are gone */
-	if (pos > ring_end(ring)) {
-		r->lost = true;
-		pos = 0;
-	}
-	while (r->left > 0 && rc != 0) {
-		rc = trace_next(ring, &pos, &f);
-		r->left -= rc != 0;
+		rc = trace_peek(k->ring, &k->pos, &k->behind, &k->head);
 		if (rc == -1)
 			r->lost = true;
-		else if (rc == 1)
-			add_frame(c, v, r, &f);
+		if (rc == -1 && k->pos == was)
+			k->pos = k->behind > was ? k->behind : k->stop;
 	}
-	json_object_set_new(r->next, name, jtext_uint(pos));
+	k->there = rc == 1 && k->pos < k->stop;
 }
+
+static void
+cursor_begin(struct reading *r, struct view *v, const json_t *since)
+{
+	struct cursor *k = &r->cursor[r->ncursors++];
+	char name[NAME_BYTES];
+
+	k->view = v;
+	k->ring = seg_trace(seg_worker(&v->seg));
+	k->stop = ring_end(k->ring);
+	cursor_name(r, k, name);
+	k->pos = (uint64_t)json_integer_value(json_object_get(since, name));
+	/* a position of an earlier daemon: its frames are gone */
+	if (k->pos > k->stop) {
+		r->lost = true;
+		k->pos = 0;
+	}
+	look(r, k);
+}
+
+/* The one whose next frame is the oldest of all; NULL. */
+static struct cursor *
+oldest(const struct reading *r)
+{
+	struct cursor *best = NULL;
+
+	for (unsigned i = 0; i < r->ncursors; i++) {
+		struct cursor *k = &r->cursor[i];
+
+		if (k->there &&
+		    (best == NULL || k->head.unix_us < best->head.unix_us))
+			best = k;
+	}
+	return best;
+}
+
+/* ---- frames ---- */
+
+/* Whether the next frame of k passes; r->frame is it then, if it has been
+ * needed. */
+static bool
+passes(struct reading *r, const struct cursor *k, bool *read)
+{
+	struct filter_frame fields;
+	uint64_t pos = k->pos;
+
+	*read = false;
+	if (k->head.unix_us < r->after_us)
+		return false;
+	if (r->filter.n == 0 && r->found != NULL)
+		return true;
+	if (traced_read(r->control, k->view, &pos, &r->frame) != 1) {
+		r->lost = true;
+		return false;
+	}
+	*read = true;
+	traced_fields(&r->frame, &fields);
+	return filter_passes(&r->filter, &fields);
+}
+
+static void
+take(struct reading *r, struct cursor *k)
+{
+	if (r->found != NULL)
+		r->found[r->nfound % r->limit] = (struct found){
+			.cursor = k,
+			.pos = k->pos,
+		};
+	else
+		json_array_append_new(r->frames, traced_json(&r->frame));
+	r->nfound++;
+}
+
+static void
+read_all(struct reading *r)
+{
+	struct cursor *k;
+	bool read;
+
+	while ((k = oldest(r)) != NULL) {
+		if (r->found == NULL && r->nfound == r->limit)
+			return;
+		if (passes(r, k, &read))
+			take(r, k);
+		k->pos = k->behind;
+		look(r, k);
+	}
+}
+
+/* The last ones of those that were found. */
+static void
+tell_newest(struct reading *r)
+{
+	size_t n = r->nfound < r->limit ? r->nfound : r->limit;
+
+	for (size_t i = r->nfound - n; i < r->nfound; i++) {
+		struct found *f = &r->found[i % r->limit];
+
+		if (traced_read(
+			r->control, f->cursor->view, &f->pos, &r->frame) == 1)
+			json_array_append_new(
+			    r->frames, traced_json(&r->frame));
+		else
+			r->lost = true;
+	}
+}
+
+/* ---- trace.read ---- */
 
 /* False after the call has failed. */
 static bool
@@ -168,29 +208,140 @@ check_since(struct cmd_call *call, const json_t *since)
 	return true;
 }
 
-void
-cmd_trace_read(struct cmd_call *call)
+static bool
+check_filter(struct cmd_call *call, struct filter *f)
+{
+	const char *text = cmd_string(call, "filter");
+	char why[FILTER_WHY_MAX];
+
+	if (filter_parse(f, text != NULL ? text : "", why) == 0)
+		return true;
+	cmd_fail(call, CMD_PARAMS, "bad_filter", "filter: %s", why);
+	return false;
+}
+
+static json_t *
+positions(struct reading *r)
+{
+	json_t *next = json_object();
+	char name[NAME_BYTES];
+
+	for (unsigned i = 0; i < r->ncursors; i++) {
+		cursor_name(r, &r->cursor[i], name);
+		json_object_set_new(next, name, jtext_uint(r->cursor[i].pos));
+	}
+	return next;
+}
+
+/* What has been asked for: false if that cannot be. */
+static bool
+begin(struct cmd_call *call, struct reading *r, int transport)
 {
 	struct control *c = call->control;
-	const char *name = cmd_string(call, "transport");
-	int transport = name != NULL ? control_transport(call, name) : -1;
-	struct reading r = {
-		.since = json_object_get(call->params, "since"),
-		.left = FRAMES_MAX,
-	};
+	const json_t *since = json_object_get(call->params, "since");
+	const json_t *after = json_object_get(call->params, "after");
 
-	if (call->error != CMD_OK || !check_since(call, r.since))
-		return;
-	mb_fcs_init(&r.fcs);
-	r.frames = json_array();
-	r.next = json_object();
+	if (!check_since(call, since) || !check_filter(call, &r->filter))
+		return false;
+	r->control = c;
+	r->after_us = (uint64_t)(json_number_value(after) * 1e6);
+	r->limit = (size_t)cmd_integer(call, "limit", FRAMES_MAX);
+	r->cursor = calloc(c->nviews + 1, sizeof(*r->cursor));
+	if (json_is_true(json_object_get(call->params, "newest")))
+		r->found = calloc(r->limit, sizeof(*r->found));
+	if (r->cursor == NULL) {
+		cmd_fail(call, CMD_INTERNAL, "no_memory", "out of memory");
+		return false;
+	}
 	for (unsigned i = 0; i < c->nviews; i++) {
 		struct view *v = &c->views[i];
 
 		if ((transport == -1 || v->transport == (unsigned)transport) &&
 		    view_attach(c, v))
-			read_worker(c, v, &r);
+			cursor_begin(r, v, since);
 	}
-	call->result = json_pack("{s:o, s:o, s:b}", "frames", r.frames, "next",
-	    r.next, "lost", (int)r.lost);
+	return true;
+}
+
+void
+cmd_trace_read(struct cmd_call *call)
+{
+	static struct reading reading; /* its frames are large */
+	struct reading *r = &reading;
+	const char *name = cmd_string(call, "transport");
+	int transport = name != NULL ? control_transport(call, name) : -1;
+
+	if (call->error != CMD_OK)
+		return;
+	memset(r, 0, sizeof(*r));
+	if (begin(call, r, transport)) {
+		r->frames = json_array();
+		read_all(r);
+		if (r->found != NULL)
+			tell_newest(r);
+		call->result = json_pack("{s:o, s:o, s:b}", "frames", r->frames,
+		    "next", positions(r), "lost", (int)r->lost);
+	}
+	free(r->cursor);
+	free(r->found);
+}
+
+/* ---- trace.set ---- */
+
+/* The workers' segments are mapped read-only; for this once, one is not. */
+static int
+set_worker(const struct view *v, bool on)
+{
+	struct seg seg;
+
+	if (seg_attach(&seg, v->seg.object, SHM_WORKER, true) == -1)
+		return -1;
+	atomic_store_explicit(
+	    &seg_worker(&seg)->trace_on, on, memory_order_relaxed);
+	seg_unmap(&seg);
+	return 0;
+}
+
+static json_t *
+which_are_on(struct control *c)
+{
+	json_t *on = json_array();
+	size_t last = SIZE_MAX;
+
+	for (unsigned i = 0; i < c->nviews; i++) {
+		struct view *v = &c->views[i];
+
+		if (v->transport == last || !view_attach(c, v) ||
+		    atomic_load_explicit(&seg_worker(&v->seg)->trace_on,
+			memory_order_relaxed) == 0)
+			continue;
+		last = v->transport;
+		json_array_append_new(
+		    on, json_string(c->proc->conf->transports[last].name));
+	}
+	return json_pack("{s:o}", "on", on);
+}
+
+void
+cmd_trace_set(struct cmd_call *call)
+{
+	struct control *c = call->control;
+	const char *name = cmd_string(call, "transport");
+	int transport = name != NULL ? control_transport(call, name) : -1;
+	bool on = json_is_true(json_object_get(call->params, "on"));
+
+	for (unsigned i = 0; call->error == CMD_OK && i < c->nviews; i++) {
+		struct view *v = &c->views[i];
+		const struct conf_transport *t =
+		    &c->proc->conf->transports[v->transport];
+
+		if ((transport != -1 && v->transport != (unsigned)transport) ||
+		    t->type == CONF_SHM || !view_attach(c, v))
+			continue;
+		if (set_worker(v, on) == -1)
+			cmd_fail(call, CMD_REFUSED, "no_access",
+			    "transport %s: %s", t->name, strerror(errno));
+	}
+	if (call->error == CMD_OK)
+		call->result = which_are_on(c);
 }
