@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clients: who is connected, how much each asks, and showing one the door.
+
+import { h, icon, text, toast, confirmed, Keyed } from "../dom.js";
+import { rpc, every, Gone } from "../rpc.js";
+import { model } from "../model.js";
+import { count, rate, duration, clock } from "../formats.js";
+import { functions } from "../faultwords.js";
+
+const columns = [
+  ["peer", "Client"], ["transport", "Transport"], ["since", "Connected"], ["rate", "Requests/s"],
+  ["requests", "Requests"], ["last_fc", "Last function"], ["role", "Role"],
+];
+
+export function create({ address }) {
+  let all = [], sort = "rate", down = true, only = "";
+  const before = new Map();
+  const search = h("input", { type: "search", placeholder: "client, transport, role", "aria-label": "Find clients", oninput: () => { remember(); show(); } });
+  const transport = h("select", { "aria-label": "Transport", onchange: () => { only = transport.value; remember(); show(); } });
+  const kickAll = h("button", { class: "quiet", onclick: () => kickShown() }, icon("close"), "Kick all of it");
+  const said = h("span", { class: "muted" });
+  const body = h("tbody");
+  const heads = columns.map(([id, label]) => h("th", { scope: "col", class: ["rate", "requests", "since"].includes(id) ? "num" : null, "data-col": id },
+    h("button", { onclick: () => { if (sort === id) down = !down; else { sort = id; down = ["rate", "requests", "since"].includes(id); } show(); } }, label)));
+  const empty = h("div", { class: "empty" }, "Nobody is connected.");
+  const table = h("table", { class: "plain stack" }, h("thead", null, h("tr", null, heads, h("th", { scope: "col" }, h("span", { class: "sr" }, "What to do")))), body);
+  const el = h("div", { class: "screen" }, h("h1", { class: "sr" }, "Clients"),
+    h("div", { class: "toolbar" }, h("span", { class: "field" }, icon("search"), search), transport, said, h("span", { class: "push" }, kickAll)),
+    h("section", { class: "panel" }, table, empty));
+
+  const rows = new Keyed(body, (c) => {
+    const p = { rate: h("td", { class: "num live", "data-label": "requests/s" }), requests: h("td", { class: "num live", "data-label": "requests" }),
+      since: h("td", { class: "num live", "data-label": "connected" }), fc: h("td", { class: "live", "data-label": "last" }), role: h("td", { class: "live", "data-label": "role" }),
+      kick: h("button", { class: "quiet", onclick: () => kick(c), "aria-label": `Kick ${c.peer}` }, icon("close"), "Kick") };
+    const el = h("tr", { "data-id": c.id }, h("th", { scope: "row", class: "mono" }, c.peer || "(no name)"),
+      h("td", { "data-label": "on" }, h("a", { href: `#/transports/${encodeURIComponent(c.transport)}` }, c.transport)),
+      p.since, p.rate, p.requests, p.fc, p.role, h("td", null, h("div", { class: "actions" }, p.kick)));
+    el.parts = p;
+    return el;
+  }, (el, c) => {
+    const p = el.parts, why = model.whyNot("connections.close");
+    text(p.since, duration(Date.now() / 1000 - c.since));
+    p.since.title = `since ${clock(c.since)}`;
+    text(p.rate, rate(c.rate));
+    text(p.requests, count(c.requests));
+    text(p.fc, c.last_fc ? `${c.last_fc} ${functions[c.last_fc] || ""}` : "–");
+    text(p.role, c.role === null || c.role === undefined ? "–" : c.role === "" ? "none named" : c.role);
+    p.kick.disabled = !!why;
+    p.kick.title = why || `close the connection of ${c.peer}`;
+  });
+
+  function shown() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    return all.filter((c) => (!only || c.transport === only) &&
+      words.every((w) => `${c.peer} ${c.transport} ${c.role || ""} ${c.id}`.toLowerCase().includes(w)));
+  }
+
+  function show() {
+    const names = ["", ...model.transports.map((t) => t.name)];
+    if (transport.options.length !== names.length)
+      transport.replaceChildren(...names.map((n) => h("option", { value: n }, n || "every transport")));
+    transport.value = only;
+    const list = shown().sort((a, b) => {
+      const [x, y] = [a[sort] ?? "", b[sort] ?? ""];
+      const d = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true });
+      return (down ? -d : d) || String(a.id).localeCompare(String(b.id));
+    }).slice(0, 500);
+    for (const th of heads)
+      if (th.dataset.col === sort) th.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else th.removeAttribute("aria-sort");
+    rows.set(list, (c) => `${c.transport}/${c.id}`);
+    text(said, `${count(shown().length)} of ${count(all.length)}${shown().length > 500 ? ", the first 500 are shown" : ""}`);
+    empty.hidden = list.length > 0;
+    text(empty, all.length ? "Nobody like that is connected." : "Nobody is connected.");
+    table.hidden = list.length === 0;
+    kickAll.hidden = !only || !list.length;
+    kickAll.disabled = !model.may("connections.close");
+  }
+
+  async function look() {
+    const list = await rpc("connections.list");
+    const now = performance.now();
+    for (const c of list) {
+      const was = before.get(c.id);
+      c.rate = was && c.requests >= was.requests ? (c.requests - was.requests) / ((now - was.now) / 1000) : 0;
+    }
+    before.clear();
+    for (const c of list) before.set(c.id, { requests: c.requests, now });
+    all = list;
+    show();
+  }
+
+  async function kick(c) {
+    if (!await confirmed(`Kick ${c.peer}?`, `Its connection to ${c.transport} is closed. It may connect again.`, "Kick it")) return;
+    await close({ id: c.id }, `${c.peer} was kicked`);
+  }
+
+  async function kickShown() {
+    if (!await confirmed(`Kick every client of ${only}?`, "They may connect again.", "Kick them")) return;
+    await close({ transport: only }, `All clients of ${only} were kicked`);
+  }
+
+  async function close(params, words) {
+    try {
+      await rpc("connections.close", params, { order: true });
+      toast(words, "good");
+    } catch (e) {
+      toast(e instanceof Gone ? "No answer: whether it was kicked is not known." : e.message, "bad");
+    }
+    look().catch(() => {});
+  }
+
+  function remember() {
+    address(["clients", ...(only ? [only] : [])], { q: search.value });
+  }
+
+  const end = every(1000, look);
+  return {
+    el,
+    route([name], query) {
+      only = name || "";
+      search.value = query.get("q") || "";
+      show();
+    },
+    search() { search.focus(); search.select(); },
+    destroy: end,
+  };
+}

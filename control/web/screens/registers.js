@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: Apache-2.0
+// Registers: a table of a device, whatever its size. Only the rows that are
+// seen are read, five times a second. An edit is one step on the daemon's
+// side; undoing it is one too, and is refused if the value is no longer ours.
+
+import { h, icon, text, toast, confirmed, download } from "../dom.js";
+import { rpc, every, link, RpcError, Gone } from "../rpc.js";
+import { model, ready } from "../model.js";
+import { Grid } from "../grid.js";
+import { Rows } from "../rows.js";
+import { Undo } from "../undo.js";
+import { pins, MOST } from "../pins.js";
+import { formats, orders, show, parse, parseBit, csv, count } from "../formats.js";
+
+const tables = [
+  ["co", "coils", "Coils"], ["di", "discrete_inputs", "Discrete"],
+  ["hr", "holding_registers", "Holding"], ["ir", "input_registers", "Input"],
+];
+const longName = Object.fromEntries(tables.map(([s, l]) => [s, l]));
+const undo = new Undo(); // of the page, not of one visit to this screen
+const CHANGED_MS = 2000;
+
+// Columns, in the order in which a narrow screen gives them up: the highest
+// first.
+const allColumns = [
+  { id: "addr", label: "Address", width: "6.5rem", align: "right mono", need: 0 },
+  { id: "name", label: "Name", width: "minmax(6rem, 1.4fr)", need: 20 },
+  { id: "value", label: "Value", width: "minmax(7rem, 1fr)", align: "right", need: 0 },
+  { id: "unit", label: "Unit", width: "5rem", need: 34 },
+  { id: "raw", label: "Registers", width: "minmax(6rem, 1fr)", align: "mono", need: 48, title: "as they stand on the wire, hexadecimal" },
+  { id: "type", label: "Type", width: "8rem", need: 58 },
+  { id: "access", label: "Access", width: "4.5rem", need: 66 },
+  { id: "action", label: "Action", width: "minmax(6rem, 10rem)", need: 76 },
+  { id: "reads", label: "Reads", width: "6rem", align: "right", need: 84, counts: true },
+  { id: "writes", label: "Writes", width: "6rem", align: "right", need: 84, counts: true },
+];
+
+export function create({ address }) {
+  const s = { device: "", table: "hr", format: "declared", order: "abcd", view: "list",
+    ranges: [], rows: new Rows([], "u16", "abcd", false), values: new Map(), reads: new Map(),
+    writes: new Map(), changed: new Map(), find: "" };
+  const $ = {};
+  const bits = () => s.table === "co" || s.table === "di";
+
+  $.devices = h("select", { "aria-label": "Device", onchange: () => open({ device: $.devices.value }) });
+  $.tabs = h("div", { class: "seg", role: "tablist", "aria-label": "Table" }, tables.map(([id, , label]) =>
+    h("button", { role: "tab", "data-table": id, onclick: () => open({ table: id }), onkeydown: tabKey }, label)));
+  $.jump = h("input", { type: "search", size: 14, placeholder: "address or name", "aria-label": "Jump to an address or name",
+    onkeydown: (e) => { if (e.key === "Enter") jump($.jump.value, e.shiftKey); } });
+  $.format = h("select", { "aria-label": "Format", onchange: () => open({ format: $.format.value }) },
+    Object.entries(formats).map(([id, f]) => h("option", { value: id }, f.label)));
+  $.order = h("select", { id: "fmt-order", "aria-label": "Word order", onchange: () => open({ order: $.order.value }) },
+    Object.entries(orders).map(([id, label]) => h("option", { value: id, title: label }, `${id} ${label}`)));
+  $.view = h("button", { "aria-pressed": "false", title: "Many values in a row (v)", onclick: () => open({ view: s.view === "list" ? "matrix" : "list" }) }, icon("overview"), "Matrix");
+  $.undo = h("button", { class: "quiet", onclick: () => step("undo") }, icon("undo"), "Undo");
+  $.redo = h("button", { class: "quiet", onclick: () => step("redo") }, icon("redo"), "Redo");
+  $.csv = h("button", { class: "quiet", onclick: saveCsv, title: "All of this table as a CSV map" }, icon("csv"), "CSV");
+  $.note = h("p", { class: "note", hidden: true });
+  $.status = h("div", { class: "status-line" });
+  const grid = new Grid({
+    label: "Registers", columns: allColumns, fill, activate, key: gridKey,
+    moved: () => { hint(); read(); }, resized: columns,
+  });
+  const el = h("div", { class: "screen full registers" }, h("h1", { class: "sr" }, "Registers"),
+    h("div", { class: "toolbar" }, $.devices, $.tabs, h("span", { class: "field" }, icon("search"), $.jump),
+      h("span", { class: "field" }, $.format, $.order), $.view,
+      h("span", { class: "field push" }, $.undo, $.redo, $.csv)),
+    $.note, grid.el, $.status);
+
+  // what is shown
+
+  function tabKey(e) {
+    const at = tables.findIndex(([id]) => id === s.table);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1 }[e.key];
+    if (to === undefined) return;
+    const [id] = tables[(to + tables.length) % tables.length];
+    open({ table: id }).then(() => $.tabs.querySelector(`[data-table=${id}]`).focus());
+  }
+
+  async function open(change) {
+    Object.assign(s, change);
+    if (change.device !== undefined || change.table !== undefined || !s.loaded) {
+      s.values.clear(); s.changed.clear(); s.reads.clear(); s.writes.clear();
+      await load();
+    }
+    const keep = change.device === undefined && change.table === undefined && grid.count
+      ? s.rows.row(grid.range().first) : null;
+    build();
+    sayTools();
+    if (keep) grid.show(s.rows.find(keep.addr), true);
+    else if (change.addr === undefined) grid.show(0, true);
+    remember();
+    read();
+  }
+
+  async function load() {
+    const mine = s.loading = {};
+    try {
+      const ranges = await rpc("registers.describe", { device: s.device, table: s.table });
+      if (s.loading !== mine) return;
+      s.ranges = ranges;
+      s.loaded = true;
+      say("");
+    } catch (e) {
+      s.ranges = [];
+      say(e instanceof Gone ? "" : e.message);
+    }
+  }
+
+  function build() {
+    const per = s.view === "matrix" ? perRow() : 1;
+    s.rows = new Rows(s.ranges, s.format, s.order, bits(), per);
+    columns();
+    grid.setCount(s.rows.count);
+    if (!s.ranges.length && s.loaded)
+      say(`${s.device} has no ${longName[s.table].replace("_", " ")}.`);
+  }
+
+  function perRow() {
+    const rem = (grid.el.clientWidth || 900) / parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const wide = bits() ? 2.4 : { bin: 12, ascii: 12, f64: 11, u64: 12, i64: 12 }[s.format] || 6.2;
+    const fit = Math.floor((rem - 8) / wide);
+    return [64, 32, 20, 16, 10, 8, 5, 4, 2, 1].find((n) => n <= Math.min(fit, bits() ? 64 : 20)) || 1;
+  }
+
+  function columns() {
+    const rem = (grid.el.clientWidth || 900) / parseFloat(getComputedStyle(document.documentElement).fontSize);
+    let list;
+    if (s.view === "matrix") {
+      const n = perRow();
+      if (n !== s.rows.per) return void setTimeout(() => build());
+      list = [allColumns[0], ...Array.from({ length: n }, (_, i) =>
+        ({ id: "m", label: `+${i * (s.rows.parts[0] ? s.rows.parts[0].width || 1 : 1)}`, width: "minmax(0, 1fr)", align: bits() ? "" : "right" }))];
+    } else {
+      list = allColumns.filter((c) => c.need <= rem && (!c.counts || model.knows("registers.counts")) &&
+        !(bits() && ["raw", "type"].includes(c.id)));
+    }
+    const ids = list.map((c) => c.id + c.label).join();
+    if (ids === s.ids) return;
+    s.ids = ids;
+    grid.setColumns(list);
+  }
+
+  function say(words) {
+    $.note.hidden = !words;
+    text($.note, words);
+  }
+
+  function sayTools() {
+    if (model.devices.length !== $.devices.length)
+      $.devices.replaceChildren(...model.devices.map((d) => h("option", { value: d.name }, d.name)));
+    $.devices.value = s.device;
+    const device = model.devices.find((d) => d.name === s.device);
+    for (const b of $.tabs.children) {
+      const mine = b.dataset.table === s.table;
+      b.setAttribute("aria-selected", mine);
+      b.tabIndex = mine ? 0 : -1;
+      const n = device && device.tables[longName[b.dataset.table]];
+      b.classList.toggle("muted", !n);
+      b.title = n ? `${count(n)} addresses` : "none";
+    }
+    $.format.value = s.format;
+    $.order.value = s.order;
+    $.format.disabled = bits();
+    $.order.disabled = bits() || s.format === "declared" || ["hex", "bin", "u16", "i16"].includes(s.format);
+    $.view.setAttribute("aria-pressed", s.view === "matrix");
+    grid.el.setAttribute("aria-label", `${longName[s.table].replace("_", " ")} of ${s.device}`);
+    sayUndo();
+  }
+
+  function sayUndo() {
+    const why = model.whyNot("registers.transaction");
+    for (const [b, stepOf, word] of [[$.undo, undo.next, "Undo"], [$.redo, undo.again, "Redo"]]) {
+      b.disabled = !stepOf || !!why;
+      b.title = why || (stepOf ? `${word}: ${stepOf.words}` : `Nothing to ${word.toLowerCase()}`);
+    }
+    grid.el.setAttribute("aria-readonly", model.may("registers.write") ? "false" : "true");
+  }
+
+  function remember() {
+    const row = s.rows.row(grid.at.row);
+    address(["registers", s.device, s.table, ...(row && grid.at.row ? [row.addr] : [])], {
+      fmt: s.format === "declared" ? "" : s.format, order: s.order === "abcd" ? "" : s.order,
+      view: s.view === "list" ? "" : s.view,
+    });
+  }
+
+  // filling rows
+
+  function regs(addr, n) {
+    const out = [];
+    for (let i = 0; i < n; i++) {
+      const v = s.values.get(addr + i);
+      if (v === undefined) return null;
+      out.push(v);
+    }
+    return out;
+  }
+
+  function words(row, addr) {
+    const r = regs(addr, row.width);
+    if (!r) return "…";
+    return bits() ? String(r[0]) : show(r, row.format, row.order, row.scale);
+  }
+
+  function freshly(cell, row, addr, now) {
+    let at = 0;
+    for (let i = 0; i < row.width; i++) at = Math.max(at, s.changed.get(addr + i) || 0);
+    const on = at > 0 && now - at < CHANGED_MS;
+    // taken off and put on again, the flash starts anew
+    if (on && cell.flash !== at) {
+      cell.classList.remove("changed");
+      void cell.offsetWidth;
+    }
+    cell.flash = on ? at : 0;
+    cell.classList.toggle("changed", on);
+  }
+
+  function fill(i, cells, el) {
+    const row = s.rows.row(i);
+    const now = performance.now();
+    if (!row) return;
+    el.classList.toggle("gap", !!row.gap);
+    el.classList.toggle("ro", !row.gap && readOnly(row));
+    cells.forEach((cell, k) => {
+      const id = grid.columns[k].id;
+      if (cell.querySelector("input")) return;
+      if (id !== "m" && id !== "value") return text(cell, plainCell(id, row));
+      const n = id === "m" ? k - 1 : 0;
+      if (row.gap || n >= row.n) {
+        text(cell, row.gap && n === 0 ? (id === "m" ? "" : "not defined") : "");
+        cell.classList.remove("changed");
+        return;
+      }
+      const addr = row.addr + n * row.width;
+      text(cell, words(row, addr));
+      cell.classList.add("live");
+      freshly(cell, row, addr, now);
+      if (id === "m" && row.range) cell.title = `${addr}${row.range.name ? ` ${row.range.name}` : ""}`;
+      const pinned = id === "value" && pins.find(pinOf(row, addr));
+      if (pinned) cell.append(h("span", { class: "pinned-mark", title: "pinned to the chart" }));
+    });
+  }
+
+  function plainCell(id, row) {
+    if (row.gap) {
+      if (id === "addr") return row.count > 1 ? `${row.addr}–${row.addr + row.count - 1}` : row.addr;
+      return "";
+    }
+    const r = row.range;
+    switch (id) {
+      case "addr": return String(row.addr);
+      case "name": return (r.name || "") + (r.name && r.count > row.width ? ` [${(row.addr - r.addr) / row.width}]` : "");
+      case "unit": return r.unit || "";
+      case "raw": {
+        const list = regs(row.addr, row.width);
+        return list ? show(list, "hex") : "…";
+      }
+      case "type": return `${r.type}${["uint16", "int16", "bits", "string"].includes(r.type) ? "" : " " + r.order}${r.scale && r.scale !== 1 ? ` ×${r.scale}` : ""}`;
+      case "access": return r.access === "ro" ? "ro" : "rw";
+      case "action": return actionWords(r.action);
+      case "reads": return counted(s.reads, row);
+      case "writes": return counted(s.writes, row);
+      default: return "";
+    }
+  }
+
+  function counted(map, row) {
+    let most = -1;
+    for (let i = 0; i < row.width; i++) most = Math.max(most, map.has(row.addr + i) ? map.get(row.addr + i) : -1);
+    return most < 0 ? "" : count(most);
+  }
+
+  function readOnly(row) {
+    return row.range.access === "ro" || s.table === "di" || s.table === "ir";
+  }
+
+  // reading: what is seen, and nothing else
+
+  const spans = () => {
+    const { first, last } = grid.range();
+    return s.rows.spans(first, last);
+  };
+
+  async function read() {
+    if (s.reading || !s.loaded || !s.rows.count) return;
+    s.reading = true;
+    const { device, table } = s;
+    try {
+      const list = spans();
+      const more = model.knows("registers.counts") && s.view === "list" && grid.columns.some((c) => c.counts) && (s.turn = (s.turn || 0) + 1) % 5 === 1;
+      const [answers, counts] = await Promise.all([
+        Promise.all(list.map((p) => rpc("registers.read", { device, table, ...p, ...(bits() ? {} : { type: "uint16" }) }))),
+        more ? Promise.all(list.map((p) => rpc("registers.counts", { device, table, ...p }).catch(() => null))) : [],
+      ]);
+      if (device !== s.device || table !== s.table) return;
+      const now = performance.now();
+      answers.forEach(({ values }, k) => values.forEach((v, i) => take(list[k].addr + i, Number(v), now)));
+      counts.forEach((c, k) => c && c.reads.forEach((n, i) => {
+        s.reads.set(list[k].addr + i, n);
+        s.writes.set(list[k].addr + i, c.writes[i]);
+      }));
+      if (s.values.size > 40000) forget();
+      grid.draw(true);
+    } catch (e) {
+      if (e instanceof RpcError) say(e.message);
+    } finally {
+      s.reading = false;
+    }
+  }
+
+  function take(addr, v, now) {
+    const was = s.values.get(addr);
+    s.values.set(addr, v);
+    if (was !== undefined && was !== v) s.changed.set(addr, now);
+  }
+
+  function forget() {
+    const keep = new Set(spans().flatMap((p) => Array.from({ length: p.count }, (_, i) => p.addr + i)));
+    for (const map of [s.values, s.changed, s.reads, s.writes])
+      for (const addr of map.keys()) if (!keep.has(addr)) map.delete(addr);
+  }
+
+  // editing
+
+  function cellAddr(i, column) {
+    const row = s.rows.row(i);
+    if (!row || row.gap) return null;
+    const n = grid.columns[column] && grid.columns[column].id === "m" ? column - 1 : 0;
+    return n < row.n ? { row, addr: row.addr + n * row.width } : null;
+  }
+
+  function activate(i, column, event, first = null) {
+    const at = cellAddr(i, column);
+    if (!at) return;
+    const why = link.state === "gone" ? "There is no connection: nothing can be written." : model.whyNot("registers.write");
+    if (why) return toast(why, "bad");
+    const k = s.view === "matrix" ? column : grid.columns.findIndex((c) => c.id === "value");
+    const rowEl = grid.rows.get(i);
+    if (!rowEl || !at.row) return;
+    const now = regs(at.addr, at.row.width);
+    if (!now) return;
+    if (bits() && first === null && event.type === "dblclick") return write(at, now, [now[0] ? 0 : 1]);
+    editor(rowEl.cells[k], i, k, at, now, first === null ? words(at.row, at.addr) : first);
+  }
+
+  function editor(cell, i, k, at, before, start) {
+    const input = h("input", { value: start, "aria-label": `New value of ${at.addr}${at.row.range.name ? `, ${at.row.range.name}` : ""}`, spellcheck: "false", autocomplete: "off" });
+    const tip = h("div", { class: "error-tip", role: "alert", hidden: true });
+    let over = false;
+    const end = (back) => {
+      if (over) return;
+      over = true;
+      tip.remove();
+      cell.textContent = "";
+      grid.draw(true);
+      if (back) grid.focus(grid.at.row, k);
+    };
+    const commit = async (move) => {
+      let after;
+      try {
+        after = bits() ? parseBit(input.value) : parse(input.value, at.row.format, at.row.order, at.row.scale, at.row.width);
+      } catch (e) {
+        input.setAttribute("aria-invalid", "true");
+        text(tip, e.message);
+        tip.hidden = false;
+        const box = input.getBoundingClientRect();
+        tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - 240))}px`;
+        tip.style.top = `${box.bottom + 2}px`;
+        document.body.append(tip);
+        return;
+      }
+      end(true);
+      if (move) grid.focus(i + move, k);
+      await write(at, before, after);
+    };
+    input.addEventListener("keydown", (e) => {
+      if (e.key === "Enter") { e.preventDefault(); commit(e.shiftKey ? -1 : 1); }
+      else if (e.key === "Escape") { e.preventDefault(); end(true); }
+      else if (e.key === "Tab") { e.preventDefault(); commit(0); }
+      e.stopPropagation();
+    });
+    input.addEventListener("input", () => { tip.hidden = true; input.removeAttribute("aria-invalid"); });
+    input.addEventListener("blur", () => end(false));
+    cell.replaceChildren(input);
+    input.focus();
+    if (start === words(at.row, at.addr)) input.select();
+  }
+
+  async function write(at, before, after) {
+    const { device, table } = s;
+    if (before.every((v, i) => v === after[i])) return;
+    try {
+      await rpc("registers.write", { device, table, addr: at.addr, values: after, ...(bits() ? {} : { type: "uint16" }) }, { order: true });
+    } catch (e) {
+      if (!(e instanceof Gone)) toast(`${device}/${table}:${at.addr} was not written: ${e.message}`, "bad");
+      else toast(`${device}/${table}:${at.addr}: no answer. Whether it was written is not known.`, "bad");
+      return;
+    }
+    const shown = (v) => (bits() ? v[0] : show(v, at.row.format, at.row.order, at.row.scale));
+    undo.push({ device, table, addr: at.addr, before, after,
+      words: `${device}/${table}:${at.addr}${at.row.range.name ? ` ${at.row.range.name}` : ""} ${shown(before)} → ${shown(after)}` });
+    toast(undo.next.words, "good", { label: "Undo", run: () => step("undo") });
+    // shown at once; the next reading agrees or says otherwise
+    if (device === s.device && table === s.table)
+      after.forEach((v, i) => take(at.addr + i, v, performance.now()));
+    grid.draw(true);
+  }
+
+  // One step on the daemon's side: what is there must be what we left.
+  async function put(st, from, to, force) {
+    const b = st.table === "co" || st.table === "di";
+    const as = b ? {} : { type: "uint16" };
+    const ops = [{ op: "write", table: st.table, addr: st.addr, values: to, ...as }];
+    if (!force) ops.unshift({ op: "check", table: st.table, addr: st.addr, values: from, ...as });
+    await rpc("registers.transaction", { device: st.device, ops }, { order: true });
+  }
+
+  async function step(which) {
+    try {
+      const st = await undo[which](async (one) => {
+        const [from, to] = which === "undo" ? [one.after, one.before] : [one.before, one.after];
+        try {
+          await put(one, from, to, false);
+        } catch (e) {
+          if (e.reason !== "check_failed") throw e;
+          if (!await confirmed("Somebody else has written this since.", `${one.device}/${one.table}:${one.addr} no longer holds what you left there.`, which === "undo" ? "Undo all the same" : "Redo all the same"))
+            return false;
+          await put(one, from, to, true);
+        }
+        return true;
+      });
+      if (st) toast(`${which === "undo" ? "Undone" : "Done again"}: ${st.words}`, "good");
+    } catch (e) {
+      toast(e instanceof Gone ? "No connection: nothing was undone." : e.message, "bad");
+    }
+    read();
+  }
+
+  // pins, jumps, keys
+
+  function pinOf(row, addr) {
+    const r = row.range;
+    return { device: s.device, table: s.table, addr, format: bits() ? "u16" : row.format, order: row.order,
+      scale: row.scale, name: r.name ? r.name + (r.count > row.width ? `[${(addr - r.addr) / row.width}]` : "") : "", unit: r.unit || "" };
+  }
+
+  function pin(i, column) {
+    const at = cellAddr(i, column);
+    if (!at) return;
+    if (at.row.format === "ascii") return toast("A text cannot be drawn.", "bad");
+    const what = pins.toggle(pinOf(at.row, at.addr));
+    const label = `${s.device}/${s.table}:${at.addr}`;
+    if (what === "full") toast(`There are ${MOST} series already. Unpin one first.`, "bad");
+    else toast(what === "on" ? `${label} is pinned to the chart` : `${label} is no longer pinned`, "info",
+      what === "on" ? { label: "To the chart", run: () => { location.hash = "#/charts"; } } : null);
+    grid.draw(true);
+  }
+
+  function gridKey(e, i, column) {
+    if (e.ctrlKey) return false;
+    if (e.key === "p") { pin(i, column); return true; }
+    if (e.key === "c") { copyLink(i, column); return true; }
+    if (e.key === " " && bits()) {
+      const at = cellAddr(i, column);
+      const now = at && regs(at.addr, 1);
+      if (now && model.may("registers.write")) write(at, now, [now[0] ? 0 : 1]);
+      return true;
+    }
+    if (/^[0-9-]$/.test(e.key) && cellAddr(i, column)) {
+      activate(i, column, e, e.key);
+      return true;
+    }
+    return false;
+  }
+
+  async function copyLink(i, column) {
+    const at = cellAddr(i, column);
+    if (!at) return;
+    remember();
+    const url = location.href.replace(/#.*/, `#/registers/${encodeURIComponent(s.device)}/${s.table}/${at.addr}${s.format === "declared" ? "" : `?fmt=${s.format}`}`);
+    try {
+      await navigator.clipboard.writeText(url);
+      toast("The link is copied");
+    } catch {
+      toast(url);
+    }
+  }
+
+  function jump(what, backwards) {
+    what = what.trim();
+    if (!what) return;
+    const addr = /^(0x[0-9a-f]+|\d+)$/i.test(what) ? Number(what) : null;
+    if (addr !== null) {
+      const i = s.rows.find(addr);
+      const row = s.rows.row(i);
+      grid.focus(i, s.view === "matrix" && row && !row.gap ? 1 + Math.floor((addr - row.addr) / row.width) : valueColumn(), true);
+      remember();
+      return;
+    }
+    const hits = s.ranges.filter((r) => (r.name || "").toLowerCase().includes(what.toLowerCase())).sort((a, b) => a.addr - b.addr);
+    if (!hits.length) return toast(`No name here holds "${what}".`, "bad");
+    s.hit = s.find === what ? (s.hit + (backwards ? hits.length - 1 : 1)) % hits.length : 0;
+    s.find = what;
+    grid.focus(s.rows.find(hits[s.hit].addr), valueColumn(), true);
+    $.jump.focus();
+    text($.status, `${hits[s.hit].name}: ${s.hit + 1} of ${hits.length}; Enter for the next`);
+  }
+
+  const valueColumn = () => (s.view === "matrix" ? 1 : grid.columns.findIndex((c) => c.id === "value"));
+
+  function hint() {
+    const { first, last } = grid.range();
+    const a = s.rows.row(first), b = s.rows.row(last);
+    if (!a || !b) return text($.status, "");
+    const total = s.ranges.reduce((n, r) => n + r.count, 0);
+    text($.status, `${a.addr} to ${b.gap ? b.addr + b.count - 1 : b.addr + b.n * b.width - 1} of ${count(total)} addresses in ${s.ranges.length} ranges · Enter edits, p pins, c copies the link`);
+  }
+
+  async function saveCsv() {
+    const { device, table, ranges } = s;
+    const lines = [["table", "addr", "type", "order", "value", "name", "unit", "scale", "access", "action"]];
+    try {
+      // values as declared, range by range; long ranges in pieces
+      const rows = new Rows(ranges, "declared", "abcd", bits());
+      for (const p of rows.parts) {
+        if (p.gap) continue;
+        const values = [];
+        for (let at = 0; at < p.values * p.width; at += 4000)
+          values.push(...(await rpc("registers.read", { device, table, addr: p.addr + at,
+            count: Math.min(4000, p.values * p.width - at), ...(bits() ? {} : { type: "uint16" }) })).values);
+        for (let i = 0; i < p.values; i++) {
+          const r = p.range, part = values.slice(i * p.width, (i + 1) * p.width);
+          lines.push([table, p.addr + i * p.width, bits() ? "bits" : p.left ? "uint16" : r.type, p.order,
+            bits() ? part[0] : show(part, p.format, p.order), r.name, r.unit, r.scale === 1 ? "" : r.scale, r.access, actionName(r.action)]);
+        }
+      }
+      download(`${device}-${table}.csv`, "text/csv", csv(lines));
+    } catch (e) {
+      toast(e.message, "bad");
+    }
+  }
+
+  const ends = [every(200, read)];
+  undo.changed = sayUndo;
+  const onStatus = () => sayUndo();
+  model.addEventListener("status", onStatus);
+  const onReady = () => { s.loaded = false; open({ device: s.device || (model.devices[0] || {}).name || "" }); };
+  model.addEventListener("ready", onReady);
+  ends.push(() => { model.removeEventListener("status", onStatus); model.removeEventListener("ready", onReady); });
+
+  return {
+    el,
+    async route([device, table, addr], query) {
+      await ready();
+      const change = {
+        device: model.devices.some((d) => d.name === device) ? device : (model.devices[0] || {}).name || "",
+        table: tables.some(([id]) => id === table) ? table : firstTable(device),
+        format: formats[query.get("fmt")] ? query.get("fmt") : "declared",
+        order: orders[query.get("order")] ? query.get("order") : "abcd",
+        view: query.get("view") === "matrix" ? "matrix" : "list",
+      };
+      if (device && change.device !== device) toast(`There is no device ${device}.`, "bad");
+      const at = /^\d+$/.test(addr || "") ? Number(addr) : undefined;
+      await open({ ...change, addr: at });
+      if (at !== undefined) jump(String(at));
+    },
+    search() { $.jump.focus(); $.jump.select(); },
+    key(e) {
+      if (e.ctrlKey && e.key.toLowerCase() === "z") { step(e.shiftKey ? "redo" : "undo"); return true; }
+      if (e.ctrlKey && e.key.toLowerCase() === "y") { step("redo"); return true; }
+      if (!e.ctrlKey && e.key === "v") { open({ view: s.view === "list" ? "matrix" : "list" }); return true; }
+      return false;
+    },
+    destroy() {
+      ends.forEach((f) => f());
+      undo.changed = () => {};
+      grid.destroy();
+    },
+  };
+}
+
+function firstTable(name) {
+  const d = model.devices.find((one) => one.name === name) || model.devices[0];
+  const has = d ? ["hr", "ir", "co", "di"].find((t) => d.tables[longName[t]]) : null;
+  return has || "hr";
+}
+
+function actionName(a) {
+  return !a ? "" : typeof a === "string" ? a : a.name;
+}
+
+function actionWords(a) {
+  if (!a) return "";
+  if (typeof a === "string") return a;
+  const { name, ...rest } = a;
+  const more = Object.entries(rest).filter(([, v]) => v != null && typeof v !== "object").map(([k, v]) => `${k} ${v}`).join(", ");
+  return more ? `${name} ${more}` : name;
+}
