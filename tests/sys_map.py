@@ -283,5 +283,139 @@ def test_a_name_must_be_one():
         assert "an address is" in holdfast(d, "get", "hr", code=64)
 
 
+# ---- export and import ----
+
+def rows(text):
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_what_is_exported_is_the_map_and_what_is_in_it_now():
+    """a line for each range, with the values that it has at the moment"""
+    with Place(MAP) as p, p.daemon() as d:
+        holdfast(d, "set", "flow", "99.5")
+        holdfast(d, "set", "hr:3", "4", "4", "5")
+        text = holdfast(d, "export")
+        assert text.startswith(HEAD), text
+        found = {(r["table"], r["addr"]): r for r in rows(text)}
+        assert found["hr", "100"] == {
+            "table": "hr", "addr": "100", "type": "float32", "order": "cdab",
+            "value": "99.5", "name": "flow", "unit": "m3/h", "scale": "",
+            "access": "", "action": ""}
+        assert [(r["addr"], r["value"]) for r in rows(text)
+                if r["table"] == "hr" and int(r["addr"].split("+")[0]) < 10
+                ] == [("0+3", "0"), ("3+2", "4"), ("5", "5"), ("6+4", "0")]
+        assert found["hr", "120+4"]["value"] == 'say "hi"', found
+        assert found["hr", "130+2"]["value"] == "70000"
+        assert found["hr", "110"]["value"] == "7" and \
+            found["hr", "110"]["scale"] == "0.1" and \
+            found["hr", "110"]["access"] == "ro"
+        assert found["co", "5"]["value"] == "1"
+        assert [r["value"] for r in rows(text) if r["table"] == "di"] == [
+            "1", "0", "1", "0"]
+        assert found["ir", "0"]["action"].startswith("increment")
+        told = json.loads(holdfast(d, "-o", "json", "export", "plc1"))
+        flow, = [r for r in told if r["name"] == "flow"]
+        assert flow["values"] == [99.5] and flow["addr"] == 100
+
+
+def test_an_export_is_a_map_that_makes_the_same_device():
+    """what a daemon exports another takes as its map, and exports the same"""
+    with Place(MAP + "hr,300+4,,,1 2 3 4,\"a, \"\"b\"\"\"\n"
+               "hr,310,float64,,NaN\nhr,314,int64,,-9223372036854775808\n"
+               "hr,320,uint64,dcba,18446744073709551615\n"
+               "hr,330,bits,,0xa5a5\nhr,340,float32,,0.1\n"
+               "hr,350+3,string,,\" # x\"\n"
+               ) as p, p.daemon() as d:
+        text = holdfast(d, "export")
+    with Place(text, native=[]) as p, p.daemon() as d:
+        assert holdfast(d, "export") == text
+        assert holdfast(d, "get", "hr:320:uint64:dcba", "hr:340") == (
+            "hr:320\t18446744073709551615\nhr:340\t0.1\n")
+
+
+def test_an_export_to_a_file_is_whole_or_not():
+    """FILE appears at once; a directory that is not there is 73"""
+    with Place(MAP) as p, p.daemon() as d:
+        there = os.path.join(p.dir, "out.csv")
+        holdfast(d, "export", "plc1", there)
+        with open(there) as f:
+            assert f.read() == holdfast(d, "export", "-")
+        assert os.stat(there).st_mode & 0o777 == 0o666 & ~umask()
+        assert sorted(os.listdir(p.dir)) == [
+            "holdfast.json", "out.csv", "plc1.csv"]
+        assert "cannot write" in holdfast(
+            d, "export", p.dir + "/none/x.csv", code=73)
+        assert "two devices" in holdfast(d, "export", "a", "b", code=64)
+        assert "did you mean" in holdfast(d, "export", "plc2", code=1)
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_an_import_writes_the_values_and_nothing_else():
+    """values of a map go in; lines without one are left; ro is no hindrance"""
+    with Place(MAP) as p, p.daemon() as d, Modbus(d.port("tcp1")) as m:
+        holdfast(d, "set", "hr:5", "55")
+        new = os.path.join(p.dir, "new.csv")
+        with open(new, "w") as f:
+            f.write(HEAD + "hr,100,float32,cdab,-7.25\nhr,110,int16,,-3\n"
+                    "hr,5,,,\nco,5,,,off\ndi,1+3,,,0 1 1\n")
+        assert holdfast(d, "-o", "table", "import", "--dry-run", new) == (
+            "would write 7 registers and bits of plc1, in 1 step\n")
+        assert m.read_hr(100, 2) == [0, 0x3fc0]
+        told = json.loads(holdfast(d, "-o", "json", "import", new, "plc1"))
+        assert told == {"device": "plc1", "written": 7, "unfit": 0,
+                        "steps": 1, "dry_run": False}
+        assert holdfast(d, "get", "hr:100:float32:cdab", "hr:110:int16",
+                        "hr:5", "co:5", "di:0+4") == (
+            "hr:100\t-7.25\nhr:110\t-3\nhr:5\t55\nco:5\t0\n"
+            "di:0\t1\ndi:1\t0\ndi:2\t1\ndi:3\t1\n")
+        # from standard input, what was exported
+        holdfast(d, "import", "-", text=holdfast(d, "export"))
+
+
+def test_an_import_that_does_not_fit_changes_nothing():
+    """what does not fit is told, and nothing is written but with --force"""
+    with Place(MAP) as p, p.daemon() as d:
+        new = os.path.join(p.dir, "new.csv")
+        with open(new, "w") as f:
+            f.write(HEAD + "hr,0,,,9\nhr,9+2,,,1 2\nhr,500,,,1,pump\n"
+                    "hr,100+50,,,1\n")
+        told = holdfast(d, "import", new, code=1)
+        assert "plc1/hr:9+2 does not fit: plc1 has no address 10" in told
+        assert "plc1/hr:500+1 (pump) does not fit" in told, told
+        assert "plc1/hr:100+50 does not fit: plc1 has no address 102" in told
+        assert "nothing is written" in told
+        assert holdfast(d, "-o", "raw", "get", "hr:0", "hr:9") == "0\n0\n"
+        holdfast(d, "import", "--force", new)
+        assert holdfast(d, "-o", "raw", "get", "hr:0", "hr:9") == "9\n0\n"
+        with open(new, "a") as f:
+            f.write("hr,x\n")
+        assert "new.csv:6:4: " in holdfast(d, "import", new, code=78)
+        assert "cannot read" in holdfast(d, "import", "none.csv", code=66)
+
+
+def test_a_long_import_takes_several_steps_and_says_so():
+    """8192 bytes go into one step"""
+    with Place(HEAD, native=[{"addr": 0, "count": 10000},
+                             {"addr": 20000, "count": 200}]
+               ) as p, p.daemon() as d:
+        assert holdfast(d, "import", "-", text=HEAD + "hr,0+4096,,,7\n") == ""
+        done = d.cli("-o", "table", "import", "-", input=(
+            HEAD + "hr,0+10000,,,8\n" + "".join(
+                f"hr,{a},,,{a}\n" for a in range(20000, 20200, 2))))
+        assert "in 4 steps" in done.stdout, done
+        assert "it was 4, each all or nothing" in done.stderr, done
+        with Modbus(d.port("tcp1")) as m:
+            for a in (0, 4095, 4096, 9990):
+                assert m.read_hr(a, 10) == [8] * 10 or a > 9990
+            assert m.read_hr(20000, 4) == [20000, 0, 20002, 0]
+        done = d.cli("export")
+        assert "read in" in done.stderr and "0+10000" in done.stdout, done
+
+
 if __name__ == "__main__":
     sysutil.run()

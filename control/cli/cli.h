@@ -20,6 +20,7 @@ enum cli_exit {
 	CLI_INTERNAL = 70,
 	CLI_CANNOT_CREATE = 73,
 	CLI_TIMEOUT = 75,
+	CLI_CONFIG = 78, /* mistakes in a file */
 };
 
 /* How results are shown. CLI_AUTO is a table on a terminal, else tabs. */
@@ -95,6 +96,8 @@ int cli_shutdown(struct cli *, int argc, char **argv);
 int cli_get(struct cli *, int argc, char **argv);
 int cli_set(struct cli *, int argc, char **argv);
 int cli_watch(struct cli *, int argc, char **argv);
+int cli_export(struct cli *, int argc, char **argv);
+int cli_import(struct cli *, int argc, char **argv);
 int cli_start(struct cli *, int argc, char **argv);
 int cli_stop(struct cli *, int argc, char **argv);
 int cli_restart(struct cli *, int argc, char **argv);

@@ -11,7 +11,8 @@
 #include "control/cli/cli.h"
 #include "supervisor/near.h"
 
-#define ADDRESS "[DEVICE/]TABLE:ADDR[+COUNT][:TYPE[:ORDER]]"
+#define ADDRESS \
+	"[DEVICE/]TABLE:ADDR[+COUNT][:TYPE[:ORDER]], or [DEVICE/]NAME of a range"
 
 #define TYPES                                                               \
 	"TYPE is uint16, int16, uint32, int32, uint64, int64, float32, "    \
@@ -28,14 +29,17 @@ static const struct cli_command commands[] = {
 	    "of TYPE.\n"
 	    "Without +COUNT and :TYPE, where a declared range begins, it is "
 	    "the value\ndeclared there; :uint16 is the register.\n" TYPES
-	    "  holdfast get plc1/hr:100+4\n"
+	    "With --scaled values are shown in their unit.\n"
+	    "  holdfast get plc1/hr:100+4 flow\n"
 	    "  holdfast get hr:1100:float32 co:0+16",
 	    1, -1, cli_get },
 	{ "set", "ADDRESS VALUE...", "write registers and bits",
 	    "The values go to ADDRESS and what follows it, as one step.\n"
 	    "Without +COUNT and :TYPE, where a declared range begins, they "
 	    "have the\ntype that is declared.\n" TYPES
+	    "With --scaled the values are in their unit.\n"
 	    "  holdfast set hr:1100:float32 1.5\n"
+	    "  holdfast set --scaled flow 3.2\n"
 	    "  holdfast set plc1/co:0 on off on",
 	    2, -1, cli_set },
 	{ "watch", "[ADDRESS | TABLE | TOPIC]...",
@@ -45,6 +49,17 @@ static const struct cli_command commands[] = {
 	    "name:\ntransports.tcp1. Without arguments: every register.\n"
 	    "  holdfast watch plc1/hr:100+4 transports",
 	    0, -1, cli_watch },
+	{ "export", "[DEVICE] [FILE]", "write a device's map and values as CSV",
+	    "FILE has a \"/\" or a \".\" in its name; without one, or for -, "
+	    "standard output.\n"
+	    "  holdfast export plc1 plc1.csv",
+	    0, 2, cli_export },
+	{ "import", "FILE [DEVICE]", "write the values of such a map",
+	    "  holdfast import FILE [DEVICE] [--dry-run] [--force]\n"
+	    "Lines without a value are left alone. If anything does not fit, "
+	    "nothing is\nwritten but with --force.\n"
+	    "  holdfast import --dry-run plc1.csv",
+	    1, 2, cli_import },
 	{ "start", "TRANSPORT...", "start transports", NULL, 1, -1, cli_start },
 	{ "stop", "TRANSPORT...", "drain and stop transports", NULL, 1, -1,
 	    cli_stop },
