@@ -117,7 +117,7 @@ $(O)/holdfast.pc: supervisor/holdfast.pc.in | bootstrap-build
 # A part has all that it uses in itself, and exports what its host asks for
 # (supervisor/part.h).
 LIBS_control = $(LIBS_ZMQ)
-LIBS_http = $(LIBS_LIB)
+LIBS_http = $(LIBS_LIB) -lm
 LIBS_tls = $(LIBS_TLS)
 LIBS_certs = $(LIBS_TLS)
 ENTRY_control := control_main

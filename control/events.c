@@ -184,7 +184,7 @@ publish(struct events *ev, struct topic *t, json_t *json)
 
 	t->seq++; /* a gap to everybody, if there is no memory for it */
 	if (text != NULL) {
-		ev->control->stats.events++;
+		ev->control->stats->events++;
 		ev->send(ev->arg, t->name, text, len, t->seq);
 	}
 	free(text);
@@ -241,7 +241,7 @@ pump_device(struct events *ev, size_t device, int budget)
 			publish_change(ev, device, &change);
 			continue;
 		}
-		ev->control->stats.events_lost++;
+		ev->control->stats->events_lost++;
 		for (unsigned t = 0; t < SHM_TABLES; t++)
 			publish_lost(ev, table_topic(ev, device, t));
 	}
@@ -374,7 +374,7 @@ pump_slot(struct events *ev, unsigned slot, int budget)
 			continue;
 		}
 		/* it may have been about any of them */
-		ev->control->stats.events_lost++;
+		ev->control->stats->events_lost++;
 		for (unsigned i = ev->first_transport; i < ev->ntopics; i++)
 			publish_lost(ev, &ev->topics[i]);
 	}

@@ -119,7 +119,7 @@ job_finish(struct rpc_job *job)
 static void
 count(const struct cmd_call *call)
 {
-	struct control_stats *st = &call->control->stats;
+	struct shm_door *st = call->control->stats;
 
 	st->requests++;
 	st->errors += call->error != CMD_OK;

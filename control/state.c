@@ -29,6 +29,7 @@ control_init(struct control *c, struct proc *proc)
 	given = atomic_load(&seg_slot(c->shm, slot)->op);
 	done = atomic_load(seg_done(c->shm, slot));
 	c->op = given > done ? given : done;
+	c->stats = &c->shm->door[slot < SHM_WORKER_SLOT ? slot : 0];
 	return view_init(c);
 }
 

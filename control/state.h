@@ -17,18 +17,6 @@
 struct view;
 struct rpc_job;
 
-/* What this process counts; the names are cmd_stats.c's. */
-struct control_stats {
-	uint64_t requests; /* calls, each of a batch */
-	uint64_t errors; /* of them answered with an error */
-	uint64_t denied; /* of those for want of a role */
-	uint64_t bad_messages; /* thrown away unanswered */
-	uint64_t auth_refused; /* keys that are not authorized */
-	uint64_t events; /* published */
-	uint64_t events_dropped; /* that a subscriber was too slow for */
-	uint64_t events_lost; /* gaps in the rings that they come from */
-};
-
 struct control {
 	struct proc *proc;
 	struct shm_control *shm;
@@ -40,7 +28,7 @@ struct control {
 	/* the device that was last waited for in vain, and when */
 	const struct store *held_store;
 	uint64_t held_ns;
-	struct control_stats stats;
+	struct shm_door *stats; /* what this process counts */
 
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;

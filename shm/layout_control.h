@@ -82,6 +82,29 @@ struct shm_transport {
 	uint32_t nconns; /*   first_author + i * nconns + c */
 };
 
+/* What a process that serves commands counts; it alone writes, relaxed. */
+struct shm_door {
+	_Alignas(SHM_LINE) _Atomic uint64_t requests; /* calls, each of a
+						       * batch */
+	_Atomic uint64_t errors; /* of them answered with an error */
+	_Atomic uint64_t denied; /* of those for want of a role */
+	_Atomic uint64_t bad_messages; /* thrown away unanswered */
+	_Atomic uint64_t auth_refused; /* keys and tokens that are none */
+	_Atomic uint64_t events; /* published */
+	_Atomic uint64_t events_dropped; /* a subscriber was too slow for */
+	_Atomic uint64_t events_lost; /* gaps in the rings they come from */
+	/* http: */
+	_Atomic uint64_t pages; /* requests for whatever */
+	_Atomic uint64_t pages_failed; /* of them answered 4xx or 5xx */
+	_Atomic uint64_t conns_opened;
+	_Atomic uint64_t conns_open; /* now */
+	_Atomic uint64_t conns_evicted; /* for a newer one */
+	_Atomic uint64_t conns_refused; /* full, none to evict */
+	_Atomic uint64_t conns_slow; /* that took too long */
+	_Atomic uint64_t streams; /* now */
+	_Atomic uint64_t streams_dropped; /* that did not read */
+};
+
 /*
  * The control segment. Mapped read-write by every process of the daemon and by
  * read-write attachers; what is in it is bytes from outside to the supervisor.
@@ -100,6 +123,7 @@ struct shm_control {
 	uint64_t started_ms; /* unix time */
 	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
 			* the supervisor, before the first birth */
+	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */
 	/* set by a waiter after its bell's word, cleared by the writer that
 	 * then looks at all of those (exchange) */
 	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;

@@ -42,6 +42,7 @@ layout_hash(void)
 		sizeof(struct shm_slot),
 		offsetof(struct shm_slot, beat_ns),
 		sizeof(struct shm_transport),
+		sizeof(struct shm_door),
 		sizeof(struct shm_control),
 		sizeof(struct shm_conn),
 		sizeof(struct shm_conn_cold),

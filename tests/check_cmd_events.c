@@ -280,7 +280,7 @@ START_TEST(an_overrun_ring_is_told_as_lost)
 	ck_assert_str_eq(sent[0].topic, "registers.plc.holding_registers");
 	for (i = 1; i < nsent && i < SENT_MAX; i++)
 		ck_assert_uint_eq(sent[i].seq, sent[i - 1].seq + 1);
-	ck_assert_uint_eq(cf.control.stats.events_lost, 1);
+	ck_assert_uint_eq(cf.control.stats->events_lost, 1);
 }
 END_TEST
 

@@ -7,76 +7,8 @@
 #include <stdio.h>
 
 #include "control/cmd/cmd_rows.h"
+#include "control/counters.h"
 #include "control/jtext.h"
-#include "control/view.h"
-
-/* The plain counters of a worker, as they lie in struct shm_stats. */
-static const struct {
-	const char *name;
-	size_t at;
-} worker_counters[] = {
-#define COUNTER(name)                                   \
-	{                                               \
-#name, offsetof(struct shm_stats, name) \
-	}
-	COUNTER(bytes_in),
-	COUNTER(bytes_out),
-	COUNTER(frames_bad),
-	COUNTER(unknown_units),
-	COUNTER(broadcasts),
-	COUNTER(refused),
-	COUNTER(conns_opened),
-	COUNTER(conns_open),
-	COUNTER(conns_denied),
-	COUNTER(conns_evicted),
-	COUNTER(conns_refused),
-	COUNTER(conns_idle),
-	COUNTER(conns_slow),
-	COUNTER(conns_bad),
-	COUNTER(conns_kicked),
-	COUNTER(handshakes),
-	COUNTER(handshakes_resumed),
-	COUNTER(handshakes_failed),
-	COUNTER(backpressured),
-	COUNTER(replies_lost),
-	COUNTER(busy),
-	COUNTER(batches),
-	COUNTER(view_in),
-	COUNTER(view_out),
-	COUNTER(view_refused),
-	COUNTER(semaphore_misses),
-#undef COUNTER
-};
-
-enum { NCOUNTERS = sizeof(worker_counters) / sizeof(worker_counters[0]) };
-
-static uint64_t
-load(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-/* One transport: the sums over its workers. */
-struct sums {
-	uint64_t requests[SHM_FC], exceptions[SHM_EX], plain[NCOUNTERS];
-	uint64_t durations[SHM_DURATIONS], duration_ns;
-};
-
-static void
-add_worker(struct sums *sums, const struct shm_stats *st)
-{
-	for (unsigned i = 0; i < SHM_FC; i++)
-		sums->requests[i] += load(&st->requests[i]);
-	for (unsigned i = 0; i < SHM_EX; i++)
-		sums->exceptions[i] += load(&st->exceptions[i]);
-	for (unsigned i = 0; i < SHM_DURATIONS; i++)
-		sums->durations[i] += load(&st->durations[i]);
-	sums->duration_ns += load(&st->duration_ns);
-	for (unsigned i = 0; i < NCOUNTERS; i++)
-		sums->plain[i] +=
-		    load((const _Atomic uint64_t *)((const char *)st +
-			worker_counters[i].at));
-}
 
 /* {"3": 17}: those that are not 0. */
 static json_t *
@@ -96,20 +28,15 @@ by_number(const uint64_t *counts, unsigned n)
 
 /* As a histogram of Prometheus: how many took no longer than each bound. */
 static json_t *
-durations(const struct sums *sums)
+durations(const struct counters *sums)
 {
 	json_t *buckets = json_object();
-	char le[24];
+	char le[COUNTERS_LE];
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < SHM_DURATIONS; i++) {
 		n += sums->durations[i];
-		if (i < SHM_DURATIONS - 1)
-			snprintf(
-			    le, sizeof(le), "%g", shm_duration_us[i] / 1e6);
-		else
-			snprintf(le, sizeof(le), "+Inf");
-		json_object_set_new(buckets, le, jtext_uint(n));
+		json_object_set_new(buckets, counters_le(i, le), jtext_uint(n));
 	}
 	return json_pack("{s:o, s:o, s:o}", "buckets", buckets, "sum",
 	    jtext_float64((double)sums->duration_ns / 1e9), "count",
@@ -120,22 +47,19 @@ static json_t *
 transport_stats(struct control *c, unsigned transport)
 {
 	struct shm_transport *t = seg_transport(c->shm, transport);
-	struct sums sums = { 0 };
+	struct counters sums;
 	json_t *json;
 
-	for (unsigned i = 0; i < c->nviews; i++)
-		if (c->views[i].transport == transport &&
-		    view_attach(c, &c->views[i]))
-			add_worker(&sums, view_stats(&c->views[i]));
+	counters_sum(c, transport, &sums);
 	json = json_pack("{s:b, s:i, s:o, s:o, s:o}", "up",
 	    (int)(atomic_load(&t->state) == SHM_UP), "restarts",
 	    (int)atomic_load(&t->restarts), "requests",
 	    by_number(sums.requests, SHM_FC), "exceptions",
 	    by_number(sums.exceptions, SHM_EX), "request_duration",
 	    durations(&sums));
-	for (unsigned i = 0; i < NCOUNTERS; i++)
+	for (unsigned i = 0; counters_worker[i].name != NULL; i++)
 		json_object_set_new(
-		    json, worker_counters[i].name, jtext_uint(sums.plain[i]));
+		    json, counters_worker[i].name, jtext_uint(sums.plain[i]));
 	return json;
 }
 
@@ -145,21 +69,28 @@ device_stats(const struct store *store)
 	const struct shm_device *dev = store->dev;
 
 	return json_pack("{s:o, s:o, s:o}", "writes",
-	    jtext_uint(load(&dev->writes)), "repairs",
-	    jtext_uint(load(&dev->repairs)), "commits",
-	    jtext_uint(load(&dev->seq) / 2));
+	    jtext_uint(
+		atomic_load_explicit(&dev->writes, memory_order_relaxed)),
+	    "repairs",
+	    jtext_uint(
+		atomic_load_explicit(&dev->repairs, memory_order_relaxed)),
+	    "commits", jtext_uint(atomic_load(&dev->seq) / 2));
 }
 
+/* What a process that serves commands has counted; NULL: there is none. */
 static json_t *
-control_stats(const struct control_stats *st)
+door_stats(const struct control *c, const char *name)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "requests",
-	    jtext_uint(st->requests), "errors", jtext_uint(st->errors),
-	    "denied", jtext_uint(st->denied), "bad_messages",
-	    jtext_uint(st->bad_messages), "auth_refused",
-	    jtext_uint(st->auth_refused), "events", jtext_uint(st->events),
-	    "events_dropped", jtext_uint(st->events_dropped), "events_lost",
-	    jtext_uint(st->events_lost));
+	int slot = counters_slot(c, name);
+	json_t *json;
+
+	if (slot < 0)
+		return NULL;
+	json = json_object();
+	for (const struct counter *n = counters_door; n->name != NULL; n++)
+		json_object_set_new(json, n->name,
+		    jtext_uint(counters_load(&c->shm->door[slot], n)));
+	return json;
 }
 
 void
@@ -175,6 +106,7 @@ cmd_stats_get(struct cmd_call *call)
 	for (size_t i = 0; i < conf->ndevices; i++)
 		json_object_set_new(devices, conf->devices[i].name,
 		    device_stats(&c->proc->stores[i]));
-	call->result = json_pack("{s:o, s:o, s:o}", "transports", transports,
-	    "devices", devices, "control", control_stats(&c->stats));
+	call->result = json_pack("{s:o, s:o, s:o*, s:o*}", "transports",
+	    transports, "devices", devices, "control", door_stats(c, "control"),
+	    "http", door_stats(c, "http"));
 }

@@ -162,6 +162,7 @@ take_role(struct http_call *call)
 	enum cmd_role needed = call->route->role;
 
 	if (!auth_role(call)) {
+		call->control->stats->auth_refused++;
 		http_add(call, "WWW-Authenticate",
 		    "Bearer realm=\"holdfast\", error=\"invalid_token\"");
 		http_fail(call, 401, "bad_token",

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "control/http/call.h"
+#include "control/http/stream.h"
 
 enum { BODY_FREE = 16384 /* not counted */ };
 
@@ -100,12 +101,14 @@ conn_close(struct conn *c)
 {
 	struct server *s = c->server;
 
+	if (c->stream != NULL)
+		stream_gone(c->stream);
 	forget_request(c);
 	s->out_bytes -= c->out_bytes;
 	*c->at = c->next;
 	if (c->next != NULL)
 		c->next->at = c->at;
-	s->nconns--;
+	s->stats->conns_open = --s->nconns;
 	event_free(c->timer);
 	bufferevent_free(c->bev);
 	free(c);
@@ -226,7 +229,7 @@ conn_answer(
 		text = full;
 		len = sizeof(full) - 1;
 	}
-	s->stats.refused += status >= 400;
+	s->stats->pages_failed += status >= 400;
 	c->keep = c->keep && !stream && !c->ended;
 	add_head(c, out, status, type, stream, len);
 	if (!stream && !c->head_only && status != 204 && status != 304)
@@ -246,7 +249,7 @@ refuse(struct conn *c, int status, const char *why)
 	int n = snprintf(text, sizeof(text), "%s\n", why);
 
 	c->keep = false;
-	c->server->stats.requests++;
+	c->server->stats->pages++;
 	conn_answer(c, status, HTTP_TEXT, text, (size_t)n);
 }
 
@@ -258,7 +261,7 @@ begin_call(struct conn *c)
 	struct http_call *call = c->call;
 
 	set_state(c, CONN_BUSY);
-	c->server->stats.requests++;
+	c->server->stats->pages++;
 	call_run(call); /* may have answered, may be long gone */
 }
 
@@ -439,11 +442,11 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (c->state == CONN_HEAD || c->state == CONN_BODY) {
-		c->server->stats.slow++;
+		c->server->stats->conns_slow++;
 		refuse(c, 408, "The request takes too long to come.");
 		return;
 	}
-	c->server->stats.slow += c->state == CONN_REPLY;
+	c->server->stats->conns_slow += c->state == CONN_REPLY;
 	conn_close(c);
 }
 
@@ -489,7 +492,7 @@ make_room(struct server *s)
 		idle = slow;
 	if (idle == NULL)
 		return false;
-	s->stats.evicted++;
+	s->stats->conns_evicted++;
 	conn_close(idle);
 	return true;
 }
@@ -513,8 +516,9 @@ conn_open(struct server *s, int fd, const struct sockaddr *sa)
 	struct timeval tv = { SERVER_FRESH_MS / 1000, 0 };
 	struct conn *c;
 
-	s->stats.opened++;
+	s->stats->conns_opened++;
 	if (s->nconns >= conf->max_connections && !make_room(s)) {
+		s->stats->conns_refused++;
 		too_many(fd);
 		return;
 	}
@@ -529,6 +533,8 @@ conn_open(struct server *s, int fd, const struct sockaddr *sa)
 	}
 	c->timer = evtimer_new(s->base, on_time, c);
 	if (c->timer == NULL || event_add(c->timer, &tv) < 0) {
+		if (c->timer != NULL)
+			event_free(c->timer);
 		bufferevent_free(c->bev);
 		free(c);
 		return;
@@ -542,7 +548,7 @@ conn_open(struct server *s, int fd, const struct sockaddr *sa)
 	if (c->next != NULL)
 		c->next->at = &c->next;
 	s->conns = c;
-	s->nconns++;
+	s->stats->conns_open = ++s->nconns;
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, HEAD_MAX);
 	bufferevent_enable(c->bev, EV_READ);

@@ -38,6 +38,7 @@ struct conn {
 	size_t seen; /* of the head, looked at */
 	size_t in_bytes, out_bytes; /* counted in the server's */
 	struct http_call *call; /* from its head to its answer */
+	struct stream *stream; /* in CONN_STREAM */
 	char peer[64];
 };
 

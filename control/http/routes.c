@@ -6,7 +6,9 @@
 #include "control/http/routes.h"
 
 #include "control/http/assets.h"
+#include "control/http/metrics.h"
 #include "control/http/sim_route.h"
+#include "control/http/stream.h"
 
 /* A page of pymodbus's simulator, and its REST under both its paths. */
 #define SIM(name, help)                                                       \
@@ -19,6 +21,8 @@
 const struct http_route http_routes[] = {
 	{ HTTP_POST, "/api/v1/rpc", CMD_READ, 1 << 20, rpc_http,
 	    "the commands, as JSON-RPC 2.0" },
+	{ HTTP_GET, "/api/v1/stream", CMD_READ, 0, stream_open,
+	    "events of ?topics=, as text/event-stream" },
 	{ HTTP_GET, "/api/v1/", CMD_NOBODY, 0, routes_list, "this list" },
 	{ HTTP_GET, "/healthz", CMD_NOBODY, 0, health_live,
 	    "200 while the daemon lives" },
@@ -32,6 +36,8 @@ const struct http_route http_routes[] = {
 	    "404" },
 	{ HTTP_GET | HTTP_POST, "/restapi/*", CMD_NOBODY, 0, sim_route_unknown,
 	    "404" },
+	{ HTTP_GET, "/metrics", CMD_READ, 0, metrics_show,
+	    "counters and named registers, for Prometheus" },
 	{ HTTP_GET, "/*", CMD_NOBODY, 0, assets_serve, "the page" },
 };
 

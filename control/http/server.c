@@ -15,6 +15,7 @@
 
 #include "control/http/conn.h"
 #include "control/http/rpc_http.h"
+#include "control/http/stream.h"
 #include "control/http/tokens.h"
 #include "control/rpc.h"
 #include "shm/log.h"
@@ -88,6 +89,12 @@ sleep_ms(const struct server *s, uint64_t due_ns, int events_ms)
 	return ms;
 }
 
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void
 loop(struct server *s, struct event *timer)
 {
@@ -110,9 +117,9 @@ loop(struct server *s, struct event *timer)
 			evconnlistener_enable(s->listener);
 			s->deaf_ns = 0;
 		}
-		due_ns = rpc_expire(c);
 		more = events_pump(&s->events);
 		control_beat(c);
+		due_ns = min_u64(rpc_expire(c), streams_tick(s->streams));
 	}
 }
 
@@ -153,6 +160,8 @@ open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
 		}
 	}
 	snprintf(why, size, "out of memory");
+	if (s->streams == NULL)
+		return EX_SOFTWARE;
 	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
 		s->host[0] = '\0';
 	s->base = event_base_new();
@@ -186,16 +195,6 @@ close_all(struct server *s, struct event *wakes[3])
 	tokens_close(s->tokens);
 }
 
-static void
-ignore(void *arg, const char *topic, const char *json, size_t len, uint64_t seq)
-{
-	(void)arg;
-	(void)topic;
-	(void)json;
-	(void)len;
-	(void)seq;
-}
-
 int
 http_main(struct proc *proc)
 {
@@ -211,8 +210,11 @@ http_main(struct proc *proc)
 	s.control.reply = rpc_http_reply;
 	s.control.drop = rpc_http_drop;
 	s.control.one_frame = true;
-	s.events.send = ignore;
-	s.events.arg = &s;
+	s.stats = s.control.stats;
+	s.stats->conns_open = s.stats->streams = 0;
+	s.streams = streams_new(&s);
+	s.events.send = streams_send;
+	s.events.arg = s.streams;
 	code = open_all(&s, wakes, why, sizeof(why));
 	if (code != 0) {
 		code = proc_failed(proc, code, "%s", why);
@@ -221,6 +223,7 @@ http_main(struct proc *proc)
 		loop(&s, wakes[0]);
 		say_farewell(&s, wakes[0]);
 	}
+	streams_free(s.streams);
 	close_all(&s, wakes);
 	events_fini(&s.events);
 	control_fini(&s.control);

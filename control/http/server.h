@@ -14,6 +14,8 @@
 
 struct conn;
 struct stream;
+struct streams;
+struct stream;
 struct tokens;
 struct evconnlistener;
 
@@ -29,15 +31,6 @@ enum {
 	SERVER_OUT_MAX = 64 << 20, /* answers on their way */
 };
 
-/* What the process counts. */
-struct server_stats {
-	uint64_t requests, refused; /* of those, 4xx and 5xx */
-	uint64_t opened; /* connections */
-	uint64_t evicted; /* of those, for a newer one */
-	uint64_t slow; /* closed because the other side took too long */
-	uint64_t events, dropped; /* to streams; streams that did not read */
-};
-
 struct server {
 	struct control control;
 	struct events events;
@@ -47,10 +40,9 @@ struct server {
 	unsigned nconns;
 	size_t in_bytes, out_bytes; /* of SERVER_IN_MAX, SERVER_OUT_MAX */
 	struct tokens *tokens;
-	struct stream *streams;
-	unsigned nstreams;
+	struct streams *streams;
 	uint64_t deaf_ns; /* since when nothing is accepted; 0 */
-	struct server_stats stats;
+	struct shm_door *stats;
 	char host[256]; /* that this machine calls itself */
 };
 

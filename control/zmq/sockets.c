@@ -98,7 +98,7 @@ serve_message(
 	struct envelope *to;
 
 	if (at == 0 || at + 2 < n) {
-		d->control->stats.bad_messages++;
+		d->control->stats->bad_messages++;
 		return;
 	}
 	to = calloc(1, sizeof(*to));
@@ -131,7 +131,7 @@ sockets_serve(struct sockets *d, enum sockets_router router)
 		if (n <= FRAMES_MAX)
 			serve_message(d, router, frame, n);
 		else
-			d->control->stats.bad_messages++;
+			d->control->stats->bad_messages++;
 		for (i = 0; i < n && i < FRAMES_MAX; i++)
 			zmq_msg_close(&frame[i]);
 		control_beat(d->control);
@@ -213,7 +213,7 @@ sockets_publish(
 	zmq_setsockopt(d->events, ZMQ_XPUB_NODROP, &strict, sizeof(strict));
 	if (zmq_send(d->events, topic, strlen(topic),
 		ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1) {
-		d->control->stats.events_dropped++;
+		d->control->stats->events_dropped++;
 		zmq_setsockopt(
 		    d->events, ZMQ_XPUB_NODROP, &lossy, sizeof(lossy));
 		zmq_send(d->events, topic, strlen(topic),

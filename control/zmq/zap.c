@@ -58,14 +58,14 @@ log_refusal(struct zap *z, zmq_msg_t *address, bool known)
 {
 	uint64_t now = z->control->now_ns;
 
-	z->control->stats.auth_refused++;
+	z->control->stats->auth_refused++;
 	if (z->refusal_ns != 0 && now - z->refusal_ns < SECOND_NS)
 		return;
 	z->refusal_ns = now;
 	log_warnx("control client refused address=%.*s total=%" PRIu64,
 	    known ? (int)zmq_msg_size(address) : 0,
 	    known ? (const char *)zmq_msg_data(address) : "",
-	    z->control->stats.auth_refused);
+	    z->control->stats->auth_refused);
 }
 
 static void
