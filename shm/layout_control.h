@@ -8,6 +8,7 @@
  */
 
 #include "shm/layout.h"
+#include "shm/layout_fault.h"
 
 enum {
 	SHM_SLOTS_MAX = 1023,
@@ -128,6 +129,7 @@ struct shm_control {
 	 * then looks at all of those (exchange) */
 	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;
 	_Alignas(SHM_LINE) struct shm_bell bell[SHM_BELLS];
+	struct shm_faults faults;
 };
 
 _Static_assert(sizeof(struct shm_slot) % SHM_LINE == 0, "slot");

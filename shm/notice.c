@@ -17,15 +17,16 @@
 enum { FIXED = offsetof(struct notice, text) };
 
 void
-notice_post(const struct slot_env *env, enum notice_kind kind,
-    unsigned transport, uint64_t a, uint64_t b, const char *text)
+notice_post_bytes(const struct slot_env *env, enum notice_kind kind,
+    unsigned transport, uint64_t a, uint64_t b, const void *bytes, size_t len)
 {
 	struct notice n = {
 		.kind = kind,
 		.transport = transport,
 		.a = a,
 		.b = b,
-		.len = (uint32_t)strnlen(text ? text : "", NOTICE_TEXT_MAX - 1),
+		.len =
+		    len < NOTICE_TEXT_MAX ? (uint32_t)len : NOTICE_TEXT_MAX - 1,
 	};
 	struct iovec piece[2];
 	struct shm_ring *ring;
@@ -38,10 +39,18 @@ notice_post(const struct slot_env *env, enum notice_kind kind,
 	n.unix_ms = clock_unix_ms();
 	piece[0] = (struct iovec){ .iov_base = &n, .iov_len = FIXED };
 	piece[1] = (struct iovec){
-		.iov_base = (void *)(uintptr_t)text,
+		.iov_base = (void *)(uintptr_t)bytes,
 		.iov_len = n.len,
 	};
 	ring_put(ring, SHM_RING_BYTES, piece, 2);
+}
+
+void
+notice_post(const struct slot_env *env, enum notice_kind kind,
+    unsigned transport, uint64_t a, uint64_t b, const char *text)
+{
+	notice_post_bytes(env, kind, transport, a, b, text,
+	    strnlen(text ? text : "", NOTICE_TEXT_MAX - 1));
 }
 
 int

@@ -16,6 +16,8 @@ enum notice_kind {
 	NOTICE_CONN_CLOSE, /* a = connection id, b = requests; text = why */
 	NOTICE_REFUSED, /* a = connection id, b = NOTICE_REFUSED_B; text = its
 			 * role and then its peer */
+	NOTICE_FAULT, /* a = id of a fault rule, b = enum fault_event; text =
+		       * the bytes of its struct fault_rule */
 };
 
 /* What was refused, and to a role of how many bytes, -1 if there is no telling
@@ -42,6 +44,10 @@ struct notice {
  * blocks, never fails; without a slot that has a ring it does nothing. */
 void notice_post(const struct slot_env *, enum notice_kind, unsigned transport,
     uint64_t a, uint64_t b, const char *text);
+
+/* The same with len bytes of any kind in place of a text. */
+void notice_post_bytes(const struct slot_env *, enum notice_kind,
+    unsigned transport, uint64_t a, uint64_t b, const void *bytes, size_t len);
 
 /* The next notice of a slot at *pos: 1 one, 0 none, -1 some were lost. */
 int notice_next(
