@@ -110,7 +110,7 @@ copy_in(struct shm_fault *f, const struct fault_rule *r)
 }
 
 bool
-fault_get(struct shm_control *c, unsigned row, struct fault *out)
+fault_get(struct shm_control *c, unsigned row, struct fault_live *out)
 {
 	struct shm_fault *f = row_of(c, row);
 	uint64_t taken;
@@ -204,8 +204,8 @@ fault_add(const struct slot_env *env, const struct fault_rule *r)
 }
 
 bool
-fault_end(
-    const struct slot_env *env, const struct fault *f, enum fault_event why)
+fault_end(const struct slot_env *env, const struct fault_live *f,
+    enum fault_event why)
 {
 	uint64_t id = f->id;
 
@@ -221,7 +221,7 @@ fault_end(
 unsigned
 fault_sweep(const struct slot_env *env, uint64_t now_ns, uint64_t *due_ns)
 {
-	struct fault f;
+	struct fault_live f;
 	unsigned n = 0;
 
 	*due_ns = 0;
@@ -246,7 +246,7 @@ fault_sweep(const struct slot_env *env, uint64_t now_ns, uint64_t *due_ns)
 }
 
 bool
-fault_take(struct shm_control *c, const struct fault *f, uint64_t *left)
+fault_take(struct shm_control *c, const struct fault_live *f, uint64_t *left)
 {
 	_Atomic uint64_t *taken = &row_of(c, f->row)->taken;
 	uint64_t was = atomic_load_explicit(taken, memory_order_relaxed);

@@ -52,7 +52,7 @@ enum fault_event {
 };
 
 /* One that is in force, copied and checked. */
-struct fault {
+struct fault_live {
 	uint64_t id;
 	uint64_t hits; /* replies that it has spoiled */
 	unsigned row;
@@ -67,12 +67,12 @@ const char *fault_why_not(const struct fault_rule *);
 uint64_t fault_add(const struct slot_env *, const struct fault_rule *);
 
 /* The rule of a row (0..SHM_FAULTS - 1); false if none is in force. */
-bool fault_get(struct shm_control *, unsigned row, struct fault *);
+bool fault_get(struct shm_control *, unsigned row, struct fault_live *);
 
 /* Ends a rule that was copied out. True for the one who does it, who also
  * posts the notice and logs; false if it had ended before. */
 bool fault_end(
-    const struct slot_env *, const struct fault *, enum fault_event why);
+    const struct slot_env *, const struct fault_live *, enum fault_event why);
 
 /* Ends what has expired or is spent by now_ns (CLOCK_MONOTONIC). Returns how
  * many are in force; *due_ns gets when the next one expires, 0 never. */
@@ -84,7 +84,8 @@ unsigned fault_sweep(
  * ended or has had all of its replies: then nothing may be spoiled in its
  * name. *left gets how many it still has, UINT64_MAX without a limit.
  */
-bool fault_take(struct shm_control *, const struct fault *, uint64_t *left);
+bool fault_take(
+    struct shm_control *, const struct fault_live *, uint64_t *left);
 
 /* Has every worker look at the table again. */
 void fault_touch(struct shm_control *);

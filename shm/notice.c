@@ -49,8 +49,8 @@ void
 notice_post(const struct slot_env *env, enum notice_kind kind,
     unsigned transport, uint64_t a, uint64_t b, const char *text)
 {
-	notice_post_bytes(env, kind, transport, a, b, text,
-	    strnlen(text ? text : "", NOTICE_TEXT_MAX - 1));
+	notice_post_bytes(
+	    env, kind, transport, a, b, text, text ? strlen(text) : 0);
 }
 
 int

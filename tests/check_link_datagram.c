@@ -56,10 +56,11 @@ datagram(const uint8_t *in, size_t len)
 		.addr = { 10, 0, 0, 7 },
 	};
 	struct frame found;
+	const struct late *late;
 
 	if (!link_frame(&link_, &from, in, len, &found))
 		return false;
-	out_len = link_answer(&link_, &peer, &found, in, out);
+	out_len = link_answer(&link_, &peer, &found, in, out, &late);
 	return true;
 }
 

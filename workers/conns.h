@@ -21,8 +21,10 @@ struct conn {
 	struct shm_conn_who *who;
 	unsigned author; /* in whose name it writes */
 	bool ours; /* this worker has numbered its author's operations */
-	struct shm_batch *held; /* waits for room in the socket, or NULL */
+	struct shm_batch *held; /* waits for room in the socket, or for a
+				 * time; or NULL */
 	unsigned sent; /* bytes of held->out that have been sent */
+	struct conn_late *late; /* what is held waits for a time, or NULL */
 	int fd; /* -1: none, or it is closed */
 	bool ready; /* its transport has begun it: requests may come */
 	const char *why; /* its transport cannot go on, in words */
@@ -33,7 +35,9 @@ struct conn {
 	uint64_t used_ns; /* last request, or the opening */
 	uint64_t since_ns; /* has been waiting since; 0: is not waiting */
 	TAILQ_ENTRY(conn) by_use;
-	TAILQ_ENTRY(conn) by_wait; /* in slow, or in parked if held */
+	TAILQ_ENTRY(conn)
+	by_wait; /* in slow, or in parked if held; in
+				   * neither if since_ns is 0 */
 	TAILQ_ENTRY(conn) by_peer; /* or in free */
 	struct conn_list *peers; /* the list that by_peer is in */
 	LIST_ENTRY(conn) by_end; /* if there are ends */

@@ -23,11 +23,19 @@ conns_not_slow(struct conns *cs, struct conn *c)
 }
 
 void
+conns_rest(struct conns *cs, struct conn *c)
+{
+	if (c->held == NULL || c->since_ns == 0)
+		return;
+	TAILQ_REMOVE(&cs->parked, c, by_wait);
+	c->since_ns = 0;
+}
+
+void
 conns_park(struct conns *cs, struct conn *c, struct shm_batch *b)
 {
 	conns_not_slow(cs, c);
-	if (c->held != NULL)
-		TAILQ_REMOVE(&cs->parked, c, by_wait);
+	conns_rest(cs, c);
 	c->held = b;
 	c->since_ns = cs->worker->now_ns;
 	TAILQ_INSERT_TAIL(&cs->parked, c, by_wait);
@@ -47,9 +55,8 @@ conns_deafest(const struct conns *cs)
 void
 conns_unpark(struct conns *cs, struct conn *c)
 {
-	TAILQ_REMOVE(&cs->parked, c, by_wait);
+	conns_rest(cs, c);
 	c->held = NULL;
-	c->since_ns = 0;
 }
 
 static uint64_t

@@ -18,6 +18,9 @@ void conns_not_slow(struct conns *, struct conn *);
 void conns_park(struct conns *, struct conn *, struct shm_batch *);
 void conns_unpark(struct conns *, struct conn *);
 
+/* What is held waits for no room, but for something else. */
+void conns_rest(struct conns *, struct conn *);
+
 /* Whose output has waited longest, a priority connection only if there is no
  * other; or NULL. */
 struct conn *conns_deafest(const struct conns *);

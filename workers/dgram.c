@@ -142,13 +142,10 @@ answer_from(struct msghdr *m)
 }
 
 void
-dgrams_reply(struct dgrams *d, unsigned i, size_t len)
+dgrams_answer(struct dgrams *d, unsigned i, struct msghdr *m)
 {
 	struct msghdr *asked = &d->msg[i].msg_hdr;
-	struct msghdr *m = &d->reply[d->nreplies++].msg_hdr;
 
-	d->out[i].iov_len = len;
-	m->msg_iov = &d->out[i];
 	m->msg_name = asked->msg_name;
 	m->msg_namelen = asked->msg_namelen;
 	m->msg_control = NULL;
@@ -157,6 +154,16 @@ dgrams_reply(struct dgrams *d, unsigned i, size_t len)
 		m->msg_control = asked->msg_control;
 		m->msg_controllen = asked->msg_controllen;
 	}
+}
+
+void
+dgrams_reply(struct dgrams *d, unsigned i, size_t len)
+{
+	struct msghdr *m = &d->reply[d->nreplies++].msg_hdr;
+
+	d->out[i].iov_len = len;
+	m->msg_iov = &d->out[i];
+	dgrams_answer(d, i, m);
 }
 
 bool

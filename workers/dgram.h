@@ -61,6 +61,10 @@ int dgrams_take(struct dgrams *, uint64_t *bytes);
  * a forged one, whose reply would be the next request. */
 bool dgrams_own(const struct dgrams *, unsigned i);
 
+/* Where a reply to datagram i goes, and from which address: name and control of
+ * *m, which are good for as long as the datagram is in hand. */
+void dgrams_answer(struct dgrams *, unsigned i, struct msghdr *m);
+
 /* The first len bytes of at[i].out are the reply to datagram i. */
 void dgrams_reply(struct dgrams *, unsigned i, size_t len);
 

@@ -81,6 +81,12 @@ link_init(struct link *l, struct worker *w)
 	return 0;
 }
 
+void
+link_fini(struct link *l)
+{
+	faults_fini(&l->faults);
+}
+
 /* Bytes that nobody answers. */
 static void
 note(struct link *l, const struct shm_conn *c, uint8_t unit,
@@ -149,20 +155,51 @@ show_request(struct run *r)
 	return false;
 }
 
-/* serve_request() where hooks may look. What they make of a reply is what is
- * recorded and sent: an interrupted sending goes on in the very same bytes. */
-__attribute__((cold, noinline)) static size_t
+/* serve_request() where somebody may look: hooks, and faults behind them. */
+static size_t
 serve_shown(struct run *r, uint8_t *pdu)
 {
 	struct worker *w = r->link->worker;
+	bool shown = (w->traced & HOOK_PDU) != 0;
 	size_t len;
 
-	if ((w->traced & HOOK_PDU) == 0)
-		return serve_request(r, pdu);
-	if (!show_request(r))
+	if (shown && !show_request(r))
 		return 0;
+	if (r->faulty)
+		faults_meet(&r->link->faults, r->conn, r->frame.unit,
+		    r->frame.pdu, r->frame.pdu_len);
 	len = serve_request(r, pdu);
-	return len != 0 ? hooks_pdu(w, r->conn, &r->frame, true, pdu, len) : 0;
+	if (shown && len != 0)
+		len = hooks_pdu(w, r->conn, &r->frame, true, pdu, len);
+	return len;
+}
+
+/*
+ * answer() where hooks look or faults hit. What they make of a reply is what is
+ * recorded and sent: an interrupted sending goes on in the very same bytes.
+ */
+__attribute__((cold, noinline)) static size_t
+answer_shown(struct run *r, uint8_t *adu)
+{
+	struct link *l = r->link;
+	struct worker *w = l->worker;
+	uint8_t *pdu = adu + l->framer->head;
+	size_t len = serve_shown(r, pdu);
+
+	if (len == 0)
+		return 0;
+	count_reply(&w->shm->stats, pdu);
+	if (r->faulty)
+		faults_pdu(&l->faults, w, &r->frame, pdu, len);
+	len = l->framer->seal(&r->frame, r->delimiter, adu, len);
+	if (r->faulty)
+		len = faults_adu(&l->faults, l->framer, adu, len);
+	if ((w->traced & HOOK_PACKET) != 0 && len != 0)
+		len =
+		    hooks_packet(w, r->conn, NULL, true, adu, len, l->out_max);
+	if (r->faulty && len != 0 && !w->draining)
+		r->late = faults_late(&l->faults, len);
+	return len;
 }
 
 /* The frame in hand, which lies at in: its reply in adu, the length of it. */
@@ -180,20 +217,18 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 		asked = record_request(
 		    &r->link->rec, r->conn, r->frame.unit, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
-	if (w->traced == 0)
+	if (r->plain) {
 		len = serve_request(r, adu + fr->head);
-	else
-		len = serve_shown(r, adu + fr->head);
-	if (len != 0) {
-		count_reply(stats, adu + fr->head);
-		len = fr->seal(&r->frame, r->delimiter, adu, len);
-		if ((w->traced & HOOK_PACKET) != 0 && len != 0)
-			len = hooks_packet(
-			    w, r->conn, NULL, true, adu, len, r->link->out_max);
-		if (r->trace && len != 0)
-			record_reply(&r->link->rec, r->conn, r->frame.unit,
-			    asked, adu, len);
+		if (len != 0) {
+			count_reply(stats, adu + fr->head);
+			len = fr->seal(&r->frame, r->delimiter, adu, len);
+		}
+	} else {
+		len = answer_shown(r, adu);
 	}
+	if (r->trace && len != 0)
+		record_reply(
+		    &r->link->rec, r->conn, r->frame.unit, asked, adu, len);
 	r->last_fc = fc;
 	r->requests++;
 	return len;
@@ -213,6 +248,9 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->requests = 0;
 	r->last_fc = 0;
 	r->trace = record_on(w);
+	r->faulty = faults_on(&l->faults, w);
+	r->plain = w->traced == 0 && !r->faulty;
+	r->late = false;
 	w->bind.who.author = author;
 	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
@@ -266,18 +304,21 @@ run(struct run *r, struct shm_batch *b, const char **why)
 	struct link *l = r->link;
 	struct batch_prog prog = batch_prog_get(b);
 	unsigned len = atomic_load_explicit(&b->in_len, memory_order_relaxed);
+	/* random bytes may be more than any reply */
+	size_t room = r->faulty ? FRAME_ADU_MAX : l->out_max;
 	uint64_t before = r->op;
 
 	r->op += prog.ops;
 	r->before = prog.ops; /* in earlier rounds of the same input */
 	while (prog.done < len) {
+		unsigned at = prog.out;
 		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,
 		    b->in + prog.done, len - prog.done, &r->frame);
 
 		if (rc == FRAME_BAD)
 			return give_up(r, b->in + prog.done, len - prog.done,
 			    why, r->frame.why);
-		if (rc == FRAME_OK && prog.out + l->out_max > BATCH_OUT)
+		if (rc == FRAME_OK && prog.out + room > BATCH_OUT)
 			return LINK_FULL;
 		count_skipped(r);
 		if (rc == FRAME_OK)
@@ -290,6 +331,10 @@ run(struct run *r, struct shm_batch *b, const char **why)
 		batch_prog_set(b, &prog);
 		if (rc != FRAME_OK)
 			break;
+		if (r->late) {
+			l->faults.late.at = at;
+			return LINK_LATE;
+		}
 	}
 	if (len - prog.done > CONN_LEFT_MAX)
 		return give_up(r, b->in + prog.done, len - prog.done, why,
@@ -336,7 +381,7 @@ link_frame(struct link *l, const struct acl_peer *from, const uint8_t *in,
 
 size_t
 link_answer(struct link *l, struct link_peer *p, const struct frame *f,
-    const uint8_t *in, uint8_t *out)
+    const uint8_t *in, uint8_t *out, const struct late **late)
 {
 	struct run r;
 	size_t len;
@@ -354,6 +399,7 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	len = answer(&r, in, out);
 	p->op = r.op;
 	p->asked++;
+	*late = r.late ? &l->faults.late : NULL;
 	end(&r);
 	return len;
 }

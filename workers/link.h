@@ -8,6 +8,7 @@
  */
 
 #include "workers/acl.h"
+#include "workers/fault.h"
 #include "workers/record.h"
 
 struct link {
@@ -19,6 +20,7 @@ struct link {
 	const struct conf_role
 	    *rights; /* of whose bytes come next; NULL: all */
 	bool bus; /* other stations' messages are heard, too */
+	struct faults faults;
 	struct mb_fcs fcs;
 	struct recorder rec;
 	uint8_t pdu[MB_PDU_MAX]; /* a request as a hook has changed it */
@@ -28,11 +30,14 @@ enum link_rc {
 	LINK_MORE, /* all complete frames are done; the rest is unfinished */
 	LINK_FULL, /* out has no room for another reply: send, then go on */
 	LINK_BAD, /* hopeless: send what there is, then close */
+	LINK_LATE, /* faults.late says what of the last reply waits, and for
+		    * how long: then go on */
 };
 
 /* Prepares a worker's link: framer by name, function codes. 0, or -1 after
  * worker->why was set. */
 int link_init(struct link *, struct worker *);
+void link_fini(struct link *);
 
 /*
  * Serves requests of b->in[done..in_len) as of b->prog for connection c, one
@@ -66,9 +71,9 @@ bool link_frame(struct link *, const struct acl_peer *from, const uint8_t *in,
 
 /* Serves what link_frame() found in in, for p, and counts p->op and p->asked
  * on. Returns the length of the reply in out, which has room for
- * FRAME_ADU_MAX; 0 for none. */
+ * FRAME_ADU_MAX; 0 for none. *late, NULL or: how it is to be sent. */
 size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
-    const uint8_t *in, uint8_t *out);
+    const uint8_t *in, uint8_t *out, const struct late **late);
 
 /*
  * For a line that other stations are on, too (SL 2.4).

@@ -91,17 +91,6 @@ serve_all(struct run *r, uint8_t *pdu)
 	return 0;
 }
 
-static size_t
-serve_none(struct run *r, uint8_t *pdu)
-{
-	struct worker *w = r->link->worker;
-
-	worker_count(&w->shm->stats.unknown_units, 1);
-	if (w->conf->silent_units)
-		return 0;
-	return refuse(r, MB_EX_NO_REPLY, pdu);
-}
-
 /* Whether more is outstanding than the configuration allows: what came along
  * with this request and was not answered by then (Messaging on TCP/IP Guide
  * V1.0b, 4.4.1). */
@@ -111,6 +100,29 @@ busy(const struct run *r)
 	unsigned max = r->link->worker->conf->max_transactions;
 
 	return r->busy || (max != 0 && r->before + r->requests >= max);
+}
+
+/* The exception that a fault has in place of the request's being carried out, 0
+ * for none. A device that listens only is not answered by a fault either. */
+static unsigned
+fault(const struct run *r, const struct bind_device *d)
+{
+	if (!r->faulty || (d != NULL && mb_diag_listening(d->unit.diag)))
+		return 0;
+	return faults_exception(&r->link->faults, r->link->worker);
+}
+
+static size_t
+serve_none(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+	unsigned ex;
+
+	worker_count(&w->shm->stats.unknown_units, 1);
+	if (w->conf->silent_units)
+		return 0;
+	ex = fault(r, NULL);
+	return refuse(r, ex != 0 ? (enum mb_ex)ex : MB_EX_NO_REPLY, pdu);
 }
 
 /* Diagnostics, which may have a unit fall silent for everybody, or end that:
@@ -139,6 +151,7 @@ serve_request(struct run *r, uint8_t *pdu)
 {
 	struct worker *w = r->link->worker;
 	struct bind_device *d = w->bind.by_unit[r->frame.unit];
+	unsigned ex;
 
 	if (r->frame.unit == 0 && w->conf->broadcast)
 		return serve_all(r, pdu);
@@ -156,9 +169,12 @@ serve_request(struct run *r, uint8_t *pdu)
 	}
 	if (d == NULL)
 		return serve_none(r, pdu);
-	if (busy(r))
-		return mb_refuse(
-		    &d->unit, MB_EX_BUSY, r->frame.pdu, r->frame.pdu_len, pdu);
+	ex = fault(r, d);
+	if (ex == 0 && busy(r))
+		ex = MB_EX_BUSY;
+	if (ex != 0)
+		return mb_refuse(&d->unit, (enum mb_ex)ex, r->frame.pdu,
+		    r->frame.pdu_len, pdu);
 	if (r->frame.pdu[0] == FC_DIAGNOSTICS)
 		return serve_diagnostics(r, d, pdu);
 	return carry_out(r, d, false, pdu);

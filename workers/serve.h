@@ -17,6 +17,9 @@ struct run {
 	uint64_t op; /* the last that was given out */
 	uint8_t delimiter;
 	bool trace;
+	bool plain; /* no hook looks, no fault can hit */
+	bool faulty; /* some fault can */
+	bool late; /* the reply in hand is sent as faults.late says */
 	bool busy; /* whatever is outstanding */
 	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;

@@ -12,39 +12,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "workers/hooks/hooks.h"
-
 #include "workers/conns_wait.h"
+#include "workers/hooks/hooks.h"
+#include "workers/stream_late.h"
+#include "workers/stream_wait.h"
 
 enum {
 	DRAIN_IN = 16 * BATCH_IN, /* of one connection, as the worker drains */
 	DISCARD_BYTES = 1 << 20, /* of input that nobody is going to read */
 	OPENS_A_TURN = 1, /* steps of beginnings, which may be long */
 	READS_A_TURN = 8, /* of a connection, while others wait */
-	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
-	UNREAD_LOOK_MS = 100,
 };
 
 static void readable(evutil_socket_t, short, void *);
 static void writable(evutil_socket_t, short, void *);
+static void in_time(evutil_socket_t, short, void *);
 static void opening(evutil_socket_t, short, void *);
-
-static struct shm_stats *
-stats(const struct stream *st)
-{
-	return &st->worker->shm->stats;
-}
 
 static void
 unhold(struct stream *st, struct conn *c)
 {
-	st->batch[st->nbatches++] = c->held;
+	struct shm_batch *b = late_end(st, c);
+
+	if (b != NULL)
+		st->batch[st->nbatches++] = b;
 	conns_unpark(&st->conns, c);
 }
 
-/* Ends a connection. */
-static void
-drop(void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
+void
+stream_drop(
+    void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
 {
 	struct stream *st = arg;
 
@@ -70,68 +67,9 @@ static void
 drop_failed(struct stream *st, struct conn *c)
 {
 	if (c->why != NULL)
-		drop(st, c, c->why, &stats(st)->conns_bad);
+		stream_drop(st, c, c->why, &stream_stats(st)->conns_bad);
 	else
-		drop(st, c, strerror(errno), NULL);
-}
-
-/* Arms the one timer for the connection that will be due first. */
-static void
-sweep_arm(struct stream *st)
-{
-	uint64_t next = conns_next_ns(&st->conns), ns;
-	struct timeval tv;
-
-	if (next == 0 || (st->sweep_ns != 0 && st->sweep_ns <= next))
-		return;
-	st->sweep_ns = next;
-	ns = next > st->worker->now_ns ? next - st->worker->now_ns : 0;
-	ns += 1000; /* a microsecond late rather than early */
-	tv.tv_sec = (time_t)(ns / 1000000000);
-	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000);
-	event_add(&st->sweep, &tv);
-}
-
-static void
-sweep(evutil_socket_t fd, short what, void *arg)
-{
-	struct stream *st = arg;
-	struct conn *c;
-	bool idle;
-
-	(void)fd;
-	(void)what;
-	worker_turn(st->worker);
-	st->sweep_ns = 0;
-	while ((c = conns_expired(&st->conns, &idle)) != NULL) {
-		if (idle)
-			drop(st, c, "idle", &stats(st)->conns_idle);
-		else
-			drop(st, c,
-			    c->ready ? "request not finished in time"
-				     : "handshake not finished in time",
-			    &stats(st)->conns_slow);
-	}
-	sweep_arm(st);
-}
-
-/* A draining worker has only connections left whose output waits. Those that
- * have taken nothing for a while do not hold it up any longer. */
-static void
-unread(evutil_socket_t fd, short what, void *arg)
-{
-	struct stream *st = arg;
-	struct timeval tv = { .tv_usec = UNREAD_LOOK_MS * 1000 };
-	struct conn *c;
-
-	(void)fd;
-	(void)what;
-	worker_turn(st->worker);
-	while ((c = TAILQ_FIRST(&st->conns.parked)) != NULL &&
-	    st->worker->now_ns >= c->since_ns + UNREAD_S * 1000000000ull)
-		drop(st, c, "does not read", &stats(st)->conns_slow);
-	if (c != NULL)
-		event_add(&st->unread, &tv);
+		stream_drop(st, c, strerror(errno), NULL);
 }
 
 /* What the event of a connection waits for; nothing fails here that would not
@@ -145,12 +83,12 @@ await(struct stream *st, struct conn *c, short what, event_callback_fn then)
 	event_add(&c->ev, NULL);
 }
 
-/* Sends what is valid in out[] from *sent on. */
+/* Sends what is valid in out[], and may leave by now, from *sent on. */
 static enum io
 flush(struct stream *st, struct conn *c, const struct shm_batch *b,
     unsigned *sent)
 {
-	unsigned out = batch_prog_get(b).out;
+	unsigned out = late_gate(c, batch_prog_get(b).out);
 	enum io io = IO_DONE;
 	size_t n;
 
@@ -159,7 +97,7 @@ flush(struct stream *st, struct conn *c, const struct shm_batch *b,
 		if (io != IO_DONE)
 			break;
 		*sent += (unsigned)n;
-		worker_count(&stats(st)->bytes_out, n);
+		worker_count(&stream_stats(st)->bytes_out, n);
 	}
 	return io;
 }
@@ -169,14 +107,25 @@ flush(struct stream *st, struct conn *c, const struct shm_batch *b,
 static void
 park(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
-	if (c->held == NULL) {
+	if (c->held == NULL)
 		st->nbatches--; /* b was the last of the free ones */
-		worker_count(&stats(st)->backpressured, 1);
-		await(st, c, EV_WRITE, writable);
-	} else if (c->sent == sent) {
+	else if (c->since_ns != 0 && c->sent == sent)
 		return;
+	if (c->held == NULL || c->since_ns == 0) {
+		worker_count(&stream_stats(st)->backpressured, 1);
+		await(st, c, EV_WRITE, writable);
 	}
 	conns_park(&st->conns, c, b);
+	c->sent = sent;
+}
+
+/* What is left of the output waits for its time, and nothing is read before it
+ * has gone. */
+static void
+rest(struct stream *st, struct conn *c, unsigned sent)
+{
+	event_del(&c->ev);
+	conns_rest(&st->conns, c);
 	c->sent = sent;
 }
 
@@ -197,7 +146,7 @@ finish(struct stream *st, struct conn *c, struct shm_batch *b)
 		conns_not_slow(&st->conns, c);
 	} else if (served || c->since_ns == 0) {
 		conns_slow(&st->conns, c);
-		sweep_arm(st);
+		stream_sweep_arm(st);
 	}
 }
 
@@ -205,7 +154,7 @@ finish(struct stream *st, struct conn *c, struct shm_batch *b)
 static void
 reject(struct stream *st, struct conn *c)
 {
-	drop(st, c, c->hopeless, &stats(st)->conns_bad);
+	stream_drop(st, c, c->hopeless, &stream_stats(st)->conns_bad);
 }
 
 /* Serves and sends a batch that is in force, from wherever it has got to.
@@ -218,6 +167,8 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 		enum link_rc rc =
 		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
 
+		if (rc == LINK_LATE)
+			b = late_begin(st, c, b, in_time);
 		switch (flush(st, c, b, &sent)) {
 		case IO_DONE:
 			break;
@@ -228,12 +179,18 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 			drop_failed(st, c);
 			return false;
 		}
+		if (late_waits(c)) {
+			rest(st, c, sent);
+			return false;
+		}
 		if (rc == LINK_BAD) {
 			reject(st, c);
 			return false;
 		}
 		if (rc == LINK_MORE)
 			break;
+		if (rc == LINK_LATE)
+			continue;
 		batch_flip(b);
 		sent = 0;
 	}
@@ -247,8 +204,8 @@ static struct shm_batch *
 batch_get(struct stream *st)
 {
 	if (st->nbatches == 0)
-		drop(st, conns_deafest(&st->conns), "does not read",
-		    &stats(st)->conns_slow);
+		stream_drop(st, conns_deafest(&st->conns), "does not read",
+		    &stream_stats(st)->conns_slow);
 	return st->batch[st->nbatches - 1];
 }
 
@@ -258,7 +215,7 @@ nothing(struct stream *st, struct conn *c, enum io io)
 {
 	switch (io) {
 	case IO_EOF:
-		drop(st, c, "closed by peer", NULL);
+		stream_drop(st, c, "closed by peer", NULL);
 		return;
 	case IO_FAIL:
 		drop_failed(st, c);
@@ -306,8 +263,8 @@ turn(struct stream *st, struct conn *c)
 	}
 	worker_tick(st->worker);
 	st->taken += n;
-	worker_count(&stats(st)->bytes_in, n);
-	worker_count(&stats(st)->batches, 1);
+	worker_count(&stream_stats(st)->bytes_in, n);
+	worker_count(&stream_stats(st)->batches, 1);
 	kept = n;
 	if ((st->worker->traced & HOOK_PACKET) != 0)
 		kept = show(st, c, b, pre, n);
@@ -361,7 +318,42 @@ last_turns(struct stream *st, struct conn *c)
 	while (c->ready && st->taken < DRAIN_IN && turn(st, c))
 		;
 	if (c->fd == fd && c->held == NULL)
-		drop(st, c, "draining", NULL);
+		stream_drop(st, c, "draining", NULL);
+}
+
+/* Goes on with what is held, for which there may be room, or for whose next
+ * part it may be time. */
+static void
+go_on(struct stream *st, struct conn *c)
+{
+	unsigned sent = c->sent;
+
+	do {
+		switch (flush(st, c, c->held, &sent)) {
+		case IO_DONE:
+			break;
+		case IO_WANT_WRITE:
+			park(st, c, c->held, sent);
+			return;
+		default:
+			drop_failed(st, c);
+			return;
+		}
+	} while (late_waits(c) && late_next(st, c));
+	if (late_waits(c)) {
+		rest(st, c, sent);
+		return;
+	}
+	if (c->hopeless != NULL) {
+		reject(st, c);
+		return;
+	}
+	if (!serve(st, c, c->held, sent))
+		return;
+	if (st->worker->draining)
+		last_turns(st, c);
+	else
+		turn_pending(st, c, 0);
 }
 
 static void
@@ -369,32 +361,26 @@ writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct stream *st = c->owner;
-	unsigned before = c->sent;
-	enum io io;
 
 	(void)fd;
 	(void)what;
 	worker_tick(st->worker);
-	io = flush(st, c, c->held, &c->sent);
-	if (io == IO_WANT_WRITE) {
-		if (c->sent != before)
-			conns_park(&st->conns, c, c->held);
-		return;
-	}
-	if (io != IO_DONE) {
-		drop_failed(st, c);
-		return;
-	}
-	if (c->hopeless != NULL) {
-		reject(st, c);
-		return;
-	}
-	if (!serve(st, c, c->held, c->sent))
-		return;
-	if (st->worker->draining)
-		last_turns(st, c);
-	else
-		turn_pending(st, c, 0);
+	go_on(st, c);
+}
+
+/* It is time for what is held, unless that waits for room anyway: what has been
+ * offered to a transport stays as it was until it is taken. */
+static void
+in_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct stream *st = c->owner;
+
+	(void)fd;
+	(void)what;
+	worker_tick(st->worker);
+	if (late_due(st, c) && c->since_ns == 0)
+		go_on(st, c);
 }
 
 /* One more step of the transport's own beginning. True while the connection
@@ -417,11 +403,11 @@ open_step(struct stream *st, struct conn *c)
 		await(st, c, EV_WRITE, opening);
 		return true;
 	case IO_EOF:
-		drop(st, c, "closed by peer", NULL);
+		stream_drop(st, c, "closed by peer", NULL);
 		return false;
 	default:
-		drop(st, c, c->why != NULL ? c->why : strerror(errno),
-		    &stats(st)->conns_bad);
+		stream_drop(st, c, c->why != NULL ? c->why : strerror(errno),
+		    &stream_stats(st)->conns_bad);
 		return false;
 	}
 }
@@ -472,7 +458,7 @@ enter(void *arg, struct conn *c)
 		else /* whatever it is that it begins with */
 			await(st, c, EV_READ | EV_WRITE, opening);
 	}
-	sweep_arm(st);
+	stream_sweep_arm(st);
 	return true;
 }
 
@@ -507,15 +493,14 @@ stream_start(
 		st->batch[st->nbatches] = seg_batch(w->shm, st->nbatches);
 		st->nbatches++;
 	}
-	event_assign(&st->sweep, w->base, -1, 0, sweep, st);
-	event_assign(&st->unread, w->base, -1, 0, unread, st);
+	stream_wait_init(st);
 	st->door.worker = w;
 	st->door.conns = &st->conns;
 	st->door.listen_fd = listen_fd;
 	st->door.accept = ops->accept != NULL ? take : NULL;
 	st->door.arg = st;
 	st->door.enter = enter;
-	st->door.leave = drop;
+	st->door.leave = stream_drop;
 	return door_open(&st->door);
 }
 
@@ -524,16 +509,23 @@ stream_drain(struct worker *w)
 {
 	struct stream *st = w->state;
 	struct conns *cs = &st->conns;
-	struct timeval tv = { .tv_sec = UNREAD_S };
 
 	door_close(&st->door);
 	if (cs->open == 0)
 		worker_done(w);
-	event_add(&st->unread, &tv);
+	stream_unread_arm(st);
 	/* a connection that has gone leaves a pool entry without descriptor */
-	for (unsigned i = 0; i < cs->fresh; i++)
-		if (cs->pool[i].fd != -1 && cs->pool[i].held == NULL)
-			last_turns(st, &cs->pool[i]);
+	for (unsigned i = 0; i < cs->fresh; i++) {
+		struct conn *c = &cs->pool[i];
+		bool waits = c->fd != -1 && late_waits(c);
+
+		if (waits)
+			late_hurry(c);
+		if (waits && c->since_ns == 0)
+			go_on(st, c);
+		else if (c->fd != -1 && c->held == NULL)
+			last_turns(st, c);
+	}
 }
 
 bool
@@ -544,7 +536,8 @@ stream_kick(struct worker *w, uint64_t serial)
 
 	if (c == NULL)
 		return false;
-	drop(st, c, "closed by an operator", &w->shm->stats.conns_kicked);
+	stream_drop(
+	    st, c, "closed by an operator", &w->shm->stats.conns_kicked);
 	return true;
 }
 
@@ -555,12 +548,12 @@ stream_stop(struct worker *w)
 	struct conns *cs = &st->conns;
 
 	door_close(&st->door);
-	event_del(&st->sweep);
-	event_del(&st->unread);
+	stream_wait_fini(st);
 	for (unsigned i = 0; i < cs->fresh; i++)
 		if (cs->pool[i].fd != -1)
-			drop(st, &cs->pool[i], "stopped", NULL);
+			stream_drop(st, &cs->pool[i], "stopped", NULL);
 	conns_fini(cs);
+	link_fini(&st->link);
 	free(st->batch);
 	free(st);
 }

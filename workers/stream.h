@@ -54,6 +54,7 @@ struct stream {
 	struct door door;
 	struct shm_batch **batch; /* free records; the last is the warmest */
 	unsigned nbatches;
+	unsigned ncopies; /* of records, in memory of our own: stream_late.h */
 	size_t taken; /* bytes of input since somebody has set it to 0 */
 	struct event sweep;
 	uint64_t sweep_ns; /* when the sweep is due, 0 never */

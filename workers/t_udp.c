@@ -25,7 +25,7 @@
  */
 #include <stdlib.h>
 
-#include "workers/dgram.h"
+#include "workers/dgram_late.h"
 #include "workers/hooks/hooks.h"
 #include "workers/link.h"
 #include "workers/peers.h"
@@ -64,6 +64,8 @@ struct udp {
 	unsigned singles; /* rounds of one since all were taken */
 	struct frame frame;
 	struct event readable, writable, pause;
+	struct dgrams_late *late; /* NULL until there has been one */
+	struct event in_time;
 	uint64_t told_ns[TOLD_KINDS]; /* 0: never */
 	unsigned drained; /* rounds, while draining */
 };
@@ -96,9 +98,9 @@ may_tell(struct udp *u, int kind)
 
 /* ---- one datagram ---- */
 
-/* Serves a frame of a peer: the length of the reply. */
+/* Serves a frame of a peer: the length of the reply, and how it is sent. */
 static size_t
-answer(struct udp *u, struct conn *c, struct dgram *d)
+answer(struct udp *u, struct conn *c, struct dgram *d, const struct late **late)
 {
 	struct asked *asked = c->session;
 	struct link_peer p = { .shm = c->rec.shm,
@@ -112,7 +114,7 @@ answer(struct udp *u, struct conn *c, struct dgram *d)
 	}
 	if (asked->round == u->round)
 		p.asked = asked->n;
-	len = link_answer(&u->link, &p, &u->frame, d->in, d->out);
+	len = link_answer(&u->link, &p, &u->frame, d->in, d->out, late);
 	batch_count(&c->rec, d->len, len, p.op);
 	asked->round = u->round;
 	asked->n = p.asked;
@@ -120,9 +122,41 @@ answer(struct udp *u, struct conn *c, struct dgram *d)
 	return len;
 }
 
+/* Arms the timer for what is due first. Loops have milliseconds: rather late
+ * than early. */
+static void
+arm_late(struct udp *u)
+{
+	uint64_t next = dgrams_late_next_ns(u->late), ns;
+	struct timeval tv;
+
+	if (next == 0)
+		return;
+	ns = next > u->worker->now_ns ? next - u->worker->now_ns : 0;
+	tv.tv_sec = (time_t)(ns / 1000000000);
+	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000 + 1);
+	event_add(&u->in_time, &tv);
+}
+
+/* Keeps a reply for later if it is late, or if one to the same peer is. */
+static bool
+put_off(struct udp *u, unsigned i, size_t len, const struct late *late)
+{
+	if (u->late == NULL && late == NULL)
+		return false;
+	if (u->late == NULL)
+		u->late = dgrams_late_new(u->dgrams);
+	if (u->late == NULL ||
+	    !dgrams_late_put(u->late, i, len, late, u->worker->now_ns))
+		return false;
+	arm_late(u);
+	return true;
+}
+
 static void
 serve(struct udp *u, unsigned i)
 {
+	const struct late *late;
 	struct dgram *d = &u->dgrams->at[i];
 	struct acl_peer from;
 	char text[ACL_TEXT_MAX];
@@ -148,12 +182,23 @@ serve(struct udp *u, unsigned i)
 		worker_count(&stats(u)->frames_bad, 1);
 		return;
 	}
-	len = answer(u, peers_get(&u->peers, &from), d);
-	if (len != 0)
+	len = answer(u, peers_get(&u->peers, &from), d, &late);
+	if (len != 0 && !put_off(u, i, len, late))
 		dgrams_reply(u->dgrams, i, len);
 }
 
 /* ---- rounds ---- */
+
+static void
+count_sent(struct udp *u, uint64_t bytes, uint64_t lost)
+{
+	worker_count(&stats(u)->bytes_out, bytes);
+	if (lost != 0) {
+		worker_count(&stats(u)->replies_lost, lost);
+		if (may_tell(u, FAILED))
+			log_warn("cannot send");
+	}
+}
 
 /* Sends what there is to send. False if some of it waits for room. */
 static bool
@@ -162,13 +207,35 @@ flush(struct udp *u)
 	uint64_t bytes = 0, lost = 0;
 	bool all = dgrams_send(u->dgrams, &bytes, &lost);
 
-	worker_count(&stats(u)->bytes_out, bytes);
-	if (lost != 0) {
-		worker_count(&stats(u)->replies_lost, lost);
-		if (may_tell(u, FAILED))
-			log_warn("cannot send");
-	}
+	count_sent(u, bytes, lost);
 	return all;
+}
+
+static void
+in_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+	uint64_t bytes = 0, lost = 0;
+
+	(void)fd;
+	(void)what;
+	worker_turn(u->worker);
+	dgrams_late_send(u->late, u->worker->now_ns, &bytes, &lost);
+	count_sent(u, bytes, lost);
+	arm_late(u);
+}
+
+/* What waits for its time when the worker drains has waited long enough. */
+static void
+hurry(struct udp *u)
+{
+	uint64_t bytes = 0, lost = 0;
+
+	if (u->late == NULL)
+		return;
+	event_del(&u->in_time);
+	dgrams_late_hurry(u->late, &bytes, &lost);
+	count_sent(u, bytes, lost);
 }
 
 /*
@@ -320,6 +387,7 @@ events_add(struct udp *u, int fd)
 	event_assign(
 	    &u->writable, base, fd, EV_WRITE | EV_PERSIST, writable, u);
 	event_assign(&u->pause, base, -1, 0, resume, u);
+	event_assign(&u->in_time, base, -1, 0, in_time, u);
 	return event_add(&u->readable, NULL);
 }
 
@@ -351,6 +419,7 @@ drain(struct worker *w)
 
 	event_del(&u->readable);
 	event_del(&u->pause);
+	hurry(u);
 	if (!waits)
 		finish(u);
 }
@@ -371,6 +440,9 @@ stop(struct worker *w)
 	event_del(&u->readable);
 	event_del(&u->writable);
 	event_del(&u->pause);
+	event_del(&u->in_time);
+	dgrams_late_free(u->late);
+	link_fini(&u->link);
 	peers_fini(&u->peers);
 	dgrams_free(u->dgrams);
 	free(u->asked);

@@ -23,6 +23,7 @@ enum serial_state {
 	SERIAL_PAUSES, /* a reply waits for turnaround_ms */
 	SERIAL_TURNS, /* the line is driven; a reply waits for that */
 	SERIAL_SAYS, /* the device does not take all of a reply yet */
+	SERIAL_PARTS, /* a fault: the second part of a reply waits */
 	SERIAL_ENDS, /* its last bit is not on the wire yet */
 	SERIAL_STAYS, /* the line is driven for a while longer */
 	SERIAL_STATES
@@ -66,6 +67,7 @@ struct serial {
 	/* what is said */
 	uint8_t reply[FRAME_ADU_MAX];
 	size_t reply_len; /* 0: there is none */
+	struct late late; /* how it is put off */
 	size_t sent;
 	uint8_t reply_unit;
 	uint64_t began_ns; /* to send it */
@@ -118,8 +120,8 @@ bool serial_respond(struct serial *);
 /* The reply will not be sent. */
 void serial_unsay(struct serial *);
 
-/* The time of SERIAL_PAUSES, _TURNS, _SAYS, _ENDS and _STAYS is over; and the
- * device takes more. */
+/* The time of SERIAL_PAUSES, _TURNS, _SAYS, _PARTS, _ENDS and _STAYS is over;
+ * and the device takes more. */
 void serial_say(struct serial *);
 void serial_send(struct serial *);
 void serial_stuck(struct serial *);

@@ -51,13 +51,15 @@ stats(const struct serial *s)
 static void
 serve(struct serial *s, const struct frame *f, const uint8_t *adu, bool answer)
 {
+	const struct late *late;
 	size_t len;
 
 	batch_half(s->conn->rec.shm)->op = s->peer.op + s->link.ops_max + 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	s->peer.asked = 0;
 	serial_unsay(s); /* who asks again waits for this one */
-	len = link_answer(&s->link, &s->peer, f, adu, s->reply);
+	len = link_answer(&s->link, &s->peer, f, adu, s->reply, &late);
+	s->late = late != NULL ? *late : (struct late){ 0 };
 	conns_used(&s->conns, s->conn);
 	s->reply_len = len;
 	s->reply_unit = f->unit;

@@ -34,7 +34,8 @@ static void
 await_echo(struct serial *s)
 {
 	bool known = s->line.conf->local_echo || s->echoes == ECHO_THERE;
-	uint64_t until = s->worker->now_ns + wire_ns(s, s->reply_len);
+	uint64_t until = s->worker->now_ns + wire_ns(s, s->reply_len) +
+	    s->late.split_ms * 1000000ull;
 
 	if (s->line.conf->rs485.rx_during_tx && s->line.rts)
 		known = true;
@@ -61,17 +62,37 @@ all_written(struct serial *s)
 	return false;
 }
 
+/* The first part of what a fault has parted is out: the line stays ours until
+ * the second one is. True if it is to wait. */
+static bool
+part(struct serial *s)
+{
+	unsigned ms = s->late.split_ms;
+
+	if (ms == 0 || s->sent < s->late.first)
+		return false;
+	s->late.split_ms = 0;
+	event_del(&s->writable);
+	/* the time that it may take begins anew behind the wait */
+	s->began_ns += ms * 1000000ull;
+	serial_set_state(s, SERIAL_PARTS, s->worker->now_ns + ms * 1000000ull);
+	return true;
+}
+
 /* Writes what the device takes. True if all is over. */
 static bool
 push(struct serial *s)
 {
+	size_t upto = s->reply_len;
 	ssize_t n;
 
 	if (s->sent == 0) {
 		s->began_ns = s->worker->now_ns;
 		await_echo(s);
 	}
-	n = line_write(&s->line, s->reply + s->sent, s->reply_len - s->sent);
+	if (s->late.split_ms != 0)
+		upto = s->late.first;
+	n = line_write(&s->line, s->reply + s->sent, upto - s->sent);
 	if (n < 0) {
 		serial_lose(s);
 		return false;
@@ -80,6 +101,8 @@ push(struct serial *s)
 	worker_count(&s->worker->shm->stats.bytes_out, (uint64_t)n);
 	if (s->sent == s->reply_len)
 		return all_written(s);
+	if (part(s))
+		return false;
 	if (s->state == SERIAL_SAYS)
 		return false;
 	worker_count(&s->worker->shm->stats.backpressured, 1);
@@ -110,7 +133,7 @@ say(struct serial *s)
 bool
 serial_respond(struct serial *s)
 {
-	unsigned ms = s->line.conf->turnaround_ms;
+	unsigned ms = s->line.conf->turnaround_ms + s->late.delay_ms;
 
 	s->sent = 0;
 	if (ms == 0)

@@ -14,7 +14,8 @@
  *
  *	LOST --opened--> DEAF --t3.5 of silence--> IDLE
  *	IDLE --characters--> HEARS --t3.5--> IDLE, or UNSURE, or a reply:
- *	[PAUSES turnaround_ms] [TURNS: RTS] SAYS [ENDS STAYS: RTS] --> IDLE
+ *	[PAUSES turnaround_ms, faults] [TURNS: RTS] SAYS [PARTS: faults]
+ *	[ENDS STAYS: RTS] --> IDLE
  *
  * A request is served when the silence behind it has lasted t3.5, which is
  * when it may be answered (SL 2.5.1.1, "Idle"), and not before: until then it
@@ -66,6 +67,7 @@ static const struct row {
 	[SERIAL_PAUSES] = { "pauses", serial_say, false },
 	[SERIAL_TURNS] = { "turns", serial_send, false },
 	[SERIAL_SAYS] = { "says", serial_stuck, false },
+	[SERIAL_PARTS] = { "parts", serial_send, false },
 	[SERIAL_ENDS] = { "ends", serial_ended, false },
 	[SERIAL_STAYS] = { "stays", serial_release, false },
 };
@@ -335,10 +337,17 @@ start(struct worker *w)
 static void
 drain(struct worker *w)
 {
-	const struct serial *s = w->state;
+	struct serial *s = w->state;
 
-	if (rows[s->state].over)
+	if (rows[s->state].over) {
 		worker_done(w);
+		return;
+	}
+	/* what a fault puts off waits no longer */
+	if ((s->state == SERIAL_PAUSES && s->late.delay_ms != 0) ||
+	    s->state == SERIAL_PARTS)
+		serial_set_state(s, s->state, w->now_ns);
+	s->late = (struct late){ 0 };
 }
 
 /* Who kicks the line wants what is under way to end. */
@@ -371,6 +380,7 @@ stop(struct worker *w)
 	event_del(&s->timer);
 	close(s->timer_fd);
 	conns_fini(&s->conns);
+	link_fini(&s->link);
 	free(s);
 }
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Datagrams that leave later. Runs in the workers of type udp, and only where
+ * fault rules are. Never blocks; memory is bounded.
+ */
+#include "workers/dgram_late.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define MS 1000000ull
+#define FULL_MS 10 /* until a socket without room is tried again */
+
+struct waiting {
+	TAILQ_ENTRY(waiting) by_due;
+	uint64_t due_ns;
+	struct msghdr msg;
+	struct iovec iov;
+	struct sockaddr_storage to;
+	_Alignas(struct cmsghdr)
+	    uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	uint8_t bytes[DGRAM_OUT_MAX];
+};
+
+TAILQ_HEAD(waiting_list, waiting);
+
+struct dgrams_late {
+	struct dgrams *dgrams;
+	struct waiting_list list; /* the first due first */
+	unsigned n;
+};
+
+struct dgrams_late *
+dgrams_late_new(struct dgrams *d)
+{
+	struct dgrams_late *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->dgrams = d;
+	TAILQ_INIT(&l->list);
+	return l;
+}
+
+static void
+forget(struct dgrams_late *l, struct waiting *w)
+{
+	TAILQ_REMOVE(&l->list, w, by_due);
+	l->n--;
+	free(w);
+}
+
+void
+dgrams_late_free(struct dgrams_late *l)
+{
+	if (l == NULL)
+		return;
+	while (!TAILQ_EMPTY(&l->list))
+		forget(l, TAILQ_FIRST(&l->list));
+	free(l);
+}
+
+/* When the last one for a peer is due, 0 if none is. */
+static uint64_t
+last_due_ns(const struct dgrams_late *l, const struct msghdr *m)
+{
+	const struct waiting *w;
+
+	TAILQ_FOREACH_REVERSE(w, &l->list, waiting_list, by_due)
+	if (w->msg.msg_namelen == m->msg_namelen &&
+	    memcmp(&w->to, m->msg_name, m->msg_namelen) == 0)
+		return w->due_ns;
+	return 0;
+}
+
+/* Those that are due at the same time leave in the order in which they came. */
+static void
+insert(struct dgrams_late *l, struct waiting *w)
+{
+	struct waiting *before;
+
+	TAILQ_FOREACH_REVERSE(before, &l->list, waiting_list, by_due)
+	if (before->due_ns <= w->due_ns)
+		break;
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&l->list, before, w, by_due);
+	else
+		TAILQ_INSERT_HEAD(&l->list, w, by_due);
+	l->n++;
+}
+
+static bool
+put(struct dgrams_late *l, const struct msghdr *m, const uint8_t *bytes,
+    size_t len, uint64_t due_ns)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return false;
+	memcpy(&w->to, m->msg_name, m->msg_namelen);
+	memcpy(w->bytes, bytes, len);
+	w->iov = (struct iovec){ .iov_base = w->bytes, .iov_len = len };
+	w->msg = (struct msghdr){ .msg_name = &w->to,
+		.msg_namelen = m->msg_namelen,
+		.msg_iov = &w->iov,
+		.msg_iovlen = 1 };
+	if (m->msg_controllen != 0) {
+		memcpy(w->control, m->msg_control, m->msg_controllen);
+		w->msg.msg_control = w->control;
+		w->msg.msg_controllen = m->msg_controllen;
+	}
+	w->due_ns = due_ns;
+	insert(l, w);
+	return true;
+}
+
+bool
+dgrams_late_put(struct dgrams_late *l, unsigned i, size_t len,
+    const struct late *late, uint64_t now_ns)
+{
+	const uint8_t *out = l->dgrams->at[i].out;
+	uint64_t due_ns = now_ns, behind_ns;
+	struct msghdr m = { 0 };
+	size_t first = len;
+
+	if ((late == NULL && l->n == 0) || l->n + 2 > DGRAM_LATE_MAX)
+		return false;
+	dgrams_answer(l->dgrams, i, &m);
+	behind_ns = last_due_ns(l, &m);
+	if (late == NULL && behind_ns == 0)
+		return false;
+	if (late != NULL)
+		due_ns += late->delay_ms * MS;
+	if (due_ns < behind_ns)
+		due_ns = behind_ns;
+	if (late != NULL && late->split_ms != 0)
+		first = late->first;
+	if (!put(l, &m, out, first, due_ns))
+		return false;
+	if (first < len)
+		put(l, &m, out + first, len - first,
+		    due_ns + late->split_ms * MS);
+	return true;
+}
+
+uint64_t
+dgrams_late_next_ns(const struct dgrams_late *l)
+{
+	return l->n != 0 ? TAILQ_FIRST(&l->list)->due_ns : 0;
+}
+
+/* Sends one; false if the socket has no room. */
+static bool
+send_one(struct dgrams_late *l, const struct waiting *w, uint64_t *bytes,
+    uint64_t *lost)
+{
+	for (int i = 0; i < 2; i++) { /* the first error may be another's */
+		ssize_t n = sendmsg(
+		    l->dgrams->fd, &w->msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			*bytes += (uint64_t)n;
+			return true;
+		}
+		if (errno == EAGAIN)
+			return false;
+	}
+	++*lost;
+	return true;
+}
+
+void
+dgrams_late_send(
+    struct dgrams_late *l, uint64_t now_ns, uint64_t *bytes, uint64_t *lost)
+{
+	struct waiting *w;
+
+	while ((w = TAILQ_FIRST(&l->list)) != NULL && w->due_ns <= now_ns) {
+		if (!send_one(l, w, bytes, lost))
+			break;
+		forget(l, w);
+	}
+	/* all that were due stay in order: none has another time than these */
+	for (; w != NULL && w->due_ns <= now_ns; w = TAILQ_NEXT(w, by_due))
+		w->due_ns = now_ns + FULL_MS * MS;
+}
+
+void
+dgrams_late_hurry(struct dgrams_late *l, uint64_t *bytes, uint64_t *lost)
+{
+	struct waiting *w;
+
+	while ((w = TAILQ_FIRST(&l->list)) != NULL) {
+		if (!send_one(l, w, bytes, lost))
+			++*lost;
+		forget(l, w);
+	}
+}

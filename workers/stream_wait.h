@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_STREAM_WAIT_H
+#define WORKERS_STREAM_WAIT_H
+
+/* Between stream.c and the time-outs of its connections. */
+
+#include "workers/stream.h"
+
+static inline struct shm_stats *
+stream_stats(const struct stream *st)
+{
+	return &st->worker->shm->stats;
+}
+
+/* Ends a connection of a stream; see conns_close(). */
+void stream_drop(
+    void *st, struct conn *, const char *why, _Atomic uint64_t *counter);
+
+/* The timers are made, and taken back. */
+void stream_wait_init(struct stream *);
+void stream_wait_fini(struct stream *);
+
+/* Arms the one timer for the connection that will be due first. */
+void stream_sweep_arm(struct stream *);
+
+/* The worker drains: who takes nothing does not hold it up for long. */
+void stream_unread_arm(struct stream *);
+
+#endif
