@@ -41,6 +41,7 @@ const struct counter counters_worker[] = {
 	COUNTER(backpressured, "Times that a client did not read."),
 	COUNTER(replies_lost, "Replies that the system would not send."),
 	COUNTER(busy, "Requests answered 06 for being too many."),
+	COUNTER(faults, "Replies that fault rules have spoiled."),
 	COUNTER(batches, "Reads that brought something."),
 	COUNTER(view_in, "Registers and bits taken from the view."),
 	COUNTER(view_out, "Registers and bits put into the view."),

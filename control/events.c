@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/faults.h"
 #include "control/jtext.h"
 #include "control/values.h"
 #include "control/view.h"
@@ -82,6 +83,8 @@ name_topics(struct events *ev)
 	for (size_t i = 0; i < conf->ntransports; i++)
 		snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name),
 		    "connections.%s", conf->transports[i].name);
+	ev->faults = n;
+	snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name), "faults");
 	ev->log = n;
 	snprintf(ev->topics[n].name, sizeof(ev->topics[0].name), "log");
 }
@@ -94,7 +97,7 @@ events_init(struct events *ev, struct control *c)
 	*ev = (struct events){ .control = c, .bell = { .fd = -1 } };
 	ev->nslots = seg_slots(c->shm);
 	ev->ntopics =
-	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 1);
+	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 2);
 	ev->topics = calloc(ev->ntopics, sizeof(ev->topics[0]));
 	ev->changes = calloc(conf->ndevices + 1, sizeof(ev->changes[0]));
 	ev->notices = calloc(ev->nslots + 1, sizeof(ev->notices[0]));
@@ -321,24 +324,45 @@ publish_log(
 		text, "at", unix_time(n->unix_ms)));
 }
 
+static void
+publish_fault(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
+{
+	struct fault_rule rule;
+
+	(void)slot;
+	(void)text; /* the bytes of the rule */
+	if (n->len != sizeof(rule))
+		return;
+	memcpy(&rule, n->text, sizeof(rule));
+	if (fault_why_not(&rule) != NULL)
+		return;
+	publish(ev, &ev->topics[ev->faults],
+	    json_pack("{s:s, s:o, s:o, s:o}", "event", fault_event_name(n->b),
+		"id", jtext_uint(n->a), "rule", faults_json(ev->control, &rule),
+		"at", unix_time(n->unix_ms)));
+}
+
 static const struct {
 	void (*publish)(
 	    struct events *, unsigned slot, const struct notice *, json_t *);
 	bool of_transport;
 	bool of_connections;
+	bool of_faults;
 } kinds[] = {
-	[NOTICE_LOG] = { publish_log, false, false },
-	[NOTICE_TRANSPORT] = { publish_transport, true, false },
+	[NOTICE_LOG] = { publish_log },
+	[NOTICE_TRANSPORT] = { publish_transport, .of_transport = true },
 	[NOTICE_CONN_OPEN] = { publish_connection, true, true },
 	[NOTICE_CONN_CLOSE] = { publish_connection, true, true },
 	[NOTICE_REFUSED] = { publish_refused, true, true },
+	[NOTICE_FAULT] = { publish_fault, .of_faults = true },
 };
 
 static void
 publish_notice(struct events *ev, unsigned slot, const struct notice *n)
 {
 	unsigned at = ev->log;
-	json_t *text;
+	json_t *text = NULL;
 
 	if (n->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
 	    kinds[n->kind].publish == NULL || n->len > NOTICE_TEXT_MAX)
@@ -350,9 +374,12 @@ publish_notice(struct events *ev, unsigned slot, const struct notice *n)
 		    (kinds[n->kind].of_connections ? ev->first_connections
 						   : ev->first_transport);
 	}
+	if (kinds[n->kind].of_faults)
+		at = ev->faults;
 	if (ev->topics[at].subscriptions == 0)
 		return;
-	text = jtext_bytes(n->text, n->len);
+	if (!kinds[n->kind].of_faults)
+		text = jtext_bytes(n->text, n->len);
 	kinds[n->kind].publish(ev, slot, n, text);
 	json_decref(text);
 }

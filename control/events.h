@@ -30,8 +30,8 @@ struct events {
 	events_send_fn *send;
 	void *arg;
 	struct topic *topics; /* tables of devices, then transports,
-			       * connections, then the log */
-	unsigned ntopics, first_transport, first_connections, log;
+			       * connections, then faults and the log */
+	unsigned ntopics, first_transport, first_connections, log, faults;
 	uint64_t *changes; /* position in each device's ring */
 	uint64_t *notices; /* position in each slot's ring */
 	unsigned nslots;

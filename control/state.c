@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/faults.h"
 #include "control/view.h"
 #include "shm/bell.h"
 #include "shm/clock.h"
@@ -30,6 +31,8 @@ control_init(struct control *c, struct proc *proc)
 	done = atomic_load(seg_done(c->shm, slot));
 	c->op = given > done ? given : done;
 	c->stats = &c->shm->door[slot < SHM_WORKER_SLOT ? slot : 0];
+	/* the last occupant may have died before it told of a rule */
+	fault_touch(c->shm);
 	return view_init(c);
 }
 
@@ -44,6 +47,7 @@ control_beat(struct control *c)
 {
 	c->now_ns = clock_mono_ns();
 	proc_beat(c->proc, c->now_ns);
+	faults_beat(c);
 }
 
 void

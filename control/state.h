@@ -28,6 +28,9 @@ struct control {
 	/* the device that was last waited for in vain, and when */
 	const struct store *held_store;
 	uint64_t held_ns;
+	/* the fault rules, as they were when they were last looked at, and
+	 * when the first of them expires; 0 never */
+	uint64_t faults_version, faults_due_ns;
 	struct shm_door *stats; /* what this process counts */
 
 	struct rpc_job *jobs; /* messages that wait for the parent */

@@ -202,3 +202,22 @@ view_parse_id(struct control *c, const char *text, uint64_t *id)
 	}
 	return false;
 }
+
+bool
+view_is_open(struct control *c, uint64_t id)
+{
+	struct view_conn conn;
+
+	for (unsigned i = 0; i < c->nviews; i++) {
+		struct view *v = &c->views[i];
+
+		if (v->transport != CONN_ID_TRANSPORT(id) ||
+		    v->worker != CONN_ID_WORKER(id) || !view_attach(c, v))
+			continue;
+		for (unsigned n = 0; n < view_conns(v); n++)
+			if (view_conn(v, n, &conn) &&
+			    conn.serial == CONN_ID_SERIAL(id))
+				return true;
+	}
+	return false;
+}

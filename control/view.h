@@ -42,6 +42,9 @@ unsigned view_conns(const struct view *);
 /* Connection i of an attached view; false if it is not in use. */
 bool view_conn(const struct view *, unsigned i, struct view_conn *);
 
+/* True if there is a connection of that CONN_ID now. */
+bool view_is_open(struct control *, uint64_t id);
+
 /* A role of so many bytes as JSON: null if there is no telling. */
 json_t *view_role(const char *role, int len);
 

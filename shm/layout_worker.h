@@ -48,7 +48,7 @@ struct shm_stats {
 	_Atomic uint64_t handshakes_failed;
 	_Atomic uint64_t backpressured; /* times that a socket was full */
 	_Atomic uint64_t replies_lost; /* the system would not send them */
-	_Atomic uint64_t busy; /* requests answered 06 */
+	_Atomic uint64_t busy, faults; /* answered 06; spoiled by rules */
 	_Atomic uint64_t batches; /* reads that brought something */
 	/* shm: registers and bits from the view, into it, put back in it */
 	_Atomic uint64_t view_in, view_out, view_refused;

@@ -225,6 +225,8 @@ hit(struct faults *f, struct worker *w, unsigned i, uint32_t fresh)
 	f->met &= ~(1ull << i);
 	if (!fault_take(w->proc->env.control, one, &left))
 		return false;
+	if (f->got == 0)
+		worker_count(&w->shm->stats.faults, 1);
 	merge(f, &one->rule, fresh);
 	if (left == 0)
 		fault_end(&w->proc->env, one, FAULT_SPENT);

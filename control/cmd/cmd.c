@@ -13,15 +13,19 @@
 #include <string.h>
 
 #include "control/cmd/cmd_rows.h"
+#include "shm/fault.h"
 #include "supervisor/near.h"
 
 enum {
 	ADDR_MAX = INT32_MAX,
 	COUNT_MAX = 65536 * 16,
 	DRAIN_MAX_S = 3600,
+	EXPIRES_MAX_S = 31622400, /* a year */
 	LINES_MAX = 10000,
 	FRAMES_MAX = 1000,
 };
+
+#define HITS_MAX 1000000000000 /* replies of a rule; rules */
 
 #define MUST true, 0, 0
 #define MAY false, 0, 0
@@ -87,6 +91,27 @@ static const struct cmd table[] = {
 	{ "connections.close", CMD_OPERATE,
 	    "ends one connection, or all of a transport", cmd_connections_close,
 	    { { "id", ARG_STRING, MAY }, { "transport", ARG_STRING, MAY } } },
+
+	{ "faults.add", CMD_OPERATE, "spoils replies by a rule", cmd_faults_add,
+	    { { "transport", ARG_STRING, MAY },
+		{ "connection", ARG_STRING, MAY },
+		{ "unit", ARG_INTEGER, false, 0, 255 }, { "fc", ARG_ANY, MAY },
+		{ "range", ARG_ANY, MAY },
+		{ "rate_pct", ARG_NUMBER, false, 0, 100 },
+		{ "count", ARG_INTEGER, false, 1, HITS_MAX },
+		{ "expires_s", ARG_NUMBER, false, 0, EXPIRES_MAX_S },
+		{ "exception", ARG_ANY, MAY },
+		{ "delay_ms", ARG_INTEGER, false, 0, FAULT_WAIT_MAX_MS },
+		{ "drop", ARG_BOOLEAN, MAY },
+		{ "junk_bytes", ARG_INTEGER, false, 0, FAULT_JUNK_MAX },
+		{ "split_ms", ARG_INTEGER, false, 0, FAULT_WAIT_MAX_MS },
+		{ "change_pct", ARG_NUMBER, false, 0, 100 },
+		{ "wrong_unit", ARG_BOOLEAN, MAY }, { "bad_crc", ARG_BOOLEAN, MAY },
+		{ "note", ARG_STRING, MAY } } },
+	{ "faults.list", CMD_READ, "the rules in force", cmd_faults_list,
+	    { { 0 } } },
+	{ "faults.clear", CMD_OPERATE, "ends a rule, or all", cmd_faults_clear,
+	    { { "id", ARG_INTEGER, false, 1, HITS_MAX } } },
 
 	{ "stats.get", CMD_READ, "every counter", cmd_stats_get, { { 0 } } },
 	{ "trace.read", CMD_READ, "the frames that transports have kept",
@@ -208,6 +233,7 @@ check_kind(
 		[ARG_ARRAY] = "an array",
 		[ARG_OBJECT] = "an object",
 		[ARG_BOOLEAN] = "true or false",
+		[ARG_ANY] = "something",
 	};
 	const bool fits[] = {
 		[ARG_STRING] = json_is_string(value),
@@ -216,6 +242,7 @@ check_kind(
 		[ARG_ARRAY] = json_is_array(value),
 		[ARG_OBJECT] = json_is_object(value),
 		[ARG_BOOLEAN] = json_is_boolean(value),
+		[ARG_ANY] = !json_is_null(value),
 	};
 	double number = json_number_value(value);
 

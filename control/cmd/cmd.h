@@ -24,8 +24,9 @@ enum cmd_kind {
 	ARG_ARRAY,
 	ARG_OBJECT,
 	ARG_BOOLEAN,
+	ARG_ANY, /* the command looks for itself */
 };
-enum { CMD_ARGS_MAX = 8 };
+enum { CMD_ARGS_MAX = 20 };
 
 /* One parameter of a command; by name, or by position in this order. */
 struct cmd_arg {

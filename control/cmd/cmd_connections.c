@@ -114,20 +114,6 @@ close_next(struct cmd_call *call)
 	control_ask(call, &msg, KICK_MS, closed);
 }
 
-static bool
-is_open(struct control *c, uint64_t id)
-{
-	json_t *open = json_array(), *json;
-	bool found = false;
-	size_t i;
-
-	each(c, (int)CONN_ID_TRANSPORT(id), open, note_one);
-	json_array_foreach (open, i, json)
-		found |= (uint64_t)json_integer_value(json) == id;
-	json_decref(open);
-	return found;
-}
-
 void
 cmd_connections_close(struct cmd_call *call)
 {
@@ -149,7 +135,7 @@ cmd_connections_close(struct cmd_call *call)
 		each(call->control, transport, call->state, note_one);
 	} else {
 		if (!view_parse_id(call->control, id_text, &id) ||
-		    !is_open(call->control, id)) {
+		    !view_is_open(call->control, id)) {
 			cmd_fail(call, CMD_NOT_FOUND, "no_connection",
 			    "no connection \"%.60s\"", id_text);
 			return;

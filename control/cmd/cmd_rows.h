@@ -30,6 +30,10 @@ void cmd_transports_restart(struct cmd_call *);
 void cmd_connections_list(struct cmd_call *);
 void cmd_connections_close(struct cmd_call *);
 
+void cmd_faults_add(struct cmd_call *);
+void cmd_faults_list(struct cmd_call *);
+void cmd_faults_clear(struct cmd_call *);
+
 void cmd_stats_get(struct cmd_call *);
 void cmd_trace_read(struct cmd_call *);
 void cmd_trace_set(struct cmd_call *);

@@ -8,6 +8,7 @@
 
 #include "control/cmd/cmd_rows.h"
 #include "control/counters.h"
+#include "control/faults.h"
 #include "control/jtext.h"
 
 /* {"3": 17}: those that are not 0. */
@@ -106,7 +107,8 @@ cmd_stats_get(struct cmd_call *call)
 	for (size_t i = 0; i < conf->ndevices; i++)
 		json_object_set_new(devices, conf->devices[i].name,
 		    device_stats(&c->proc->stores[i]));
-	call->result = json_pack("{s:o, s:o, s:o*, s:o*}", "transports",
+	call->result = json_pack("{s:o, s:o, s:o*, s:o*, s:i}", "transports",
 	    transports, "devices", devices, "control", door_stats(c, "control"),
-	    "http", door_stats(c, "http"));
+	    "http", door_stats(c, "http"), "faults_active",
+	    (int)faults_count(c, -1));
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/cmd/cmd_rows.h"
+#include "control/faults.h"
 #include "control/jtext.h"
 #include "control/state.h"
 
@@ -68,14 +69,15 @@ cmd_system_info(struct cmd_call *call)
 	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
 	    (double)c->shm->started_ms;
 	call->result = json_pack(
-	    "{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s, s:o*}", "name",
-	    "holdfast", "version", HOLDFAST_VERSION, "pid",
+	    "{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s, s:o*, s:i}",
+	    "name", "holdfast", "version", HOLDFAST_VERSION, "pid",
 	    (int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
 	    (int)json_integer_value(json_object_get(all, "control")),
 	    "uptime_s", jtext_float64(up_ms > 0 ? up_ms / 1e3 : 0), "store",
 	    conf->store, "devices", (int)conf->ndevices, "transports",
 	    (int)conf->ntransports, "aides", all, "role",
-	    cmd_role_name(call->role), "http", http_url(c->shm));
+	    cmd_role_name(call->role), "http", http_url(c->shm), "faults",
+	    (int)faults_count(call->control, -1));
 }
 
 /* {"name": {"kind": "integer", "required": true}} */
@@ -89,6 +91,7 @@ describe_args(const struct cmd *cmd)
 		[ARG_ARRAY] = "array",
 		[ARG_OBJECT] = "object",
 		[ARG_BOOLEAN] = "boolean",
+		[ARG_ANY] = "any",
 	};
 	json_t *all = json_object();
 

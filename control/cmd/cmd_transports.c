@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "control/cmd/cmd_rows.h"
+#include "control/faults.h"
 #include "control/jtext.h"
 #include "control/state.h"
 #include "control/view.h"
@@ -77,7 +78,7 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	listen[sizeof(listen) - 1] = '\0';
 	view_sum(c, i, &sums);
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i}",
+			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}",
 	    "name", conf->name, "type", conf->type_name, "listen",
 	    listen[0] != '\0' && conf->type != CONF_PLUGIN
 		? jtext_bytes(listen, strlen(listen))
@@ -92,7 +93,8 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	    "last_exit", last_exit(atomic_load(&t->last_exit)), "workers",
 	    (int)conf->workers, "max_connections", (int)conf->max_connections,
 	    "max_connections_per_peer", (int)conf->max_connections_per_peer,
-	    "max_transactions", (int)conf->max_transactions);
+	    "max_transactions", (int)conf->max_transactions, "faults",
+	    (int)faults_count(c, (int)i));
 }
 
 void
