@@ -34,9 +34,9 @@ struct conn_late {
 };
 
 /*
- * Puts the sending of b off, which link_run() has just left with LINK_LATE; then
- * c holds b, or the copy of it that is returned. over is called, with c, when
- * the time is over. Where it cannot be put off, b is returned and
+ * Puts the sending of b off, which link_run() has just left with LINK_LATE;
+ * then c holds b, or the copy of it that is returned. over is called, with c,
+ * when the time is over. Where it cannot be put off, b is returned and
  * late_waits() is false.
  */
 struct shm_batch *late_begin(struct stream *, struct conn *c,

@@ -56,10 +56,10 @@ show_transports(struct cli *cli, const json_t *list)
 {
 	static const char *const columns[] = { "NAME", "TYPE", "LISTEN",
 		"STATE", "LINE", "PID", "UPTIME", "RESTARTS", "CONNS",
-		"REQUESTS", "EXCEPTIONS", "ERRORS", "LAST EXIT" };
+		"REQUESTS", "EXCEPTIONS", "ERRORS", "LAST EXIT", "FAULTS" };
 	static const char *const keys[] = { "name", "type", "listen", "state",
 		"line", "pid", "uptime_s", "restarts", "connections",
-		"requests", "exceptions", "errors", "last_exit" };
+		"requests", "exceptions", "errors", "last_exit", "faults" };
 	const char *cells[NUMBER(columns)];
 	struct print p;
 	json_t *t;
@@ -76,6 +76,19 @@ show_transports(struct cli *cli, const json_t *list)
 		print_row(&p, cells);
 	}
 	print_flush(&p);
+}
+
+/* Who looks at a daemon that misbehaves is told that it was asked to. */
+static void
+show_faults(const struct cli *cli, const json_t *info)
+{
+	json_int_t n = json_integer_value(json_object_get(info, "faults"));
+
+	if (n > 0)
+		print_note(cli,
+		    "replies are spoiled by %lld fault rule%s: holdfast fault "
+		    "list",
+		    (long long)n, n == 1 ? "" : "s");
 }
 
 int
@@ -100,6 +113,7 @@ cli_status(struct cli *cli, int argc, char **argv)
 			    print_text(json_object_get(info, "pid")),
 			    print_span(json_number_value(
 				json_object_get(info, "uptime_s"))));
+			show_faults(cli, info);
 			show_transports(cli, list);
 		}
 	}

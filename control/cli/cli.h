@@ -104,5 +104,6 @@ int cli_restart(struct cli *, int argc, char **argv);
 int cli_clients(struct cli *, int argc, char **argv);
 int cli_kick(struct cli *, int argc, char **argv);
 int cli_certs(struct cli *, int argc, char **argv);
+int cli_fault(struct cli *, int argc, char **argv);
 
 #endif

@@ -71,6 +71,23 @@ static const struct cli_command commands[] = {
 	    "ID is what clients lists; a transport's name closes all of its "
 	    "connections.",
 	    1, -1, cli_kick },
+	{ "fault", "add|list|clear ...", "spoil replies, to try clients with",
+	    "  holdfast fault add [TRANSPORT] [CONDITION...] EFFECT...\n"
+	    "spoils replies until the rule is cleared, has expired or is "
+	    "spent; prints its\nnumber. Conditions are\n"
+	    "  --connection ID --unit N --fc N,... --range TABLE:ADDR[+COUNT] "
+	    "--rate PERCENT\n  --count REPLIES --expires SECONDS\n"
+	    "and effects\n"
+	    "  --exception CODE|NAME --delay MS --drop --junk BYTES --split "
+	    "MS\n  --change PERCENT --wrong-unit --bad-crc\n"
+	    "--note TEXT says what for.\n"
+	    "  holdfast fault list\n"
+	    "shows the rules in force.\n"
+	    "  holdfast fault clear [NUMBER...]\n"
+	    "ends those, or all.\n"
+	    "  holdfast fault add tcp1 --fc 3 --range hr:100+4 --rate 10 "
+	    "--exception\n    server_device_busy",
+	    0, -1, cli_fault },
 	{ "stats", "", "every counter", NULL, 0, 0, cli_stats },
 	{ "call", "METHOD [PARAMS]", "any method of holdfast-control(7)",
 	    "PARAMS is JSON. The result is printed as JSON.\n"
