@@ -3,7 +3,7 @@
 """Measures holdfastd against the least that a Modbus server can do.
 
     bench.py --build DIR [--quick] [--rounds N] [--seconds S] [--json FILE]
-        [memory] [tcp] [udp] [tls] [rtu] [times] [store] [library]
+        [memory] [tcp] [udp] [tls] [rtu] [trace] [times] [store] [library]
 
 Names pick parts; without any, all are measured.
 
@@ -285,6 +285,22 @@ def memory():
             bt.idle_bytes(bare, *IDLE), most=512)
 
 
+def trace():
+    """What keeping the frames costs: beside a daemon that does not."""
+    with servers.Ours(max_connections=CONNS) as on, \
+            servers.Ours(max_connections=CONNS, trace=False) as off:
+        off.name = "holdfastd without"
+        results = {name: pairs(on, [off], options)
+                   for name, options, _, _ in POINTS["tcp"]}
+    for title, key, goal in (
+            ("trace on, off: requests a second", "rps", {"least": 0.95}),
+            ("trace on, off: server CPU per request, us", "c_us",
+             {"most": 1.05})):
+        head(title)
+        for name, got in results.items():
+            compare(name, got, key, **goal)
+
+
 def times():
     head("times, ms")
     quick = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
@@ -329,7 +345,7 @@ def library():
 
 
 PARTS = {"memory": memory, "tcp": tcp, "udp": udp, "tls": tls, "rtu": rtu,
-         "times": times, "store": store, "library": library}
+         "trace": trace, "times": times, "store": store, "library": library}
 
 
 def main():

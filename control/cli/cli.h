@@ -61,6 +61,9 @@ struct cli_command {
 int cli_fail(enum cli_exit code, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));
 
+/* Whether cli_fail() is to say nothing, because it will be tried again. */
+void cli_hush(bool);
+
 /* The value of the command's option of that name that was given i-th, from 0;
  * NULL if it was not given so often. */
 const char *cli_option(const struct cli *, const char *name, int i);
@@ -98,6 +101,7 @@ int cli_set(struct cli *, int argc, char **argv);
 int cli_watch(struct cli *, int argc, char **argv);
 int cli_export(struct cli *, int argc, char **argv);
 int cli_import(struct cli *, int argc, char **argv);
+int cli_trace(struct cli *, int argc, char **argv);
 int cli_start(struct cli *, int argc, char **argv);
 int cli_stop(struct cli *, int argc, char **argv);
 int cli_restart(struct cli *, int argc, char **argv);

@@ -60,6 +60,16 @@ static const struct cli_command commands[] = {
 	    "nothing is\nwritten but with --force.\n"
 	    "  holdfast import --dry-run plc1.csv",
 	    1, 2, cli_import },
+	{ "trace", "[TRANSPORT]", "print frames as they come and go",
+	    "  --filter EXPR    only those for which it holds\n"
+	    "  --since AGO      begins so long ago: 30s, 5m, 2h; all: with "
+	    "what is left\n"
+	    "  --count N        ends after so many\n"
+	    "  --hex            all bytes instead of their meaning\n"
+	    "  --pcap FILE      for Wireshark; - writes to a pipe\n"
+	    "  holdfast trace tcp1 --filter 'fc == 3 && unit == 1'\n"
+	    "  holdfast trace --pcap - | wireshark -k -i -",
+	    0, 1, cli_trace },
 	{ "start", "TRANSPORT...", "start transports", NULL, 1, -1, cli_start },
 	{ "stop", "TRANSPORT...", "drain and stop transports", NULL, 1, -1,
 	    cli_stop },
@@ -118,11 +128,21 @@ static const struct cli_command commands[] = {
 
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
+static bool hushed;
+
+void
+cli_hush(bool on)
+{
+	hushed = on;
+}
+
 int
 cli_fail(enum cli_exit code, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (hushed)
+		return code;
 	fflush(stdout);
 	fputs("holdfast: ", stderr);
 	va_start(ap, fmt);

@@ -23,6 +23,9 @@ const struct http_route http_routes[] = {
 	    "the commands, as JSON-RPC 2.0" },
 	{ HTTP_GET, "/api/v1/stream", CMD_READ, 0, stream_open,
 	    "events of ?topics=, as text/event-stream" },
+	{ HTTP_GET, "/api/v1/trace.pcap", CMD_READ, 0, trace_pcap,
+	    "the frames that trace.read tells (transport, filter, after), for "
+	    "Wireshark" },
 	{ HTTP_GET, "/api/v1/", CMD_NOBODY, 0, routes_list, "this list" },
 	{ HTTP_GET, "/healthz", CMD_NOBODY, 0, health_live,
 	    "200 while the daemon lives" },

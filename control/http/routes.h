@@ -14,6 +14,9 @@ http_fn rpc_http;
 /* For those who watch over services: health.c. */
 http_fn health_live, health_ready;
 
+/* For Wireshark: trace_http.c. */
+http_fn trace_pcap;
+
 /* What there is: routes.c. */
 http_fn routes_list;
 
