@@ -23,6 +23,8 @@ SRC_CLI	:= $(wildcard control/cli/*.c)
 SRC_TLS	:= $(wildcard workers/tls/*.c)
 # and for the one command that makes certificates
 SRC_CERTS := $(wildcard control/cli/certs/*.c)
+# Lua, where there is one, for those that run scripts
+SRC_LUA	:= $(wildcard workers/lua/*.c)
 PLUGINS	:= $(patsubst workers/plugins/%.c,$(O)/plugins/%.so,$(wildcard workers/plugins/*.c))
 MAINS	:= control/cli/main.c
 SUITES	:= $(wildcard tests/check_*.c)
@@ -57,7 +59,7 @@ LD_EXE	= $(CC) -fno-lto -pie $(LDFLAGS)
 LD_SO	= $(CC) $(OPT) $(LTO) $(HARDEN) -shared $(LDFLAGS) \
 	-Wl,-Bsymbolic,--gc-sections $(if $(SANITIZE),,-Wl,-z,defs)
 # not before they are used: bootstrap may have to install pkg-config first
-LIBS_LIB = $(call pc,--libs,libevent_core jansson) -ldl
+LIBS_LIB = $(call pc,--libs,libevent_core jansson) -ldl -lm
 LIBS_TLS = $(call pc,--libs,gnutls)
 LIBS_ZMQ = $(call pc,--libs,libzmq jansson)
 LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
@@ -66,7 +68,7 @@ LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
 PARTS	:= $(O)/parts/control.so $(O)/parts/http.so $(O)/parts/tls.so $(O)/parts/certs.so
-PROGRAMS := $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
+PROGRAMS := $(O)/parts/lua $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
 	$(O)/holdfast $(O)/holdfast.py $(O)/holdfast_actions.py $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
@@ -120,20 +122,33 @@ LIBS_control = $(LIBS_ZMQ)
 LIBS_http = $(LIBS_LIB) -lm
 LIBS_tls = $(LIBS_TLS)
 LIBS_certs = $(LIBS_TLS)
+LIBS_lua = $(call pc,--libs,lua5.4)
 ENTRY_control := control_main
 ENTRY_http := http_main
 ENTRY_tls := transport_tls
 ENTRY_certs := certs_part
+ENTRY_lua := script_lua
 
 $(O)/parts/control.so: $(call obj,$(SRC_C))
 $(O)/parts/http.so: $(call obj,$(SRC_H)) $(O)/obj/web.o $(O)/obj/webdata.o
 $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
 $(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
+$(O)/parts/lua.so: $(call obj,$(SRC_LUA))
+$(call obj,$(SRC_LUA)): CPPFLAGS += $(call pc,--cflags,lua5.4)
 $(O)/parts/%.so: $(O)/core.a
 	@mkdir -p $(@D)
 	@echo '{ global: part_join; $(ENTRY_$*); local: *; };' >$(@:.so=.map)
 	$(LD_SO) -Wl,-u,part_join,--version-script=$(@:.so=.map) -o $@ \
 	    $(filter %.o,$^) $(O)/core.a $(LIBS_$*) $(LIBS_LIB)
+
+# Asked only here, as bootstrap may have to install it first.
+$(O)/parts/lua: $(O)/core.a
+	@if pkg-config --exists lua5.4 2>/dev/null; then \
+	    $(MAKE) --no-print-directory O="$(O)" $(O)/parts/lua.so; \
+	else \
+	    rm -f $(O)/parts/lua.so; \
+	    echo "without Lua: there is no lua5.4 (liblua5.4-dev)"; \
+	fi
 
 # a plugin is somebody else's: it sees holdfast.h and nothing more
 $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervisor/holdfast/*.h) | bootstrap-build
@@ -141,7 +156,7 @@ $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervis
 	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
 $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
-	$(LD_EXE) -o $@ $^ $(LIBS_ZMQ) -ldl
+	$(LD_EXE) -o $@ $^ $(LIBS_ZMQ) -ldl -lm
 
 $(O)/core.a: $(call obj,$(filter-out $(MAINS),$(SRC_LIB) $(SRC_C) $(SRC_TLS) \
     $(SRC_CLI) $(SRC_CERTS) $(SRC_H))) $(O)/obj/web.o $(O)/obj/webdata.o
@@ -257,7 +272,8 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libholdfast.so
 	$(call write_pc,$(PREFIX),$${prefix}/lib,$${prefix}/include) \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
-	install -m 644 $(PARTS) $(DESTDIR)$(PREFIX)/lib/holdfast/parts
+	install -m 644 $(PARTS) $$(ls $(O)/parts/lua.so 2>/dev/null) \
+	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/holdfast/plugins
 	install -m 644 supervisor/holdfast.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
@@ -277,6 +293,6 @@ clean:
 	rm -rf $(O)
 
 .PHONY: all help bootstrap-build bootstrap-tests programs tests run check \
-	bench torture asan tsan fuzz tidy deps install clean
+	bench torture asan tsan fuzz tidy deps install clean $(O)/parts/lua
 .SECONDARY:
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

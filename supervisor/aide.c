@@ -51,6 +51,18 @@ http_open(struct super *s, const char **where)
 	return fd;
 }
 
+/* Some value is set on a clock. */
+static bool
+clock_wanted(const struct conf *c)
+{
+	for (size_t i = 0; i < c->ndevices; i++)
+		for (size_t k = 0; k < c->devices[i].nranges; k++)
+			if (conf_action_period_ms(c, &c->devices[i].ranges[k]) >
+			    0)
+				return true;
+	return false;
+}
+
 const struct aide aides[AIDES] = {
 	[AIDE_CONTROL] = { "control", SUPER_CONTROL_SLOT, SHM_CONTROLLER,
 	    MAIN(control), .devices = true, .orders = true, .drain_ms = 2000 },
@@ -60,6 +72,8 @@ const struct aide aides[AIDES] = {
 	[AIDE_ACTIONS] = { "actions", SUPER_ACTIONS_SLOT, SHM_AIDE,
 	    MAIN(actions), .drain_ms = 1000, .wanted = actions_wanted,
 	    .user = actions_user, .listen = actions_open },
+	[AIDE_CLOCK] = { "clock", SUPER_CLOCK_SLOT, SHM_AIDE, MAIN(clock),
+	    .devices = true, .drain_ms = 1000, .wanted = clock_wanted },
 };
 
 static const struct retry_limits limits = {

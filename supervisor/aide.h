@@ -14,7 +14,7 @@
 struct super;
 struct process;
 
-enum aide_kind { AIDE_CONTROL, AIDE_HTTP, AIDE_ACTIONS, AIDES };
+enum aide_kind { AIDE_CONTROL, AIDE_HTTP, AIDE_ACTIONS, AIDE_CLOCK, AIDES };
 
 struct aide {
 	const char *name; /* of its process, too */

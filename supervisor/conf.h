@@ -15,6 +15,7 @@
 
 #include "shm/log.h"
 #include "supervisor/conf_parts.h"
+#include "supervisor/conf/conf_action.h"
 
 struct conf_transport {
 	char *name;

@@ -50,6 +50,7 @@ struct proc {
 	int listen_fd; /* -1 for those without */
 	int actions_fd; /* workers: the socket, to be connected to, of who runs
 			 * the module of "actions"; -1: there is none */
+	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
 	int bell_fd; /* that bells are rung with; -1 until it is needed */
 	struct proc_file *files; /* tls: private keys and their password */
 	size_t nfiles;
@@ -67,6 +68,7 @@ struct proc_roles {
 	proc_main_fn *control;
 	proc_main_fn *actions;
 	proc_main_fn *http;
+	proc_main_fn *clock;
 	const char *missing; /* a part that was not found, or NULL */
 };
 

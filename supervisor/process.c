@@ -47,6 +47,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.stores = s->stores,
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
+		.began_ns = s->began_ns,
 		.bell_fd = -1,
 		.actions_fd = -1,
 	};

@@ -248,6 +248,7 @@ run(struct super *s)
 	const struct rlimit none = { 0, 0 };
 	int code;
 
+	s->began_ns = super_now_ns();
 	s->signal_fd = s->reload.fd = s->control_seg.fd = -1;
 	s->berth.lock_fd = s->actions_fd = -1;
 	/* registers, ticket keys and passwords do not belong in a file that a

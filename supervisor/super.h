@@ -29,6 +29,7 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_CONTROL_SLOT = SEGS_MAKER_SLOT + 1,
 	SUPER_ACTIONS_SLOT,
 	SUPER_HTTP_SLOT,
+	SUPER_CLOCK_SLOT,
 };
 
 struct host;
@@ -55,6 +56,7 @@ struct super {
 	struct event_base *base;
 	struct event *signals, *tick;
 	int signal_fd;
+	uint64_t began_ns; /* CLOCK_MONOTONIC */
 	enum super_phase phase;
 
 	struct seg control_seg;

@@ -177,6 +177,7 @@ START_TEST(an_action_is_kept_with_its_parameters)
 				    "\"action\":{\"minval\":-1,\"name\":"
 				    "\"count\",\"how\":\"x\"}}],\"coils\":"
 				    "[{\"addr\":0,\"action\":\"flip\"}]}},"
+				    "\"actions\":{\"module\":\"m\"},"
 				    "\"transports\":{\"t\":{" TCP "}}}");
 	const struct conf_range *r = c->devices[0].ranges;
 
@@ -524,7 +525,7 @@ END_TEST
 static const char *const rounds[] = {
 	T(UDP ",\"max_transactions\":16,\"framer\":\"rtu\""),
 	T(TCP ",\"plugins\":\"/dev/null\",\"framer\":\"mine\""),
-	"{\"devices\":{\"d\":{\"holding_registers\":[{\"addr\":0,\"action\":"
+	"{\"actions\":{\"module\":\"m\"},\"devices\":{\"d\":{\"holding_registers\":[{\"addr\":0,\"action\":"
 	"{\"name\":\"a\",\"x\":1,\"y\":\"z\"}},{\"addr\":1,\"action\":"
 	"\"b\"}]}},\"transports\":{\"t\":{" TCP "}}}",
 	T(TLS),

@@ -11,6 +11,7 @@
 #include "supervisor/conf/setup.h"
 #include "tests/suite.h"
 #include "workers/action/action.h"
+#include "workers/hooks/hooks_own.h"
 
 #define N(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -238,9 +239,14 @@ START_TEST(the_built_in_actions_are_those_of_the_workers)
 {
 	size_t i;
 
-	for (i = 0; setup_actions[i] != NULL; i++)
-		ck_assert_ptr_nonnull(action_builtin(setup_actions[i]));
-	ck_assert_ptr_null(action_builtin_name(i));
+	for (i = 0; i < ACTION_IDS; i++) {
+		const struct hook_action *a =
+		    action_builtin(action_rows[i].name);
+
+		ck_assert_ptr_nonnull(a);
+		ck_assert_ptr_nonnull(a->built_in);
+		ck_assert_ptr_null(a->plugin);
+	}
 }
 END_TEST
 

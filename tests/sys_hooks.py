@@ -433,7 +433,14 @@ def test_actions_run_when_clients_read():
         m.write_hr(0, 100)  # answered as written
         assert m.read_hr(0) == [102]
         rw = bytes.fromhex("17" "0000" "0001" "0005" "0001" "02" "0007")
-        assert m.request(rw) == bytes.fromhex("17020066")
+        assert m.request(rw) == bytes.fromhex("17020068")
+        # what is written comes first, and is seen
+        rw = bytes.fromhex("17" "0000" "0001" "0000" "0001" "02" "0007")
+        assert m.request(rw) == bytes.fromhex("17020009")
+        # nothing is written if the reading is refused
+        rw = bytes.fromhex("17" "0018" "0001" "0000" "0001" "02" "0001")
+        assert m.request(rw) == b"\x97\x02"
+        assert m.read_hr(0) == [11]
         # 24 is nobody's: nothing is counted up
         assert m.request(bytes.fromhex("0300130009")) == b"\x83\x02"
         assert m.read_hr(20, 2) == [0, 3]
@@ -531,7 +538,7 @@ WRONG = [
     ("uint16", {"name": "uptime", "minval": 5}, 'has no parameter "minval"'),
     ("uint16", {"name": "increment", "minval": "five"},
      'minval is "five", no number'),
-    ("float32", {"name": "random", "minval": "nan"}, "minval is nan, not"),
+    ("float32", {"name": "random", "minval": "nan"}, 'minval is "nan", no number'),
     ("uint16", {"name": "increment", "minval": 1e30}, ", not 0 to 65535"),
     ("uint16", {"name": "random", "maxval": -1}, "maxval is -1, not 0 to"),
     ("int16", {"name": "random", "minval": -32769}, ", not -32768 to 32767"),
@@ -571,8 +578,9 @@ def test_actions_are_shown():
     """registers.describe and holdfast get tell a range's action"""
     with Hooked(device=RAMP, only="") as d:
         ranges = d.rpc("registers.describe", device="plc1", table="hr")
-        assert [r["action"] for r in ranges] == [
+        assert [r["action"] and r["action"]["name"] for r in ranges] == [
             "ramp", None, "increment", "ramp", None, "ramp"], ranges
+        assert ranges[0]["action"] == {"name": "ramp", "step": 2}, ranges
         shown = d.cli("-o", "table", "get", "plc1/hr:0", "plc1/hr:10",
                       "plc1/hr:20").stdout.splitlines()
         assert shown[0].split() == ["ADDRESS", "VALUE", "NAME", "UNIT",

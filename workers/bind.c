@@ -178,6 +178,22 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 	return STORE_OK;
 }
 
+static enum mb_ex carry_out(void *, struct mb_step *, unsigned);
+
+/* FC 23 where reading runs actions: those see what was written, so it cannot be
+ * one step. What is to be refused is, before anything is written. */
+static enum mb_ex
+write_then_read(struct bind_device *d, struct mb_step *s)
+{
+	enum mb_ex ex;
+
+	if (!store_has(
+		d->store, (enum store_table)s[1].table, s[1].addr, s[1].count))
+		return MB_EX_ADDRESS;
+	ex = bind_exception(apply(d, s, 1));
+	return ex != MB_EX_NONE ? ex : carry_out(d, s + 1, 1);
+}
+
 static enum mb_ex
 carry_out(void *arg, struct mb_step *s, unsigned n)
 {
@@ -198,6 +214,9 @@ carry_out(void *arg, struct mb_step *s, unsigned n)
 		return bind_exception(read_all(d->store, s, n));
 	if (!d->store->writable)
 		return MB_EX_FAILURE;
+	if (d->nactions != 0 && n == 2 && s[1].op == MB_READ &&
+	    action_touches(d, &s[1]))
+		return write_then_read(d, s);
 	return bind_exception(apply(d, s, n));
 }
 
@@ -238,6 +257,18 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	return identify(d, &p->conf->devices[index]);
 }
 
+void
+bind_self(struct bind *b)
+{
+	const struct slot_env *env = &b->proc->env;
+
+	b->self.author = SLOT_OF(env->me);
+	b->self.op =
+	    atomic_load_explicit(
+		seg_done(env->control, b->self.author), memory_order_acquire) +
+	    SELF_AHEAD;
+}
+
 int
 bind_init(struct bind *b, struct proc *p)
 {
@@ -248,11 +279,7 @@ bind_init(struct bind *b, struct proc *p)
 	b->proc = p;
 	b->who.heed_read_only = true;
 	b->ops_max = 1;
-	b->self.author = SLOT_OF(p->env.me);
-	b->self.op =
-	    atomic_load_explicit(seg_done(p->env.control, b->self.author),
-		memory_order_acquire) +
-	    SELF_AHEAD;
+	bind_self(b);
 	b->device = calloc(p->conf->ndevices + 1, sizeof(*b->device));
 	by_index = calloc(p->conf->ndevices + 1, sizeof(struct bind_device *));
 	if (b->device == NULL || by_index == NULL)
@@ -281,6 +308,8 @@ bind_fini(struct bind *b)
 {
 	for (unsigned i = 0; i < b->ndevices; i++) {
 		free(b->device[i].objects);
+		for (unsigned k = 0; k < b->device[i].nactions; k++)
+			action_release(&b->device[i].actions[k]);
 		free(b->device[i].actions);
 	}
 	free(b->device);

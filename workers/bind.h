@@ -53,6 +53,10 @@ struct bind {
 int bind_init(struct bind *, struct proc *);
 void bind_fini(struct bind *);
 
+/* What a process writes as itself: behind all that its predecessor can have
+ * written. bind->proc is set. */
+void bind_self(struct bind *);
+
 /* Carries out steps as one in somebody's name, within the time that a request
  * may wait. What a predecessor has carried out already is fine in a batch that
  * it has begun. */

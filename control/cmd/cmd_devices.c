@@ -95,6 +95,27 @@ text_or_null(const char *text)
 	return text != NULL ? json_string(text) : json_null();
 }
 
+/* The range's action and its parameters, as they are written. */
+static json_t *
+describe_action(const struct conf_range *r)
+{
+	const struct conf_options *o = &r->parameters;
+	json_t *action, *value;
+
+	if (r->action == NULL)
+		return json_null();
+	action = json_pack("{s:s}", "name", r->action);
+	for (size_t i = 0; i < o->n; i++) {
+		value = o->at[i].bare
+		    ? json_loads(o->at[i].value, JSON_DECODE_ANY, NULL)
+		    : NULL;
+		if (value == NULL)
+			value = json_string(o->at[i].value);
+		json_object_set_new(action, o->at[i].name, value);
+	}
+	return action;
+}
+
 static json_t *
 describe_range(const struct conf_range *r)
 {
@@ -109,8 +130,7 @@ describe_range(const struct conf_range *r)
 	    "access", r->read_only ? "ro" : "rw", "type",
 	    typed_type_name(r->type), "order", typed_order_name(r->order),
 	    "name", text_or_null(r->name), "unit", text_or_null(r->unit),
-	    "scale", jtext_float64(r->scale), "action",
-	    text_or_null(r->action));
+	    "scale", jtext_float64(r->scale), "action", describe_action(r));
 }
 
 void

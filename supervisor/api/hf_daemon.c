@@ -11,6 +11,7 @@
 #include "supervisor/holdfast.h"
 #include "supervisor/part.h"
 #include "supervisor/start.h"
+#include "workers/action/clock.h"
 #include "workers/worker.h"
 
 /* The control process is a part: what libzmq weighs stays in it. */
@@ -47,6 +48,7 @@ hf_daemon(int argc, char **argv)
 		.control = control,
 		.actions = actions_main,
 		.http = http,
+		.clock = clock_main,
 	};
 	char path[PATH_MAX];
 

@@ -309,7 +309,11 @@ conf_devices_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		conf_read_section(ctx, n, &conf_device, what, 0, &in);
 		read_identity(ctx, &in);
 		check_overlaps(ctx, &in);
-		free(in.range_at);
+		ctx->placed =
+		    mem_more(ctx->placed, ctx->nplaced, sizeof(*ctx->placed));
+		ctx->placed[ctx->nplaced++] =
+		    (struct conf_placed){ (unsigned)conf->ndevices,
+			    in.range_at };
 		conf->devices = mem_more(
 		    conf->devices, conf->ndevices, sizeof(*conf->devices));
 		conf->devices[conf->ndevices++] = in.d;

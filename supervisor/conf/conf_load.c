@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/conf/conf_act.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_tree.h"
 #include "supervisor/conf/conf_http.h"
@@ -208,6 +209,7 @@ read_root(struct load *l, struct jsonc_doc *doc)
 	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
 	conf_control_check(ctx, jsonc_get(doc->root, "control"));
 	conf_http_check(ctx, jsonc_get(doc->root, "http"));
+	conf_act_check(ctx);
 }
 
 struct conf *
@@ -258,6 +260,9 @@ conf_ctx_end(struct conf_ctx *ctx, int err)
 	free(ctx->docs);
 	free(ctx->roles);
 	free(ctx->transport_at);
+	for (size_t i = 0; i < ctx->nplaced; i++)
+		free(ctx->placed[i].range_at);
+	free(ctx->placed);
 	if (err == 0)
 		return ctx->conf;
 	conf_free(ctx->conf);

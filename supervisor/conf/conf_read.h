@@ -18,11 +18,19 @@ struct conf_fault {
 	char *text; /* the whole line */
 };
 
+/* Where the ranges of a device stand, in their order. */
+struct conf_placed {
+	unsigned device;
+	const struct jsonc_node **range_at;
+};
+
 struct conf_ctx {
 	struct conf *conf;
 	struct jsonc_doc **docs; /* every file that was read */
 	size_t ndocs;
 	const struct jsonc_node **transport_at; /* beside conf->transports */
+	struct conf_placed *placed; /* devices whose actions are looked at */
+	size_t nplaced;
 	struct conf_fault *faults;
 	size_t nfaults;
 	size_t dropped; /* faults beyond CONF_FAULTS_MAX */

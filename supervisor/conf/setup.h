@@ -31,9 +31,6 @@ struct setup {
 	void *own; /* what the texts and values lie in */
 };
 
-/* The actions that are built into the workers, NULL behind the last. */
-extern const char *const setup_actions[];
-
 /*
  * Reads len bytes of text, which are changed; text[len] must be NUL. path is
  * what the file is called in words. Never NULL, whatever the text is; out of

@@ -7,14 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shm/action.h"
 #include "supervisor/mem.h"
 #include "supervisor/near.h"
 #include "supervisor/conf/setup_own.h"
 
 enum { NAMES_MAX = 64 };
-
-const char *const setup_actions[] = { "increment", "random", "uptime",
-	"timestamp", "reset", NULL };
 
 struct entry {
 	const struct jsonc_node *node, *value;
@@ -75,8 +73,8 @@ setup_action(
 	*action = NULL;
 	if (n->type == JSONC_NULL)
 		return true;
-	for (size_t i = 0; setup_actions[i] != NULL; i++)
-		names[count++] = setup_actions[i];
+	for (size_t i = 0; i < ACTION_IDS; i++)
+		names[count++] = action_rows[i].name;
 	for (size_t i = 0; h != NULL && h->actions != NULL &&
 	     h->actions[i] != NULL && count < NAMES_MAX;
 	     i++)

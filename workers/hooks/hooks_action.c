@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "shm/clock.h"
 #include "shm/table.h"
 #include "supervisor/near.h"
 #include "workers/action/action.h"
@@ -41,14 +42,13 @@ hook_action_find(const struct hooks *h, const char *name)
 static const char *
 nearest(const struct hooks *h, const char *name)
 {
-	const char *names[NAMES_MAX], *builtin;
+	const char *names[NAMES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; n < NAMES_MAX && h != NULL && i < h->nactions; i++)
 		names[n++] = h->actions[i].a.name;
-	for (size_t i = 0;
-	     n < NAMES_MAX && (builtin = action_builtin_name(i)) != NULL; i++)
-		names[n++] = builtin;
+	for (size_t i = 0; n < NAMES_MAX && i < ACTION_IDS; i++)
+		names[n++] = action_rows[i].name;
 	return near_name(name, names, n);
 }
 
@@ -91,11 +91,40 @@ refuse(struct worker *w, const struct action_range *a, const char *fmt, ...)
 	return -1;
 }
 
-static int
-resolve(struct worker *w, struct action_range *a)
+/* True if it is built in, and cannot be what the range asks for. */
+static bool
+refuse_builtin(struct worker *w, const struct action_range *a)
 {
 	const struct conf_range *r = a->conf;
+	const struct action_row *row = action_find(r->action);
+	const struct conf_option *at;
 	char wrong[PLUGIN_WORDS / 2];
+
+	if (a->action == NULL || a->action->plugin != NULL)
+		return false;
+	/* a module may have one of that name, with parameters of its own */
+	if (a->runner == NULL &&
+	    conf_action_wrong(row, r, &at, wrong, sizeof(wrong)))
+		refuse(w, a, "the action \"%s\": %s", r->action, wrong);
+	else if (conf_action_period_ms(w->proc->conf, r) > 0)
+		refuse(w, a,
+		    "the action \"%s\" runs on a clock, which only holdfastd "
+		    "has",
+		    r->action);
+	else if (a->runner == NULL && !(row->flags & ACTION_ON_READ))
+		refuse(w, a,
+		    "the action \"%s\": \"period_ms\" is missing, for a plugin "
+		    "or a module may have one of that name",
+		    r->action);
+	else
+		return false;
+	return true;
+}
+
+static int
+resolve(struct worker *w, struct action_range *a, unsigned device)
+{
+	const struct conf_range *r = a->conf;
 	const char *near;
 
 	a->action = hook_action_find(w->hooks, r->action);
@@ -109,15 +138,14 @@ resolve(struct worker *w, struct action_range *a)
 				      : typed_regs(r->type);
 	if (a->action == NULL || a->action->plugin == NULL)
 		a->runner = w->bind.runner;
-	/* a module may have one of that name, with parameters of its own */
-	if (a->action != NULL && a->action->plugin == NULL &&
-	    a->runner == NULL &&
-	    action_parameters_wrong(a->action, (enum hf_type)r->type,
-		&r->parameters, wrong, sizeof(wrong)))
-		return refuse(w, a, "the action \"%s\": %s", r->action, wrong);
+	if (refuse_builtin(w, a))
+		return -1;
 	if ((a->action != NULL || a->runner != NULL) &&
-	    a->step <= HOOK_REGS_MAX)
+	    a->step <= HOOK_REGS_MAX) {
+		if (a->action != NULL && a->action->plugin == NULL)
+			action_prepare(a, w->proc, device);
 		return 0;
+	}
 	if (a->action != NULL || a->runner != NULL)
 		return refuse(w, a,
 		    "the action \"%s\" is for values of up to %d registers, "
@@ -129,6 +157,15 @@ resolve(struct worker *w, struct action_range *a)
 	    "brings it%s%.40s%s",
 	    r->action, near != NULL ? "; did you mean \"" : "",
 	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+/* True if the clock process sets a range's values, so that reading does not. A
+ * program's server has none, nor a run directory. */
+static bool
+clocks(const struct worker *w, const struct conf_range *r)
+{
+	return w->proc->run_dir != NULL &&
+	    conf_action_period_ms(w->proc->conf, r) > 0;
 }
 
 static int
@@ -143,11 +180,11 @@ resolve_all(struct worker *w, struct bind_device *d)
 	for (size_t i = 0; i < c->nranges; i++) {
 		struct action_range *a = &d->actions[d->nactions];
 
-		if (c->ranges[i].action == NULL)
+		if (c->ranges[i].action == NULL || clocks(w, &c->ranges[i]))
 			continue;
 		a->conf = &c->ranges[i];
 		a->device = c->name;
-		if (resolve(w, a) == -1)
+		if (resolve(w, a, d->index) == -1)
 			return -1;
 		d->nactions++;
 	}
@@ -173,12 +210,7 @@ hooks_actions(struct worker *w)
 
 /* ---- running ---- */
 
-struct run {
-	struct bind_device *d;
-	const struct action_range *a;
-};
-
-static const struct run *
+static const struct action_run *
 run_of(const struct hf_cell *c)
 {
 	return c->self;
@@ -187,12 +219,7 @@ run_of(const struct hf_cell *c)
 static const char *
 parameter(const struct hf_cell *c, const char *name)
 {
-	const struct conf_options *p = &run_of(c)->a->conf->parameters;
-
-	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->at[i].name, name) == 0)
-			return p->at[i].value;
-	return NULL;
+	return conf_action_text(run_of(c)->a->conf, name);
 }
 
 static double
@@ -238,8 +265,32 @@ carry_out(struct bind_device *d, struct action_range *a, struct hf_cell *c)
 		if (act == NULL)
 			return HF_EX_FAILURE;
 	}
-	return (unsigned)act->a.run(
-	    act->plugin != NULL ? act->plugin->hooks.arg : d->bind->proc, c);
+	if (act->plugin == NULL)
+		return (unsigned)action_run(
+		    a, d->bind->proc, clock_mono_ns(), c);
+	return (unsigned)act->a.run(act->plugin->hooks.arg, c);
+}
+
+void
+action_cell(struct hf_cell *c, const struct action_run *run, uint32_t addr,
+    uint16_t *values)
+{
+	const struct action_range *a = run->a;
+	const struct conf_range *r = a->conf;
+
+	*c = (struct hf_cell){ .host = a->host,
+		.device = a->device,
+		.table = (enum hf_table)r->table,
+		.addr = addr,
+		.type = (enum hf_type)r->type,
+		.order = (enum hf_order)r->order,
+		.count = (uint16_t)a->step,
+		.values = values,
+		.parameter = parameter,
+		.number = number,
+		.read = cell_read,
+		.write = cell_write,
+		.self = (void *)(uintptr_t)run };
 }
 
 /* One value, from addr on. */
@@ -248,24 +299,13 @@ run_one(struct bind_device *d, struct action_range *a, uint32_t addr)
 {
 	static uint16_t was[HOOK_REGS_MAX], is[HOOK_REGS_MAX];
 	const struct conf_range *r = a->conf;
-	struct run run = { d, a };
-	struct hf_cell c = { .host = a->host,
-		.device = a->device,
-		.table = (enum hf_table)r->table,
-		.addr = addr,
-		.type = (enum hf_type)r->type,
-		.order = (enum hf_order)r->order,
-		.count = (uint16_t)a->step,
-		.values = is,
-		.parameter = parameter,
-		.number = number,
-		.read = cell_read,
-		.write = cell_write,
-		.self = &run };
+	struct action_run run = { d, a };
+	struct hf_cell c;
 	bool changed = true;
 	enum mb_ex ex;
 	unsigned said;
 
+	action_cell(&c, &run, addr, is);
 	for (int i = 0; changed && i < TRIES; i++) {
 		ex = bind_read(d, (enum mb_table)r->table, addr, a->step, was);
 		if (ex != MB_EX_NONE)
@@ -327,6 +367,24 @@ run_those(struct bind_device *d, unsigned table, uint32_t addr, uint32_t end)
 				return ex;
 	}
 	return ex;
+}
+
+static bool
+touches(const struct bind_device *d, unsigned table, const struct mb_step *s)
+{
+	unsigned i = first(d, table, s->addr);
+
+	return i < d->nactions &&
+	    (unsigned)d->actions[i].conf->table == table &&
+	    d->actions[i].conf->addr < s->addr + s->count;
+}
+
+bool
+action_touches(const struct bind_device *d, const struct mb_step *s)
+{
+	return s->table <= MB_IR &&
+	    (touches(d, (unsigned)s->table, s) ||
+		(d->store->shared && touches(d, s->table ^ 1u, s)));
 }
 
 enum mb_ex

@@ -5,6 +5,7 @@
 /* The parts of hooks.h among themselves. */
 
 #include "workers/acl.h"
+#include "workers/action/action.h"
 #include "workers/hooks/hooks.h"
 #include "workers/hooks/plugin.h"
 #include "workers/proto/fc.h"
@@ -18,7 +19,8 @@ struct hook_function {
 
 struct hook_action {
 	struct plugin *plugin; /* NULL: built in */
-	struct hf_action a;
+	struct hf_action a; /* its */
+	action_fn *built_in;
 };
 
 struct hook_framer {
