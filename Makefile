@@ -282,7 +282,7 @@ install: all
 	install -m 644 $(O)/holdfast_actions.py $(DESTDIR)$(PREFIX)/lib/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json conf/*.csv conf/*.py conf/examples/*.[cp]*) \
+	install -m 644 $(wildcard conf/*.json conf/*.csv conf/*.py conf/*.lua conf/examples/*.[cp]*) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install -m 644 $(wildcard workers/plugins/*.c) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "supervisor/opts.h"
+#include "supervisor/part.h"
 #include "supervisor/super.h"
 #include "supervisor/title.h"
 
@@ -102,6 +104,16 @@ perform(const struct opts *o, const struct proc_roles *roles)
 	return code;
 }
 
+/* And what was built with it that not every machine has. */
+static void
+print_version(void)
+{
+	char path[PATH_MAX];
+
+	printf("holdfastd %s\nlua: %s\n", HOLDFAST_VERSION,
+	    part_path("lua", path, sizeof(path)) ? "yes" : "no");
+}
+
 int
 start(int argc, char **argv, const struct proc_roles *roles)
 {
@@ -115,7 +127,7 @@ start(int argc, char **argv, const struct proc_roles *roles)
 		return EX_USAGE;
 	}
 	if (o.task == OPTS_VERSION) {
-		printf("holdfastd %s\n", HOLDFAST_VERSION);
+		print_version();
 		return EX_OK;
 	}
 	if (o.task == OPTS_HELP) {

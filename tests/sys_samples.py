@@ -31,7 +31,7 @@ class Samples:
         self.objects = self.store + "_"
         os.mkdir(self.conf)
         for name in sorted(os.listdir(CONF)):
-            if name.endswith((".py", ".csv")):
+            if name.endswith((".py", ".csv", ".lua")):
                 shutil.copy(os.path.join(CONF, name), self.conf)
             if name.endswith(".json"):
                 with open(os.path.join(CONF, name)) as f:
@@ -118,7 +118,7 @@ def test_every_sample_is_right():
                        if n.endswith(".json") and n != "roles.json")
         assert {"demo.json", "tls.json", "serial.json", "multi.json",
                 "unix.json", "shm.json", "example.json",
-                "actions.json"} <= set(names), names
+                "actions.json", "simulate.json"} <= set(names), names
         for name in names:
             done = subprocess.run(
                 [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],
@@ -249,6 +249,31 @@ def test_readme_actions():
         found = re.search(r"^\[2\]:\s+([\d.]+)$", said, re.M)
         assert code == 0 and abs(float(found[1]) - int(level) / 10) < 0.01, (
             said, level)
+
+
+def test_every_action_is_in_a_sample():
+    """simulate.json has every built-in action, with each of its parameters,
+    and its values make themselves"""
+    with open(os.path.join(ROOT, "shm/action.c")) as f:
+        rows = re.findall(r'^\t\[ACTION_[A-Z]+\] = \{ "(\w+)"', f.read(), re.M)
+    with Samples() as s, s.daemon("simulate.json") as d:
+        used = {r["action"]["name"]
+                for r in d.rpc("registers.describe", device="plant")
+                if r["action"]}
+        assert used == set(rows) and len(rows) == 12, (used, rows)
+        with Modbus(int(s.port["5020"])) as m:
+            words, seen = m.read_ir(12, 8), set()
+
+            def all_have_changed():
+                now = m.read_hr(0, 11)
+                for at in (0,), (1,), (2, 3), (5,), (6, 7), (8,), (9, 10):
+                    seen.add((at, tuple(now[i] for i in at)))
+                return min(sum(at == a for a, _ in seen)
+                           for at, _ in seen) > 1
+
+            assert struct.pack(">8H", *words).rstrip(b"\0") == b"read 1 times"
+            wait_for(all_have_changed, 20, "values that change")
+            assert m.read_ir(0, 1) == [1]
 
 
 def rtu(unit, pdu):

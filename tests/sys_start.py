@@ -61,7 +61,7 @@ class Place:
 def test_version_and_help_are_printed_and_that_is_all():
     done = run_to_end(["-V"])
     assert done.returncode == 0 and re.match(
-        r"holdfastd \d+\.\d+\.\d+\n$", done.stdout)
+        r"holdfastd \d+\.\d+\.\d+\nlua: (yes|no)\n$", done.stdout)
     done = run_to_end(["--help"])
     assert done.returncode == 0 and "--check-config" in done.stdout
 
