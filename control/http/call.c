@@ -61,11 +61,15 @@ static const struct http_route *
 find_route(struct http_call *call, unsigned method, unsigned *allowed)
 {
 	const struct http_route *r;
+	bool all;
 
 	*allowed = 0;
 	for (unsigned i = 0; i < http_nroutes; i++) {
 		r = &http_routes[i];
-		if (!matches(r, call->path, &call->rest))
+		all = r->path[strlen(r->path) - 1] == '*';
+		/* what stands there itself says which methods it takes */
+		if ((all && *allowed != 0) ||
+		    !matches(r, call->path, &call->rest))
 			continue;
 		if (r->methods & method)
 			return r;
@@ -173,7 +177,7 @@ take_role(struct http_call *call)
 		return true;
 	if (head_find(&call->head, "authorization") == NULL)
 		http_add(call, "WWW-Authenticate", "Bearer realm=\"holdfast\"");
-	http_fail(call, call->role == CMD_NOBODY ? 401 : 403, "denied",
+	http_fail(call, call->role == CMD_NOBODY ? 401 : 403, "role",
 	    "This needs the role \"%s\"; %s has \"%s\".", cmd_role_name(needed),
 	    call->who, cmd_role_name(call->role));
 	return false;

@@ -294,7 +294,8 @@ is_whole(const struct streams *all, const struct stream *st, uint64_t last)
 	if (last > all->seq || last + 1 < all->oldest)
 		return false;
 	for (other = all->first; other != NULL; other = other->next)
-		if (other->since <= last && strcmp(other->want, st->want) == 0)
+		if (other != st && other->since <= last &&
+		    strcmp(other->want, st->want) == 0)
 			return true;
 	return false;
 }
