@@ -47,7 +47,7 @@ http_open(struct super *s, const char **where)
 	*where = s->conf->http.listen;
 	fd = listen_open(*where, false, real, sizeof(s->control->http));
 	if (fd >= 0)
-		log_info("http on %s", real);
+		log_info("page at http://%s/", real);
 	return fd;
 }
 

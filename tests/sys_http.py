@@ -605,7 +605,7 @@ def test_curl_can_do_it_all():
             "<!doctype html>")
         got = curl("-N", "--max-time", "1", url + "api/v1/stream?topics=log")
         assert "event: hello" in got.stdout, got
-        done = d.cli("status")
+        done = d.cli("-o", "table", "status")
         assert url in done.stdout + done.stderr, done
 
 

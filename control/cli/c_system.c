@@ -114,6 +114,9 @@ cli_status(struct cli *cli, int argc, char **argv)
 			    print_span(json_number_value(
 				json_object_get(info, "uptime_s"))));
 			show_faults(cli, info);
+			if (json_object_get(info, "http") != NULL)
+				print_note(cli, "page at %s",
+				    print_text(json_object_get(info, "http")));
 			show_transports(cli, list);
 		}
 	}
