@@ -1369,14 +1369,14 @@ class _Methods(_Tables):
 
     @_method
     def snapshot_save(self, path: Optional[str] = None) -> Steps[Any]:
-        """Writes the registers into a file, or where the configuration
-        says."""
+        """Writes the registers into a file of the daemon's: path, devices,
+        bytes."""
         return (yield from self._ask(
             "snapshot.save", _given(path=path)))[0]
 
     @_method
     def snapshot_load(self, path: Optional[str] = None) -> Steps[Any]:
-        """Takes the registers from there."""
+        """Takes the registers from there; unfit is what had no place."""
         return (yield from self._ask(
             "snapshot.load", _given(path=path)))[0]
 

@@ -270,6 +270,19 @@ def csv():
     yield b"table\taddr\nhr\t65535\ndi\t1+2"
 
 
+def snap():
+    """Snapshots; the target sets lengths and checksums right."""
+    def device(*blocks):
+        body = b"".join(struct.pack("<IIII", t, a, n, len(v)) + v
+                        for t, a, n, v in blocks)
+        return struct.pack("<4sIQQ44sIII", b"DEVI", len(blocks), len(body), 7,
+                           b"plc1", 0, 0, 0) + body
+    one = device((2, 100, 2, b"abcd"), (0, 5, 9, b"ab"))
+    for devices in ([], [one], [one, device((4, 65536, 1, b"xy"))]):
+        yield struct.pack("<8sIIQQ44sI", b"HOLDSNAP", 1, len(devices), 0, 1,
+                          b"plant", 0) + b"".join(devices)
+
+
 SEEDS = {
     "fuzz_address": address,
     "fuzz_conf": conf,
@@ -283,6 +296,7 @@ SEEDS = {
     "fuzz_rpc": rpc,
     "fuzz_serve": serve,
     "fuzz_setup": setup,
+    "fuzz_snap": snap,
     "fuzz_client": client,
     "fuzz_decode": client,
     "fuzz_filter": expression,

@@ -74,6 +74,9 @@ def test_every_method_of_the_daemon_is_called():
         yield hf.stats(), lambda r: r["transports"]["tcp1"]["up"]
         yield hf.close_connections(transport="tcp1"), lambda r: r is None
         yield hf.connections("tcp1"), lambda r: r == []
+        yield hf.snapshot_save("t.snap"), lambda r: r["devices"] == 1
+        yield hf.snapshot_load("t.snap"), lambda r: \
+            os.unlink(r["path"]) is None and r["unfit"] == []
         yield hf.reload(), lambda r: r["added"] == []
         yield hf.restart("tcp1"), lambda r: r["state"] == "up"
         yield hf.stop("tcp1", drain_s=0.5), lambda r: r["state"] == "stopped"

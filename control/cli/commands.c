@@ -98,6 +98,13 @@ static const struct cli_command commands[] = {
 	    "  holdfast fault add tcp1 --fc 3 --range hr:100+4 --rate 10 "
 	    "--exception\n    server_device_busy",
 	    0, -1, cli_fault },
+	{ "snapshot", "save|load [PATH]", "the registers to a file and back",
+	    "PATH ends in .snap; a name alone lies where the daemon keeps "
+	    "such files.\n"
+	    "What a file holds goes to the devices, tables and addresses of "
+	    "the same names;\nwhat has no place there is told.\n"
+	    "  holdfast snapshot save /var/backups/plant.snap",
+	    1, 2, cli_snapshot },
 	{ "stats", "", "every counter", NULL, 0, 0, cli_stats },
 	{ "call", "METHOD [PARAMS]", "any method of holdfast-control(7)",
 	    "PARAMS is JSON. The result is printed as JSON.\n"

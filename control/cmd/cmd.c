@@ -113,6 +113,10 @@ static const struct cmd table[] = {
 	    { { 0 } } },
 	{ "faults.clear", CMD_OPERATE, "ends a rule, or all", cmd_faults_clear,
 	    { { "id", ARG_INTEGER, false, 1, HITS_MAX } } },
+	{ "snapshot.save", CMD_ADMIN, "writes the registers to a file",
+	    cmd_snapshot_save, { { "path", ARG_STRING, MAY } } },
+	{ "snapshot.load", CMD_ADMIN, "writes a file's registers back",
+	    cmd_snapshot_load, { { "path", ARG_STRING, MAY } } },
 
 	{ "stats.get", CMD_READ, "every counter", cmd_stats_get, { { 0 } } },
 	{ "trace.read", CMD_READ, "the frames that transports have kept",

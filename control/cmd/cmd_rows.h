@@ -33,6 +33,8 @@ void cmd_connections_close(struct cmd_call *);
 void cmd_faults_add(struct cmd_call *);
 void cmd_faults_list(struct cmd_call *);
 void cmd_faults_clear(struct cmd_call *);
+void cmd_snapshot_save(struct cmd_call *);
+void cmd_snapshot_load(struct cmd_call *);
 
 void cmd_stats_get(struct cmd_call *);
 void cmd_trace_read(struct cmd_call *);
