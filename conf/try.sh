@@ -8,17 +8,33 @@ cd "$(dirname "$0")/.."
 conf=${2:-conf/demo.json}
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-try.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
+all=$dir
+trap 'rm -rf "$all"' EXIT
 "$build/holdfastd" -c "$conf" --run-dir "$dir" &
 pid=$!
+# somebody else's program may have the port of the page: another one will do
+spare=
+if grep -q '127\.0\.0\.1:8080"' "$conf" && [ "${conf%demo.json}" != "$conf" ]
+then
+	spare=$dir/demo.json
+fi
 # a terminal sends INT to the daemon as well; whoever sends TERM means us
 trap : INT
 trap 'kill -TERM $pid' TERM
 
 while [ ! -e "$dir/ready" ]; do
 	if ! kill -0 $pid 2>/dev/null; then
-		wait $pid || exit $?
-		exit 1
+		code=0
+		wait $pid || code=$?
+		if [ $code != 69 ] || [ -z "$spare" ]; then
+			exit $((code > 0 ? code : 1))
+		fi
+		echo "The page takes another port than 8080." >&2
+		sed 's/127\.0\.0\.1:8080"/127.0.0.1:0"/' "$conf" >"$spare"
+		"$build/holdfastd" -c "$spare" --run-dir "$dir/run" &
+		pid=$!
+		dir=$dir/run
+		spare=
 	fi
 	sleep 0.02
 done
@@ -31,12 +47,16 @@ tcp=$(port tcp)
 udp=$(port udp)
 tls=$(port tls)
 first=$(sed -n '1s/ .*//p' "$dir/ready")
+page=$("$build/holdfast" -s "ipc://$dir/control.sock" -o json call system.info |
+    sed -n 's/.*"http": *"\([^"]*\)".*/\1/p')
 
 cat <<END
 
 Serving $conf:
 $(sed 's/^/    /' "$dir/ready")
-
+${page:+
+The page, for a browser:  $page
+}
 Try, in another terminal and in this directory:
 
 END

@@ -127,7 +127,7 @@ def with_free_port(name):
     choice."""
     with open(os.path.join(ROOT, "conf", name)) as f:
         text = f.read()
-    text = re.sub(r'"127\.0\.0\.1:50\d\d"', '"127.0.0.1:0"', text)
+    text = re.sub(r'"127\.0\.0\.1:(50\d\d|8080)"', '"127.0.0.1:0"', text)
     return text.replace('"name": "demo"',
                         f'"name": "{sysutil.unique_store()}"')
 

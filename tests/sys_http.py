@@ -4,11 +4,10 @@
 import gzip
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
+import threading
 
 import sysutil
 from http_case import (Daemon, Events, Web, conf, new_pid, rest_of, status_of,
@@ -82,7 +81,6 @@ def test_orders_are_answered_to_who_gave_them():
         pid = d.worker_pid("tcp1")
         assert web.result("transports.restart", name="tcp1")["state"] == "up"
         assert d.worker_pid("tcp1") != pid
-        import threading
         got = []
         t = threading.Thread(target=lambda: got.extend(
             web.rpc("transports.restart", name="tcp1")[1].get("result", {})

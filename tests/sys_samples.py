@@ -11,12 +11,13 @@ import socket
 import struct
 import subprocess
 import tempfile
+import urllib.request
 
 import sysutil
 from sysutil import BUILD, ROOT, Daemon, Modbus, Watch, wait_for
 
 CONF = os.path.join(ROOT, "conf")
-PORTS = ("5020", "5021", "5022", "5555", "8802")
+PORTS = ("5020", "5021", "5022", "5555", "8080", "8802")
 
 
 class Samples:
@@ -162,6 +163,8 @@ def test_what_make_run_says_is_true():
             lines = [x.strip() for x in text().splitlines()
                      if x.startswith("    ")]
             assert f"udp1 udp 127.0.0.1:{s.port['5020']}" in lines, lines
+            page = f"http://127.0.0.1:{s.port['8080']}/"
+            assert f"The page, for a browser:  {page}\n" in text()
             mbpoll, write, _, udp = lines[2:6]
             endpoint = lines[6].partition("=")[2]
             assert endpoint.startswith("ipc://"), lines
@@ -181,6 +184,42 @@ def test_what_make_run_says_is_true():
                 assert m.read_hr(0, 2) == [42, 7]
         finally:
             process.send_signal(signal.SIGTERM)
+            code = process.wait(20)
+        assert code == 0, code
+
+
+def test_the_demo_finds_another_port_for_its_page():
+    """where the port of the page is taken, conf/try.sh takes another"""
+    with Samples() as s, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with open(s.path("demo.json")) as f:
+            text = f.read().replace(":" + s.port["8080"], f":{port}")
+        with open(s.path("demo.json"), "w") as f:
+            f.write(text)
+        with open(os.path.join(CONF, "try.sh")) as f:
+            script = f.read().replace("8080", str(port))
+        path = os.path.join(s.conf, "try.sh")
+        with open(path, "w") as f:
+            f.write(script)
+        os.chmod(path, 0o755)
+        process = subprocess.Popen(
+            [path, BUILD, s.path("demo.json")], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
+        try:
+            page = None
+            for line in process.stdout:
+                if "for a browser" in line:
+                    page = line.split()[-1]
+                if "Ctrl-C" in line:
+                    break
+            assert page and f":{port}/" not in page, page
+            with urllib.request.urlopen(page) as r:
+                assert r.status == 200 and b"<html" in r.read()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
             code = process.wait(20)
         assert code == 0, code
 
