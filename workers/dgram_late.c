@@ -16,6 +16,9 @@
 struct waiting {
 	TAILQ_ENTRY(waiting) by_due;
 	uint64_t due_ns;
+	size_t len, first; /* bytes, and of these so many at first */
+	uint32_t rest_ms; /* and how long after these the rest, 0: there is
+			   * none */
 	struct msghdr msg;
 	struct iovec iov;
 	struct sockaddr_storage to;
@@ -62,16 +65,22 @@ dgrams_late_free(struct dgrams_late *l)
 	free(l);
 }
 
-/* When the last one for a peer is due, 0 if none is. */
+static bool
+same_peer(const struct waiting *w, const struct msghdr *m)
+{
+	return w->msg.msg_namelen == m->msg_namelen &&
+	    memcmp(&w->to, m->msg_name, m->msg_namelen) == 0;
+}
+
+/* When the last one for a peer has gone, 0 if none waits. */
 static uint64_t
 last_due_ns(const struct dgrams_late *l, const struct msghdr *m)
 {
 	const struct waiting *w;
 
 	TAILQ_FOREACH_REVERSE(w, &l->list, waiting_list, by_due)
-	if (w->msg.msg_namelen == m->msg_namelen &&
-	    memcmp(&w->to, m->msg_name, m->msg_namelen) == 0)
-		return w->due_ns;
+	if (same_peer(w, m))
+		return w->due_ns + w->rest_ms * MS;
 	return 0;
 }
 
@@ -91,16 +100,16 @@ insert(struct dgrams_late *l, struct waiting *w)
 	l->n++;
 }
 
-static bool
-put(struct dgrams_late *l, const struct msghdr *m, const uint8_t *bytes,
-    size_t len, uint64_t due_ns)
+static struct waiting *
+copy(const struct msghdr *m, const uint8_t *bytes, size_t len)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
-		return false;
+		return NULL;
 	memcpy(&w->to, m->msg_name, m->msg_namelen);
 	memcpy(w->bytes, bytes, len);
+	w->len = w->first = len;
 	w->iov = (struct iovec){ .iov_base = w->bytes, .iov_len = len };
 	w->msg = (struct msghdr){ .msg_name = &w->to,
 		.msg_namelen = m->msg_namelen,
@@ -111,37 +120,34 @@ put(struct dgrams_late *l, const struct msghdr *m, const uint8_t *bytes,
 		w->msg.msg_control = w->control;
 		w->msg.msg_controllen = m->msg_controllen;
 	}
-	w->due_ns = due_ns;
-	insert(l, w);
-	return true;
+	return w;
 }
 
 bool
 dgrams_late_put(struct dgrams_late *l, unsigned i, size_t len,
     const struct late *late, uint64_t now_ns)
 {
-	const uint8_t *out = l->dgrams->at[i].out;
-	uint64_t due_ns = now_ns, behind_ns;
+	uint64_t behind_ns;
 	struct msghdr m = { 0 };
-	size_t first = len;
+	struct waiting *w;
 
-	if ((late == NULL && l->n == 0) || l->n + 2 > DGRAM_LATE_MAX)
+	if ((late == NULL && l->n == 0) || l->n >= DGRAM_LATE_MAX)
 		return false;
 	dgrams_answer(l->dgrams, i, &m);
 	behind_ns = last_due_ns(l, &m);
 	if (late == NULL && behind_ns == 0)
 		return false;
-	if (late != NULL)
-		due_ns += late->delay_ms * MS;
-	if (due_ns < behind_ns)
-		due_ns = behind_ns;
-	if (late != NULL && late->split_ms != 0)
-		first = late->first;
-	if (!put(l, &m, out, first, due_ns))
+	w = copy(&m, l->dgrams->at[i].out, len);
+	if (w == NULL)
 		return false;
-	if (first < len)
-		put(l, &m, out + first, len - first,
-		    due_ns + late->split_ms * MS);
+	w->due_ns = now_ns + (late != NULL ? late->delay_ms * MS : 0);
+	if (w->due_ns < behind_ns)
+		w->due_ns = behind_ns;
+	if (late != NULL && late->split_ms != 0) {
+		w->first = late->first;
+		w->rest_ms = late->split_ms;
+	}
+	insert(l, w);
 	return true;
 }
 
@@ -151,11 +157,14 @@ dgrams_late_next_ns(const struct dgrams_late *l)
 	return l->n != 0 ? TAILQ_FIRST(&l->list)->due_ns : 0;
 }
 
-/* Sends one; false if the socket has no room. */
+/* Sends the first one, or the first part of it; false if the socket has no
+ * room. */
 static bool
-send_one(struct dgrams_late *l, const struct waiting *w, uint64_t *bytes,
-    uint64_t *lost)
+send_first(struct dgrams_late *l, uint64_t *bytes, uint64_t *lost)
 {
+	struct waiting *w = TAILQ_FIRST(&l->list);
+
+	w->iov.iov_len = w->first;
 	for (int i = 0; i < 2; i++) { /* the first error may be another's */
 		ssize_t n = sendmsg(
 		    l->dgrams->fd, &w->msg, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -171,6 +180,31 @@ send_one(struct dgrams_late *l, const struct waiting *w, uint64_t *bytes,
 	return true;
 }
 
+/* The first part has gone: the rest follows, and what the same peer gets after
+ * it is no earlier than that. */
+static void
+await_rest(struct dgrams_late *l, struct waiting *w, uint64_t now_ns)
+{
+	struct waiting *other, *next;
+
+	w->iov.iov_base = w->bytes + w->first;
+	w->first = w->len - w->first;
+	w->due_ns = now_ns + w->rest_ms * MS;
+	w->rest_ms = 0;
+	TAILQ_REMOVE(&l->list, w, by_due);
+	l->n--;
+	insert(l, w);
+	for (other = TAILQ_FIRST(&l->list); other != w; other = next) {
+		next = TAILQ_NEXT(other, by_due);
+		if (!same_peer(other, &w->msg))
+			continue;
+		other->due_ns = w->due_ns;
+		TAILQ_REMOVE(&l->list, other, by_due);
+		l->n--;
+		insert(l, other);
+	}
+}
+
 void
 dgrams_late_send(
     struct dgrams_late *l, uint64_t now_ns, uint64_t *bytes, uint64_t *lost)
@@ -178,9 +212,12 @@ dgrams_late_send(
 	struct waiting *w;
 
 	while ((w = TAILQ_FIRST(&l->list)) != NULL && w->due_ns <= now_ns) {
-		if (!send_one(l, w, bytes, lost))
+		if (!send_first(l, bytes, lost))
 			break;
-		forget(l, w);
+		if (w->rest_ms != 0)
+			await_rest(l, w, now_ns);
+		else
+			forget(l, w);
 	}
 	/* all that were due stay in order: none has another time than these */
 	for (; w != NULL && w->due_ns <= now_ns; w = TAILQ_NEXT(w, by_due))
@@ -193,8 +230,11 @@ dgrams_late_hurry(struct dgrams_late *l, uint64_t *bytes, uint64_t *lost)
 	struct waiting *w;
 
 	while ((w = TAILQ_FIRST(&l->list)) != NULL) {
-		if (!send_one(l, w, bytes, lost))
+		if (!send_first(l, bytes, lost))
 			++*lost;
-		forget(l, w);
+		if (w->rest_ms != 0)
+			await_rest(l, w, 0);
+		else
+			forget(l, w);
 	}
 }
