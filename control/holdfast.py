@@ -1360,12 +1360,41 @@ class _Methods(_Tables):
 
     @_method
     def trace(self, transport: Optional[str] = None,
-              since: Optional[Dict[str, int]] = None
-              ) -> Steps[Dict[str, Any]]:
+              since: Optional[Dict[str, int]] = None, *,
+              filter: Optional[str] = None, limit: Optional[int] = None,
+              newest: Optional[bool] = None) -> Steps[Dict[str, Any]]:
         """The last frames of transports with trace: frames, next, lost. Give
         next as since to get what came after."""
         return (yield from self._ask("trace.read", _given(
-            transport=transport, since=since)))[0]
+            transport=transport, since=since, filter=filter, limit=limit,
+            newest=newest)))[0]
+
+    @_method
+    def set_trace(self, on: bool, transport: Optional[str] = None
+                  ) -> Steps[Dict[str, Any]]:
+        """Whether a transport, or all, keep their frames; on: those that
+        do."""
+        return (yield from self._ask("trace.set", _given(
+            transport=transport, on=bool(on))))[0]
+
+    @_method
+    def log(self, since: Optional[Dict[str, int]] = None, *,
+            level: Optional[str] = None, limit: Optional[int] = None
+            ) -> Steps[Dict[str, Any]]:
+        """What the log has said last: lines, next, lost."""
+        return (yield from self._ask("log.read", _given(
+            since=since, level=level, limit=limit)))[0]
+
+    @_method
+    def config(self) -> Steps[Dict[str, Any]]:
+        """The configuration in force: path and text."""
+        return (yield from self._ask("config.get", {}))[0]
+
+    @_method
+    def check_config(self) -> Steps[Dict[str, Any]]:
+        """What the configuration's files say now: ok, errors, added,
+        removed, changed. Changes nothing."""
+        return (yield from self._ask("config.check", {}))[0]
 
     @_method
     def snapshot_save(self, path: Optional[str] = None) -> Steps[Any]:

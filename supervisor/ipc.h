@@ -24,7 +24,10 @@ enum ipc_kind {
 	IPC_RESTART, /* transport, arg = drain in ms */
 	IPC_KICK, /* arg = connection id; passed on to its worker */
 	IPC_SHUTDOWN, /* the daemon drains and ends */
-	IPC_RELOAD,
+	IPC_RELOAD, /* arg = 1: only look, and tell; else 0 */
+	/* a line of what was found, before the IPC_DONE of its reload and under
+	 * the tag of that; arg = 1: a mistake. Only where arg was 1 */
+	IPC_REPORT,
 	/* parent to control */
 	IPC_DONE, /* rc = 0 or an errno; arg = the state; text = why */
 	/* parent to worker */

@@ -42,6 +42,16 @@ orders_fini(struct orders *os)
 }
 
 void
+orders_report(
+    struct process *asker, uint32_t tag, bool mistake, const char *line)
+{
+	struct ipc_msg m = { .kind = IPC_REPORT, .tag = tag, .arg = mistake };
+
+	snprintf(m.text, sizeof(m.text), "%s", line);
+	process_send(asker, &m, -1);
+}
+
+void
 orders_answer(struct process *asker, uint32_t tag, int rc, uint64_t arg,
     const char *fmt, ...)
 {
@@ -257,7 +267,7 @@ take_shutdown(struct process *p, const struct ipc_msg *m)
 static void
 take_reload(struct process *p, const struct ipc_msg *m)
 {
-	reload_start(p->super, p, m->tag);
+	reload_start(p->super, p, m->tag, m->arg == 1);
 }
 
 /* Which kinds are heard, from whom, and by what. */

@@ -55,6 +55,10 @@ void orders_ended(struct orders *);
 /* A child has died: it waits for no answers any more. */
 void orders_forget(struct process *);
 
+/* Tells an aide a line of what a reload found. */
+void orders_report(
+    struct process *asker, uint32_t tag, bool mistake, const char *line);
+
 /* Answers a request of an aide. */
 void orders_answer(struct process *asker, uint32_t tag, int rc, uint64_t arg,
     const char *fmt, ...) __attribute__((__format__(printf, 5, 6)));

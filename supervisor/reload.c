@@ -67,7 +67,7 @@ say(char *line, bool bad)
 		log_info("configuration: %s", line);
 }
 
-/* Control hears of it last, after what became of each transport. */
+/* The asker hears of it last, after what became of each transport. */
 void
 reload_refreshed(struct super *s)
 {
@@ -88,6 +88,36 @@ reload_refreshed(struct super *s)
 	forget(r);
 }
 
+/* One line of the report, to the log or to who only looks. */
+static void
+pass_on(struct reload *r, char *line, bool bad)
+{
+	if (!r->look)
+		say(line, bad);
+	else if (r->asker != NULL && r->lines < RELOAD_TOLD)
+		orders_report(r->asker, r->tag, bad, line);
+	if (r->lines++ == 0)
+		snprintf(r->first, sizeof(r->first), "%.*s",
+		    (int)sizeof(r->first) - 1, line);
+}
+
+static void
+conclude(const struct reload *r)
+{
+	if (r->look)
+		log_info("configuration looked at: %s",
+		    r->code == 0                    ? "nothing has changed"
+			: r->code == DIFFER_CHANGED ? "it has changed"
+						    : "it has mistakes");
+	else if (r->code == 0)
+		log_info("configuration read again: nothing has changed");
+	else if (r->code == DIFFER_CHANGED)
+		log_warnx("configuration changed; restart holdfastd to apply");
+	else
+		log_error("the new configuration is not used; the former one "
+			  "stays in force");
+}
+
 /* The reader has ended and all that it said is here. */
 static void
 finish(struct super *s)
@@ -102,20 +132,12 @@ finish(struct super *s)
 	event_del(r->timer);
 	event_del(r->readable);
 	for (line = strtok_r(r->report, "\n", &rest); line != NULL;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		say(line, code != DIFFER_CHANGED && code != 0);
-		if (r->lines++ == 0) {
-			snprintf(r->first, sizeof(r->first), "%.*s",
-			    (int)sizeof(r->first) - 1, line);
-		}
-	}
-	if (code == 0) {
-		log_info("configuration read again: nothing has changed");
-	} else if (code == DIFFER_CHANGED) {
-		log_warnx("configuration changed; restart holdfastd to apply");
-	} else {
-		log_error("the new configuration is not used; the former one "
-			  "stays in force");
+	     line = strtok_r(NULL, "\n", &rest))
+		pass_on(r, line, code != DIFFER_CHANGED && code != 0);
+	conclude(r);
+	if (r->look) {
+		reload_refreshed(s);
+		return;
 	}
 	/* whatever is wrong with the configuration: who has been revoked is to
 	 * go */
@@ -216,7 +238,7 @@ refuse(struct process *asker, uint32_t tag, int err, const char *why)
 }
 
 void
-reload_start(struct super *s, struct process *asker, uint32_t tag)
+reload_start(struct super *s, struct process *asker, uint32_t tag, bool look)
 {
 	struct reload *r = &s->reload;
 	int fd[2];
@@ -227,7 +249,8 @@ reload_start(struct super *s, struct process *asker, uint32_t tag)
 			    asker, tag, EBUSY, 0, "a reload is under way");
 		return;
 	}
-	log_info("reading the configuration again: %s", s->conf->path);
+	log_info("%s the configuration again: %s",
+	    look ? "looking at" : "reading", s->conf->path);
 	if (pipe2(fd, O_CLOEXEC) < 0) {
 		refuse(asker, tag, errno, strerror(errno));
 		return;
@@ -236,6 +259,7 @@ reload_start(struct super *s, struct process *asker, uint32_t tag)
 	memset(r, 0, sizeof(*r));
 	r->asker = asker;
 	r->tag = tag;
+	r->look = look;
 	if (prepare(s, fd[0]) < 0 || (r->pid = fork()) < 0) {
 		refuse(asker, tag, errno, strerror(errno));
 		close(fd[1]);

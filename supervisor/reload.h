@@ -22,6 +22,7 @@ struct event;
 
 enum {
 	RELOAD_REPORT = 8192,
+	RELOAD_TOLD = 40, /* lines that an asker is told */
 	RELOAD_MS = 5000, /* well below what control waits for the answer */
 };
 
@@ -32,6 +33,7 @@ struct reload {
 	struct event *readable, *timer;
 	struct process *asker; /* an aide that waits, under tag; or NULL */
 	uint32_t tag;
+	bool look; /* nothing comes of it but what is told */
 	bool ended; /* the reader, with status */
 	int status;
 	char *report;
@@ -42,8 +44,10 @@ struct reload {
 	char first[ORDERS_TEXT]; /* line */
 };
 
-/* Begins; asker: the aide that asked, under tag, or NULL. One at a time. */
-void reload_start(struct super *, struct process *asker, uint32_t tag);
+/* Begins; asker: the aide that asked, under tag, or NULL. One at a time. look:
+ * changes nothing, and tells the asker what it found, line by line. */
+void reload_start(
+    struct super *, struct process *asker, uint32_t tag, bool look);
 
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);

@@ -74,6 +74,13 @@ def test_every_method_of_the_daemon_is_called():
         yield hf.stats(), lambda r: r["transports"]["tcp1"]["up"]
         yield hf.close_connections(transport="tcp1"), lambda r: r is None
         yield hf.connections("tcp1"), lambda r: r == []
+        yield hf.set_trace(True), lambda r: r["on"] == ["tcp1"]
+        yield hf.log(limit=1), lambda r: len(r["lines"]) == 1
+        yield hf.add_fault(delay_ms=1, unit=99), lambda r: r["id"] > 0
+        yield hf.faults(), lambda r: r[0]["unit"] == 99
+        yield hf.clear_faults(), lambda r: r is None or r["cleared"] == 1
+        yield hf.config(), lambda r: "devices" in r["text"]
+        yield hf.check_config(), lambda r: r["ok"]
         yield hf.snapshot_save("t.snap"), lambda r: r["devices"] == 1
         yield hf.snapshot_load("t.snap"), lambda r: \
             os.unlink(r["path"]) is None and r["unfit"] == []

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * holdfast ping, status, stats, reload, shutdown, and call for whatever has no
+ * holdfast ping, status, stats, shutdown, and call for whatever has no
  * command of its own.
  */
 
@@ -171,7 +171,7 @@ cli_stats(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- call, reload, shutdown ---- */
+/* ---- call, shutdown ---- */
 
 int
 cli_call(struct cli *cli, int argc, char **argv)
@@ -191,37 +191,6 @@ cli_call(struct cli *cli, int argc, char **argv)
 	print_json(result);
 	json_decref(result);
 	return CLI_OK;
-}
-
-int
-cli_reload(struct cli *cli, int argc, char **argv)
-{
-	json_t *result, *why, *failed, *name;
-	const char *transport;
-	size_t i;
-	int code = client_call(
-	    cli, "system.reload", NULL, 12 * CLIENT_CALL_MS, &result);
-
-	(void)argc;
-	(void)argv;
-	if (code != CLI_OK)
-		return code;
-	failed = json_object_get(result, "failed");
-	if (print_is_json(cli)) {
-		print_json(result);
-		code = json_object_size(failed) > 0 ? CLI_REFUSED : CLI_OK;
-	} else {
-		json_array_foreach (
-		    json_object_get(result, "refreshed"), i, name)
-			print_note(cli, "%s uses its files as they are now",
-			    json_string_value(name));
-		json_object_foreach (failed, transport, why)
-			code = cli_fail(CLI_REFUSED,
-			    "%s goes on with what it had: %s", transport,
-			    json_string_value(why));
-	}
-	json_decref(result);
-	return code;
 }
 
 int

@@ -102,6 +102,7 @@ int cli_watch(struct cli *, int argc, char **argv);
 int cli_export(struct cli *, int argc, char **argv);
 int cli_import(struct cli *, int argc, char **argv);
 int cli_trace(struct cli *, int argc, char **argv);
+int cli_config(struct cli *, int argc, char **argv);
 int cli_snapshot(struct cli *, int argc, char **argv);
 int cli_start(struct cli *, int argc, char **argv);
 int cli_stop(struct cli *, int argc, char **argv);

@@ -98,6 +98,10 @@ static const struct cli_command commands[] = {
 	    "  holdfast fault add tcp1 --fc 3 --range hr:100+4 --rate 10 "
 	    "--exception\n    server_device_busy",
 	    0, -1, cli_fault },
+	{ "config", "[get|check]", "the configuration in force, or on disk",
+	    "get prints the former, defaults included; check looks at the "
+	    "files and tells their\nmistakes, or what a restart would change.",
+	    0, 1, cli_config },
 	{ "snapshot", "save|load [PATH]", "the registers to a file and back",
 	    "PATH ends in .snap; a name alone lies where the daemon keeps "
 	    "such files.\n"
@@ -123,6 +127,8 @@ static const struct cli_command commands[] = {
 	    "which role.",
 	    1, -1, cli_certs },
 	{ "reload", "", "read certificates and roles again",
+	    "With --check nothing is done; it is only told what the files hold "
+	    "now.\n"
 	    "Tells what could not be read; a change of the configuration "
 	    "itself takes a\nrestart of the daemon, and is told, too.",
 	    0, 0, cli_reload },

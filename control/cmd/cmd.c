@@ -113,6 +113,11 @@ static const struct cmd table[] = {
 	    { { 0 } } },
 	{ "faults.clear", CMD_OPERATE, "ends a rule, or all", cmd_faults_clear,
 	    { { "id", ARG_INTEGER, false, 1, HITS_MAX } } },
+	{ "config.get", CMD_ADMIN, "the configuration in force", cmd_config_get,
+	    { { 0 } } },
+	{ "config.check", CMD_ADMIN, "what a reload would find",
+	    cmd_config_check, { { 0 } } },
+
 	{ "snapshot.save", CMD_ADMIN, "writes the registers to a file",
 	    cmd_snapshot_save, { { "path", ARG_STRING, MAY } } },
 	{ "snapshot.load", CMD_ADMIN, "writes a file's registers back",

@@ -33,6 +33,9 @@ void cmd_connections_close(struct cmd_call *);
 void cmd_faults_add(struct cmd_call *);
 void cmd_faults_list(struct cmd_call *);
 void cmd_faults_clear(struct cmd_call *);
+void cmd_config_get(struct cmd_call *);
+void cmd_config_check(struct cmd_call *);
+
 void cmd_snapshot_save(struct cmd_call *);
 void cmd_snapshot_load(struct cmd_call *);
 

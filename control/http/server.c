@@ -34,7 +34,8 @@ take_orders(struct control *c)
 	while ((rc = proc_order(c->proc, &msg)) == 1) {
 		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
 			return false;
-		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED)
+		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED ||
+		    msg.kind == IPC_REPORT)
 			rpc_done(c, &msg);
 	}
 	if (rc == -1)
