@@ -187,6 +187,22 @@ def conf():
             yield re.sub(rb'"include": \[.*?\],', b"", text, flags=re.S)
 
 
+def http():
+    """Heads of requests, as clients and as attackers write them."""
+    host = "Host: localhost:8080\r\n"
+    for first in ("GET / HTTP/1.1", "GET /a%20b/%2e%2e/c?x=1&y=%41+b HTTP/1.0",
+                  "POST http://x:80/api/v1/rpc HTTP/1.1", "OPTIONS * HTTP/1.1",
+                  "GET /../..//etc/passwd HTTP/1.1", "G", ""):
+        for more in ("", host, host + "Content-Length: 17\r\n",
+                     host + "Content-Length: 1\r\nContent-Length: 2\r\n",
+                     host + "Transfer-Encoding: chunked\r\n",
+                     host + " folded\r\nA : b\r\n",
+                     host + "Expect: 100-continue\r\nConnection: a, close\r\n",
+                     host + "A: b\n\n"):
+            yield (first + "\r\n" + more + "\r\n").encode()
+    yield b"/a%20b/%2e%2e/c?x=1&y=%41+b&&z"
+
+
 def rpc():
     """A message of every method, alone, in a batch and with raw values."""
     where = {"table": "hr", "addr": 0}
@@ -285,6 +301,7 @@ def snap():
 
 SEEDS = {
     "fuzz_address": address,
+    "fuzz_http": http,
     "fuzz_conf": conf,
     "fuzz_csv": csv,
     "fuzz_roles": roles,

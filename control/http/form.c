@@ -62,7 +62,7 @@ form_target(char *target, char **path, char **query)
 	if (*query != NULL)
 		*(*query)++ = '\0';
 	target[strcspn(target, "#")] = '\0';
-	return decode(target, false) && stays(target);
+	return decode(target, false) && *target != '\0' && stays(target);
 }
 
 bool
