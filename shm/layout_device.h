@@ -44,6 +44,20 @@ struct shm_range {
 	char unit[16];
 };
 
+/* How often a register, or sixteen bits, was read and written by clients. For
+ * people to look at: a worker that dies may have counted or not. */
+struct shm_count {
+	_Atomic uint32_t reads, writes; /* workers; relaxed */
+};
+
+/* Never change after creation. */
+enum shm_device_flag {
+	SHM_SHARED = 1, /* the first four tables show the same words */
+	SHM_WHOLE_VALUES = 2, /* clients get and set no part of a value */
+	SHM_SIMULATOR = 4, /* as pymodbus' simulator answers */
+	SHM_COUNTS = 8, /* there are counts */
+};
+
 enum { SHM_TAG_OP_BITS = 48 }; /* of a tag; the author has the rest */
 
 /* What goes over with a commit besides data; one for each side. */
@@ -66,8 +80,9 @@ struct shm_device {
 	uint64_t data_off[2]; /* _Atomic uint64_t[words] */
 	uint32_t words; /* 64-bit words of one side */
 	uint32_t events_size; /* a power of two */
-	uint32_t shared; /* the first four tables show the same words */
+	uint32_t flags; /* enum shm_device_flag */
 	uint32_t spare;
+	uint64_t counts_off; /* struct shm_count[4 * words]; 0: none */
 	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see layout.h */
 	_Alignas(SHM_LINE) _Atomic uint64_t seq; /* owner; release */
 	struct shm_side side[2]; /* owner; relaxed */

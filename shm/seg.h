@@ -56,11 +56,13 @@ int seg_create_control(struct seg *, const char *store, unsigned nslots,
  * ENOSPC; ESTALE if the object of that name is another one by now. */
 int seg_more_authors(const struct seg *, unsigned first, unsigned n);
 /* ranges: any order; EINVAL if they overlap within a table or leave its
- * addresses. shared: the first four tables show one register array, bit n of a
- * bit table being bit n % 16 of register n / 16; what the ranges of all four
- * cover together defines it, and where two give a value the later one holds. */
+ * addresses. SHM_SHARED: the first four tables show one register array, bit n
+ * of a bit table being bit n % 16 of register n / 16; what the ranges of all
+ * four cover together defines it, and where two give a value the later one
+ * holds.
+ * flags: enum shm_device_flag. */
 int seg_create_device(struct seg *, const char *store, const char *device,
-    unsigned index, const struct seg_range *ranges, size_t n, bool shared);
+    unsigned index, const struct seg_range *ranges, size_t n, unsigned flags);
 /* trace_bytes: rounded up to a power of two, at least 16 KiB. */
 int seg_create_worker(struct seg *, const char *store, const char *transport,
     unsigned transport_index, unsigned worker, unsigned nconns,

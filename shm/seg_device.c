@@ -34,7 +34,7 @@ struct plan {
 	size_t n; /* extents */
 	uint32_t nof[SHM_TABLES], at[SHM_TABLES];
 	uint64_t words;
-	bool shared;
+	unsigned flags;
 };
 
 static bool
@@ -168,8 +168,10 @@ plan_shared(struct plan *p)
 
 static int
 plan_device(
-    struct plan *p, const struct seg_range *ranges, size_t n, bool shared)
+    struct plan *p, const struct seg_range *ranges, size_t n, unsigned flags)
 {
+	bool shared = (flags & SHM_SHARED) != 0;
+
 	/* a shared array has at most one run for each range, in four tables */
 	p->ranges = calloc(n + 1, sizeof(*p->ranges));
 	p->extents = calloc(n * 4 + 1, sizeof(*p->extents));
@@ -180,7 +182,7 @@ plan_device(
 		qsort(p->ranges, n, sizeof(*p->ranges), by_place);
 	}
 	p->nranges = n;
-	p->shared = shared;
+	p->flags = flags;
 	if (!ranges_ok(p->ranges, n)) {
 		errno = EINVAL;
 		return -1;
@@ -219,11 +221,16 @@ lay_out(struct shm_device *d, const struct plan *p)
 		d->data_off[side] = off;
 		off = line_up(off + p->words * 8);
 	}
+	if (p->flags & SHM_COUNTS) {
+		d->counts_off = off;
+		off = line_up(
+		    off + p->words * REGS_PER_WORD * sizeof(struct shm_count));
+	}
 	d->events_off = off;
 	d->events_size = (uint32_t)events;
 	d->words = (uint32_t)p->words;
 	d->nranges = (uint32_t)p->nranges;
-	d->shared = p->shared;
+	d->flags = p->flags;
 	memcpy(d->nextents, p->nof, sizeof(d->nextents));
 	memcpy(d->extents_at, p->at, sizeof(d->extents_at));
 	return off + events + sizeof(sem_t);
@@ -290,7 +297,7 @@ fill(struct seg *s, const struct shm_device *head, const struct plan *p,
 
 int
 seg_create_device(struct seg *s, const char *store, const char *device,
-    unsigned index, const struct seg_range *ranges, size_t n, bool shared)
+    unsigned index, const struct seg_range *ranges, size_t n, unsigned flags)
 {
 	struct plan p = { .n = 0 };
 	struct shm_device head = { .index = index };
@@ -304,7 +311,7 @@ seg_create_device(struct seg *s, const char *store, const char *device,
 	}
 	seg_object_name(
 	    s->object, sizeof(s->object), store, SHM_DEVICE, device, 0);
-	if (plan_device(&p, ranges, n, shared) == 0 &&
+	if (plan_device(&p, ranges, n, flags) == 0 &&
 	    seg_object_create(s, lay_out(&head, &p), UINT64_MAX) == 0) {
 		rc = fill(s, &head, &p, ranges);
 		if (rc == 0)

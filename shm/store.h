@@ -65,13 +65,13 @@ struct store {
 	const struct shm_range *ranges;
 	_Atomic uint64_t *data[2];
 	_Atomic uint64_t *events;
-	bool writable;
 	const struct slot_env *env; /* NULL for readers */
 	/* as checked when opened; others may scribble on the segment since */
-	uint32_t words, events_size, index;
+	uint32_t words, events_size, index, flags; /* enum shm_device_flag */
 	uint32_t nextents[SHM_TABLES], extents_at[SHM_TABLES];
 	uint32_t nranges[SHM_TABLES], ranges_at[SHM_TABLES];
-	bool shared, any_read_only;
+	bool any_read_only, shared, writable;
+	struct shm_count *counts; /* four for each word, or NULL */
 };
 
 /* On whose behalf a step is carried out. */

@@ -7,6 +7,9 @@
 
 #include "shm/store_find.h"
 
+#include "shm/store_client.h"
+#include "shm/typed.h"
+
 enum { REG_BITS = 16, WORD_BITS = 64, ADDRS = 65536 };
 
 static bool
@@ -119,6 +122,31 @@ store_range(const struct store *st, enum store_table t, uint32_t addr)
 	return i < st->nranges[t] && r->addr <= addr ? r : NULL;
 }
 
+/* What the ranges of one table say. They lie in shared memory, so a type that
+ * there is not cuts nothing. */
+static bool
+values_whole(
+    const struct store *st, enum store_table t, uint32_t addr, uint32_t end)
+{
+	const struct shm_range *r = st->ranges + st->ranges_at[t];
+	uint32_t i = first_range(st, t, addr);
+
+	for (; i < st->nranges[t] && r[i].addr < end; i++) {
+		enum typed_type type = (enum typed_type)r[i].type;
+		uint32_t step, from = r[i].addr, last = from + r[i].count;
+
+		if (type == TYPED_STRING && addr > from)
+			return false;
+		step = typed_regs(type);
+		if (type == TYPED_STRING || step < 2)
+			continue;
+		if ((addr > from && (addr - from) % step != 0) ||
+		    (end < last && (end - from) % step != 0))
+			return false;
+	}
+	return true;
+}
+
 static bool
 touches_read_only(
     const struct store *st, enum store_table t, uint64_t addr, uint64_t end)
@@ -130,6 +158,28 @@ touches_read_only(
 		if (r[i].read_only)
 			return true;
 	return false;
+}
+
+bool
+store_whole(
+    const struct store *st, enum store_table t, uint32_t addr, uint32_t count)
+{
+	uint32_t end = addr + count;
+
+	if (t != STORE_HR && t != STORE_IR)
+		return true;
+	/* a shared array has the ranges of both */
+	return values_whole(st, t, addr, end) &&
+	    (!st->shared ||
+		values_whole(st, (enum store_table)(t ^ 1u), addr, end));
+}
+
+bool
+store_writable(
+    const struct store *st, enum store_table t, uint32_t addr, uint32_t count)
+{
+	return store_has(st, t, addr, count) &&
+	    store_may_write(st, t, addr, count);
 }
 
 bool

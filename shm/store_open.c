@@ -11,7 +11,7 @@
 
 #include "shm/store.h"
 
-enum { EVENTS_MIN = 1 << 16 };
+enum { EVENTS_MIN = 1 << 16, COUNTS_A_WORD = 4 };
 
 /* True if n things of `each` bytes at off lie inside, aligned. */
 static bool
@@ -87,6 +87,9 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 	    !inside(d->data_off[0], d->words, 8, size) ||
 	    !inside(d->data_off[1], d->words, 8, size) ||
 	    !inside(d->events_off, d->events_size, 1, size) ||
+	    ((d->flags & SHM_COUNTS) != 0 &&
+		!inside(d->counts_off, d->words,
+		    COUNTS_A_WORD * sizeof(struct shm_count), size)) ||
 	    d->data_off[0] + (uint64_t)d->words * 8 > d->data_off[1] ||
 	    d->events_size < EVENTS_MIN ||
 	    (d->events_size & (d->events_size - 1)) != 0)
@@ -99,7 +102,10 @@ take_parts(struct store *st, const struct shm_device *d, size_t size)
 	st->words = d->words;
 	st->events_size = d->events_size;
 	st->index = d->index;
-	st->shared = d->shared != 0;
+	st->flags = d->flags;
+	st->shared = (d->flags & SHM_SHARED) != 0;
+	if (d->flags & SHM_COUNTS)
+		st->counts = (struct shm_count *)(base + d->counts_off);
 	return true;
 }
 

@@ -51,9 +51,12 @@ struct conf_transport {
 		unsigned window_s;
 	} restart;
 	char *user; /* or NULL: stay who we are */
+	struct conf_object *identity; /* instead of its devices' */
+	size_t nidentity; /* 0: theirs */
 };
 
 struct conf {
+	const struct conf_pick *pick; /* as given; or NULL */
 	char *path; /* of the main file */
 	char *store; /* store.name */
 	struct conf_device *devices;
@@ -79,6 +82,11 @@ struct conf {
  * read (errno of the open, after a line on err).
  */
 struct conf *conf_load(const char *path, FILE *err);
+
+/* The same with a pick, which must stay as long as the configuration; NULL:
+ * what the file itself says is served. */
+struct conf *conf_load_pick(
+    const char *path, const struct conf_pick *, FILE *err);
 
 /* What a program wants a server to do, instead of a file. */
 struct conf_text {

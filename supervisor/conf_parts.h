@@ -109,4 +109,14 @@ struct conf_actions {
 	unsigned timeout_ms; /* that a request waits for it, all in all */
 };
 
+/* What a program wants of a setup file of pymodbus' simulator. */
+struct conf_pick {
+	const char *server; /* of "server_list"; "all": every one; NULL:
+			     * "server", or the only one */
+	const char *device; /* of "device_list"; NULL: what the server says,
+			     * else "device", or the only one */
+	const char *store; /* what the store is called */
+	const char *module, *folder; /* of actions, or NULL */
+};
+
 #endif

@@ -49,6 +49,9 @@ struct conf_object {
 struct conf_device {
 	char *name;
 	bool shared_blocks;
+	bool type_exception; /* no part of a value is read or written */
+	bool counters; /* accesses are counted */
+	bool simulator; /* answers as pymodbus' simulator does */
 	struct conf_range *ranges;
 	size_t nranges;
 	struct conf_object *identity; /* ascending by id; 0..2 always there */

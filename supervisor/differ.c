@@ -93,7 +93,7 @@ compare(const struct jsonc_node *was, const struct jsonc_node *is, FILE *out)
 int
 differ_report(const struct conf *now, FILE *out)
 {
-	struct conf *next = conf_load(now->path, out);
+	struct conf *next = conf_load_pick(now->path, now->pick, out);
 	struct jsonc_doc *was, *is;
 
 	if (next == NULL)

@@ -70,6 +70,15 @@ ranges_of(const struct conf_device *d)
 	return r;
 }
 
+static unsigned
+flags_of(const struct conf_device *d)
+{
+	return (d->shared_blocks ? SHM_SHARED : 0u) |
+	    (d->type_exception ? SHM_WHOLE_VALUES : 0u) |
+	    (d->counters ? SHM_COUNTS : 0u) |
+	    (d->simulator ? SHM_SIMULATOR : 0u);
+}
+
 int
 segs_make_device(struct seg *seg, struct store *st, const char *store,
     const struct conf_device *d, unsigned index, const struct slot_env *env)
@@ -78,8 +87,8 @@ segs_make_device(struct seg *seg, struct store *st, const char *store,
 	int rc = -1, err = ENOMEM;
 
 	if (r != NULL) {
-		rc = seg_create_device(seg, store, d->name, index, r,
-		    d->nranges, d->shared_blocks);
+		rc = seg_create_device(
+		    seg, store, d->name, index, r, d->nranges, flags_of(d));
 		err = errno;
 	}
 	free(r);

@@ -439,6 +439,7 @@ static const struct {
 	{ "registers.read", CMD_READ },
 	{ "registers.write", CMD_OPERATE },
 	{ "registers.transaction", CMD_OPERATE },
+	{ "registers.counts", CMD_READ },
 	{ "registers.describe", CMD_READ },
 	{ "devices.list", CMD_READ },
 	{ "transports.list", CMD_READ },

@@ -646,7 +646,8 @@ START_TEST(devices_show_units_and_tables)
 	ck_assert_str_eq(call("devices.list", "{}"),
 	    "\"result\":[{\"name\":\"plc\",\"units\":{\"tcp1\":\"0-255\","
 	    "\"tcp2\":\"0,2-255\"},\"tables\":{\"coils\":64,"
-	    "\"holding_registers\":112,\"input_registers\":8,\"files\":10,\"fifos\":1}}]");
+	    "\"holding_registers\":112,\"input_registers\":8,\"files\":10,\"fifos\":1},"
+	    "\"shared_blocks\":false,\"type_exception\":false,\"counters\":false}]");
 }
 END_TEST
 

@@ -95,10 +95,6 @@ static const struct bad keys[] = {
 static const struct bad later[] = {
 	{ IN_TOP("\"store\": {\"snapshot\": {}}"),
 	    "2:11: \"snapshot\" (saved registers) is not in this version" },
-	{ IN_TOP("\"server_list\": {}, \"device_list\": {}"),
-	    "2:1: \"server_list\" (simulator files) is not in this version\n"
-	    "2:20: \"device_list\" (simulator files) is not in this "
-	    "version" },
 };
 
 /* ---- types and ranges of values ---- */

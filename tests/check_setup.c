@@ -48,7 +48,7 @@ static struct setup *
 read_with(const char *text, const char *server, const char *device,
     const struct hf_hooks *actions)
 {
-	struct setup_pick pick = { server, device, actions };
+	struct setup_pick pick = { server, device, actions, false };
 	char *copy = strdup(text);
 	struct setup *s =
 	    setup_read("dir/setup.json", copy, strlen(copy), &pick);
@@ -85,6 +85,7 @@ told(const struct setup *s)
 
 	for (size_t i = 0; i < s->nranges; i++) {
 		const struct hf_range *r = &s->ranges[i];
+		bool bit = r->table == HF_CO || r->table == HF_DI;
 
 		fprintf(f, "%s %u+%u %s %s %s%s", tables[r->table], r->addr,
 		    r->count, types[r->type], r->read_only ? "ro" : "rw",
@@ -92,9 +93,8 @@ told(const struct setup *s)
 		    r->parameters != NULL ? r->parameters : "");
 		ck_assert_uint_eq(r->nvalues, r->count);
 		for (size_t k = 0; k < r->nvalues; k++)
-			fprintf(f, r->type == HF_BITS ? "%s%x" : "%s%04x",
-			    r->type == HF_BITS && k > 0 ? "" : " ",
-			    r->values[k]);
+			fprintf(f, bit ? "%s%x" : "%s%04x",
+			    bit && k > 0 ? "" : " ", r->values[k]);
 		fputc('\n', f);
 	}
 	fclose(f);
@@ -111,7 +111,8 @@ static const struct {
 	{ SECTIONS(SETUP("true"), "", "", "{\"addr\": 2, \"value\": 7}",
 	      "3, [4, 6], {\"addr\": [8, 9], \"value\": 17001}", "", "", "",
 	      ""),
-	    "hr 2+5 uint16 ro - 0007 0000 0000 0000 0000\n"
+	    "hr 2+1 bits ro - 0007\n"
+	    "hr 3+4 uint16 ro - 0000 0000 0000 0000\n"
 	    "hr 8+2 uint16 ro - 4269 4269\n" },
 	/* high word first; n means n and n+1; an odd run is one longer */
 	{ SECTIONS(SETUP("true"), "", "", "", "",
@@ -226,7 +227,7 @@ START_TEST(what_an_entry_does_not_say_is_as_setup_has_it)
 	char *got = told(s);
 
 	ck_assert_str_eq(got,
-	    "hr 0+1 uint16 ro - 0001\n"
+	    "hr 0+1 bits ro - 0001\n"
 	    "hr 1+1 uint16 ro increment 0002\n"
 	    "hr 2+1 uint16 ro - 0002\nhr 3+2 uint32 ro - 0000 0003\n"
 	    "hr 5+2 float32 ro - 3f80 0000\nhr 7+1 string ro - 7320\n");
@@ -522,7 +523,7 @@ START_TEST(a_file_that_ends_early_is_a_mistake)
 	static const char text[] = U16("5");
 
 	for (size_t len = 0; len + 1 < sizeof(text); len++) {
-		struct setup_pick pick = { "server", "device", NULL };
+		struct setup_pick pick = { "server", "device", NULL, false };
 		char *part = strndup(text, len);
 		struct setup *s = setup_read("x", part, len, &pick);
 

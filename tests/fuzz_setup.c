@@ -61,7 +61,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static unsigned char seen[TABLES][ADDRESSES];
-	struct setup_pick pick = { "server", "device", NULL };
+	struct setup_pick pick = { "server", "device", NULL, false };
 	char *text = malloc(len + 1);
 	struct setup *s;
 

@@ -441,6 +441,9 @@ def test_actions_run_when_clients_read():
         rw = bytes.fromhex("17" "0018" "0001" "0000" "0001" "02" "0001")
         assert m.request(rw) == b"\x97\x02"
         assert m.read_hr(0) == [11]
+        mask = bytes.fromhex("16" "0000" "fff0" "0001")
+        assert m.request(mask) == mask  # 13, and then & 0xfff0 | 1
+        assert m.read_hr(0) == [3]
         # 24 is nobody's: nothing is counted up
         assert m.request(bytes.fromhex("0300130009")) == b"\x83\x02"
         assert m.read_hr(20, 2) == [0, 3]

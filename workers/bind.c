@@ -13,6 +13,7 @@
 #include "shm/clock.h"
 #include "shm/patience.h"
 #include "workers/action/action.h"
+#include "workers/special.h"
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
 _Static_assert((int)MB_CO == STORE_CO && (int)MB_DI == STORE_DI &&
@@ -178,61 +179,53 @@ apply(struct bind_device *d, struct mb_step *s, unsigned n)
 	return STORE_OK;
 }
 
-static enum mb_ex carry_out(void *, struct mb_step *, unsigned);
-
-/* FC 23 where reading runs actions: those see what was written, so it cannot be
- * one step. What is to be refused is, before anything is written. */
-static enum mb_ex
-write_then_read(struct bind_device *d, struct mb_step *s)
+static inline enum mb_ex
+plain(struct bind_device *d, struct mb_step *s, unsigned n)
 {
-	enum mb_ex ex;
-
-	if (!store_has(
-		d->store, (enum store_table)s[1].table, s[1].addr, s[1].count))
-		return MB_EX_ADDRESS;
-	ex = bind_exception(apply(d, s, 1));
-	return ex != MB_EX_NONE ? ex : carry_out(d, s + 1, 1);
-}
-
-static enum mb_ex
-carry_out(void *arg, struct mb_step *s, unsigned n)
-{
-	struct bind_device *d = arg;
 	unsigned reads = 0;
-	enum mb_ex ex;
 
-	if (n == 0 || n > MB_STEPS_MAX)
-		return MB_EX_FAILURE;
-	if (n == 1 && s[0].op == MB_READ) {
-		if (d->nactions != 0 && (ex = action_reads(d, &s[0])) != 0)
-			return ex;
+	if (n == 1 && s[0].op == MB_READ)
 		return bind_exception(read_one(d->store, &s[0], NULL));
-	}
 	while (reads < n && s[reads].op == MB_READ)
 		reads++;
 	if (reads == n)
 		return bind_exception(read_all(d->store, s, n));
 	if (!d->store->writable)
 		return MB_EX_FAILURE;
-	if (d->nactions != 0 && n == 2 && s[1].op == MB_READ &&
-	    action_touches(d, &s[1]))
-		return write_then_read(d, s);
 	return bind_exception(apply(d, s, n));
 }
 
-static int
-identify(struct bind_device *d, const struct conf_device *cd)
+enum mb_ex
+bind_plain(struct bind_device *d, struct mb_step *s, unsigned n)
 {
-	d->objects = calloc(cd->nidentity + 1, sizeof(*d->objects));
+	return plain(d, s, n);
+}
+
+static enum mb_ex
+carry_out(void *arg, struct mb_step *s, unsigned n)
+{
+	struct bind_device *d = arg;
+
+	if (n == 0 || n > MB_STEPS_MAX)
+		return MB_EX_FAILURE;
+	if (d->special)
+		return special_step(d, s, n);
+	return plain(d, s, n);
+}
+
+static int
+identify(struct bind_device *d, const struct conf_object *object, size_t n)
+{
+	d->objects = calloc(n + 1, sizeof(*d->objects));
 	if (d->objects == NULL)
 		return -1;
-	for (size_t i = 0; i < cd->nidentity; i++) {
-		d->objects[i].id = cd->identity[i].id;
-		d->objects[i].text = cd->identity[i].text;
-		d->objects[i].len = (uint8_t)strnlen(cd->identity[i].text, 255);
+	for (size_t i = 0; i < n; i++) {
+		d->objects[i].id = object[i].id;
+		d->objects[i].text = object[i].text;
+		d->objects[i].len = (uint8_t)strnlen(object[i].text, 255);
 	}
 	d->identity.obj = d->objects;
-	d->identity.n = (unsigned)cd->nidentity;
+	d->identity.n = (unsigned)n;
 	return 0;
 }
 
@@ -244,6 +237,7 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	d->bind = b;
 	d->index = (unsigned)index;
 	d->store = &p->stores[index];
+	d->special = special_store(d->store);
 	d->unit.step = carry_out;
 	d->unit.arg = d;
 	d->unit.identity = &d->identity;
@@ -254,7 +248,11 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	/* a datagram can be sent in anybody's name, and would silence the unit
 	 * for all */
 	d->unit.no_silence = p->transport->type == CONF_UDP;
-	return identify(d, &p->conf->devices[index]);
+	if (p->transport->nidentity > 0)
+		return identify(
+		    d, p->transport->identity, p->transport->nidentity);
+	return identify(d, p->conf->devices[index].identity,
+	    p->conf->devices[index].nidentity);
 }
 
 void

@@ -24,6 +24,7 @@ struct bind_device {
 	struct mb_object *objects;
 	struct action_range *actions; /* by table and address; see action.h */
 	unsigned nactions;
+	bool special; /* special_step() carries out its requests */
 };
 
 struct bind {
@@ -62,6 +63,9 @@ void bind_self(struct bind *);
  * it has begun. */
 enum store_rc bind_commit(struct bind_device *, struct store_who *,
     const struct store_step *, unsigned n);
+
+/* Carries out the steps of a request, and nothing else: no actions. */
+enum mb_ex bind_plain(struct bind_device *, struct mb_step *, unsigned n);
 
 /* What a request is answered that the store has refused. */
 enum mb_ex bind_exception(enum store_rc);

@@ -73,6 +73,10 @@ static const struct cmd table[] = {
 	    cmd_registers_describe,
 	    { { "device", ARG_STRING, MAY }, { "table", ARG_STRING, MAY } } },
 
+	{ "registers.counts", CMD_READ,
+	    "how often addresses were read and written", cmd_registers_counts,
+	    { ARG_WHERE, ARG_COUNT } },
+
 	{ "devices.list", CMD_READ, "devices, their tables, who serves them",
 	    cmd_devices_list, { { 0 } } },
 

@@ -84,9 +84,13 @@ cmd_devices_list(struct cmd_call *call)
 	call->result = json_array();
 	for (size_t i = 0; i < conf->ndevices; i++)
 		json_array_append_new(call->result,
-		    json_pack("{s:s, s:o, s:o}", "name", conf->devices[i].name,
-			"units", device_units(conf, (int)i), "tables",
-			device_tables(&call->control->proc->stores[i])));
+		    json_pack("{s:s, s:o, s:o, s:b, s:b, s:b}", "name",
+			conf->devices[i].name, "units",
+			device_units(conf, (int)i), "tables",
+			device_tables(&call->control->proc->stores[i]),
+			"shared_blocks", conf->devices[i].shared_blocks,
+			"type_exception", conf->devices[i].type_exception,
+			"counters", conf->devices[i].counters));
 }
 
 static json_t *

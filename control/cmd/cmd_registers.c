@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * registers.read and registers.write: straight to the store, without the
+ * registers.read, .write and .counts: straight to the store, without the
  * supervisor or a worker. Runs in the control process.
  */
 
@@ -11,8 +11,9 @@
 #include "control/cmd/cmd_rows.h"
 #include "control/jtext.h"
 #include "control/steps.h"
+#include "shm/store_client.h"
 
-enum { WIRE_MAX = 65536 * 2 };
+enum { WIRE_MAX = 65536 * 2, COUNTS_MAX = 65536 };
 
 /* The device and table of a read or a write. False after it has failed. */
 static bool
@@ -82,6 +83,44 @@ cmd_registers_read(struct cmd_call *call)
 		values_fail(call, &v, rc);
 	else
 		answer_read(call, &v, raw, wire, seq);
+}
+
+/* ---- counts ---- */
+
+static json_t *
+numbers(const uint32_t *n, uint32_t count)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(array, json_integer(n[i]));
+	return array;
+}
+
+void
+cmd_registers_counts(struct cmd_call *call)
+{
+	static uint32_t reads[COUNTS_MAX], writes[COUNTS_MAX];
+	int64_t count = cmd_integer(call, "count", 1);
+	enum store_rc rc;
+	struct values v;
+
+	if (!resolve(call, &v))
+		return;
+	if (count > COUNTS_MAX) {
+		cmd_fail(call, CMD_PARAMS, "out_of_range",
+		    "count is %lld; %d is the most", (long long)count,
+		    COUNTS_MAX);
+		return;
+	}
+	v.units = (uint32_t)count;
+	rc = store_counts(v.store, v.table, v.addr, v.units, reads, writes);
+	if (rc != STORE_OK)
+		values_fail(call, &v, rc);
+	else
+		call->result =
+		    json_pack("{s:o, s:o}", "reads", numbers(reads, v.units),
+			"writes", numbers(writes, v.units));
 }
 
 /* ---- write ---- */

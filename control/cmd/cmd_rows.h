@@ -19,6 +19,7 @@ void cmd_registers_read(struct cmd_call *);
 void cmd_registers_write(struct cmd_call *);
 void cmd_registers_transaction(struct cmd_call *);
 
+void cmd_registers_counts(struct cmd_call *);
 void cmd_registers_describe(struct cmd_call *);
 void cmd_devices_list(struct cmd_call *);
 

@@ -82,6 +82,9 @@ make_device(
 	if (unit->device == NULL ||
 	    (s->shared && hf_device_share_blocks(unit->device) < 0))
 		return -1;
+	unit->device->conf.type_exception = s->type_exception;
+	unit->device->conf.counters = true;
+	unit->device->conf.simulator = true;
 	for (size_t i = 0; i < s->nranges; i++)
 		if (hf_device_add_range(unit->device, &s->ranges[i]) < 0)
 			return -1;
@@ -125,8 +128,8 @@ hf_simulator_new(const struct hf_simulator_opts *given)
 	if (given != NULL)
 		memcpy(&o, given, given->size);
 	r.path = o.json_file != NULL ? o.json_file : "setup.json";
-	r.pick.server = o.modbus_server != NULL ? o.modbus_server : "server";
-	r.pick.device = o.modbus_device != NULL ? o.modbus_device : "device";
+	r.pick.server = o.modbus_server;
+	r.pick.device = o.modbus_device;
 	r.pick.actions = o.actions;
 	api_quiet();
 	sim = calloc(1, sizeof(*sim));

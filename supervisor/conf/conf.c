@@ -16,6 +16,7 @@
 #include "supervisor/conf/conf_paths.h"
 #include "supervisor/conf/conf_roles.h"
 #include "supervisor/conf/conf_serial.h"
+#include "supervisor/conf/conf_setup.h"
 #include "supervisor/conf/conf_shm.h"
 #include "supervisor/conf/conf_transport.h"
 
@@ -101,9 +102,15 @@ static const struct conf_key top_keys[] = {
 	{ "devices", CONF_OWN, CONF_REQUIRED, .takes = "an object of devices",
 	    .read = conf_devices_read, .dump = conf_devices_dump,
 	    .help = "register maps by name" },
+	{ "device_list", CONF_OWN, .takes = "an object of devices",
+	    .read = conf_device_list_read, .dump = conf_dump_nothing,
+	    .help = "devices as setup files of pymodbus' simulator have them" },
 	{ "transports", CONF_OWN, CONF_REQUIRED,
 	    .takes = "an object of transports", .read = conf_transports_read,
 	    .dump = conf_transports_dump, .help = "listeners by name" },
+	{ "server_list", CONF_OWN, .takes = "an object of servers",
+	    .read = conf_server_list_read, .dump = conf_dump_nothing,
+	    .help = "transports as those files have them" },
 	{ "control", CONF_SECTION, .section = &conf_control,
 	    .help = "how other programs reach the daemon" },
 	{ "actions", CONF_SECTION, .section = &conf_actions,
@@ -117,8 +124,6 @@ static const struct conf_key top_keys[] = {
 	{ "hang_timeout_ms", CONF_UINT, IN_CONF(hang_timeout_ms),
 	    .min = PATIENCE_HANG_MIN_MS, .max = 600000, .def = 2000,
 	    .help = "how long a process may stay silent before it is killed" },
-	LATER("server_list", "simulator files"),
-	LATER("device_list", "simulator files"),
 	{ NULL },
 };
 
@@ -169,6 +174,12 @@ static const struct conf_key actions_keys[] = {
 static const struct conf_key device_keys[] = {
 	{ "shared_blocks", CONF_BOOL, IN_DEVICE(d.shared_blocks),
 	    .help = "one register array behind all four tables" },
+	{ "type_exception", CONF_BOOL, IN_DEVICE(d.type_exception),
+	    .help = "a request that cuts a value in two is answered 02" },
+	{ "counters", CONF_BOOL, IN_DEVICE(d.counters),
+	    .help = "count how often each register is read and written" },
+	{ "simulator", CONF_BOOL, IN_DEVICE(d.simulator),
+	    .help = "answer as pymodbus' simulator does" },
 	{ "coils", CONF_OWN, .takes = "a list of ranges",
 	    .read = conf_table_read, .dump = conf_table_dump,
 	    .help = "bits that clients read and write" },
@@ -354,6 +365,10 @@ static const struct conf_key transport_keys[] = {
 	{ "user", CONF_OWN, IN_TRANSPORT(user), .takes = "the name of a user",
 	    .read = conf_user_read, .dump = conf_text_dump,
 	    .help = "whom the workers run as" },
+	{ "identity", CONF_OWN, CONF_NOT_SHM, .takes = "an object",
+	    .text = "that of its devices", .read = conf_identity_read,
+	    .dump = conf_identity_own_dump,
+	    .help = "what it answers to function code 43/14 for all of them" },
 	{ "max_transactions", CONF_UINT, CONF_NOT_SHM,
 	    IN_TRANSPORT(max_transactions), .max = 65535,
 	    .help = "requests of a connection that wait for their reply; more "

@@ -152,7 +152,7 @@ add_defaults(const struct act *a)
 		if (conf_action_text(a->r, p->name) != NULL ||
 		    (p->without != ACTION_FIXED &&
 			p->without != ACTION_FIRST) ||
-		    !action_without(p, a->r->type, &x) ||
+		    !action_without(p, conf_action_type(a->r), &x) ||
 		    (a->row->flags & ACTION_ON_READ && p->kind == ACTION_VALUE))
 			continue;
 		o->at = mem_more(o->at, o->n, sizeof(*o->at));

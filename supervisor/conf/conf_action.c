@@ -12,6 +12,13 @@
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/near.h"
 
+enum typed_type
+conf_action_type(const struct conf_range *r)
+{
+	return r->type == TYPED_BITS && r->table >= STORE_HR ? TYPED_UINT16
+							     : r->type;
+}
+
 const char *
 conf_action_text(const struct conf_range *r, const char *name)
 {
@@ -125,7 +132,7 @@ number_of(const struct action_row *row, const struct conf_range *r,
 		return false;
 	text = conf_action_text(r, name);
 	return text != NULL ? action_number(text, out)
-			    : action_without(p, r->type, out);
+			    : action_without(p, conf_action_type(r), out);
 }
 
 static bool
@@ -148,7 +155,7 @@ conf_action_wrong(const struct action_row *row, const struct conf_range *r,
 {
 	for (size_t i = 0; i < r->parameters.n; i++) {
 		*at = &r->parameters.at[i];
-		if (wrong_value(row, r->type, *at, words, room))
+		if (wrong_value(row, conf_action_type(r), *at, words, room))
 			return true;
 	}
 	*at = NULL;

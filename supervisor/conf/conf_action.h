@@ -46,4 +46,8 @@ struct conf_copy {
 void conf_action_source(const struct conf *, unsigned device,
     const struct conf_range *, struct conf_copy *);
 
+/* What an action takes a range's values for: bits that lie in registers are
+ * numbers. */
+enum typed_type conf_action_type(const struct conf_range *);
+
 #endif

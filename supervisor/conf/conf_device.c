@@ -127,16 +127,22 @@ conf_map_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 
 /* ---- the identification ---- */
 
-static void
-add_object(struct conf_device *d, unsigned id, char *text)
-{
-	size_t at = d->nidentity;
+/* Objects that are being read. */
+struct identity {
+	struct conf_object *at;
+	size_t n;
+};
 
-	d->identity = mem_more(d->identity, at, sizeof(*d->identity));
-	for (; at > 0 && d->identity[at - 1].id > id; at--)
-		d->identity[at] = d->identity[at - 1];
-	d->identity[at] = (struct conf_object){ .id = (uint8_t)id, text };
-	d->nidentity++;
+static void
+add_object(struct identity *d, unsigned id, char *text)
+{
+	size_t at = d->n;
+
+	d->at = mem_more(d->at, at, sizeof(*d->at));
+	for (; at > 0 && d->at[at - 1].id > id; at--)
+		d->at[at] = d->at[at - 1];
+	d->at[at] = (struct conf_object){ .id = (uint8_t)id, text };
+	d->n++;
 }
 
 /* The number that a key spells without leading zeros, or -1. */
@@ -157,7 +163,7 @@ object_id(const char *key)
 
 static void
 read_object(
-    struct conf_ctx *ctx, const struct jsonc_node *node, struct conf_device *d)
+    struct conf_ctx *ctx, const struct jsonc_node *node, struct identity *d)
 {
 	int id = object_id(node->key);
 
@@ -180,24 +186,37 @@ read_object(
 	}
 }
 
-static void
-read_identity(struct conf_ctx *ctx, struct conf_device_in *in)
+size_t
+conf_identity_take(struct conf_ctx *ctx, const struct jsonc_node *node,
+    struct conf_object **out)
 {
 	struct conf_identity_in id = { 0 };
+	struct identity got = { 0 };
 
-	conf_read_section(
-	    ctx, in->identity, &conf_identity, "\"identity\"", 0, &id);
+	conf_read_section(ctx, node, &conf_identity, "\"identity\"", 0, &id);
 	for (unsigned i = 0; i < CONF_ID_NAMED; i++)
 		if (id.named[i] != NULL &&
 		    (i < CONF_ID_MUST || id.named[i][0] != '\0'))
-			add_object(&in->d, i, id.named[i]);
+			add_object(&got, i, id.named[i]);
 		else
 			free(id.named[i]);
 	if (id.objects != NULL &&
 	    conf_want(ctx, id.objects, JSONC_OBJECT, "an object"))
 		for (const struct jsonc_node *n = id.objects->in.first;
 		     n != NULL; n = n->next)
-			read_object(ctx, n, &in->d);
+			read_object(ctx, n, &got);
+	*out = got.at;
+	return got.n;
+}
+
+void
+conf_identity_read(struct conf_ctx *ctx, const struct jsonc_node *node,
+    const struct conf_key *key, void *obj)
+{
+	struct conf_transport *t = obj;
+
+	(void)key;
+	t->nidentity = conf_identity_take(ctx, node, &t->identity);
 }
 
 /* ---- ranges against each other ---- */
@@ -307,7 +326,8 @@ conf_devices_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 			    "digits, \"_\" and \"-\", at most 40",
 			    n->key);
 		conf_read_section(ctx, n, &conf_device, what, 0, &in);
-		read_identity(ctx, &in);
+		in.d.nidentity =
+		    conf_identity_take(ctx, in.identity, &in.d.identity);
 		check_overlaps(ctx, &in);
 		ctx->placed =
 		    mem_more(ctx->placed, ctx->nplaced, sizeof(*ctx->placed));

@@ -29,11 +29,16 @@ struct conf_identity_in {
 };
 
 conf_read_fn conf_devices_read, conf_table_read, conf_files_read,
-    conf_fifos_read, conf_map_read;
+    conf_fifos_read, conf_map_read, conf_identity_read; /* of transports */
 
 /* Makes what a map holds a device "map". 0 after mistakes, too; -1 with errno
  * if the file behind fd, which it closes, cannot be read. */
 int conf_device_map(struct conf_ctx *, int fd, const char *path);
+
+/* An identification, NULL for all its defaults: objects ascending by id, which
+ * become the caller's. Returns how many. */
+size_t conf_identity_take(
+    struct conf_ctx *, const struct jsonc_node *, struct conf_object **);
 
 /* The device of that name, or CONF_NO_DEVICE. */
 int conf_device_find(const struct conf *, const char *name);

@@ -30,7 +30,7 @@ void conf_out_section(struct conf_out *, const struct conf_section *,
     unsigned skip, const void *obj);
 
 conf_dump_fn conf_devices_dump, conf_transports_dump, conf_table_dump,
-    conf_files_dump, conf_fifos_dump, conf_identity_dump, conf_text_dump,
-    conf_secret_dump, conf_dump_nothing;
+    conf_files_dump, conf_fifos_dump, conf_identity_dump,
+    conf_identity_own_dump, conf_text_dump, conf_secret_dump, conf_dump_nothing;
 
 #endif

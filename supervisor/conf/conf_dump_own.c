@@ -203,25 +203,43 @@ conf_fifos_dump(struct conf_out *o, const struct conf_key *key, const void *obj)
 	conf_out_close(o, ']');
 }
 
+static void
+out_identity(struct conf_out *o, const char *key,
+    const struct conf_object *object, size_t n)
+{
+	char number[12];
+	size_t i;
+
+	conf_out_open(o, key, '{');
+	for (i = 0; i < n && object[i].id < CONF_ID_NAMED; i++)
+		conf_out_text(
+		    o, conf_identity.keys[object[i].id].name, object[i].text);
+	conf_out_open(o, "objects", '{');
+	for (; i < n; i++) {
+		snprintf(number, sizeof(number), "%u", object[i].id);
+		conf_out_text(o, number, object[i].text);
+	}
+	conf_out_close(o, '}');
+	conf_out_close(o, '}');
+}
+
 void
 conf_identity_dump(
     struct conf_out *o, const struct conf_key *key, const void *obj)
 {
 	const struct conf_device *d = obj;
-	char number[12];
-	size_t i;
 
-	conf_out_open(o, key->name, '{');
-	for (i = 0; i < d->nidentity && d->identity[i].id < CONF_ID_NAMED; i++)
-		conf_out_text(o, conf_identity.keys[d->identity[i].id].name,
-		    d->identity[i].text);
-	conf_out_open(o, "objects", '{');
-	for (; i < d->nidentity; i++) {
-		snprintf(number, sizeof(number), "%u", d->identity[i].id);
-		conf_out_text(o, number, d->identity[i].text);
-	}
-	conf_out_close(o, '}');
-	conf_out_close(o, '}');
+	out_identity(o, key->name, d->identity, d->nidentity);
+}
+
+void
+conf_identity_own_dump(
+    struct conf_out *o, const struct conf_key *key, const void *obj)
+{
+	const struct conf_transport *t = obj;
+
+	if (t->nidentity > 0)
+		out_identity(o, key->name, t->identity, t->nidentity);
 }
 
 void

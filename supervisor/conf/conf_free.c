@@ -46,6 +46,9 @@ free_transport(struct conf_transport *t)
 	free(t->deny.at);
 	free(t->priority.at);
 	free(t->user);
+	for (size_t i = 0; i < t->nidentity; i++)
+		free(t->identity[i].text);
+	free(t->identity);
 }
 
 void

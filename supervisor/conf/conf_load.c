@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "supervisor/conf/conf_act.h"
+#include "supervisor/conf/conf_between.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_tree.h"
 #include "supervisor/conf/conf_http.h"
@@ -21,6 +22,7 @@
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/conf/conf_read.h"
 #include "supervisor/conf/conf_roles.h"
+#include "supervisor/conf/conf_setup.h"
 #include "supervisor/mem.h"
 
 struct file_id {
@@ -205,8 +207,10 @@ read_root(struct load *l, struct jsonc_doc *doc)
 		return;
 	}
 	include_all(l, doc->root, doc->root);
+	ctx->top = doc->root;
 	conf_read_section(
 	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
+	conf_between_check(ctx);
 	conf_control_check(ctx, jsonc_get(doc->root, "control"));
 	conf_http_check(ctx, jsonc_get(doc->root, "http"));
 	conf_act_check(ctx);
@@ -215,17 +219,25 @@ read_root(struct load *l, struct jsonc_doc *doc)
 struct conf *
 conf_load(const char *path, FILE *err)
 {
+	return conf_load_pick(path, NULL, err);
+}
+
+struct conf *
+conf_load_pick(const char *path, const struct conf_pick *pick, FILE *err)
+{
 	struct conf *conf = mem_zero(1, sizeof(*conf));
 	struct load l = { .ctx = { .conf = conf } };
 	struct jsonc_doc *doc;
 	int failed = 0;
 
 	conf->path = mem_text(path);
+	conf->pick = pick;
 	if (read_file(&l, path, &doc) == -1) {
 		failed = errno;
 		fprintf(err, "%s: cannot read: %m\n", path);
 	} else {
 		read_root(&l, doc);
+		conf_setup_actions(&l.ctx);
 		if (l.ctx.nfaults > 0)
 			failed = EINVAL;
 		conf_faults_print(&l.ctx, err);
@@ -263,6 +275,7 @@ conf_ctx_end(struct conf_ctx *ctx, int err)
 	for (size_t i = 0; i < ctx->nplaced; i++)
 		free(ctx->placed[i].range_at);
 	free(ctx->placed);
+	conf_setup_end(ctx);
 	if (err == 0)
 		return ctx->conf;
 	conf_free(ctx->conf);
@@ -301,7 +314,7 @@ read_devices(struct load *l, struct jsonc_doc *doc)
 {
 	static const struct conf_key key = { .name = "devices" };
 	struct conf_ctx *ctx = &l->ctx;
-	const struct jsonc_node *store, *name, *devices;
+	const struct jsonc_node *store, *name, *devices, *list;
 
 	if (doc->root == NULL ||
 	    !conf_want(ctx, doc->root, JSONC_OBJECT, "an object"))
@@ -313,10 +326,14 @@ read_devices(struct load *l, struct jsonc_doc *doc)
 	    : NULL;
 	if (name != NULL && conf_want(ctx, name, JSONC_STRING, "a string"))
 		ctx->conf->store = mem_text(name->text);
+	ctx->top = doc->root;
 	devices = jsonc_get(doc->root, "devices");
+	list = jsonc_get(doc->root, "device_list");
 	if (devices != NULL)
 		conf_devices_read(ctx, devices, &key, ctx->conf);
-	else if (!ctx->partial)
+	if (list != NULL)
+		conf_device_list_read(ctx, list, &key, ctx->conf);
+	if (devices == NULL && list == NULL && !ctx->partial)
 		conf_fault(ctx, doc->root, "\"devices\" is missing");
 }
 

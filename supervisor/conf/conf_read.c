@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "shm/seg.h"
+#include "supervisor/conf/conf_setup.h"
 #include "supervisor/mem.h"
 
 /* Where a row's value lies in its struct. */
@@ -323,7 +324,8 @@ conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
 		if (at[key - section->keys] != NULL)
 			read_key(ctx, at[key - section->keys], key, obj);
 		else if ((key->flags & CONF_REQUIRED) && !(key->flags & skip) &&
-		    node != NULL && !(ctx->partial && section == &conf_top))
+		    node != NULL &&
+		    !(section == &conf_top && conf_elsewhere(ctx, key->name)))
 			conf_fault(ctx, node, "\"%s\" is missing in %s",
 			    key->name, what);
 	}

@@ -36,6 +36,9 @@ struct conf_ctx {
 	size_t dropped; /* faults beyond CONF_FAULTS_MAX */
 	const struct jsonc_doc **roles; /* those of docs that are of roles */
 	size_t nroles;
+	const struct jsonc_node *top; /* the whole, as merged */
+	struct setup **setups; /* what was read of setup files */
+	size_t nsetups;
 	bool quiet; /* what is found now has been told before */
 	bool partial; /* a file could not be read: what is missing may be
 		       * there */

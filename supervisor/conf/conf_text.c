@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/conf/conf_between.h"
 #include "supervisor/conf/conf_paths.h"
 #include "supervisor/conf/conf_read.h"
 #include "supervisor/mem.h"
@@ -102,6 +103,8 @@ conf_parse(const struct conf_text *t, char *why, size_t size)
 	if (ctx.nfaults == 0)
 		conf_read_section(
 		    &ctx, root, &conf_top, conf_top.what, 0, conf);
+	if (ctx.nfaults == 0)
+		conf_between_check(&ctx);
 	if (ctx.nfaults == 0)
 		return conf_ctx_end(&ctx, 0);
 	tell(&ctx, why, size);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "shm/seg.h"
-#include "supervisor/conf/conf_between.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_dump.h"
 #include "supervisor/conf/conf_serial.h"
@@ -368,8 +367,8 @@ conf_transport_skip(const struct conf_transport *t)
 	return (unsigned)CONF_NOT_TCP << t->type;
 }
 
-static void
-read_transport(struct conf_ctx *ctx, const struct jsonc_node *node)
+void
+conf_transport_read(struct conf_ctx *ctx, const struct jsonc_node *node)
 {
 	struct conf *conf = ctx->conf;
 	struct conf_transport t = { .name = mem_text(node->key) };
@@ -420,6 +419,5 @@ conf_transports_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	for (const struct jsonc_node *n = node->in.first; n != NULL;
 	     n = n->next)
-		read_transport(ctx, n);
-	conf_between_check(ctx);
+		conf_transport_read(ctx, n);
 }

@@ -15,4 +15,7 @@ conf_dump_fn conf_type_dump;
 /* The flag CONF_NOT_* of keys that a transport of this type does not have. */
 unsigned conf_transport_skip(const struct conf_transport *);
 
+/* Reads one transport; the devices have been read. */
+void conf_transport_read(struct conf_ctx *, const struct jsonc_node *);
+
 #endif

@@ -37,11 +37,21 @@ note(struct setup_ctx *c, const char *path, uint32_t line, uint32_t col,
 	free(was);
 }
 
+/* A jsonc_fault_fn. */
 static void
-note_syntax(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
+note_fault(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
     const char *what)
 {
 	note(arg, doc->path, line, col, what);
+}
+
+static void
+tell(struct setup_ctx *c, const struct jsonc_doc *doc, uint32_t line,
+    uint32_t col, const char *words)
+{
+	if (c->tell != note_fault)
+		c->faults++;
+	c->tell(c->arg, doc, line, col, words);
 }
 
 void
@@ -54,7 +64,7 @@ setup_fault(
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	note(c, n->doc->path, n->line, n->col, words);
+	tell(c, n->doc, n->line, n->col, words);
 }
 
 void
@@ -67,7 +77,7 @@ setup_fault_key(
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	note(c, n->doc->path, n->key_line, n->key_col, words);
+	tell(c, n->doc, n->key_line, n->key_col, words);
 }
 
 /* ---- nodes ---- */
@@ -139,14 +149,19 @@ pick(struct setup_ctx *c, const char *list, const char *name)
 static void
 read_all(struct setup_ctx *c)
 {
-	const struct jsonc_node *server, *device;
+	const struct jsonc_node *server, *device, *says;
+	const char *name = c->pick->device;
 
 	if (c->doc->root->type != JSONC_OBJECT) {
 		setup_fault(c, c->doc->root, "must be an object");
 		return;
 	}
-	server = pick(c, "server_list", c->pick->server);
-	device = pick(c, "device_list", c->pick->device);
+	server = pick(c, "server_list",
+	    c->pick->server != NULL ? c->pick->server : "server");
+	says = server != NULL ? jsonc_get(server, "device") : NULL;
+	if (name == NULL && says != NULL && says->type == JSONC_STRING)
+		name = says->text;
+	device = pick(c, "device_list", name != NULL ? name : "device");
 	if (server != NULL) {
 		c->to->server_place = mem_format(
 		    "%s:%u:%u", c->doc->path, server->line, server->col);
@@ -158,9 +173,8 @@ read_all(struct setup_ctx *c)
 		setup_ranges(c);
 }
 
-struct setup *
-setup_read(
-    const char *path, char *text, size_t len, const struct setup_pick *which)
+static struct setup_ctx *
+begin(const struct setup_pick *which)
 {
 	struct setup *s = mem_zero(1, sizeof(*s));
 	struct setup_ctx *c = mem_zero(1, sizeof(*c));
@@ -170,12 +184,56 @@ setup_read(
 	s->opts.size = sizeof(s->opts);
 	c->to = s;
 	c->pick = which;
-	c->doc = jsonc_parse(path, text, len, note_syntax, c);
-	if (c->doc->root != NULL)
-		read_all(c);
+	c->tell = note_fault;
+	c->arg = c;
+	return c;
+}
+
+static struct setup *
+end(struct setup_ctx *c)
+{
 	free(c->cells);
 	c->cells = NULL;
-	return s;
+	c->pick = NULL;
+	return c->to;
+}
+
+struct setup *
+setup_read(
+    const char *path, char *text, size_t len, const struct setup_pick *which)
+{
+	struct setup_ctx *c = begin(which);
+
+	c->doc = jsonc_parse(path, text, len, note_fault, c);
+	if (c->doc->root != NULL)
+		read_all(c);
+	return end(c);
+}
+
+struct setup *
+setup_of(const struct jsonc_node *server, const struct jsonc_node *device,
+    const struct setup_pick *which, jsonc_fault_fn *say, void *arg)
+{
+	struct setup_ctx *c = begin(which);
+
+	c->tell = say;
+	c->arg = arg;
+	if (server != NULL)
+		setup_server(c, server);
+	if (device != NULL)
+		setup_device(c, device);
+	if (device != NULL && c->faults == 0)
+		setup_ranges(c);
+	return end(c);
+}
+
+void *
+setup_room(struct setup *s, size_t size)
+{
+	void *room = mem_zero(1, size);
+
+	setup_keep(s->own, room);
+	return room;
 }
 
 void
@@ -189,9 +247,11 @@ setup_free(struct setup *s)
 	for (size_t i = 0; i < c->ntexts; i++)
 		free(c->texts[i]);
 	free(c->texts);
-	jsonc_free(c->doc);
+	if (c->doc != NULL)
+		jsonc_free(c->doc);
 	free(c);
 	free(s->ranges);
+	free(s->range_at);
 	free(s->server_place);
 	free(s->why);
 	free(s);

@@ -11,12 +11,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "supervisor/conf/jsonc.h"
 #include "supervisor/holdfast/opts.h"
 #include "supervisor/holdfast/store.h"
 
 struct setup_pick {
-	const char *server, *device; /* names */
+	const char *server; /* names; NULL: "server" */
+	const char *device; /* NULL: what the server says, else "device" */
 	const struct hf_hooks *actions; /* more than those built in; NULL */
+	bool any_action; /* which there are is not known here */
 };
 
 struct setup {
@@ -24,12 +27,26 @@ struct setup {
 	struct hf_identity identity; /* opts.identity, if there is one */
 	int device_id; /* HF_EVERY_UNIT: every one */
 	bool shared; /* one array behind all four tables */
+	bool type_exception; /* no part of a value is read or written */
 	struct hf_range *ranges; /* none overlaps another one */
 	size_t nranges;
+	const struct jsonc_node **range_at; /* beside them: their entries */
 	char *server_place; /* "setup.json:3:19" */
 	char *why; /* all mistakes, a line each, or NULL: there are none */
 	void *own; /* what the texts and values lie in */
 };
+
+/*
+ * The same of a server or a device (or both) of a tree that has been read, and
+ * which must stay as long as what is returned. Mistakes are told to tell; what
+ * has any must not be used.
+ */
+struct setup *setup_of(const struct jsonc_node *server,
+    const struct jsonc_node *device, const struct setup_pick *,
+    jsonc_fault_fn *tell, void *arg);
+
+/* Zeroed room that stays until setup_free(). */
+void *setup_room(struct setup *, size_t size);
 
 /*
  * Reads len bytes of text, which are changed; text[len] must be NUL. path is

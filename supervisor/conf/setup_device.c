@@ -55,7 +55,8 @@ take_setup(struct setup_ctx *c, const struct jsonc_node *setup,
 
 	n = setup_need(c, setup, "shared blocks", JSONC_BOOL);
 	c->to->shared = n != NULL && n->yes;
-	setup_need(c, setup, "type exception", JSONC_BOOL);
+	n = setup_need(c, setup, "type exception", JSONC_BOOL);
+	c->to->type_exception = n != NULL && n->yes;
 	take_sizes(c, setup);
 	n = setup_need(c, setup, "defaults", JSONC_OBJECT);
 	if (n == NULL)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "shm/action.h"
+#include "shm/seg.h"
 #include "supervisor/mem.h"
 #include "supervisor/near.h"
 #include "supervisor/conf/setup_own.h"
@@ -15,7 +16,7 @@
 enum { NAMES_MAX = 64 };
 
 struct entry {
-	const struct jsonc_node *node, *value;
+	const struct jsonc_node *entry, *node, *value;
 	uint32_t first, last;
 	const char *action, *parameters;
 };
@@ -89,6 +90,10 @@ setup_action(
 			*action = names[i];
 	if (*action != NULL)
 		return true;
+	if (c->pick->any_action && seg_name_ok(n->text)) {
+		*action = n->text;
+		return true;
+	}
 	near = near_name(n->text, names, count);
 	setup_fault(c, n, "no action is called \"%.60s\"%s%.60s%s", n->text,
 	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
@@ -261,6 +266,7 @@ define(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
 		cell->type = (uint8_t)(at == 0 ? k->type : SETUP_NEXT);
 		cell->action = at == 0 ? e->action : NULL;
 		cell->parameters = cell->action != NULL ? e->parameters : NULL;
+		cell->at = e->entry;
 	}
 	return true;
 }
@@ -293,7 +299,7 @@ setup_entry(
     struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
 {
 	const struct jsonc_node *addr = n, *m;
-	struct entry e = { .value = k->value, .action = k->action };
+	struct entry e = { .entry = n, .value = k->value, .action = k->action };
 
 	if (n->type == JSONC_OBJECT) {
 		addr = jsonc_get(n, "addr");

@@ -31,6 +31,7 @@ struct setup_cell {
 	bool writable;
 	const char *action; /* NULL; the same name is the same pointer */
 	const char *parameters; /* NULL */
+	const struct jsonc_node *at; /* the entry */
 };
 
 /* What a section with values says, and what its entries do not say. */
@@ -52,7 +53,9 @@ enum { SETUP_BLOCKS = 4, SETUP_CELLS = 65536 };
 struct setup_ctx {
 	struct setup *to;
 	const struct setup_pick *pick;
-	struct jsonc_doc *doc;
+	struct jsonc_doc *doc; /* of our own, or NULL */
+	jsonc_fault_fn *tell; /* of mistakes */
+	void *arg;
 	struct setup_cell *cells;
 	uint32_t ncells;
 	struct setup_block blocks[SETUP_BLOCKS]; /* if they are not shared */

@@ -25,7 +25,7 @@ struct run {
 };
 
 static const enum hf_type types[] = {
-	[SETUP_BITS] = HF_UINT16,
+	[SETUP_BITS] = HF_BITS,
 	[SETUP_UINT16] = HF_UINT16,
 	[SETUP_UINT32] = HF_UINT32,
 	[SETUP_FLOAT32] = HF_FLOAT32,
@@ -110,6 +110,8 @@ emit(struct setup_ctx *c, const struct span *span, const struct run *r)
 		values[i] = bits ? v >> i % REG_BITS & 1 : v;
 	}
 	s->ranges = mem_more(s->ranges, s->nranges, sizeof(*s->ranges));
+	s->range_at = mem_more(s->range_at, s->nranges, sizeof(*s->range_at));
+	s->range_at[s->nranges] = c->cells[r->at].at;
 	s->ranges[s->nranges++] = (struct hf_range){
 		.table = span->table,
 		.addr = (r->at - span->start) * each,

@@ -35,6 +35,7 @@ static const struct key {
 } keys[] = {
 #define AT(member) offsetof(struct hf_server_opts, member)
 	{ "comm", ALL, ALL, TAKE_NOTHING, 0 },
+	{ "device", ALL, 0, TAKE_NOTHING, 0 }, /* of ours: who picks it */
 	{ "framer", ALL, ALL, TAKE_TEXT, AT(framer) },
 	{ "host", NETS, NETS, TAKE_NOTHING, 0 },
 	{ "port", NETS, NETS, TAKE_NOTHING, 0 },

@@ -160,7 +160,8 @@ numbers(const struct action_row *row, struct action_range *a)
 		int word;
 
 		if (text == NULL) {
-			a->args.given[i] = action_without(p, r->type, x);
+			a->args.given[i] =
+			    action_without(p, conf_action_type(r), x);
 			continue;
 		}
 		a->args.given[i] = true;
@@ -168,7 +169,8 @@ numbers(const struct action_row *row, struct action_range *a)
 			*x = (word = action_word(p, text)) > 0 ? word : 0;
 		else if (p->kind != ACTION_TEXT && p->kind != ACTION_FILE &&
 		    !action_number(text, x))
-			a->args.given[i] = action_without(p, r->type, x);
+			a->args.given[i] =
+			    action_without(p, conf_action_type(r), x);
 	}
 }
 

@@ -191,6 +191,7 @@ resolve_all(struct worker *w, struct bind_device *d)
 	qsort(d->actions, d->nactions, sizeof(*d->actions), by_place);
 	if (!d->store->writable)
 		d->nactions = 0; /* none runs: it could not change anything */
+	d->special |= d->nactions != 0;
 	w->why = NULL;
 	return 0;
 }
@@ -282,7 +283,7 @@ action_cell(struct hf_cell *c, const struct action_run *run, uint32_t addr,
 		.device = a->device,
 		.table = (enum hf_table)r->table,
 		.addr = addr,
-		.type = (enum hf_type)r->type,
+		.type = (enum hf_type)conf_action_type(r),
 		.order = (enum hf_order)r->order,
 		.count = (uint16_t)a->step,
 		.values = values,

@@ -43,20 +43,21 @@ fc_write_coil(struct mb_call *call)
 {
 	struct mb_step s = { .op = MB_WRITE, .table = MB_CO, .count = 1 };
 	uint16_t value;
-	uint8_t bit;
+	uint8_t bit, echo;
 	enum mb_ex ex;
 
 	s.addr = rbuf_u16(&call->in);
 	value = rbuf_u16(&call->in);
 	if (!rbuf_done(&call->in) || (value != COIL_OFF && value != COIL_ON))
 		return MB_EX_VALUE;
-	bit = value == COIL_ON;
+	bit = echo = value == COIL_ON;
 	s.in = &bit;
+	s.out = &echo;
 	ex = call->unit->step(call->unit->arg, &s, 1);
 	if (ex != MB_EX_NONE)
 		return ex;
 	wbuf_u16(&call->out, (uint16_t)s.addr);
-	wbuf_u16(&call->out, value);
+	wbuf_u16(&call->out, echo & 1 ? COIL_ON : COIL_OFF);
 	return MB_EX_NONE;
 }
 

@@ -6,6 +6,8 @@
 
 #include "workers/proto/fc_run.h"
 
+#include <string.h>
+
 static enum mb_ex
 read_regs(struct mb_call *call, enum mb_table table)
 {
@@ -38,17 +40,20 @@ enum mb_ex
 fc_write_reg(struct mb_call *call)
 {
 	struct mb_step s = { .op = MB_WRITE, .table = MB_HR, .count = 1 };
+	uint8_t echo[2];
 	enum mb_ex ex;
 
 	s.addr = rbuf_u16(&call->in);
 	s.in = rbuf_take(&call->in, 2);
 	if (!rbuf_done(&call->in))
 		return MB_EX_VALUE;
+	memcpy(echo, s.in, sizeof(echo));
+	s.out = echo;
 	ex = call->unit->step(call->unit->arg, &s, 1);
 	if (ex != MB_EX_NONE)
 		return ex;
 	wbuf_u16(&call->out, (uint16_t)s.addr);
-	wbuf_put(&call->out, s.in, 2);
+	wbuf_put(&call->out, echo, sizeof(echo));
 	return MB_EX_NONE;
 }
 

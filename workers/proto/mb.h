@@ -71,7 +71,7 @@ struct mb_step {
 	uint32_t addr;
 	uint16_t count; /* MB_READ of MB_FIFO: the model sets it */
 	uint16_t and_mask, or_mask;
-	const uint8_t *in; /* MB_WRITE */
+	const uint8_t *in; /* MB_WRITE; FC 5, 6: out is what is answered */
 	uint8_t *out; /* MB_READ; MB_FIFO: room for 2 + 2 * MB_FIFO_MAX */
 };
 
