@@ -80,9 +80,16 @@ whole(struct script *s, size_t *len, const char **why)
 	return text;
 }
 
+/* What a script says is bytes from outside: one line of text. */
 static void
-put_aside(struct script *s, const char *why)
+put_aside(struct script *s, const char *said)
 {
+	char why[WHY];
+
+	snprintf(why, sizeof(why), "%s", said);
+	for (char *c = why; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
 	log_warnx("%s: the script is put aside file=%s why=\"%s\"", s->where,
 	    s->path, why);
 	s->runs = false;
