@@ -9,14 +9,6 @@
 #include "control/jtext.h"
 #include "tests/suite.h"
 
-/* core.a has everything of the command line but main.c, which says this. */
-int
-cli_fail(enum cli_exit code, const char *fmt, ...)
-{
-	(void)fmt;
-	return code;
-}
-
 /* ---- watched ---- */
 
 static char told[512];
