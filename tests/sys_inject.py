@@ -10,6 +10,7 @@ import signal
 import socket
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -644,6 +645,28 @@ def test_events_and_log():
         d.wait_stderr("fault added id=%d transport=tcp1 fc=3 range=hr:0+4 "
                       "count=1 exception=6 by=control" % one)
         d.wait_stderr("fault cleared id=%d" % two)
+
+
+def test_watch():
+    "holdfast watch faults prints each rule that comes or goes"
+    with Daemon(conf()) as d:
+        watch = subprocess.Popen(
+            [os.path.join(BUILD, "holdfast"), "watch", "faults"], env=d.env,
+            stdout=subprocess.PIPE, text=True)
+        try:
+            reader, said = threading.Thread(target=lambda: said.append(
+                watch.stdout.readline())), []
+            reader.start()
+            while reader.is_alive():
+                d.rpc("faults.add", drop=True, unit=9)
+                d.rpc("faults.clear")
+                reader.join(0.05)
+            line = said[0]
+            assert "faults" in line and '"unit":9' in line, line
+        finally:
+            watch.terminate()
+            watch.wait()
+            watch.stdout.close()
 
 
 def test_visible_everywhere():

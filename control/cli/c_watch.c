@@ -211,6 +211,7 @@ show_notice(
 {
 	const json_t *was = json_object_get(event, "was");
 	const json_t *what = json_object_get(event, "event");
+	const json_t *rule = json_object_get(event, "rule");
 	char about[256];
 
 	if (print_is_json(w->cli))
@@ -219,6 +220,10 @@ show_notice(
 		print_line(w, event, topic, print_text(was),
 		    print_text(json_object_get(event, "state")),
 		    print_text(json_object_get(event, "why")));
+	else if (rule != NULL)
+		print_line(w, event, topic,
+		    print_text(json_object_get(event, "id")), print_text(what),
+		    print_text(rule));
 	else if (what != NULL) {
 		about_connection(event, about, sizeof(about));
 		print_line(w, event, print_text(json_object_get(event, "id")),
@@ -344,7 +349,7 @@ static bool
 is_topic(const char *word)
 {
 	static const char *const words[] = { "registers", "transports",
-		"connections", "log" };
+		"connections", "faults", "log" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t len = strlen(words[i]);

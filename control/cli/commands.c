@@ -45,8 +45,8 @@ static const struct cli_command commands[] = {
 	{ "watch", "[ADDRESS | TABLE | TOPIC]...",
 	    "print changes as they happen",
 	    "TABLE is [DEVICE/] and co, di, hr or ir, all of it. "
-	    "TOPIC is transports, connections or log, or one of them with a "
-	    "name:\ntransports.tcp1. Without arguments: every register.\n"
+	    "TOPIC is transports, connections, faults or log, or one of them "
+	    "with a name:\ntransports.tcp1. Without arguments: every register.\n"
 	    "  holdfast watch plc1/hr:100+4 transports",
 	    0, -1, cli_watch },
 	{ "export", "[DEVICE] [FILE]", "write a device's map and values as CSV",
