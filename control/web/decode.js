@@ -19,7 +19,7 @@ const node = (label, value, off, len, children) => ({ label, value: String(value
 function envelope(framer, b) {
   const u16 = (i) => b[i] * 256 + b[i + 1];
   if (framer === "rtu") {
-    const nodes = [node("unit", b[0], 0, 1)];
+    const nodes = b.length ? [node("unit", b[0], 0, 1)] : [];
     const tail = b.length >= 4 ? [crcNode(b)] : [];
     return { unit: b[0], map: (i) => [i + 1, 1], pdu: b.slice(1, Math.max(1, b.length - 2)), nodes, tail, name: "Modbus RTU" };
   }
@@ -76,13 +76,13 @@ export function decode(frame) {
       const [last, w] = e.map(from + n - 1);
       return [off, n ? last + w - off : 0];
     };
-    nodes.push(...pduNodes(e.pdu, out, place, fields));
+    nodes.push(...pduNodes(e.pdu, out, place, fields, frame.addr));
   }
   nodes.push(...e.tail);
   return { name: e.name, nodes, fields, pdu: e.pdu, unit: e.unit, transaction: e.transaction, length: b.length };
 }
 
-function pduNodes(p, out, place, fields) {
+function pduNodes(p, out, place, fields, asked) {
   const code = p[0], fc = code & 127;
   const u16 = (i) => p[i] * 256 + p[i + 1];
   const nodes = [];
@@ -103,12 +103,14 @@ function pduNodes(p, out, place, fields) {
   };
   const registers = (label) => {
     if (at >= p.length) return;
+    // a reply does not say where; the daemon does while it knows the request
+    const start = out ? asked : fields.addr;
     const n = p[at];
     nodes.push(node("bytes", n, ...place(at, 1)));
     at++;
     const list = [];
     for (let i = 0; at + 1 < p.length && i * 2 < n; i++, at += 2)
-      list.push(node(`register ${fields.addr == null ? `+${i}` : fields.addr + i}`, `${u16(at)} (0x${hex4(u16(at))})`, ...place(at, 2)));
+      list.push(node(`register ${start == null ? `+${i}` : start + i}`, `${u16(at)} (0x${hex4(u16(at))})`, ...place(at, 2)));
     if (list.length) {
       const last = list[list.length - 1];
       nodes.push(node(label, `${list.length}`, list[0].off, last.off + last.len - list[0].off, list));
@@ -117,13 +119,14 @@ function pduNodes(p, out, place, fields) {
   };
   const bitsOf = (label) => {
     if (at >= p.length) return;
+    const start = out ? asked : fields.addr;
     const n = p[at];
     nodes.push(node("bytes", n, ...place(at, 1)));
     at++;
     const list = [];
     for (let i = 0; at < p.length && i < n; i++, at++) {
       const bits = [...p[at].toString(2).padStart(8, "0")].reverse().join("");
-      list.push(node(`bits +${i * 8}`, bits, ...place(at, 1)));
+      list.push(node(start == null ? `bits +${i * 8}` : `bits ${start + i * 8} …`, bits, ...place(at, 1)));
     }
     if (list.length) {
       const last = list[list.length - 1];

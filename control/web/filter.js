@@ -4,7 +4,9 @@
 // says where a mistake is while it is being typed. Pure.
 
 export const fields = ["fc", "unit", "addr", "count", "exception", "transport",
-  "peer", "connection", "direction", "us", "value"];
+  "peer", "connection", "direction", "us", "value", "transaction", "type",
+  "framer", "name"];
+const words = ["transport", "peer", "connection", "direction", "type", "framer", "name"];
 
 export class FilterError extends Error {
   constructor(message, column) {
@@ -42,6 +44,9 @@ function unquote(s) {
 function valuesOf(frame, field) {
   if (field === "fc") return one(frame.function);
   if (field === "value") return frame.values || [];
+  // a peer counts with its port and without
+  if (field === "peer" && frame.peer)
+    return [frame.peer, frame.peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")];
   return one(frame[field]);
 }
 
@@ -116,16 +121,25 @@ class Parser {
       throw new FilterError(`no field "${field.word}"; there are ${fields.join(" ")}`, field.at);
     this.i++;
     const op = this.now.op;
-    // a field alone: the frame has it, and it is not 0
+    // a field alone: the frame has it
     if (!op || !/^([=!]=|[<>]=?)$/.test(op))
-      return (f) => valuesOf(f, field.word).some((v) => v !== 0 && v !== "");
+      return (f) => valuesOf(f, field.word).length > 0;
     this.i++;
     const value = this.now;
     if (value.word === undefined)
       throw new FilterError(`a value is wanted, not ${value.raw}`, value.at);
     this.i++;
-    // a frame that has no such field is not equal, and neither less nor more
-    if (op === "!=") return (f) => !valuesOf(f, field.word).some((v) => compare("==", v, value.word));
+    if (words.includes(field.word) && op !== "==" && op !== "!=")
+      throw new FilterError(`${field.word} is equal or not, nothing else`, value.at);
+    if (!words.includes(field.word) && !/^-?(0x[0-9a-f]+|\d+)$/i.test(value.word))
+      throw new FilterError(`${field.word} is a number, "${value.word}" is none`, value.at);
+    // a comparison with what a frame has not is false; of several values one
+    // must fit, and with != none be equal
+    if (op === "!=")
+      return (f) => {
+        const list = valuesOf(f, field.word);
+        return list.length > 0 && !list.some((v) => compare("==", v, value.word));
+      };
     return (f) => valuesOf(f, field.word).some((v) => compare(op, v, value.word));
   }
 }

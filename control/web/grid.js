@@ -5,7 +5,7 @@
 
 import { h } from "./dom.js";
 
-const OVERSCAN = 6;
+export const OVERSCAN = 6;
 const TALLEST = 8_000_000; // pixels; browsers clip what is taller
 
 export class Grid {
@@ -49,7 +49,7 @@ export class Grid {
     columns.forEach((c, i) => row.append(h("div", {
       class: `g-cell ${c.align || ""}`, role: "columnheader",
       "aria-colindex": i + 1, title: c.title,
-    }, c.label)));
+    }, c.label || h("span", { class: "sr" }, c.title))));
     this.head.replaceChildren(row);
     for (const el of this.rows.values()) el.remove();
     this.rows.clear();
@@ -196,6 +196,20 @@ export class Grid {
     else return;
     this.el.scrollTop = Math.max(0, top) / (this.squeeze || 1);
     this.draw(false);
+  }
+
+  // Scrolls so that a row is so many pixels below the head.
+  align(row, below = 0) {
+    this.el.scrollTop = Math.max(0, row * this.rowHeight - below) / (this.squeeze || 1);
+    this.draw(false);
+  }
+
+  // The row that the eye is on: that of the focus if it is seen, else the
+  // first; and how far below the head it is.
+  anchor() {
+    const { first, last } = this.range();
+    const row = this.at.row >= first && this.at.row <= last ? this.at.row : first;
+    return { row, below: row * this.rowHeight - this.top };
   }
 
   focus(row, column, middle) {

@@ -7,6 +7,7 @@
 const RPC = "api/v1/rpc";
 const STREAM = "api/v1/stream";
 const READ_MS = 6000; // an answer to a question takes no longer
+const LATE_MS = 1500; // without an answer: what is shown is old
 const ORDER_MS = 120000; // a transport may drain for long
 const BATCH = 256; // calls in one message
 
@@ -73,6 +74,7 @@ function headers(more) {
 async function post(body, ms) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), ms);
+  const late = ms === ORDER_MS ? 0 : setTimeout(() => link.set("gone", "no answer"), LATE_MS);
   let response, answer;
   try {
     response = await fetch(RPC, {
@@ -85,6 +87,7 @@ async function post(body, ms) {
     throw new Gone(link.why);
   } finally {
     clearTimeout(timer);
+    clearTimeout(late);
   }
   if (response.status === 401) {
     link.set("up");

@@ -20,12 +20,12 @@ const selectors = [
   { id: "range", label: "Addresses", kind: "text", hint: "any; hr:100+4 or 100-103" },
 ];
 const effects = [
-  { id: "exception", label: "Exception instead of an answer", kind: "exception" },
+  { id: "exception", label: "Exception instead", kind: "exception" },
   number("delay_ms", "Late by, ms", 1, 600000, "not"),
   number("junk_bytes", "Random bytes instead", 1, 1024, "none"),
   number("split_ms", "In two parts, ms apart", 1, 600000, "whole"),
   number("change_pct", "Of the data changed, %", 0.1, 100, "none", "any"),
-  check("drop", "No reply at all"), check("wrong_unit", "Wrong unit"), check("bad_crc", "Wrong checksum or header"),
+  check("drop", "No reply at all"), check("wrong_unit", "Wrong unit"), check("bad_crc", "Wrong checksum"),
 ];
 const limits = [
   number("rate_pct", "Of the requests, %", 0.01, 100, "100", "any"),

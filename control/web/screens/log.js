@@ -17,15 +17,16 @@ export function create({ address }) {
   let lines = [], seen = [], since = null, level = "debug", follow = true, lostAt = 0;
   const search = h("input", { type: "search", placeholder: "words in a line", "aria-label": "Search the log", oninput: () => { remember(); sift(); } });
   const tabs = h("div", { class: "seg", role: "group", "aria-label": "Least level" }, [...levels].reverse().map((l) =>
-    h("button", { "data-level": l, onclick: () => { level = l; remember(); sift(); } }, l === "debug" ? "all" : l === "error" ? "errors" : `${l} +`)));
+    h("button", { "data-level": l, title: l === "error" ? "errors only" : `${l} and what matters more`, onclick: () => { level = l; remember(); sift(); } },
+      { debug: "All", info: "Info", warn: "Warnings", error: "Errors" }[l])));
   const followB = h("button", { "aria-pressed": "true", onclick: () => setFollow(!follow) }, icon("play"), "Follow");
   const note = h("p", { class: "note", hidden: true });
   const said = h("span", { class: "muted" });
   const columns = [
-    { id: "time", label: "Time", width: "6.5rem", align: "mono" }, { id: "level", label: "Level", width: "5.5rem" },
+    { id: "time", label: "Time", width: "6.5rem", align: "mono" }, { id: "level", label: "Level", width: "6.2rem" },
     { id: "who", label: "Who", width: "8rem" }, { id: "line", label: "Line", width: "minmax(20rem, 1fr)" },
   ];
-  const narrow = [columns[0], { ...columns[1], width: "2.2rem", label: "" }, { ...columns[3] }];
+  const narrow = [columns[0], { ...columns[1], width: "2.4rem", label: "", title: "Level" }, { ...columns[3] }];
   const grid = new Grid({ label: "Log", columns, readonly: true, fill,
     resized: () => {
       const small = grid.el.clientWidth < 560;
@@ -42,6 +43,7 @@ export function create({ address }) {
 
   function fill(i, cells, row) {
     const l = seen[i];
+    if (!l) return;
     const kind = levelOf(l.level);
     row.className = `g-row log-line-${kind}`;
     cells.forEach((cell, k) => {

@@ -6,7 +6,7 @@
 import { h, icon, text, toast, confirmed, download } from "../dom.js";
 import { rpc, every, link, RpcError, Gone } from "../rpc.js";
 import { model, ready } from "../model.js";
-import { Grid } from "../grid.js";
+import { Grid, OVERSCAN } from "../grid.js";
 import { Rows } from "../rows.js";
 import { Undo } from "../undo.js";
 import { pins, MOST } from "../pins.js";
@@ -24,13 +24,13 @@ const CHANGED_MS = 2000;
 // first.
 const allColumns = [
   { id: "addr", label: "Address", width: "6.5rem", align: "right mono", need: 0 },
-  { id: "name", label: "Name", width: "minmax(6rem, 1.4fr)", need: 20 },
-  { id: "value", label: "Value", width: "minmax(7rem, 1fr)", align: "right", need: 0 },
+  { id: "name", label: "Name", width: "minmax(6rem, 20rem)", need: 20 },
+  { id: "value", label: "Value", width: "minmax(7rem, 16rem)", align: "right", need: 0 },
   { id: "unit", label: "Unit", width: "5rem", need: 34 },
   { id: "raw", label: "Registers", width: "minmax(6rem, 1fr)", align: "mono", need: 48, title: "as they stand on the wire, hexadecimal" },
   { id: "type", label: "Type", width: "8rem", need: 58 },
   { id: "access", label: "Access", width: "4.5rem", need: 66 },
-  { id: "action", label: "Action", width: "minmax(6rem, 10rem)", need: 76 },
+  { id: "action", label: "Action", width: "minmax(6rem, 14rem)", need: 76 },
   { id: "reads", label: "Reads", width: "6rem", align: "right", need: 84, counts: true },
   { id: "writes", label: "Writes", width: "6rem", align: "right", need: 84, counts: true },
 ];
@@ -78,17 +78,27 @@ export function create({ address }) {
   }
 
   async function open(change) {
+    const mine = s.opening = {};
     Object.assign(s, change);
     if (change.device !== undefined || change.table !== undefined || !s.loaded) {
       s.values.clear(); s.changed.clear(); s.reads.clear(); s.writes.clear();
       await load();
+      // somebody has gone elsewhere meanwhile
+      if (s.opening !== mine) return;
     }
     const keep = change.device === undefined && change.table === undefined && grid.count
-      ? s.rows.row(grid.range().first) : null;
+      ? grid.anchor() : null;
+    const kept = keep && s.rows.row(keep.row);
     build();
     sayTools();
-    if (keep) grid.show(s.rows.find(keep.addr), true);
-    else if (change.addr === undefined) grid.show(0, true);
+    if (kept) {
+      const row = s.rows.find(kept.addr);
+      grid.at.row = row;
+      grid.align(row, keep.below);
+    } else if (change.addr === undefined) {
+      grid.at.row = 0;
+      grid.align(0);
+    }
     remember();
     read();
   }
@@ -279,7 +289,8 @@ export function create({ address }) {
 
   const spans = () => {
     const { first, last } = grid.range();
-    return s.rows.spans(first, last);
+    // a little beyond, so that scrolling by a row finds it read
+    return s.rows.spans(Math.max(0, first - OVERSCAN), last + OVERSCAN);
   };
 
   async function read() {
@@ -387,7 +398,14 @@ export function create({ address }) {
     if (start === words(at.row, at.addr)) input.select();
   }
 
-  async function write(at, before, after) {
+  // what is under way; undoing waits for it
+  let writing = Promise.resolve();
+
+  function write(at, before, after) {
+    return (writing = writeNow(at, before, after));
+  }
+
+  async function writeNow(at, before, after) {
     const { device, table } = s;
     if (before.every((v, i) => v === after[i])) return;
     try {
@@ -417,6 +435,7 @@ export function create({ address }) {
   }
 
   async function step(which) {
+    await writing;
     try {
       const st = await undo[which](async (one) => {
         const [from, to] = which === "undo" ? [one.after, one.before] : [one.before, one.after];
@@ -545,7 +564,10 @@ export function create({ address }) {
   undo.changed = sayUndo;
   const onStatus = () => sayUndo();
   model.addEventListener("status", onStatus);
-  const onReady = () => { s.loaded = false; open({ device: s.device || (model.devices[0] || {}).name || "" }); };
+  const onReady = () => {
+    s.loaded = false;
+    open(model.devices.some((d) => d.name === s.device) ? {} : { device: (model.devices[0] || {}).name || "" });
+  };
   model.addEventListener("ready", onReady);
   ends.push(() => { model.removeEventListener("status", onStatus); model.removeEventListener("ready", onReady); });
 
@@ -563,7 +585,7 @@ export function create({ address }) {
       if (device && change.device !== device) toast(`There is no device ${device}.`, "bad");
       const at = /^\d+$/.test(addr || "") ? Number(addr) : undefined;
       await open({ ...change, addr: at });
-      if (at !== undefined) jump(String(at));
+      if (at !== undefined && s.table === change.table && s.device === change.device) jump(String(at));
     },
     search() { $.jump.focus(); $.jump.select(); },
     key(e) {

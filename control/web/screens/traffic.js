@@ -18,20 +18,19 @@ const KEEP = 5000, AT_ONCE = 250;
 const allColumns = [
   { id: "time", label: "Time", width: "8.5rem", align: "mono", need: 0 },
   { id: "delta", label: "Δ ms", width: "5.5rem", align: "right", need: 62, title: "since the frame before it" },
-  { id: "dir", label: "", width: "2.4rem", need: 0, title: "direction" },
+  { id: "dir", label: "", width: "2.4rem", need: 0, title: "Direction" },
   { id: "transport", label: "Transport", width: "6.5rem", need: 40 },
-  { id: "peer", label: "Client", width: "minmax(8rem, 12rem)", align: "mono", need: 74 },
+  { id: "peer", label: "Client", width: "minmax(8rem, 11rem)", align: "mono", need: 74 },
   { id: "unit", label: "Unit", width: "3.5rem", align: "right", need: 30 },
-  { id: "fc", label: "Function", width: "minmax(8rem, 14rem)", need: 0 },
+  { id: "fc", label: "Function", width: "minmax(7rem, 12rem)", need: 0 },
   { id: "addr", label: "Address", width: "5.5rem", align: "right", need: 24 },
   { id: "count", label: "Count", width: "4.5rem", align: "right", need: 48 },
-  { id: "result", label: "Result", width: "minmax(7rem, 1fr)", need: 36 },
+  { id: "result", label: "Values, result", width: "minmax(7rem, 2fr)", need: 36 },
   { id: "us", label: "µs", width: "5rem", align: "right", need: 56, title: "of a reply: since its request" },
 ];
 
 export function create({ address }) {
   let frames = [], seen = [], since = null, paused = false, test = () => true, chosen = null, only = "", more = false, serverFilter = "";
-  let nth = 0;
   const filter = h("input", { type: "search", size: 34, placeholder: "fc==3 && unit==1", "aria-label": "Filter, like fc==3 && unit==1", spellcheck: "false",
     autocapitalize: "off", oninput: () => filtered() });
   const wrong = h("span", { class: "bad-text", role: "alert" });
@@ -41,7 +40,8 @@ export function create({ address }) {
   const said = h("div", { class: "status-line" });
   const note = h("p", { class: "note", hidden: true });
   const grid = new Grid({ label: "Frames", columns: allColumns, readonly: true, fill, select: (i) => choose(i), activate: (i) => { choose(i); const t = detail.querySelector("[role=treeitem]"); if (t) t.focus(); },
-    resized: columns });
+    // the detail takes room of the list: the frame stays in view
+    resized: () => { columns(); if (chosen) grid.show(Math.max(0, seen.indexOf(chosen))); } });
   grid.el.addEventListener("wheel", (e) => { if (e.deltaY < 0 && !paused) pause(); }, { passive: true });
   const detail = h("section", { class: "panel detail", hidden: true, "aria-label": "The frame" });
   const split = h("div", { class: "split" }, grid.el, detail);
@@ -64,12 +64,12 @@ export function create({ address }) {
     if (f.exception) return `exception ${f.exception} ${exceptions[f.exception] || ""}`;
     if (f.function == null) return `${(f.adu || "").length / 2} bytes that are no frame`;
     if (Array.isArray(f.values) && f.values.length) return f.values.slice(0, 12).join(" ") + (f.values.length > 12 ? " …" : "");
-    if (f.text && f.direction === "out") return f.text;
-    return f.direction === "out" ? "ok" : "";
+    return f.direction === "out" ? f.text || "done" : "";
   }
 
   function fill(i, cells, row) {
     const f = seen[i];
+    if (!f) return;
     row.className = `g-row ${f.exception ? "is-exception" : f.function == null ? "is-bad" : ""} ${f === chosen ? "chosen" : ""}`;
     row.setAttribute("aria-selected", f === chosen);
     cells.forEach((cell, k) => {
@@ -79,7 +79,7 @@ export function create({ address }) {
         case "dir":
           if (cell.dataset.dir === f.direction) return;
           cell.dataset.dir = f.direction;
-          return cell.replaceChildren(icon(f.direction === "in" ? "more" : "in"), h("span", { class: "sr" }, f.direction === "in" ? "request" : "reply"));
+          return cell.replaceChildren(icon(f.direction === "in" ? "out" : "in"), h("span", { class: "sr" }, f.direction === "in" ? "request" : "reply"));
         case "transport": return text(cell, f.transport);
         case "peer": return text(cell, f.peer || f.connection);
         case "unit": return text(cell, f.unit == null ? "" : f.unit);
@@ -116,7 +116,8 @@ export function create({ address }) {
     more = r.frames.length >= AT_ONCE || (r.lost && frames.length > 0);
     const fresh = (r.frames.length > AT_ONCE ? r.frames.slice(-AT_ONCE) : r.frames).map(complete);
     if (!fresh.length) return summary();
-    for (const f of fresh) f.n = ++nth;
+    for (const f of fresh) tracing.add(f.transport);
+    say("");
     frames = frames.concat(fresh);
     if (frames.length > KEEP) frames = frames.slice(-KEEP);
     seen = seen.concat(fresh.filter(test));
@@ -152,7 +153,7 @@ export function create({ address }) {
       remember();
       // what has come is sifted at once; what the ring still holds comes again
       sift();
-      if (!paused) since = null, frames = [], seen = [];
+      if (!paused) restart();
     } catch (e) {
       filter.setAttribute("aria-invalid", "true");
       text(wrong, e.message);
@@ -160,8 +161,7 @@ export function create({ address }) {
   }
 
   function summary() {
-    const recording = model.transports.filter((t) => t.trace === true).length;
-    text(said, `${count(seen.length)} of ${count(frames.length)} frames${paused ? ", paused" : ""}${more && !paused ? " · more comes than is shown: a filter shows all of something" : ""}${recording ? ` · recorded of ${recording} transports` : ""}`);
+    text(said, `${count(seen.length)} of ${count(frames.length)} frames${paused ? ", paused" : ""}${more && !paused ? " · more comes than is shown: a filter shows all of something" : ""}`);
   }
 
   function say(words) {
@@ -178,39 +178,32 @@ export function create({ address }) {
   }
 
   // Recording itself, where the daemon can switch it.
-  let tracing = null;
+  const tracing = new Set(); // as far as it is known: what frames came of
 
-  async function sayTrace() {
+  function sayTrace() {
     recordB.hidden = !model.knows("trace.set");
     if (recordB.hidden) return;
     const why = model.whyNot("trace.set");
     recordB.disabled = !!why;
+    const on = only ? tracing.has(only) : tracing.size > 0;
+    recordB.setAttribute("aria-pressed", on);
+    text(recordB.lastChild, on ? "Recording" : "Record");
     recordB.title = why || "Have the daemon record frames, or no longer; of the transport chosen, else of all";
   }
 
   async function setTrace() {
     try {
-      const on = !(tracing && (only ? tracing.includes(only) : tracing.length));
+      const on = !(only ? tracing.has(only) : tracing.size);
       const names = only ? [only] : model.transports.map((t) => t.name);
-      let r;
-      for (const t of names) r = await rpc("trace.set", { transport: t, on }, { order: true });
-      tracing = namesOf(r, names, on);
+      const r = await rpc("trace.set", only ? { transport: only, on } : { on }, { order: true });
+      tracing.clear();
+      for (const name of r.on) tracing.add(name);
       toast(on ? `Recording ${names.join(", ")}` : `No longer recording ${names.join(", ")}`, "good");
-      recordB.setAttribute("aria-pressed", tracing.length > 0);
+      sayTrace();
     } catch (e) {
       toast(e instanceof Gone ? "No answer" : e.message, "bad");
     }
   }
-
-  const namesOf = (r, names, on) => {
-    if (Array.isArray(r)) return r.map((x) => (typeof x === "string" ? x : x.transport || x.name));
-    if (r && typeof r === "object") {
-      if (Array.isArray(r.on)) return r.on;
-      if (Array.isArray(r.transports)) return r.transports;
-      return Object.keys(r).filter((k) => r[k] === true);
-    }
-    return on ? names : [];
-  };
 
   // one frame
 

@@ -71,7 +71,7 @@ export function create({ address }) {
   }
 
   const pair = (k, v, bad) => h("div", null, h("dt", null, k), h("dd", { class: `live ${bad ? "warn-text" : ""}` }, v));
-  const section = (title, pairs) => pairs.length && h("section", null, h("h3", { class: "k" }, title), h("dl", { class: "facts wide" }, pairs));
+  const section = (title, pairs) => pairs.length && h("section", null, h("h2", null, title), h("dl", { class: "facts wide" }, pairs));
 
   function detail(host, t) {
     const s = stats[t.name] || {};
