@@ -964,7 +964,9 @@ def test_server():
         answer = web.post("/restapi/server", {"submit": "Restart"})
         assert answer["result"] == "ok" and answer["state"] == "up"
         assert answer["pid"] == d.worker_pid("server") != pid
-        assert m.read_hr(16) == [3124], "the connection stays"
+        assert m.closed(), "what has come is answered, then it ends"
+        with pick(d) as again:
+            assert again.read_hr(16) == [3124]
         pid = answer["pid"]
         page = web.page("server", submit="Restart")
         assert "Result of last command: ok" in page

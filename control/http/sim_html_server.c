@@ -110,8 +110,8 @@ sim_html_server(const struct sim_call *c, struct text *t)
 	widget_table_end(t);
 	widget_form(c, t, "Restart");
 	text_str(t,
-	    "<p>Requests that have come are answered first; TCP connections "
-	    "stay.</p>\n");
+	    "<p>Requests that have come are answered first; then clients have "
+	    "to connect again.</p>\n");
 	widget_form_end(t, "Restart", NULL);
 	widget_table(t, "Counters", "Counter", "Value", NULL);
 	rows_of(t, json_object_get(c->out, "counters"), "");
