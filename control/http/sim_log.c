@@ -78,6 +78,14 @@ sim_time(double at, char *text, size_t size)
 	    (int)((at - (double)seconds) * 1e3) % 1000);
 }
 
+/* One line of the log is one line of the file. */
+static void
+add_line(struct text *t, const char *s)
+{
+	for (; *s != '\0'; s++)
+		text_add(t, (unsigned char)*s < ' ' ? "?" : s, 1);
+}
+
 void
 sim_log_text(const struct sim_call *c, struct text *t)
 {
@@ -89,9 +97,11 @@ sim_log_text(const struct sim_call *c, struct text *t)
 
 		sim_time(json_number_value(json_object_get(line, "at")), at,
 		    sizeof(at));
-		text_printf(t, "%s %s %s: %s\n", at,
-		    json_string_value(json_object_get(line, "level")),
-		    json_string_value(json_object_get(line, "who")),
-		    json_string_value(json_object_get(line, "line")));
+		text_printf(t, "%s %s ", at,
+		    json_string_value(json_object_get(line, "level")));
+		add_line(t, json_string_value(json_object_get(line, "who")));
+		text_str(t, ": ");
+		add_line(t, json_string_value(json_object_get(line, "line")));
+		text_str(t, "\n");
 	}
 }
