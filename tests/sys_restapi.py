@@ -1074,5 +1074,72 @@ def test_pages_need_nothing():
         assert "prefers-color-scheme: dark" in a.text
 
 
+# ---- what it is said to be ----
+
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool,
+         "number": (int, float), "null": type(None)}
+
+
+def fits(value, schema, doc, where=""):
+    """True if a value is as a schema has it, which says all that is in it."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return fits(value, doc["components"]["schemas"][name], doc, name)
+    if "oneOf" in schema:
+        return any(fits(value, one, doc, where) for one in schema["oneOf"])
+    if schema.get("type") == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if "type" in schema and not isinstance(value, KINDS[schema["type"]]):
+        return False
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    if isinstance(value, list):
+        return all(fits(v, schema["items"], doc, where) for v in value)
+    if not isinstance(value, dict):
+        return True
+    known = schema["properties"]
+    assert not set(schema.get("required", [])) - set(value), (where, value)
+    return all(fits(v, known.get(k, schema.get("additionalProperties", {})),
+                    doc, where + "." + k) for k, v in value.items())
+
+
+def test_openapi():
+    """the OpenAPI file names every path, and the answers are as it says"""
+    with Daemon(SETUP) as d, pick(d) as m:
+        web = Web(d)
+        doc = web.get("/openapi.json").json
+        served = {(r["path"], method) for r in web.get("/api/v1/").json
+                  for method in r["method"].split(", ")
+                  if not r["path"].endswith("*")}
+        described = {(path, method.upper())
+                     for path, methods in doc["paths"].items()
+                     for method in methods}
+        # GET of /restapi/ is there to be refused
+        served = {(p, how) for p, how in served
+                  if not (p.startswith("/restapi") and how == "GET")}
+        assert served == described, served ^ described
+        web.calls(submit="Monitor")
+        m.read_hr(16)
+        for name, body in (
+                ("registers", {"range_start": 0, "range_stop": 40}),
+                ("calls", {"submit": "Simulate", "response_type": 2}),
+                ("log", {}), ("server", {}),
+                ("registers", {"range_start": "x"})):
+            path = "/restapi/" + name
+            a = web.ask("POST", path, json.dumps(body))
+            how = doc["paths"][path]["post"]["responses"]
+            if a.status == 200:
+                content = how["200"]["content"]
+            else:
+                content = doc["components"]["responses"][
+                    how["4XX"]["$ref"].rsplit("/", 1)[1]]["content"]
+            schema = content["application/json"]["schema"]
+            assert fits(a.json, schema, doc), (name, a.text)
+            known = doc["components"]["schemas"][
+                schema["$ref"].rsplit("/", 1)[1]]["properties"]
+            assert set(a.json) - set(known) <= {"line", "last_exit"}, name
+        assert not fits({**a.json, "error": 5}, schema, doc)
+
+
 if __name__ == "__main__":
     sysutil.run()

@@ -270,7 +270,11 @@ sim_route_post_only(struct http_call *call)
 void
 sim_route_unknown(struct http_call *call)
 {
-	refuse(call, 404,
-	    "there is no such page; there are registers, calls, log and "
-	    "server");
+	if (strncmp(call->path, "/api/v1/", strlen("/api/v1/")) == 0)
+		http_fail(call, 404, "no_path", "There is nothing at %.200s.",
+		    call->path);
+	else
+		refuse(call, 404,
+		    "there is no such page; there are registers, calls, log and "
+		    "server");
 }
