@@ -13,6 +13,7 @@ import time
 import urllib.parse
 
 import sysutil
+from http_case import address
 from sysutil import Daemon, Modbus, ModbusError, wait_for
 
 SETUP = {
@@ -103,8 +104,7 @@ class Web:
     """A program that asks the pages of a daemon; keeps no cookies."""
 
     def __init__(self, daemon):
-        self.port = int(wait_for(lambda: re.search(
-            r"http on 127\.0\.0\.1:(\d+)", daemon.stderr_text()))[1])
+        self.port = int(address(daemon)[1])
 
     def ask(self, method, path, body=None, headers={}):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
