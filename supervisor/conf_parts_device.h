@@ -52,6 +52,9 @@ struct conf_device {
 	bool type_exception; /* no part of a value is read or written */
 	bool counters; /* accesses are counted */
 	bool simulator; /* answers as pymodbus' simulator does */
+	/* registers of each table that a setup file says there are, with those
+	 * that no range has; 0: as the ranges have it. By enum store_table. */
+	uint32_t sizes[4];
 	struct conf_range *ranges;
 	size_t nranges;
 	struct conf_object *identity; /* ascending by id; 0..2 always there */

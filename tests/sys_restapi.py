@@ -1097,7 +1097,7 @@ def fits(value, schema, doc, where=""):
         return all(fits(v, schema["items"], doc, where) for v in value)
     if not isinstance(value, dict):
         return True
-    known = schema["properties"]
+    known = schema.get("properties", {})
     assert not set(schema.get("required", [])) - set(value), (where, value)
     return all(fits(v, known.get(k, schema.get("additionalProperties", {})),
                     doc, where + "." + k) for k, v in value.items())

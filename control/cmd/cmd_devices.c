@@ -76,6 +76,25 @@ device_tables(const struct store *store)
 	return tables;
 }
 
+/* Registers of each table, as a setup file has them: more than its ranges may
+ * tell. NULL of a device that is none of a setup file. */
+static json_t *
+device_blocks(const struct conf_device *dev)
+{
+	json_t *blocks = NULL;
+
+	for (unsigned t = 0; t < sizeof(dev->sizes) / sizeof(dev->sizes[0]);
+	     t++) {
+		if (dev->sizes[t] == 0)
+			continue;
+		if (blocks == NULL)
+			blocks = json_object();
+		json_object_set_new(blocks, table_name((enum store_table)t),
+		    json_integer(dev->sizes[t]));
+	}
+	return blocks;
+}
+
 void
 cmd_devices_list(struct cmd_call *call)
 {
@@ -84,13 +103,14 @@ cmd_devices_list(struct cmd_call *call)
 	call->result = json_array();
 	for (size_t i = 0; i < conf->ndevices; i++)
 		json_array_append_new(call->result,
-		    json_pack("{s:s, s:o, s:o, s:b, s:b, s:b}", "name",
+		    json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:o*}", "name",
 			conf->devices[i].name, "units",
 			device_units(conf, (int)i), "tables",
 			device_tables(&call->control->proc->stores[i]),
 			"shared_blocks", conf->devices[i].shared_blocks,
 			"type_exception", conf->devices[i].type_exception,
-			"counters", conf->devices[i].counters));
+			"counters", conf->devices[i].counters, "blocks",
+			device_blocks(&conf->devices[i])));
 }
 
 static json_t *

@@ -261,6 +261,7 @@ read_device(struct conf_ctx *ctx, const struct jsonc_node *node)
 		s = conf_setup_of(ctx, NULL, node);
 		d.shared_blocks = s->shared;
 		d.type_exception = s->type_exception;
+		memcpy(d.sizes, s->sizes, sizeof(d.sizes));
 		for (size_t i = 0; i < s->nranges; i++)
 			add_range(ctx, &d, &s->ranges[i]);
 		placed.range_at = s->range_at; /* actions are looked at later */

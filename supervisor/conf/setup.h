@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "supervisor/conf/jsonc.h"
 #include "supervisor/holdfast/opts.h"
@@ -28,6 +29,7 @@ struct setup {
 	int device_id; /* HF_EVERY_UNIT: every one */
 	bool shared; /* one array behind all four tables */
 	bool type_exception; /* no part of a value is read or written */
+	uint32_t sizes[4]; /* registers of each table, by enum hf_table */
 	struct hf_range *ranges; /* none overlaps another one */
 	size_t nranges;
 	const struct jsonc_node **range_at; /* beside them: their entries */

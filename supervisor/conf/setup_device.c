@@ -37,6 +37,7 @@ take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 
 		if (n != NULL)
 			setup_number(c, n, SETUP_CELLS, &size);
+		c->to->sizes[order[i].table] = (uint32_t)size;
 		c->blocks[i] =
 		    (struct setup_block){ order[i].table, sum, (uint32_t)size };
 		sum += (uint32_t)size;
