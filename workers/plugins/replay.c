@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers as a recorded device did: reads a capture of Modbus traffic, of
+ * holdfast trace --pcap or of tcpdump or Wireshark from a real device, and puts
+ * the recorded replies in the place of our own. See holdfast-plugin(7).
+ *
+ *	"tcp1": { "type": "tcp", "plugins": ["replay"],
+ *	          "options": { "file": "pump.pcap" }, "units": { "*": "plc1" } }
+ *
+ * The same request to the same unit gets the recorded replies in turn, and the
+ * last one from then on. What was never asked, the configured device answers.
+ * What the recorded device refused is not carried out by ours either.
+ */
+#include "holdfast.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	LINK_NULL = 0,
+	LINK_ETHERNET = 1,
+	LINK_RAW_BSD = 12,
+	LINK_RAW = 101,
+	LINK_COOKED = 113,
+	LINK_IPV4 = 228,
+	LINK_IPV6 = 229,
+	LINK_UPPER_PDU = 252,
+	LINK_COOKED_2 = 276,
+	MBAP = 7,
+	FLOWS = 1024, /* connections that are followed at the same time */
+	WAITING = 32, /* requests of one that wait for their reply */
+	STREAM_MAX = 4096, /* bytes of one direction that wait for more */
+	SLOTS = 65536, /* of the table below; a power of two */
+};
+
+/* Bytes of the file: nothing is read beyond their end. */
+struct bytes {
+	const uint8_t *p;
+	size_t len;
+};
+
+struct reply {
+	struct reply *next;
+	size_t len;
+	uint8_t pdu[];
+};
+
+/* A request that was recorded, and its replies in turn. */
+struct request {
+	struct request *next; /* in the same slot */
+	struct reply *reply, *last;
+	uint8_t unit;
+	size_t len;
+	uint8_t pdu[];
+};
+
+/* A request that waits for its reply. */
+struct asked {
+	uint16_t tid;
+	uint8_t unit, len;
+	uint8_t pdu[HF_PDU_MAX];
+};
+
+/* One connection, or one UDP client, to the recorded server. */
+struct flow {
+	uint64_t key; /* 0: free */
+	uint64_t used; /* when: the longest unused gives way */
+	uint32_t next[2]; /* sequence numbers: to the server, from it */
+	uint8_t begun[2];
+	size_t held[2];
+	uint8_t stream[2][STREAM_MAX];
+	struct asked asked[WAITING];
+	unsigned nasked;
+};
+
+static struct request *table[SLOTS];
+static struct flow *flows;
+static uint64_t clock_;
+static unsigned port = 502;
+static size_t nrequests, nreplies;
+static struct request *answering; /* the request in hand; NULL: not ours */
+
+/* ---- numbers ---- */
+
+static unsigned
+be16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static uint32_t
+be32(const uint8_t *p)
+{
+	return (uint32_t)be16(p) << 16 | be16(p + 2);
+}
+
+static uint64_t
+hash(uint64_t h, const uint8_t *p, size_t len)
+{
+	while (len-- > 0)
+		h = (h ^ *p++) * 1099511628211ull;
+	return h;
+}
+
+/* Drops n bytes from the front; 0 if there are not so many. */
+static int
+skip(struct bytes *b, size_t n)
+{
+	if (b->len < n)
+		return 0;
+	b->p += n;
+	b->len -= n;
+	return 1;
+}
+
+/* ---- requests and replies ---- */
+
+static struct request **
+slot_of(uint8_t unit, const uint8_t *pdu, size_t len)
+{
+	uint64_t h = hash(14695981039346656037ull ^ unit, pdu, len);
+
+	return &table[(h ^ h >> 32) & (SLOTS - 1)];
+}
+
+static struct request *
+find(uint8_t unit, const uint8_t *pdu, size_t len)
+{
+	struct request *r = *slot_of(unit, pdu, len);
+
+	while (r != NULL &&
+	    (r->unit != unit || r->len != len || memcmp(r->pdu, pdu, len) != 0))
+		r = r->next;
+	return r;
+}
+
+static void
+keep(const struct asked *a, const uint8_t *pdu, size_t len)
+{
+	struct request **slot = slot_of(a->unit, a->pdu, a->len);
+	struct request *r = find(a->unit, a->pdu, a->len);
+	struct reply *reply = malloc(sizeof(*reply) + len);
+
+	if (reply == NULL)
+		return;
+	if (r == NULL) {
+		r = calloc(1, sizeof(*r) + a->len);
+		if (r == NULL) {
+			free(reply);
+			return;
+		}
+		r->unit = a->unit;
+		r->len = a->len;
+		memcpy(r->pdu, a->pdu, a->len);
+		r->next = *slot;
+		*slot = r;
+		nrequests++;
+	}
+	reply->next = NULL;
+	reply->len = len;
+	memcpy(reply->pdu, pdu, len);
+	if (r->last != NULL)
+		r->last->next = reply;
+	else
+		r->reply = reply;
+	r->last = reply;
+	nreplies++;
+}
+
+static void
+forget(struct flow *f, unsigned i)
+{
+	f->nasked--;
+	memmove(&f->asked[i], &f->asked[i + 1],
+	    (f->nasked - i) * sizeof(f->asked[0]));
+}
+
+/* One frame of a flow, in or out; tid -1: the framer has none. */
+static void
+frame(struct flow *f, int out, int tid, uint8_t unit, const uint8_t *pdu,
+    size_t len)
+{
+	struct asked *a;
+
+	if (len == 0 || len > HF_PDU_MAX)
+		return;
+	if (!out) {
+		if (f->nasked == WAITING)
+			forget(f, 0);
+		a = &f->asked[f->nasked++];
+		a->tid = (uint16_t)tid;
+		a->unit = unit;
+		a->len = (uint8_t)len;
+		memcpy(a->pdu, pdu, len);
+		return;
+	}
+	for (unsigned i = 0; i < f->nasked; i++) {
+		a = &f->asked[i];
+		if (a->unit != unit || a->pdu[0] != (pdu[0] & 0x7f) ||
+		    (tid != -1 && a->tid != tid))
+			continue;
+		keep(a, pdu, len);
+		forget(f, i);
+		return;
+	}
+}
+
+/* ---- flows ---- */
+
+static struct flow *
+flow_of(uint64_t key)
+{
+	struct flow *oldest = &flows[0];
+
+	key |= 1; /* never 0 */
+	for (unsigned i = 0; i < FLOWS; i++) {
+		if (flows[i].key == key) {
+			flows[i].used = ++clock_;
+			return &flows[i];
+		}
+		if (flows[i].used < oldest->used)
+			oldest = &flows[i];
+	}
+	memset(oldest, 0, offsetof(struct flow, stream));
+	oldest->nasked = 0;
+	oldest->key = key;
+	oldest->used = ++clock_;
+	return oldest;
+}
+
+/* One MBAP frame at the front of b: how long it is; 0: not all of it is there;
+ * -1: it is none. */
+static int
+mbap(struct flow *f, int out, const struct bytes *b)
+{
+	size_t len;
+
+	if (b->len < MBAP)
+		return 0;
+	len = be16(b->p + 4);
+	if (be16(b->p + 2) != 0 || len < 2 || len > HF_PDU_MAX + 1)
+		return -1;
+	if (b->len < 6 + len)
+		return 0;
+	frame(f, out, (int)be16(b->p), b->p[6], b->p + MBAP, len - 1);
+	return (int)(6 + len);
+}
+
+/* The whole frames of what has come of a stream. */
+static void
+drain(struct flow *f, int out)
+{
+	struct bytes b = { f->stream[out], f->held[out] };
+	int n;
+
+	while ((n = mbap(f, out, &b)) > 0)
+		skip(&b, (size_t)n);
+	if (n == -1) /* who knows where the next one begins */
+		b.len = 0;
+	memmove(f->stream[out], b.p, b.len);
+	f->held[out] = b.len;
+}
+
+/* A segment: what was there already is left out, and behind a gap all begins
+ * anew, as the beginning of a frame. */
+static void
+segment(struct flow *f, int out, uint32_t seq, struct bytes b)
+{
+	int32_t ahead = (int32_t)(seq - f->next[out]);
+	size_t n;
+
+	if (!f->begun[out] || ahead > 0) {
+		f->held[out] = 0;
+		f->begun[out] = 1;
+	} else if (!skip(&b, (size_t) - (int64_t)ahead)) {
+		return;
+	} else {
+		seq = f->next[out];
+	}
+	f->next[out] = seq + (uint32_t)b.len;
+	while (b.len > 0) {
+		n = STREAM_MAX - f->held[out];
+		if (n > b.len)
+			n = b.len;
+		memcpy(f->stream[out] + f->held[out], b.p, n);
+		f->held[out] += n;
+		skip(&b, n);
+		drain(f, out);
+		if (f->held[out] == STREAM_MAX)
+			f->held[out] = 0;
+	}
+}
+
+/* ---- packets ---- */
+
+/* Which way a packet goes: 0 to the server, 1 from it, -1 neither. */
+static int
+way(unsigned from, unsigned to)
+{
+	return to == port ? 0 : from == port ? 1 : -1;
+}
+
+/* TCP or UDP; addresses of n bytes each, source first. */
+static void
+transport(unsigned proto, const uint8_t *addrs, size_t n, struct bytes b)
+{
+	uint64_t key = 14695981039346656037ull ^ proto;
+	const uint8_t *ports = b.p;
+	uint32_t seq;
+	struct flow *f;
+	int out;
+
+	if (b.len < 8 || (out = way(be16(b.p), be16(b.p + 2))) == -1)
+		return;
+	/* the client first, whichever way it goes */
+	key = hash(key, addrs + (out ? n : 0), n);
+	key = hash(key, addrs + (out ? 0 : n), n);
+	key = hash(key, ports + (out ? 2 : 0), 2);
+	f = flow_of(key);
+	if (proto == 17) {
+		skip(&b, 8);
+		mbap(f, out, &b);
+		return;
+	}
+	if (proto != 6 || b.len < 20)
+		return;
+	seq = be32(b.p + 4);
+	if ((b.p[13] & 2) != 0) { /* SYN: a new connection */
+		f->begun[out] = 1;
+		f->held[out] = 0;
+		f->next[out] = seq + 1;
+		return;
+	}
+	if (skip(&b, (size_t)(b.p[12] >> 4) * 4) && b.len > 0)
+		segment(f, out, seq, b);
+}
+
+static void
+ip(struct bytes b)
+{
+	const uint8_t *p = b.p;
+	size_t head, total;
+
+	if (b.len >= 20 && p[0] >> 4 == 4) {
+		head = (size_t)(p[0] & 15) * 4;
+		total = be16(p + 2);
+		if ((be16(p + 6) & 0x3fff) != 0) /* a fragment */
+			return;
+		/* Ethernet fills short packets up; offloading says 0 */
+		if (total >= head && total < b.len)
+			b.len = total;
+		if (head >= 20 && skip(&b, head))
+			transport(p[9], p + 12, 4, b);
+	} else if (b.len >= 40 && p[0] >> 4 == 6) {
+		total = 40u + be16(p + 4);
+		if (total > 40 && total < b.len)
+			b.len = total;
+		skip(&b, 40);
+		transport(p[6], p + 8, 16, b);
+	}
+}
+
+/* Behind a type of Ethernet, which VLAN tags may precede. */
+static void
+ether(unsigned type, struct bytes b)
+{
+	while ((type == 0x8100 || type == 0x88a8) && b.len >= 4) {
+		type = be16(b.p + 2);
+		skip(&b, 4);
+	}
+	if (type == 0x0800 || type == 0x86dd)
+		ip(b);
+}
+
+static unsigned
+crc16(const uint8_t *p, size_t len)
+{
+	unsigned crc = 0xffff;
+
+	while (len-- > 0) {
+		crc ^= *p++;
+		for (int i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xa001 : 0);
+	}
+	return crc;
+}
+
+/* An exported PDU, as holdfast trace writes it: tags that say whose it is, then
+ * the frame. Its server has port 502, whatever the port was. */
+static void
+exported(struct bytes b)
+{
+	uint32_t from = 0, to = 0;
+	uint64_t key = 0, addr[2] = { 0, 0 };
+	int is_mbap = 0, is_rtu = 0, out;
+	unsigned tag = 1, len;
+
+	while (tag != 0) {
+		if (b.len < 4)
+			return;
+		tag = be16(b.p);
+		len = be16(b.p + 2);
+		if (b.len - 4 < len)
+			return;
+		if (tag == 12) {
+			is_mbap = len >= 5 &&
+			    (memcmp(b.p + 4, "mbtcp", 5) == 0 ||
+				memcmp(b.p + 4, "mbudp", 5) == 0);
+			is_rtu = len >= 5 && memcmp(b.p + 4, "mbrtu", 5) == 0;
+		} else if (tag >= 20 && tag <= 23) {
+			addr[tag & 1] = hash(1, b.p + 4, len);
+		} else if ((tag == 25 || tag == 26) && len == 4) {
+			*(tag == 25 ? &from : &to) = be32(b.p + 4);
+		}
+		skip(&b, 4u + len);
+	}
+	out = to == 502 ? 0 : from == 502 ? 1 : -1;
+	if (out == -1)
+		return;
+	key = addr[out] * 31 + (out ? to : from) * 64 + (unsigned)is_rtu * 2;
+	if (is_mbap)
+		mbap(flow_of(key), out, &b);
+	else if (is_rtu && b.len >= 4 &&
+	    crc16(b.p, b.len - 2) ==
+		(b.p[b.len - 2] | (unsigned)b.p[b.len - 1] << 8))
+		frame(flow_of(key), out, -1, b.p[0], b.p + 1, b.len - 3);
+}
+
+/* 0 if nobody here knows such a link. */
+static int
+packet(unsigned link, struct bytes b)
+{
+	switch (link) {
+	case LINK_ETHERNET:
+		if (b.len >= 14)
+			ether(be16(b.p + 12),
+			    (struct bytes){ b.p + 14, b.len - 14 });
+		return 1;
+	case LINK_COOKED:
+		if (b.len >= 16)
+			ether(be16(b.p + 14),
+			    (struct bytes){ b.p + 16, b.len - 16 });
+		return 1;
+	case LINK_COOKED_2:
+		if (b.len >= 20)
+			ether(
+			    be16(b.p), (struct bytes){ b.p + 20, b.len - 20 });
+		return 1;
+	case LINK_NULL:
+		if (skip(&b, 4))
+			ip(b);
+		return 1;
+	case LINK_RAW:
+	case LINK_RAW_BSD:
+	case LINK_IPV4:
+	case LINK_IPV6:
+		ip(b);
+		return 1;
+	case LINK_UPPER_PDU:
+		exported(b);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* ---- files ---- */
+
+/* A number as the file's byte order has it. */
+static uint32_t
+word(const uint8_t *p, int swapped)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return swapped ? __builtin_bswap32(v) : v;
+}
+
+static unsigned
+half(const uint8_t *p, int swapped)
+{
+	uint16_t v;
+
+	memcpy(&v, p, 2);
+	return swapped ? __builtin_bswap16(v) : v;
+}
+
+/* NULL, or what is wrong. A file that ends in a record, as one that is still
+ * being written does, is read as far as it goes. */
+static const char *
+read_pcap(struct bytes b, int swapped)
+{
+	uint32_t link, len;
+
+	if (b.len < 24)
+		return "it ends within its head";
+	link = word(b.p + 20, swapped) & 0xfffffff;
+	skip(&b, 24);
+	while (b.len >= 16) {
+		len = word(b.p + 8, swapped);
+		skip(&b, 16);
+		if (len > b.len)
+			break;
+		if (!packet(link, (struct bytes){ b.p, len }))
+			return "its link type is none that is known";
+		skip(&b, len);
+	}
+	return NULL;
+}
+
+enum { INTERFACES = 32, BLOCK_SECTION = 0x0a0d0d0a };
+
+static const char *
+read_pcapng(struct bytes b)
+{
+	unsigned link[INTERFACES], n = 0, i;
+	uint32_t type, len, caught;
+	int swapped = 0, known = 1;
+
+	while (b.len >= 12) {
+		type = word(b.p, swapped);
+		if (type == BLOCK_SECTION) {
+			swapped = word(b.p + 8, 0) != 0x1a2b3c4d;
+			n = 0;
+		}
+		len = word(b.p + 4, swapped);
+		if (len < 12 || len > b.len || len % 4 != 0)
+			break;
+		if (type == 1 && n < INTERFACES && len >= 20)
+			link[n++] = half(b.p + 8, swapped);
+		if (type == 6 && len >= 32) {
+			i = word(b.p + 8, swapped);
+			caught = word(b.p + 20, swapped);
+			if (i < n && caught <= len - 32)
+				known &= packet(link[i],
+				    (struct bytes){ b.p + 28, caught });
+		}
+		skip(&b, len);
+	}
+	return known || nreplies > 0 ? NULL
+				     : "its link type is none that is known";
+}
+
+static const char *
+read_any(struct bytes b)
+{
+	uint32_t magic;
+
+	if (b.len < 4)
+		return "it is empty";
+	magic = word(b.p, 0);
+	if (magic == 0xa1b2c3d4 || magic == 0xa1b23c4d)
+		return read_pcap(b, 0);
+	if (magic == 0xd4c3b2a1 || magic == 0x4d3cb2a1)
+		return read_pcap(b, 1);
+	if (magic == BLOCK_SECTION)
+		return read_pcapng(b);
+	return "it is no pcap and no pcapng file";
+}
+
+/* NULL, or what is wrong. */
+static const char *
+read_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
+	struct stat st;
+	void *at;
+
+	if (fd == -1)
+		return strerror(errno);
+	flows = calloc(FLOWS, sizeof(*flows));
+	if (flows == NULL || fstat(fd, &st) == -1) {
+		why = strerror(errno);
+	} else if (st.st_size == 0) {
+		why = "it is empty";
+	} else {
+		at = mmap(
+		    NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		why = at == MAP_FAILED
+		    ? strerror(errno)
+		    : read_any((struct bytes){ at, (size_t)st.st_size });
+		if (at != MAP_FAILED)
+			munmap(at, (size_t)st.st_size);
+	}
+	close(fd);
+	free(flows);
+	flows = NULL;
+	return why;
+}
+
+/* ---- replaying ---- */
+
+/* The recorded reply takes the place of ours. What it refused, we must not
+ * have carried out: such a request becomes one that no device knows. */
+static size_t
+trace_pdu(
+    void *arg, const struct hf_traced *t, uint8_t *pdu, size_t len, size_t room)
+{
+	struct reply *reply;
+
+	(void)arg;
+	if (!t->sending) {
+		answering = find(t->unit, pdu, len);
+		if (answering != NULL && (answering->reply->pdu[0] & 0x80) != 0)
+			pdu[0] = 0;
+		return len;
+	}
+	if (answering == NULL || answering->reply->len > room)
+		return len;
+	reply = answering->reply;
+	if (reply->next != NULL)
+		answering->reply = reply->next;
+	answering = NULL;
+	memcpy(pdu, reply->pdu, reply->len);
+	return reply->len;
+}
+
+static const struct hf_hooks hooks = {
+	.size = sizeof(hooks),
+	.trace_pdu = trace_pdu,
+};
+
+static const struct hf_plugin plugin = {
+	.abi = HF_PLUGIN_ABI,
+	.size = sizeof(plugin),
+	.name = "replay",
+	.hooks = &hooks,
+};
+
+const struct hf_plugin *
+holdfast_plugin(const struct hf_host *host)
+{
+	const char *name = host->option(host, "file"), *why;
+	const char *from = host->option(host, "port");
+	char path[4096];
+
+	if (name == NULL) {
+		host->fail(host, "the option \"file\" is missing");
+		return NULL;
+	}
+	if (from != NULL)
+		port = (unsigned)atoi(from);
+	if (port == 0 || port > 65535) {
+		host->fail(host, "the option \"port\" is no port: %s", from);
+		return NULL;
+	}
+	snprintf(path, sizeof(path), "%s%s%s",
+	    name[0] == '/' ? "" : host->folder, name[0] == '/' ? "" : "/",
+	    name);
+	why = read_file(path);
+	if (why == NULL && nreplies == 0)
+		why = "no request with its reply is in it; the recorded device "
+		      "has port 502 unless the option \"port\" says otherwise";
+	if (why != NULL) {
+		host->fail(host, "%s: %s", path, why);
+		return NULL;
+	}
+	host->log(host, HF_INFO, "replaying %s requests=%zu replies=%zu", path,
+	    nrequests, nreplies);
+	return &plugin;
+}
