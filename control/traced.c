@@ -13,7 +13,16 @@
 #include "control/jtext.h"
 #include "shm/notice.h"
 
-enum { WORD = 8, TEXT_MAX = 512 };
+enum {
+	WORD = 8,
+	TEXT_MAX = 512,
+	MBAP = 6, /* to the length, and with it */
+	PACK = 512, /* more frames than a record has */
+};
+
+#define POS_MAX (UINT64_C(1) << 47)
+
+_Static_assert(BATCH_IN / (MBAP + 2) <= PACK, "all have numbers");
 
 static const struct framer *const framers[] = {
 	[TRACE_SOCKET] = &frame_mbap,
@@ -59,21 +68,105 @@ format_peer(const struct trace_frame *f, char *text, size_t size)
 	}
 }
 
-/* Finds the request that a reply's record points back to. */
-static bool
-find_request(const struct view *v, uint64_t pos, struct traced *t)
-{
-	const struct shm_ring *ring = seg_trace(seg_worker(&v->seg));
-	uint32_t back = t->f.head.back;
+/* ---- records ---- */
 
-	if (back == 0 || back > pos || back % WORD != 0 || pos == back)
+/* 1, and 0 or -1 as trace_next() has them. */
+static int
+read_record(struct traced_record *r, const struct view *v, uint64_t pos)
+{
+	int rc;
+
+	if (r->view == v && r->pos == pos)
+		return 1;
+	r->view = NULL;
+	r->end = pos;
+	rc = trace_next(seg_trace(seg_worker(&v->seg)), &r->end, &r->f);
+	if (rc == 1) {
+		r->view = v;
+		r->pos = pos;
+	}
+	return rc;
+}
+
+/* Frame i of a record that holds several: where it is; 0: there is none. */
+static size_t
+split(const struct trace_frame *f, unsigned i, const uint8_t **bytes)
+{
+	const uint8_t *p = f->adu;
+	size_t left = f->head.len, len;
+
+	for (;; i--, p += len, left -= len) {
+		if (left <= MBAP + 1)
+			return 0;
+		len = MBAP + ((size_t)p[4] << 8 | p[5]);
+		if ((p[2] | p[3]) != 0 || len <= MBAP + 1 || len > left)
+			return 0;
+		*bytes = p;
+		if (i == 0)
+			return len;
+	}
+}
+
+/* The same for any record. */
+static size_t
+frame_of(const struct trace_frame *f, unsigned i, const uint8_t **bytes)
+{
+	*bytes = f->adu;
+	if ((f->head.flags & TRACE_MANY) != 0)
+		return split(f, i, bytes);
+	return i == 0 ? f->head.len : 0;
+}
+
+uint64_t
+traced_pack(const struct traced_at *at)
+{
+	/* a worker that has scribbled on its ring says anything; a number of
+	 * JSON holds what all others ever get to */
+	return at->pos < POS_MAX ? at->pos / WORD * PACK + at->index : 0;
+}
+
+struct traced_at
+traced_unpack(uint64_t n)
+{
+	return (struct traced_at){
+		.pos = n / PACK * WORD,
+		.index = (unsigned)(n % PACK),
+	};
+}
+
+/* ---- what they say ---- */
+
+/* Whether request i of the asked record is one that t could be the reply to. */
+static bool
+fits(struct traced *t, unsigned i)
+{
+	const uint8_t *bytes;
+	size_t len = frame_of(&t->asked_record.f, i, &bytes);
+
+	return len != 0 &&
+	    mb_adu_open(framer_of(t->head), bytes, len, &t->asked_adu) &&
+	    t->asked_adu.tid == t->adu.tid &&
+	    t->asked_adu.unit == t->adu.unit &&
+	    t->asked_adu.pdu[0] == (t->adu.pdu[0] & 0x7f);
+}
+
+/* Finds the request that the record of reply i points back to: one in the same
+ * place of its record, or if some are unanswered, the first that fits. */
+static bool
+find_request(const struct view *v, unsigned i, struct traced *t)
+{
+	const struct trace_head *asked = &t->asked_record.f.head;
+	uint64_t pos = t->record.pos;
+	uint32_t back = t->head->back;
+
+	if (back == 0 || back >= pos || back % WORD != 0 ||
+	    read_record(&t->asked_record, v, pos - back) != 1 ||
+	    (asked->flags & TRACE_SENT) != 0 || asked->conn != t->head->conn)
 		return false;
-	pos -= back;
-	if (trace_next(ring, &pos, &t->asked) != 1 ||
-	    (t->asked.head.flags & TRACE_SENT) != 0 ||
-	    t->asked.head.conn != t->f.head.conn ||
-	    !mb_adu_open(framer_of(&t->f.head), t->asked.adu, t->asked.head.len,
-		&t->asked_adu))
+	if (!fits(t, i))
+		for (i = 0; i < PACK && !fits(t, i); i++)
+			;
+	if (i == PACK)
 		return false;
 	mb_decode_request(t->asked_adu.pdu, t->asked_adu.pdu_len, &t->asked_d);
 	return true;
@@ -92,46 +185,59 @@ decode_stray(struct traced *t)
 }
 
 static void
-decode(const struct view *v, uint64_t pos, struct traced *t)
+decode(const struct view *v, unsigned i, struct traced *t)
 {
 	const uint8_t *pdu;
 	size_t len;
 	bool asked;
 
 	t->name = NULL;
-	t->is_frame = mb_adu_open(
-	    framer_of(&t->f.head), t->f.adu, t->f.head.len, &t->adu);
+	t->is_frame =
+	    mb_adu_open(framer_of(t->head), t->bytes, t->len, &t->adu);
 	if (!t->is_frame)
 		return;
 	pdu = t->adu.pdu;
 	len = t->adu.pdu_len;
-	if ((t->f.head.flags & TRACE_STRAY) != 0) {
+	if ((t->head->flags & TRACE_STRAY) != 0) {
 		decode_stray(t);
-	} else if ((t->f.head.flags & TRACE_SENT) == 0) {
+	} else if ((t->head->flags & TRACE_SENT) == 0) {
 		mb_decode_request(pdu, len, &t->d);
 	} else {
-		asked = find_request(v, pos, t);
+		asked = find_request(v, i, t);
 		mb_decode_reply(asked ? &t->asked_d : NULL, pdu, len, &t->d);
 	}
 	t->name = mb_fc_name(functions(), t->d.fc);
 }
 
 int
-traced_read(
-    struct control *c, const struct view *v, uint64_t *pos, struct traced *t)
+traced_read(struct control *c, const struct view *v, struct traced_at *at,
+    struct traced *t)
 {
-	const struct shm_ring *ring = seg_trace(seg_worker(&v->seg));
-	uint64_t at = *pos;
-	int rc = trace_next(ring, pos, &t->f);
+	const uint8_t *behind;
+	unsigned i;
+	int rc = read_record(&t->record, v, at->pos);
 
 	if (rc != 1)
 		return rc;
+	t->head = &t->record.f.head;
+	t->len = frame_of(&t->record.f, at->index, &t->bytes);
+	if (t->len == 0 && (at->index > 0 || t->head->len > 0)) {
+		*at = (struct traced_at){ .pos = t->record.end };
+		return 0;
+	}
+	i = at->index++;
+	t->more = frame_of(&t->record.f, at->index, &behind) != 0;
+	if (!t->more)
+		*at = (struct traced_at){ .pos = t->record.end };
+	t->unit = t->head->unit;
+	if ((t->head->flags & TRACE_MANY) != 0 && t->len > MBAP)
+		t->unit = t->bytes[MBAP];
 	t->conf = &c->proc->conf->transports[v->transport];
 	view_format_id(c, v->transport, v->worker,
-	    CONN_ID_SERIAL(t->f.head.conn), t->connection,
+	    CONN_ID_SERIAL(t->head->conn), t->connection,
 	    sizeof(t->connection));
-	format_peer(&t->f, t->peer, sizeof(t->peer));
-	decode(v, at, t);
+	format_peer(&t->record.f, t->peer, sizeof(t->peer));
+	decode(v, i, t);
 	return 1;
 }
 
@@ -146,13 +252,13 @@ value(const void *arg, unsigned i)
 static const char *
 direction(const struct traced *t)
 {
-	return (t->f.head.flags & TRACE_SENT) != 0 ? "out" : "in";
+	return (t->head->flags & TRACE_SENT) != 0 ? "out" : "in";
 }
 
 static const char *
 framer_name(const struct traced *t)
 {
-	const struct framer *f = framer_of(&t->f.head);
+	const struct framer *f = framer_of(t->head);
 
 	if (f != NULL)
 		return f->name;
@@ -163,7 +269,7 @@ framer_name(const struct traced *t)
 static int64_t
 us(const struct traced *t)
 {
-	return (t->f.head.flags & TRACE_SENT) != 0 ? (int64_t)t->f.head.us : -1;
+	return (t->head->flags & TRACE_SENT) != 0 ? (int64_t)t->head->us : -1;
 }
 
 void
@@ -174,7 +280,7 @@ traced_fields(const struct traced *t, struct filter_frame *fr)
 	memset(fr, 0, sizeof(*fr));
 	for (int i = 0; i < FILTER_TRANSPORT; i++)
 		fr->number[i] = -1;
-	fr->number[FILTER_UNIT] = t->f.head.unit;
+	fr->number[FILTER_UNIT] = t->unit;
 	fr->number[FILTER_US] = us(t);
 	fr->string[FILTER_TRANSPORT] = t->conf->name;
 	fr->string[FILTER_PEER] = t->peer[0] != '\0' ? t->peer : NULL;
@@ -241,12 +347,12 @@ static json_t *
 text_of(const struct traced *t)
 {
 	char text[TEXT_MAX], what[TEXT_MAX - 32];
-	bool stray = (t->f.head.flags & TRACE_STRAY) != 0;
-	bool all = t->conf->broadcast && t->f.head.unit == 0;
+	bool stray = (t->head->flags & TRACE_STRAY) != 0;
+	bool all = t->conf->broadcast && t->unit == 0;
 
 	if (!t->is_frame) {
-		snprintf(text, sizeof(text), "%u bytes%s", t->f.head.len,
-		    framer_of(&t->f.head) != NULL ? " that are no frame" : "");
+		snprintf(text, sizeof(text), "%zu bytes%s", t->len,
+		    framer_of(t->head) != NULL ? " that are no frame" : "");
 		return json_string(text);
 	}
 	mb_decode_text(&t->d, what, sizeof(what));
@@ -263,11 +369,10 @@ traced_json(const struct traced *t)
 	json_t *json;
 
 	json = json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:s, s:i}", "at",
-	    jtext_float64((double)t->f.head.unix_us / 1e6), "transport",
+	    jtext_float64((double)t->head->unix_us / 1e6), "transport",
 	    t->conf->name, "type", string(t->conf->type_name), "framer",
 	    string(framer_name(t)), "connection", t->connection, "peer",
-	    string(t->peer), "direction", direction(t), "unit",
-	    (int)t->f.head.unit);
+	    string(t->peer), "direction", direction(t), "unit", (int)t->unit);
 	if (json == NULL)
 		return NULL;
 	json_object_set_new(json, "function", number(f ? d->fc : -1));
@@ -279,6 +384,6 @@ traced_json(const struct traced *t)
 	json_object_set_new(json, "values", values(t));
 	json_object_set_new(json, "text", text_of(t));
 	json_object_set_new(json, "us", number(us(t)));
-	json_object_set_new(json, "adu", hex(t->f.adu, t->f.head.len));
+	json_object_set_new(json, "adu", hex(t->bytes, t->len));
 	return json;
 }

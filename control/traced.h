@@ -12,8 +12,20 @@
 #include "shm/trace.h"
 #include "workers/proto/decode.h"
 
-struct traced {
+/* A record as it was read last: it may hold several frames. */
+struct traced_record {
+	const struct view *view;
+	uint64_t pos, end; /* where it lies, and what is behind it */
 	struct trace_frame f;
+};
+
+struct traced {
+	struct traced_record record;
+	const struct trace_head *head;
+	const uint8_t *bytes; /* the frame, within the record */
+	size_t len;
+	uint8_t unit;
+	bool more; /* another frame is behind it in its record */
 	const struct conf_transport *conf;
 	bool is_frame; /* it has a PDU; else only bytes */
 	struct mb_adu adu;
@@ -22,15 +34,29 @@ struct traced {
 	char connection[SHM_NAME_MAX + 32];
 	char peer[2 * CONN_PEER_MAX]; /* "" if there is no telling */
 	/* the request of a reply, as far as it is still there */
-	struct trace_frame asked;
+	struct traced_record asked_record;
 	struct mb_adu asked_adu;
 	struct mb_decoded asked_d;
 };
 
-/* Reads the frame at *pos of an attached view and what it takes to tell of it.
- * 1, or what trace_next() returns instead. */
-int traced_read(
-    struct control *, const struct view *, uint64_t *pos, struct traced *);
+/* Where a frame is: a record of the ring, and the how manieth in that. */
+struct traced_at {
+	uint64_t pos;
+	unsigned index;
+};
+
+/*
+ * Reads a frame of an attached view and what it takes to tell of it; t keeps
+ * the record, so the next one of the same costs little. 1 it is there, and *at
+ * is where the next one is; 0 the record has no more, and *at is behind it; -1
+ * it has been overwritten, or contradicts itself.
+ */
+int traced_read(struct control *, const struct view *, struct traced_at *at,
+    struct traced *t);
+
+/* The same as one number, and back. */
+uint64_t traced_pack(const struct traced_at *);
+struct traced_at traced_unpack(uint64_t);
 
 /* What a filter looks at; goes with t. */
 void traced_fields(const struct traced *, struct filter_frame *);

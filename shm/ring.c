@@ -155,6 +155,18 @@ ring_init(struct shm_ring *r, uint32_t size)
 	atomic_store_explicit(&r->head, size, memory_order_release);
 }
 
+/* Whole words, which a frame trace has thousands of a millisecond. */
+static void
+put_words(_Atomic uint64_t *to, const uint8_t *from, size_t len)
+{
+	for (size_t i = 0; i < len; i += WORD) {
+		uint64_t w; /* of its own: it stays in a register */
+
+		memcpy(&w, from + i, WORD);
+		store(to + i / WORD, w);
+	}
+}
+
 void
 ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
 {
@@ -172,11 +184,13 @@ ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
 		const uint8_t *from = piece[i].iov_base;
 		size_t left = piece[i].iov_len;
 
-		for (; at % WORD == 0 && left >= WORD; at += WORD) {
-			memcpy(&word, from, WORD);
-			store(to + at / WORD, word);
-			from += WORD;
-			left -= WORD;
+		if (at % WORD == 0) {
+			size_t whole = left & ~(size_t)(WORD - 1);
+
+			put_words(to + at / WORD, from, whole);
+			from += whole;
+			left -= whole;
+			at += whole;
 		}
 		for (size_t m; left > 0; from += m, left -= m, at += m) {
 			m = WORD - at % WORD;

@@ -15,6 +15,9 @@
 enum {
 	TRACE_SENT = 1, /* it went out; else it came in */
 	TRACE_STRAY = 2, /* bytes that are answered by nobody here */
+	TRACE_MANY = 4, /* frames with MBAP, one behind the other, each of a
+			 * unit of its own; the last may be cut, and is none
+			 * then */
 };
 
 /* What the bytes are framed by; TRACE_OWN: a plugin knows. */
@@ -36,7 +39,7 @@ struct trace_head {
 			* request; 0: there is none to be found */
 	uint16_t len; /* bytes of the frame */
 	uint16_t port; /* of the peer */
-	uint8_t flags; /* TRACE_SENT, TRACE_STRAY */
+	uint8_t flags; /* TRACE_* */
 	uint8_t framer; /* enum trace_framer */
 	uint8_t unit;
 	uint8_t peer_len; /* bytes: 4 IPv4, 16 IPv6, else words; 0: no telling.

@@ -204,6 +204,60 @@ START_TEST(a_reply_is_told_with_what_its_request_asked_for)
 }
 END_TEST
 
+/* Frames that were read at once, and the replies to all but one of them; what
+ * is cut, or is no frame, ends a record. */
+START_TEST(frames_that_are_one_record_are_told_one_by_one)
+{
+	static const char in[] = "\0\1\0\0\0\6\1\1\0\x0a\0\3"
+				 "\0\1\0\0\0\6\2\1\0\x14\0\3"
+				 "\0\1\0\0\0\6\1\1\0\x1e\0\3"
+				 "\0\1\0\0\0\6\1\1\0",
+			  out[] = "\0\1\0\0\0\4\1\1\1\5"
+				  "\0\1\0\0\0\4\2\1\1\3"
+				  "\0\1\0\1\0\4\1\1\1\1";
+	uint64_t asked =
+	    put_at(ring, 1, TRACE_MANY, TRACE_SOCKET, in, sizeof(in) - 1);
+	struct trace_head h = {
+		.unix_us = 2,
+		.conn = 17,
+		.flags = TRACE_SENT | TRACE_MANY,
+		.framer = TRACE_SOCKET,
+		.len = sizeof(out) - 1,
+		.back = (uint32_t)(ring_end(ring) - asked),
+	};
+	char params[64] = "{\"limit\":1}", all[512] = "";
+
+	trace_put(ring, &h, NULL, (const uint8_t *)out);
+#define ALL                                                               \
+	"read 3 coils from 10;read 3 coils from 20;read 3 coils from 30;" \
+	"3 coils from 10: 1 0 1;3 coils from 20: 1 1 0;"
+	ck_assert_str_eq(texts("{}"), ALL);
+	ck_assert_str_eq(texts("{\"newest\":true}"), ALL);
+	ck_assert_str_eq(
+	    texts("{\"newest\":true,\"limit\":1}"), "3 coils from 20: 1 1 0;");
+	ck_assert_str_eq(texts("{\"filter\":\"unit == 2\"}"),
+	    "read 3 coils from 20;3 coils from 20: 1 1 0;");
+	/* one by one, from where the last answer ended */
+	for (int i = 0; i < 6; i++) {
+		json_t *result = ask(params);
+		json_t *frame =
+		    json_array_get(json_object_get(result, "frames"), 0);
+
+		ck_assert(json_is_false(json_object_get(result, "lost")));
+		if (frame != NULL)
+			sprintf(all + strlen(all), "%s;",
+			    json_string_value(json_object_get(frame, "text")));
+		snprintf(params, sizeof(params),
+		    "{\"limit\":1,\"since\":{\"tcp1.0\":%lld}}",
+		    json_integer_value(json_object_get(
+			json_object_get(result, "next"), "tcp1.0")));
+		json_decref(result);
+	}
+	ck_assert_str_eq(all, ALL);
+#undef ALL
+}
+END_TEST
+
 /* ---- choosing ---- */
 
 START_TEST(frames_of_several_workers_are_told_by_time)
@@ -408,6 +462,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_reply_is_told_with_what_its_request_asked_for);
+	tcase_add_test(tc, frames_that_are_one_record_are_told_one_by_one);
 	tcase_add_test(tc, frames_of_several_workers_are_told_by_time);
 	tcase_add_test(tc, a_filter_that_is_none_is_refused_with_its_column);
 	tcase_add_test(tc, recording_is_switched_while_a_worker_runs);

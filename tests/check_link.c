@@ -397,12 +397,11 @@ START_TEST(frames_are_traced_when_asked_for)
 	lf.out.len = 0;
 	lf_give(lf.in.p, lf.in.len);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert_uint_eq(f.head.flags, 0);
-	ck_assert_uint_eq(f.head.unit, 1);
+	ck_assert_uint_eq(f.head.flags, TRACE_MANY);
 	ck_assert_uint_eq(f.head.len, 12);
 	ck_assert_mem_eq(f.adu, lf.in.p, 12);
 	ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
-	ck_assert_uint_eq(f.head.flags, TRACE_SENT);
+	ck_assert_uint_eq(f.head.flags, TRACE_SENT | TRACE_MANY);
 	ck_assert_uint_eq(f.head.len, lf.out.len);
 	ck_assert_mem_eq(f.adu, lf.out.p, lf.out.len);
 	ck_assert_uint_eq(f.head.conn, atomic_load(&lf.conn->rec.shm->serial));
@@ -424,7 +423,59 @@ next_frame(uint64_t *pos, uint8_t flags, struct trace_frame *f)
 	return at;
 }
 
-/* More than wait for one reading of the clock. */
+/* Frames that say how long they are: the beginning of one more comes again with
+ * the rest of it. */
+START_TEST(what_is_read_at_once_is_one_record_and_so_are_the_replies)
+{
+	uint64_t pos = 0, asked;
+	struct trace_frame f;
+	size_t half = 5;
+
+	atomic_store(&lf.fx.worker.shm->trace_on, 1);
+	for (unsigned i = 0; i < 100; i++)
+		lf_ask_read(1, 5);
+	lf_give(lf.in.p, lf.in.len - half);
+	asked = next_frame(&pos, TRACE_MANY, &f);
+	ck_assert_uint_eq(f.head.len, lf.in.len - half);
+	ck_assert_mem_eq(f.adu, lf.in.p, f.head.len);
+	ck_assert_uint_eq(
+	    next_frame(&pos, TRACE_SENT | TRACE_MANY, &f) - f.head.back, asked);
+	ck_assert_uint_eq(f.head.len, lf.out.len);
+	ck_assert_mem_eq(f.adu, lf.out.p, lf.out.len);
+	lf.out.len = 0;
+	lf_give(lf.in.p + lf.in.len - half, half);
+	next_frame(&pos, TRACE_MANY, &f);
+	ck_assert_uint_eq(f.head.len, 12);
+	next_frame(&pos, TRACE_SENT | TRACE_MANY, &f);
+	ck_assert_uint_eq(f.head.len, lf.out.len);
+	ck_assert_int_eq(trace_next(seg_trace(lf.fx.worker.shm), &pos, &f), 0);
+}
+END_TEST
+
+/* More than a record holds: each begins with a frame. */
+START_TEST(replies_that_are_too_many_are_several_records)
+{
+	uint64_t pos = 0, asked, n = 0;
+	struct trace_frame f;
+
+	atomic_store(&lf.fx.worker.shm->trace_on, 1);
+	for (unsigned i = 0; i < 20; i++)
+		lf_ask_read(0, 125);
+	lf_give(lf.in.p, lf.in.len);
+	asked = next_frame(&pos, TRACE_MANY, &f);
+	while (n < 20 * 259) {
+		ck_assert_uint_eq(
+		    next_frame(&pos, TRACE_SENT | TRACE_MANY, &f) - f.head.back,
+		    asked);
+		ck_assert_uint_eq(f.head.len % 259, 0);
+		n += f.head.len;
+	}
+	ck_assert_uint_eq(n, 20 * 259);
+	ck_assert_int_eq(trace_next(seg_trace(lf.fx.worker.shm), &pos, &f), 0);
+}
+END_TEST
+
+/* Frames one by one, more than wait for one reading of the clock. */
 START_TEST(a_recorded_reply_points_back_to_its_request)
 {
 	struct shm_stats *s = &lf.fx.worker.shm->stats;
@@ -432,6 +483,7 @@ START_TEST(a_recorded_reply_points_back_to_its_request)
 	struct trace_frame f;
 
 	atomic_store(&lf.fx.worker.shm->trace_on, 1);
+	lf.link.rec.splits = false;
 	for (unsigned i = 0; i < 100; i++)
 		lf_ask_read(1, (uint16_t)(1 + i % 5));
 	worker_tick(&lf.fx.worker);
@@ -530,6 +582,9 @@ main(void)
 	tcase_add_test(tc, who_waits_is_woken_once_for_a_batch_that_wrote);
 	tcase_add_test(tc, frames_are_traced_when_asked_for);
 	tcase_add_test(tc, a_recorded_reply_points_back_to_its_request);
+	tcase_add_test(
+	    tc, what_is_read_at_once_is_one_record_and_so_are_the_replies);
+	tcase_add_test(tc, replies_that_are_too_many_are_several_records);
 	tcase_add_loop_test(tc, any_framer_serves_a_stream, 0,
 	    sizeof(framers) / sizeof(framers[0]));
 	tcase_add_test(tc, a_framer_that_does_not_exist_is_refused);

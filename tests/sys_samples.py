@@ -119,7 +119,7 @@ def test_every_sample_is_right():
                        if n.endswith(".json") and n != "roles.json")
         assert {"demo.json", "tls.json", "serial.json", "multi.json",
                 "unix.json", "shm.json", "example.json",
-                "actions.json", "simulate.json"} <= set(names), names
+                "actions.json", "replay.json", "simulate.json"} <= set(names), names
         for name in names:
             done = subprocess.run(
                 [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],

@@ -210,10 +210,10 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	struct worker *w = r->link->worker;
 	struct shm_stats *stats = &w->shm->stats;
 	uint8_t fc = r->frame.pdu[0] % SHM_FC;
-	uint64_t asked = 0;
+	uint64_t asked = r->asked;
 	size_t len;
 
-	if (r->trace)
+	if (r->trace && !r->together)
 		asked = record_request(
 		    &r->link->rec, r->conn, r->frame.unit, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
@@ -227,8 +227,8 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 		len = answer_shown(r, adu);
 	}
 	if (r->trace && len != 0)
-		record_reply(
-		    &r->link->rec, r->conn, r->frame.unit, asked, adu, len);
+		record_reply(&r->link->rec, r->conn, r->frame.unit, asked,
+		    r->together, adu, len);
 	r->last_fc = fc;
 	r->requests++;
 	return len;
@@ -251,6 +251,8 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->faulty = faults_on(&l->faults, w);
 	r->plain = w->traced == 0 && !r->faulty;
 	r->late = false;
+	r->together = false;
+	r->asked = 0;
 	w->bind.who.author = author;
 	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
@@ -298,6 +300,20 @@ count_skipped(struct run *r)
 			serve_heard(r->link, NULL);
 }
 
+/* Records what was read at once, if frames need not be recorded one by one. */
+static void
+record_all(struct run *r, const struct shm_batch *b, size_t len)
+{
+	struct recorder *rec = &r->link->rec;
+
+	if (!r->trace || !r->plain || !rec->splits || len == 0)
+		return;
+	r->together = true;
+	/* else it has been: this is another round of the same input */
+	if (atomic_load_explicit(&b->prog, memory_order_relaxed) == 0)
+		r->asked = record_input(rec, r->conn, b->in, len);
+}
+
 static enum link_rc
 run(struct run *r, struct shm_batch *b, const char **why)
 {
@@ -310,6 +326,7 @@ run(struct run *r, struct shm_batch *b, const char **why)
 
 	r->op += prog.ops;
 	r->before = prog.ops; /* in earlier rounds of the same input */
+	record_all(r, b, len);
 	while (prog.done < len) {
 		unsigned at = prog.out;
 		enum frame_rc rc = l->framer->stream(&l->fcs, r->delimiter,

@@ -22,6 +22,7 @@ record_init(struct recorder *r, struct worker *w, const struct framer *f)
 	r->set_ns = 0;
 	r->nreplies = 0;
 	r->framer = TRACE_OWN;
+	r->splits = f == &frame_mbap || f == &frame_tls;
 	if (f == &frame_mbap)
 		r->framer = TRACE_SOCKET;
 	else if (f == &frame_tls)
@@ -100,6 +101,13 @@ record_request(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 	return put_in(r, c, unit, 0, adu, len);
 }
 
+uint64_t
+record_input(struct recorder *r, const struct shm_conn *c, const uint8_t *bytes,
+    size_t len)
+{
+	return put_in(r, c, 0, TRACE_MANY, bytes, len);
+}
+
 void
 record_stray(struct recorder *r, const struct shm_conn *c, uint8_t unit,
     const uint8_t *bytes, size_t len)
@@ -120,23 +128,38 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 		struct trace_head h = {
 			.unix_us = at,
 			.us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
-			.flags = TRACE_SENT,
+			.flags = reply->flags,
 			.unit = reply->unit,
 			.len = reply->len,
 		};
 
 		back = atomic_load_explicit(&ring->head, memory_order_relaxed) -
 		    reply->asked;
-		h.back = back < UINT32_MAX ? (uint32_t)back : 0;
+		if (reply->asked != 0 && back < UINT32_MAX)
+			h.back = (uint32_t)back;
 		put(r, c, &h, reply->adu);
 	}
 	r->nreplies = 0;
 }
 
+/* Whether a reply goes into the record of the one before it. */
+static bool
+joins(const struct record_reply *last, uint64_t asked, const uint8_t *adu,
+    size_t len)
+{
+	return (last->flags & TRACE_MANY) != 0 && last->asked == asked &&
+	    last->adu + last->len == adu && last->len + len <= BATCH_IN;
+}
+
 void
 record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
-    uint64_t asked, const uint8_t *adu, size_t len)
+    uint64_t asked, bool many, const uint8_t *adu, size_t len)
 {
+	if (many && r->nreplies > 0 &&
+	    joins(&r->reply[r->nreplies - 1], asked, adu, len)) {
+		r->reply[r->nreplies - 1].len += (uint16_t)len;
+		return;
+	}
 	if (r->nreplies == RECORD_WAITING)
 		put_replies(r, c, clock_mono_ns());
 	r->reply[r->nreplies++] = (struct record_reply){
@@ -144,6 +167,7 @@ record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 		.asked = asked,
 		.len = (uint16_t)len,
 		.unit = unit,
+		.flags = TRACE_SENT | (many ? TRACE_MANY : 0),
 	};
 }
 

@@ -16,6 +16,12 @@
 #include "workers/proto/frame.h"
 #include "workers/worker.h"
 
+/*
+ * Where frames say how long they are, all that was read at once is one record,
+ * and so are the replies to it, as many as fit: what a record costs is more
+ * than what a frame does.
+ */
+
 enum { RECORD_WAITING = 64 };
 
 /* A reply that waits for the clock. */
@@ -23,7 +29,7 @@ struct record_reply {
 	const uint8_t *adu;
 	uint64_t asked; /* where its request lies */
 	uint16_t len;
-	uint8_t unit;
+	uint8_t unit, flags;
 };
 
 struct recorder {
@@ -31,6 +37,7 @@ struct recorder {
 	uint64_t unix_ns; /* time of day less monotonic time */
 	uint64_t set_ns; /* when that was found out */
 	uint8_t framer; /* enum trace_framer */
+	bool splits; /* frames that lie together can be told apart */
 	unsigned nreplies;
 	struct record_reply reply[RECORD_WAITING];
 };
@@ -49,14 +56,20 @@ record_on(const struct worker *w)
 uint64_t record_request(struct recorder *, const struct shm_conn *c,
     uint8_t unit, const uint8_t *adu, size_t len);
 
+/* The same for all requests that lie together in so many bytes, and maybe the
+ * beginning of one more, which will come again. Only if r->splits. */
+uint64_t record_input(struct recorder *, const struct shm_conn *c,
+    const uint8_t *bytes, size_t len);
+
 /* Records bytes that nobody here answers. */
 void record_stray(struct recorder *, const struct shm_conn *c, uint8_t unit,
     const uint8_t *bytes, size_t len);
 
 /* Records the reply to the request at `asked`; by record_end() at the latest,
- * until when adu stays as it is. */
+ * until when adu stays as it is. many: together with those before and behind it
+ * whose requests are in the same record. */
 void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
-    uint64_t asked, const uint8_t *adu, size_t len);
+    uint64_t asked, bool many, const uint8_t *adu, size_t len);
 
 /* All of c's that was read at once has been answered: so many requests, which
  * are counted by how long they took. */

@@ -17,6 +17,8 @@ struct run {
 	uint64_t op; /* the last that was given out */
 	uint8_t delimiter;
 	bool trace;
+	bool together; /* what has come is recorded as a whole */
+	uint64_t asked; /* where that lies; 0: not known */
 	bool plain; /* no hook looks, no fault can hit */
 	bool faulty; /* some fault can */
 	bool late; /* the reply in hand is sent as faults.late says */

@@ -24,17 +24,17 @@ enum {
 struct cursor {
 	const struct view *view;
 	const struct shm_ring *ring;
-	uint64_t pos; /* of the frame that comes next */
-	uint64_t behind; /* what lies behind that */
+	struct traced_at at; /* the frame that comes next */
+	uint64_t behind; /* what lies behind its record */
 	uint64_t stop; /* where the ring ended at first */
-	struct trace_head head; /* of that frame */
+	struct trace_head head; /* of that record */
 	bool there; /* it is there */
 };
 
 /* A frame that has passed the filter, for `newest`. */
 struct found {
 	struct cursor *cursor;
-	uint64_t pos;
+	struct traced_at at;
 };
 
 /* An answer as it is put together. */
@@ -67,19 +67,22 @@ cursor_name(
 static void
 look(struct reading *r, struct cursor *k)
 {
+	uint64_t *pos = &k->at.pos;
 	int rc = -1;
 
 	k->there = false;
-	while (rc == -1 && k->pos < k->stop) {
-		uint64_t was = k->pos;
+	while (rc == -1 && *pos < k->stop) {
+		uint64_t was = *pos;
 
-		rc = trace_peek(k->ring, &k->pos, &k->behind, &k->head);
+		rc = trace_peek(k->ring, pos, &k->behind, &k->head);
 		if (rc == -1)
 			r->lost = true;
-		if (rc == -1 && k->pos == was)
-			k->pos = k->behind > was ? k->behind : k->stop;
+		if (rc == -1 && *pos == was)
+			*pos = k->behind > was ? k->behind : k->stop;
+		if (*pos != was)
+			k->at.index = 0;
 	}
-	k->there = rc == 1 && k->pos < k->stop;
+	k->there = rc == 1 && *pos < k->stop;
 }
 
 static void
@@ -92,11 +95,12 @@ cursor_begin(struct reading *r, struct view *v, const json_t *since)
 	k->ring = seg_trace(seg_worker(&v->seg));
 	k->stop = ring_end(k->ring);
 	cursor_name(r, k, name);
-	k->pos = (uint64_t)json_integer_value(json_object_get(since, name));
+	k->at = traced_unpack(
+	    (uint64_t)json_integer_value(json_object_get(since, name)));
 	/* a position of an earlier daemon: its frames are gone */
-	if (k->pos > k->stop) {
+	if (k->at.pos > k->stop) {
 		r->lost = true;
-		k->pos = 0;
+		k->at = (struct traced_at){ 0 };
 	}
 	look(r, k);
 }
@@ -119,35 +123,32 @@ oldest(const struct reading *r)
 
 /* ---- frames ---- */
 
-/* Whether the next frame of k passes; r->frame is it then, if it has been
- * needed. */
-static bool
-passes(struct reading *r, const struct cursor *k, bool *read)
-{
-	struct filter_frame fields;
-	uint64_t pos = k->pos;
-
-	*read = false;
-	if (k->head.unix_us < r->after_us)
-		return false;
-	if (r->filter.n == 0 && r->found != NULL)
-		return true;
-	if (traced_read(r->control, k->view, &pos, &r->frame) != 1) {
-		r->lost = true;
-		return false;
-	}
-	*read = true;
-	traced_fields(&r->frame, &fields);
-	return filter_passes(&r->filter, &fields);
-}
-
+/* Takes the next frame of k, if it passes. */
 static void
 take(struct reading *r, struct cursor *k)
 {
+	struct filter_frame fields;
+	struct traced_at was = k->at;
+	int rc;
+
+	if (k->head.unix_us < r->after_us) {
+		k->at = (struct traced_at){ .pos = k->behind };
+		return;
+	}
+	rc = traced_read(r->control, k->view, &k->at, &r->frame);
+	if (rc == -1) {
+		r->lost = true;
+		k->at = (struct traced_at){ .pos = k->behind };
+	}
+	if (rc != 1)
+		return;
+	traced_fields(&r->frame, &fields);
+	if (!filter_passes(&r->filter, &fields))
+		return;
 	if (r->found != NULL)
 		r->found[r->nfound % r->limit] = (struct found){
 			.cursor = k,
-			.pos = k->pos,
+			.at = was,
 		};
 	else
 		json_array_append_new(r->frames, traced_json(&r->frame));
@@ -158,14 +159,11 @@ static void
 read_all(struct reading *r)
 {
 	struct cursor *k;
-	bool read;
 
 	while ((k = oldest(r)) != NULL) {
 		if (r->found == NULL && r->nfound == r->limit)
 			return;
-		if (passes(r, k, &read))
-			take(r, k);
-		k->pos = k->behind;
+		take(r, k);
 		look(r, k);
 	}
 }
@@ -180,7 +178,7 @@ tell_newest(struct reading *r)
 		struct found *f = &r->found[i % r->limit];
 
 		if (traced_read(
-			r->control, f->cursor->view, &f->pos, &r->frame) == 1)
+			r->control, f->cursor->view, &f->at, &r->frame) == 1)
 			json_array_append_new(
 			    r->frames, traced_json(&r->frame));
 		else
@@ -228,7 +226,8 @@ positions(struct reading *r)
 
 	for (unsigned i = 0; i < r->ncursors; i++) {
 		cursor_name(r, &r->cursor[i], name);
-		json_object_set_new(next, name, jtext_uint(r->cursor[i].pos));
+		json_object_set_new(
+		    next, name, jtext_uint(traced_pack(&r->cursor[i].at)));
 	}
 	return next;
 }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	LINK_NULL = 0,
-	LINK_ETHERNET = 1,
-	LINK_RAW_BSD = 12,
-	LINK_RAW = 101,
-	LINK_COOKED = 113,
-	LINK_IPV4 = 228,
-	LINK_IPV6 = 229,
-	LINK_UPPER_PDU = 252,
-	LINK_COOKED_2 = 276,
-	MBAP = 7,
-	FLOWS = 1024, /* connections that are followed at the same time */
-	WAITING = 32, /* requests of one that wait for their reply */
-	STREAM_MAX = 4096, /* bytes of one direction that wait for more */
-	SLOTS = 65536, /* of the table below; a power of two */
-};
+enum { MBAP = 7, UDP = 17, TCP = 6, SYN = 2 };
+enum { FLOWS = 1024 }; /* connections that are followed at the same time */
+enum { WAITING = 32 }; /* requests of one that wait for their reply */
+enum { STREAM_MAX = 4096 }; /* bytes of one direction that wait for more */
 
 /* Bytes of the file: nothing is read beyond their end. */
 struct bytes {
@@ -53,7 +42,6 @@ struct reply {
 
 /* A request that was recorded, and its replies in turn. */
 struct request {
-	struct request *next; /* in the same slot */
 	struct reply *reply, *last;
 	uint8_t unit;
 	size_t len;
@@ -79,7 +67,8 @@ struct flow {
 	unsigned nasked;
 };
 
-static struct request *table[SLOTS];
+static void *requests; /* a tree of them */
+static struct request *probe; /* what is looked for */
 static struct flow *flows;
 static uint64_t clock_;
 static unsigned port = 502;
@@ -121,64 +110,56 @@ skip(struct bytes *b, size_t n)
 
 /* ---- requests and replies ---- */
 
-static struct request **
-slot_of(uint8_t unit, const uint8_t *pdu, size_t len)
+static int
+compare(const void *one, const void *two)
 {
-	uint64_t h = hash(14695981039346656037ull ^ unit, pdu, len);
+	const struct request *a = one, *b = two;
 
-	return &table[(h ^ h >> 32) & (SLOTS - 1)];
+	if (a->unit != b->unit || a->len != b->len)
+		return a->unit != b->unit ? a->unit - b->unit
+					  : (int)a->len - (int)b->len;
+	return memcmp(a->pdu, b->pdu, a->len);
 }
 
+/* The recorded request of these bytes, or NULL. */
 static struct request *
 find(uint8_t unit, const uint8_t *pdu, size_t len)
 {
-	struct request *r = *slot_of(unit, pdu, len);
+	struct request **at;
 
-	while (r != NULL &&
-	    (r->unit != unit || r->len != len || memcmp(r->pdu, pdu, len) != 0))
-		r = r->next;
+	probe->unit = unit;
+	probe->len = len;
+	memcpy(probe->pdu, pdu, len);
+	at = tfind(probe, &requests, compare);
+	return at != NULL ? *at : NULL;
+}
+
+static struct request *
+find_or_add(const struct asked *a)
+{
+	struct request *r = find(a->unit, a->pdu, a->len);
+
+	if (r == NULL && (r = calloc(1, sizeof(*r) + a->len)) != NULL) {
+		memcpy(r, probe, sizeof(*r) + a->len);
+		tsearch(r, &requests, compare);
+		nrequests++;
+	}
 	return r;
 }
 
 static void
 keep(const struct asked *a, const uint8_t *pdu, size_t len)
 {
-	struct request **slot = slot_of(a->unit, a->pdu, a->len);
-	struct request *r = find(a->unit, a->pdu, a->len);
-	struct reply *reply = malloc(sizeof(*reply) + len);
+	struct reply *reply = calloc(1, sizeof(*reply) + len);
+	struct request *r = find_or_add(a);
 
-	if (reply == NULL)
-		return;
-	if (r == NULL) {
-		r = calloc(1, sizeof(*r) + a->len);
-		if (r == NULL) {
-			free(reply);
-			return;
-		}
-		r->unit = a->unit;
-		r->len = a->len;
-		memcpy(r->pdu, a->pdu, a->len);
-		r->next = *slot;
-		*slot = r;
-		nrequests++;
-	}
-	reply->next = NULL;
+	if (reply == NULL || r == NULL)
+		return; /* no memory: it has not been recorded */
 	reply->len = len;
 	memcpy(reply->pdu, pdu, len);
-	if (r->last != NULL)
-		r->last->next = reply;
-	else
-		r->reply = reply;
+	*(r->last != NULL ? &r->last->next : &r->reply) = reply;
 	r->last = reply;
 	nreplies++;
-}
-
-static void
-forget(struct flow *f, unsigned i)
-{
-	f->nasked--;
-	memmove(&f->asked[i], &f->asked[i + 1],
-	    (f->nasked - i) * sizeof(f->asked[0]));
 }
 
 /* One frame of a flow, in or out; tid -1: the framer has none. */
@@ -192,7 +173,7 @@ frame(struct flow *f, int out, int tid, uint8_t unit, const uint8_t *pdu,
 		return;
 	if (!out) {
 		if (f->nasked == WAITING)
-			forget(f, 0);
+			f->nasked = 0; /* nobody has answered */
 		a = &f->asked[f->nasked++];
 		a->tid = (uint16_t)tid;
 		a->unit = unit;
@@ -206,7 +187,7 @@ frame(struct flow *f, int out, int tid, uint8_t unit, const uint8_t *pdu,
 		    (tid != -1 && a->tid != tid))
 			continue;
 		keep(a, pdu, len);
-		forget(f, i);
+		memmove(a, a + 1, (--f->nasked - i) * sizeof(*a));
 		return;
 	}
 }
@@ -299,13 +280,6 @@ segment(struct flow *f, int out, uint32_t seq, struct bytes b)
 
 /* ---- packets ---- */
 
-/* Which way a packet goes: 0 to the server, 1 from it, -1 neither. */
-static int
-way(unsigned from, unsigned to)
-{
-	return to == port ? 0 : from == port ? 1 : -1;
-}
-
 /* TCP or UDP; addresses of n bytes each, source first. */
 static void
 transport(unsigned proto, const uint8_t *addrs, size_t n, struct bytes b)
@@ -316,22 +290,22 @@ transport(unsigned proto, const uint8_t *addrs, size_t n, struct bytes b)
 	struct flow *f;
 	int out;
 
-	if (b.len < 8 || (out = way(be16(b.p), be16(b.p + 2))) == -1)
+	if (b.len < 8 || (be16(b.p) != port && be16(b.p + 2) != port))
 		return;
-	/* the client first, whichever way it goes */
+	out = be16(b.p + 2) != port; /* the client first, either way */
 	key = hash(key, addrs + (out ? n : 0), n);
 	key = hash(key, addrs + (out ? 0 : n), n);
 	key = hash(key, ports + (out ? 2 : 0), 2);
 	f = flow_of(key);
-	if (proto == 17) {
+	if (proto == UDP) {
 		skip(&b, 8);
 		mbap(f, out, &b);
 		return;
 	}
-	if (proto != 6 || b.len < 20)
+	if (proto != TCP || b.len < 20)
 		return;
 	seq = be32(b.p + 4);
-	if ((b.p[13] & 2) != 0) { /* SYN: a new connection */
+	if ((b.p[13] & SYN) != 0) { /* SYN: a new connection */
 		f->begun[out] = 1;
 		f->held[out] = 0;
 		f->next[out] = seq + 1;
@@ -364,31 +338,6 @@ ip(struct bytes b)
 		skip(&b, 40);
 		transport(p[6], p + 8, 16, b);
 	}
-}
-
-/* Behind a type of Ethernet, which VLAN tags may precede. */
-static void
-ether(unsigned type, struct bytes b)
-{
-	while ((type == 0x8100 || type == 0x88a8) && b.len >= 4) {
-		type = be16(b.p + 2);
-		skip(&b, 4);
-	}
-	if (type == 0x0800 || type == 0x86dd)
-		ip(b);
-}
-
-static unsigned
-crc16(const uint8_t *p, size_t len)
-{
-	unsigned crc = 0xffff;
-
-	while (len-- > 0) {
-		crc ^= *p++;
-		for (int i = 0; i < 8; i++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xa001 : 0);
-	}
-	return crc;
 }
 
 /* An exported PDU, as holdfast trace writes it: tags that say whose it is, then
@@ -426,48 +375,48 @@ exported(struct bytes b)
 	key = addr[out] * 31 + (out ? to : from) * 64 + (unsigned)is_rtu * 2;
 	if (is_mbap)
 		mbap(flow_of(key), out, &b);
-	else if (is_rtu && b.len >= 4 &&
-	    crc16(b.p, b.len - 2) ==
-		(b.p[b.len - 2] | (unsigned)b.p[b.len - 1] << 8))
+	else if (is_rtu && b.len >= 4) /* what has another CRC is "data" */
 		frame(flow_of(key), out, -1, b.p[0], b.p + 1, b.len - 3);
 }
+
+/* What IP lies behind: so many bytes, of which those at type_at say that it is
+ * IP, unless there is nothing else (-1). */
+static const struct {
+	unsigned link;
+	int type_at;
+	size_t head;
+} links[] = {
+	{ 0, -1, 4 }, /* loopback of the BSDs */
+	{ 1, 12, 14 }, /* Ethernet */
+	{ 12, -1, 0 }, { 101, -1, 0 }, { 228, -1, 0 }, { 229, -1, 0 }, /* IP */
+	{ 113, 14, 16 }, { 276, 0, 20 }, /* Linux's "any" */
+};
+enum { NLINKS = sizeof(links) / sizeof(links[0]), EXPORTED = 252 };
 
 /* 0 if nobody here knows such a link. */
 static int
 packet(unsigned link, struct bytes b)
 {
-	switch (link) {
-	case LINK_ETHERNET:
-		if (b.len >= 14)
-			ether(be16(b.p + 12),
-			    (struct bytes){ b.p + 14, b.len - 14 });
-		return 1;
-	case LINK_COOKED:
-		if (b.len >= 16)
-			ether(be16(b.p + 14),
-			    (struct bytes){ b.p + 16, b.len - 16 });
-		return 1;
-	case LINK_COOKED_2:
-		if (b.len >= 20)
-			ether(
-			    be16(b.p), (struct bytes){ b.p + 20, b.len - 20 });
-		return 1;
-	case LINK_NULL:
-		if (skip(&b, 4))
-			ip(b);
-		return 1;
-	case LINK_RAW:
-	case LINK_RAW_BSD:
-	case LINK_IPV4:
-	case LINK_IPV6:
-		ip(b);
-		return 1;
-	case LINK_UPPER_PDU:
+	unsigned i = 0, type = 0x0800;
+
+	if (link == EXPORTED) {
 		exported(b);
 		return 1;
-	default:
-		return 0;
 	}
+	while (i < NLINKS && links[i].link != link)
+		i++;
+	if (i == NLINKS || b.len < links[i].head)
+		return i < NLINKS;
+	if (links[i].type_at >= 0)
+		type = be16(b.p + links[i].type_at);
+	skip(&b, links[i].head);
+	while ((type == 0x8100 || type == 0x88a8) && b.len >= 4) { /* VLAN */
+		type = be16(b.p + 2);
+		skip(&b, 4);
+	}
+	if (type == 0x0800 || type == 0x86dd)
+		ip(b);
+	return 1;
 }
 
 /* ---- files ---- */
@@ -482,25 +431,13 @@ word(const uint8_t *p, int swapped)
 	return swapped ? __builtin_bswap32(v) : v;
 }
 
-static unsigned
-half(const uint8_t *p, int swapped)
-{
-	uint16_t v;
-
-	memcpy(&v, p, 2);
-	return swapped ? __builtin_bswap16(v) : v;
-}
-
 /* NULL, or what is wrong. A file that ends in a record, as one that is still
  * being written does, is read as far as it goes. */
 static const char *
 read_pcap(struct bytes b, int swapped)
 {
-	uint32_t link, len;
+	uint32_t link = word(b.p + 20, swapped) & 0xfffffff, len;
 
-	if (b.len < 24)
-		return "it ends within its head";
-	link = word(b.p + 20, swapped) & 0xfffffff;
 	skip(&b, 24);
 	while (b.len >= 16) {
 		len = word(b.p + 8, swapped);
@@ -516,12 +453,12 @@ read_pcap(struct bytes b, int swapped)
 
 enum { INTERFACES = 32, BLOCK_SECTION = 0x0a0d0d0a };
 
-static const char *
+static void
 read_pcapng(struct bytes b)
 {
 	unsigned link[INTERFACES], n = 0, i;
 	uint32_t type, len, caught;
-	int swapped = 0, known = 1;
+	int swapped = 0;
 
 	while (b.len >= 12) {
 		type = word(b.p, swapped);
@@ -533,35 +470,32 @@ read_pcapng(struct bytes b)
 		if (len < 12 || len > b.len || len % 4 != 0)
 			break;
 		if (type == 1 && n < INTERFACES && len >= 20)
-			link[n++] = half(b.p + 8, swapped);
+			link[n++] = swapped ? be16(b.p + 8)
+					    : b.p[8] | (unsigned)b.p[9] << 8;
 		if (type == 6 && len >= 32) {
 			i = word(b.p + 8, swapped);
 			caught = word(b.p + 20, swapped);
 			if (i < n && caught <= len - 32)
-				known &= packet(link[i],
+				packet(link[i],
 				    (struct bytes){ b.p + 28, caught });
 		}
 		skip(&b, len);
 	}
-	return known || nreplies > 0 ? NULL
-				     : "its link type is none that is known";
 }
 
 static const char *
 read_any(struct bytes b)
 {
-	uint32_t magic;
+	uint32_t magic = b.len >= 24 ? word(b.p, 0) : 0;
 
-	if (b.len < 4)
-		return "it is empty";
-	magic = word(b.p, 0);
 	if (magic == 0xa1b2c3d4 || magic == 0xa1b23c4d)
 		return read_pcap(b, 0);
 	if (magic == 0xd4c3b2a1 || magic == 0x4d3cb2a1)
 		return read_pcap(b, 1);
-	if (magic == BLOCK_SECTION)
-		return read_pcapng(b);
-	return "it is no pcap and no pcapng file";
+	if (magic != BLOCK_SECTION)
+		return "it is no pcap and no pcapng file";
+	read_pcapng(b);
+	return NULL;
 }
 
 /* NULL, or what is wrong. */
@@ -570,28 +504,23 @@ read_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	const char *why = NULL;
-	struct stat st;
-	void *at;
+	struct stat st = { 0 };
+	void *at = MAP_FAILED;
 
-	if (fd == -1)
-		return strerror(errno);
 	flows = calloc(FLOWS, sizeof(*flows));
-	if (flows == NULL || fstat(fd, &st) == -1) {
-		why = strerror(errno);
-	} else if (st.st_size == 0) {
-		why = "it is empty";
-	} else {
+	if (fd != -1 && flows != NULL && fstat(fd, &st) == 0 && st.st_size > 0)
 		at = mmap(
 		    NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		why = at == MAP_FAILED
-		    ? strerror(errno)
-		    : read_any((struct bytes){ at, (size_t)st.st_size });
-		if (at != MAP_FAILED)
-			munmap(at, (size_t)st.st_size);
+	if (at != MAP_FAILED) {
+		why = read_any((struct bytes){ at, (size_t)st.st_size });
+		munmap(at, (size_t)st.st_size);
+	} else {
+		why = fd != -1 && st.st_size == 0 ? "it is empty"
+						  : strerror(errno);
 	}
-	close(fd);
+	if (fd != -1)
+		close(fd);
 	free(flows);
-	flows = NULL;
 	return why;
 }
 
@@ -608,6 +537,8 @@ trace_pdu(
 	(void)arg;
 	if (!t->sending) {
 		answering = find(t->unit, pdu, len);
+		if (answering != NULL && answering->reply == NULL)
+			answering = NULL;
 		if (answering != NULL && (answering->reply->pdu[0] & 0x80) != 0)
 			pdu[0] = 0;
 		return len;
@@ -654,7 +585,8 @@ holdfast_plugin(const struct hf_host *host)
 	snprintf(path, sizeof(path), "%s%s%s",
 	    name[0] == '/' ? "" : host->folder, name[0] == '/' ? "" : "/",
 	    name);
-	why = read_file(path);
+	probe = calloc(1, sizeof(*probe) + HF_PDU_MAX);
+	why = probe != NULL ? read_file(path) : strerror(errno);
 	if (why == NULL && nreplies == 0)
 		why = "no request with its reply is in it; the recorded device "
 		      "has port 502 unless the option \"port\" says otherwise";
