@@ -297,6 +297,8 @@ def snap():
     for devices in ([], [one], [one, device((4, 65536, 1, b"xy"))]):
         yield struct.pack("<8sIIQQ44sI", b"HOLDSNAP", 1, len(devices), 0, 1,
                           b"plant", 0) + b"".join(devices)
+
+
 def series():
     """Times and values, as loggers and people write them."""
     yield b"time,value\n0,1.5\n1,-2\n2.5,3e3\n"

@@ -159,7 +159,8 @@ def test_walks_counts_and_random_values_stay_within():
             for a, b in zip(seen, seen[1:]):
                 turns = round((f64(b[:4]) - f64(a[:4])) * 1000 / MS)
                 assert 40 <= b[4] <= 60 and abs(b[4] - a[4]) <= 3 * turns
-                assert b[6] - a[6] == turns or a[6] < 3, (a, b)
+                # a busy machine leaves some out, and never has more
+                assert 1 <= b[6] - a[6] <= turns or a[6] < 3, (a, b)
             assert {r[5] for r in seen} == {7, 8, 9}
             assert len({r[4] for r in seen}) > 3
             assert seen[-1][7] == math.floor(f64(seen[-1][:4])) + 1 or (

@@ -290,6 +290,21 @@ def test_readme_actions():
             said, level)
 
 
+def test_readme_simulated_values():
+    """the README's commands read what sets itself, and tell of Lua"""
+    with Samples() as s, s.daemon("simulate.json"):
+        read, version = commands("Simulated")
+
+        def level():
+            code, said = s.sh(read)
+            assert code == 0, said
+            return re.findall(r"^\[0\]:\s+(\d+)$", said, re.M)[0]
+
+        first = level()
+        wait_for(lambda: level() != first, 10, "another level")
+        assert re.search(r"^lua: (yes|no)$", s.sh(version)[1], re.M)
+
+
 def test_every_action_is_in_a_sample():
     """simulate.json has every built-in action, with each of its parameters,
     and its values make themselves"""

@@ -50,6 +50,7 @@ TYPES = {  # name: what the first register is, registers
     "uint32": (UINT32, 2), "int32": (UINT32, 2), "float32": (FLOAT32, 2),
     "uint64": (WIDE, 4), "int64": (WIDE, 4), "float64": (WIDE, 4),
 }
+# those of pymodbus, in the order of which a cell's action is a number there
 BUILT_IN = ("increment", "random", "reset", "timestamp", "uptime")
 
 
