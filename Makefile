@@ -23,6 +23,8 @@ SRC_CLI	:= $(wildcard control/cli/*.c)
 SRC_TLS	:= $(wildcard workers/tls/*.c)
 # and for the one command that makes certificates
 SRC_CERTS := $(wildcard control/cli/certs/*.c)
+# libedit is for the one command that reads lines from a person
+SRC_LINE := $(wildcard control/cli/line/*.c)
 # Lua, where there is one, for those that run scripts
 SRC_LUA	:= $(wildcard workers/lua/*.c)
 PLUGINS	:= $(patsubst workers/plugins/%.c,$(O)/plugins/%.so,$(wildcard workers/plugins/*.c))
@@ -67,7 +69,8 @@ LIBS_T	= $(call pc,--libs,check libevent_core jansson libzmq gnutls) -ldl
 # the number counts up when a program that was linked before would no longer run
 SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
-PARTS	:= $(O)/parts/control.so $(O)/parts/http.so $(O)/parts/tls.so $(O)/parts/certs.so
+PARTS	:= $(O)/parts/control.so $(O)/parts/http.so $(O)/parts/tls.so $(O)/parts/certs.so \
+	$(O)/parts/line.so
 PROGRAMS := $(O)/parts/lua $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
 	$(O)/holdfast $(O)/holdfast.py $(O)/holdfast_actions.py $(PLUGINS)
 
@@ -122,17 +125,20 @@ LIBS_control = $(LIBS_ZMQ)
 LIBS_http = $(LIBS_LIB) -lm
 LIBS_tls = $(LIBS_TLS)
 LIBS_certs = $(LIBS_TLS)
+LIBS_line = $(call pc,--libs,libedit)
 LIBS_lua = $(call pc,--libs,lua5.4)
 ENTRY_control := control_main
 ENTRY_http := http_main
 ENTRY_tls := transport_tls
 ENTRY_certs := certs_part
+ENTRY_line := line_part
 ENTRY_lua := script_lua
 
 $(O)/parts/control.so: $(call obj,$(SRC_C))
 $(O)/parts/http.so: $(call obj,$(SRC_H)) $(O)/obj/web.o $(O)/obj/webdata.o
 $(O)/parts/tls.so: $(call obj,$(SRC_TLS))
 $(O)/parts/certs.so: $(call obj,$(SRC_CERTS))
+$(O)/parts/line.so: $(call obj,$(SRC_LINE))
 $(O)/parts/lua.so: $(call obj,$(SRC_LUA))
 $(call obj,$(SRC_LUA)): CPPFLAGS += $(call pc,--cflags,lua5.4)
 $(O)/parts/%.so: $(O)/core.a
@@ -262,6 +268,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/parts \
 	    $(DESTDIR)$(PREFIX)/lib/holdfast/plugins \
 	    $(DESTDIR)$(PREFIX)/include/holdfast \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins $(DESTDIR)$(PYDIR)
@@ -284,6 +291,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
 	install -m 644 $(wildcard conf/*.json conf/*.csv conf/*.py conf/*.lua conf/examples/*.[cp]*) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
+	install -m 644 conf/holdfast.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
 	install -m 644 $(wildcard workers/plugins/*.c) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins
 # the loader's list of libraries; who installs elsewhere, or is not root, has none

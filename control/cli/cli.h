@@ -83,6 +83,13 @@ int cli_parse(struct cli *, int argc, char **argv, const char **run_dir,
 /* The first option that was given and is not for the command, or NULL. */
 const char *cli_foreign_option(const struct cli *, const struct cli_command *);
 
+/* True if an option, as it was typed, takes the word behind it. */
+bool cli_option_takes(const char *word);
+
+/* Tells the options of a command ("": of none), and those of all. */
+void cli_each_option(const char *command,
+    void (*tell)(void *arg, const char *option), void *arg);
+
 /* Carries out a command: its name and its arguments. An exit code. */
 int cli_run(struct cli *, int argc, char **argv);
 
@@ -103,6 +110,7 @@ int cli_export(struct cli *, int argc, char **argv);
 int cli_import(struct cli *, int argc, char **argv);
 int cli_trace(struct cli *, int argc, char **argv);
 int cli_config(struct cli *, int argc, char **argv);
+int cli_shell(struct cli *, int argc, char **argv);
 int cli_snapshot(struct cli *, int argc, char **argv);
 int cli_start(struct cli *, int argc, char **argv);
 int cli_stop(struct cli *, int argc, char **argv);

@@ -346,6 +346,8 @@ client_subscriber(struct cli *cli)
 	}
 	if (asprintf(&endpoint, "%.*s%s", (int)(len - tail), cli->endpoint,
 		events) != -1) {
+		if (cli->client->events != NULL) /* of an earlier command */
+			zmq_close(cli->client->events);
 		cli->client->events = zmq_socket(cli->client->context, ZMQ_SUB);
 		rc = zmq_connect(cli->client->events, endpoint);
 		free(endpoint);

@@ -134,6 +134,11 @@ static const struct cli_command commands[] = {
 	    0, 0, cli_reload },
 	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
 	    0, cli_shutdown },
+	{ "shell", "", "commands, one a line",
+	    "At a terminal with completion (Tab) and history; from a pipe a "
+	    "script, which ends\nwith the first mistake. # begins a comment, "
+	    "exit ends it.",
+	    0, 0, cli_shell },
 	{ "help", "[COMMAND]", "this text, or more on a command", NULL, 0, 1,
 	    cli_help },
 	{ "version", "", "print the version", NULL, 0, 0, cli_version },

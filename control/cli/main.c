@@ -13,6 +13,7 @@
 
 #include "control/cli/cli.h"
 #include "control/cli/client.h"
+#include "control/cli/complete.h"
 
 /* -s; --run-dir; $HOLDFAST_CONTROL; $HOLDFAST_RUN_DIR; /run/holdfast. */
 static char *
@@ -37,6 +38,28 @@ choose_endpoint(const struct cli *cli, const char *run_dir)
 	return rc == -1 ? NULL : endpoint;
 }
 
+/* holdfast --complete WORD...: of these words, some say where to ask. */
+static int
+complete(struct cli *cli, int n, char **words)
+{
+	const char *run_dir = NULL;
+	char *endpoint;
+	int code;
+
+	for (int i = 0; i + 2 < n; i++)
+		if (strcmp(words[i], "-s") == 0 ||
+		    strcmp(words[i], "--endpoint") == 0)
+			cli->endpoint = words[i + 1];
+		else if (strcmp(words[i], "--run-dir") == 0)
+			run_dir = words[i + 1];
+	endpoint = choose_endpoint(cli, run_dir);
+	cli->endpoint = endpoint;
+	code = endpoint != NULL ? complete_print(cli, n, words) : CLI_INTERNAL;
+	client_close(cli);
+	free(endpoint);
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -50,6 +73,10 @@ main(int argc, char **argv)
 	cli.terminal = isatty(STDOUT_FILENO);
 	cli.colour =
 	    cli.terminal && (no_colour == NULL || no_colour[0] == '\0');
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		free(words);
+		return complete(&cli, argc - 2, argv + 2);
+	}
 	if (words == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
 	code = cli_parse(&cli, argc, argv, &run_dir, words, &nwords);

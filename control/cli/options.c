@@ -43,12 +43,13 @@ static const struct option options[] = {
 	{ "scaled", no_argument, NULL, 'S' },
 	{ "dry-run", no_argument, NULL, OPT_COMMAND },
 	{ "check", no_argument, NULL, OPT_COMMAND },
+	{ "interval", required_argument, NULL, OPT_COMMAND },
+	{ "rounds", required_argument, NULL, 'n' },
 	{ "connection", required_argument, NULL, OPT_COMMAND },
 	{ "unit", required_argument, NULL, OPT_COMMAND },
 	{ "fc", required_argument, NULL, OPT_COMMAND },
 	{ "range", required_argument, NULL, OPT_COMMAND },
 	{ "rate", required_argument, NULL, OPT_COMMAND },
-	{ "count", required_argument, NULL, OPT_COMMAND },
 	{ "expires", required_argument, NULL, OPT_COMMAND },
 	{ "exception", required_argument, NULL, OPT_COMMAND },
 	{ "delay", required_argument, NULL, OPT_COMMAND },
@@ -169,7 +170,7 @@ cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
 			words[(*nwords)++] = argv[optind++];
 			continue;
 		}
-		c = getopt_long(argc, argv, "-s:o:t:w:hSV", options, &which);
+		c = getopt_long(argc, argv, "-s:o:t:w:n:hSV", options, &which);
 		if (c == -1)
 			break;
 		if (c == 1) {
@@ -178,9 +179,11 @@ cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
 		}
 		if (c == 'h' && *nwords > 0)
 			return cli_help(cli, 1, words);
-		if (c == OPT_COMMAND || c == 'S') {
-			code = keep_option(
-			    cli, c == 'S' ? "scaled" : options[which].name);
+		if (c == OPT_COMMAND || c == 'S' || c == 'n') {
+			code = keep_option(cli,
+			    c == 'S'       ? "scaled"
+				: c == 'n' ? "rounds"
+					   : options[which].name);
 			if (code == CLI_OK)
 				continue;
 			return code;
@@ -204,6 +207,8 @@ static const struct {
 	{ "role", "certs" },
 	{ "check", "reload" },
 	{ "dry-run", "import" },
+	{ "interval", "top" },
+	{ "rounds", "top" },
 	{ "force", "import" },
 	{ "filter", "trace" },
 	{ "pcap", "trace" },
@@ -230,6 +235,44 @@ static const struct {
 	{ "bad-crc", "fault" },
 	{ "note", "fault" },
 };
+
+static bool
+is_owner(const char *option, const char *command)
+{
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
+		if (strcmp(owners[i].option, option) == 0 &&
+		    strcmp(owners[i].command, command) == 0)
+			return true;
+	return false;
+}
+
+bool
+cli_option_takes(const char *word)
+{
+	if (word[0] == '-' && word[1] != '-')
+		return word[1] != '\0' && strchr("sotwn", word[1]) != NULL &&
+		    word[2] == '\0';
+	for (const struct option *o = options; o->name != NULL; o++)
+		if (strncmp(word, "--", 2) == 0 &&
+		    strcmp(word + 2, o->name) == 0)
+			return o->has_arg == required_argument;
+	return false;
+}
+
+void
+cli_each_option(
+    const char *command, void (*tell)(void *arg, const char *option), void *arg)
+{
+	char text[40];
+
+	for (const struct option *o = options; o->name != NULL; o++) {
+		if ((o->val == OPT_COMMAND || o->val == 'S' || o->val == 'n') &&
+		    !is_owner(o->name, command))
+			continue;
+		snprintf(text, sizeof(text), "--%s", o->name);
+		tell(arg, text);
+	}
+}
 
 const char *
 cli_foreign_option(const struct cli *cli, const struct cli_command *command)
