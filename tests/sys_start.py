@@ -398,7 +398,7 @@ def test_reload_is_answered():
     with Toys(toy.conf()) as d:
         done = d.order("reload")
         assert done.rc == 0 and done.text == "nothing has changed", vars(done)
-        rewrite(d, lambda c: c["transports"]["tcp1"].update(trace=True))
+        rewrite(d, lambda c: c["transports"]["tcp1"].update(trace=False))
         done = d.order("reload")
         assert done.rc == errno.ENOTSUP, vars(done)
         with d.line("control") as c:
