@@ -397,6 +397,33 @@ give_action(void)
 	load();
 }
 
+/* A program's server has no process that would set values. */
+START_TEST(what_runs_on_a_clock_is_refused_where_there_is_none)
+{
+	static char name[] = "sine";
+	static struct conf_range range = {
+		.table = STORE_HR, .addr = 4, .count = 1, .action = name
+	};
+
+	fx.proc.hooks = NULL;
+	fx.proc.run_dir = NULL;
+	fx.conf.devices[0].ranges = &range;
+	fx.conf.devices[0].nranges = 1;
+	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
+	ck_assert_int_eq(hooks_actions(&fx.worker), -1);
+	ck_assert_int_eq(fx.worker.code, EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fx.worker.why,
+	    "the action \"sine\" runs on a clock, which only holdfastd has"));
+	fx.proc.run_dir = "/";
+	fx.worker.bind.ndevices = 1;
+	free(fx.worker.bind.device[0].actions);
+	ck_assert_int_eq(hooks_actions(&fx.worker), 0);
+	ck_assert_uint_eq(fx.worker.bind.device[0].nactions, 0);
+	link_init(&link_, &fx.worker);
+	conns_init(&cs, &fx.worker);
+}
+END_TEST
+
 START_TEST(an_action_runs_for_each_value_that_is_read)
 {
 	give_action();
@@ -639,6 +666,7 @@ main(void)
 	tcase_add_test(tc, what_a_predecessor_has_written_is_not_written_again);
 	tcase_add_test(tc, numbers_of_a_batch_suffice);
 	tcase_add_test(tc, an_action_runs_for_each_value_that_is_read);
+	tcase_add_test(tc, what_runs_on_a_clock_is_refused_where_there_is_none);
 	tcase_add_test(tc, nothing_runs_for_what_is_answered_02);
 	tcase_add_test(tc, a_queue_is_read_beside_an_action);
 	tcase_add_test(tc, a_disturbed_action_runs_on_what_is_there);

@@ -309,7 +309,22 @@ def test_every_action_is_in_a_sample():
     """simulate.json has every built-in action, with each of its parameters,
     and its values make themselves"""
     with open(os.path.join(ROOT, "shm/action.c")) as f:
-        rows = re.findall(r'^\t\[ACTION_[A-Z]+\] = \{ "(\w+)"', f.read(), re.M)
+        text = f.read()
+    rows = re.findall(r'^\t\[ACTION_[A-Z]+\] = \{ "(\w+)"', text, re.M)
+    params = set(re.findall(r'\{\s*"(\w+)",\s*ACTION_(?:NUMBER|VALUE|WHOLE|'
+                            r'WORD|TEXT|FILE)', re.sub(r"\\", "", text)))
+    assert len(params) >= 24 and {"duty", "memory_kb", "period_ms"} < params
+    with open(os.path.join(ROOT, "supervisor/holdfast.json.5")) as f:
+        manual = f.read()
+    manual = manual[manual.index(".Sh ACTIONS\n"):
+                    manual.index(".Sh ACTIONS OF A PYTHON MODULE")]
+    told = set(re.findall(r"\w+", " ".join(
+        re.findall(r"^\.(?:It )?Cm (.*)$", manual, re.M))))
+    assert params | set(rows) <= told, (params | set(rows)) - told
+    with open(os.path.join(CONF, "simulate.json")) as f:
+        sample = f.read()
+    missing = [p for p in params if f'"{p}":' not in sample]
+    assert not missing, missing
     with Samples() as s, s.daemon("simulate.json") as d:
         used = {r["action"]["name"]
                 for r in d.rpc("registers.describe", device="plant")

@@ -237,7 +237,7 @@ static const struct conf_key range_keys[] = {
 	{ "action", CONF_OWN,
 	    .takes = "a name, or an object of a name and its parameters",
 	    .read = conf_action_read, .dump = conf_action_dump,
-	    .help = "what happens to a value that a client reads" },
+	    .help = "what makes the values of the range" },
 	{ NULL },
 };
 
