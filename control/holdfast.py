@@ -1477,8 +1477,9 @@ class _Methods(_Tables):
 
     def fault(self, **rule: Any) -> Fault:
         """A rule for as long as a with block lasts: which requests (transport,
-        unit, fc, range, rate_pct, count) meet what (exception, delay_ms, drop,
-        junk_bytes, split_ms, change_pct, wrong_unit, bad_crc). See Fault."""
+        connection, unit, fc, range, rate_pct, count, expires_s) meet what
+        (exception, delay_ms, drop, junk_bytes, split_ms, change_pct,
+        wrong_unit, bad_crc), and a note. See Fault."""
         return Fault(self, _given(**rule))
 
     @_method
