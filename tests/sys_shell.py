@@ -3,20 +3,15 @@
 """holdfast shell, at a terminal and as a script, and what completes the
 command line in bash."""
 
-import fcntl
 import os
-import pty
-import select
 import shutil
 import signal
-import struct
 import subprocess
 import tempfile
-import termios
-import time
 
 import sysutil
 from sysutil import BUILD, ROOT, Daemon
+from terminal_case import Terminal
 
 HOLDFAST = os.path.join(BUILD, "holdfast")
 CONF = {
@@ -29,59 +24,6 @@ CONF = {
     "transports": {n: {"type": "tcp", "listen": "127.0.0.1:0",
                        "units": {"1": "plc1"}} for n in ("tcp1", "tls2")},
 }
-
-
-class Terminal:
-    """A program at a terminal of its own."""
-
-    def __init__(self, argv, env, rows=24, columns=80):
-        self.master, slave = pty.openpty()
-        size = struct.pack("HHHH", rows, columns, 0, 0)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
-        self.process = subprocess.Popen(
-            argv, stdin=slave, stdout=slave, stderr=slave, close_fds=True,
-            env={**env, "TERM": "xterm"}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        os.close(slave)
-        self.text = ""
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def more(self, timeout):
-        if select.select([self.master], [], [], timeout)[0]:
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                return False
-            self.text += data.decode(errors="replace")
-            return bool(data)
-        return None
-
-    def until(self, word, timeout=10.0):
-        """Waits for a text, and forgets all up to its end."""
-        end = time.monotonic() + timeout
-        while word not in self.text:
-            left = end - time.monotonic()
-            if left <= 0 or self.more(left) is False:
-                raise AssertionError(f"no {word!r} in {self.text!r}")
-        before, _, self.text = self.text.partition(word)
-        return before
-
-    def wait(self, timeout=10.0):
-        end = time.monotonic() + timeout
-        while self.process.poll() is None and time.monotonic() < end:
-            self.more(0.05)
-        return self.process.wait(0.1)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.master)
 
 
 def complete(d, *words):

@@ -110,6 +110,7 @@ int cli_export(struct cli *, int argc, char **argv);
 int cli_import(struct cli *, int argc, char **argv);
 int cli_trace(struct cli *, int argc, char **argv);
 int cli_config(struct cli *, int argc, char **argv);
+int cli_top(struct cli *, int argc, char **argv);
 int cli_shell(struct cli *, int argc, char **argv);
 int cli_snapshot(struct cli *, int argc, char **argv);
 int cli_start(struct cli *, int argc, char **argv);

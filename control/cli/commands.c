@@ -23,6 +23,11 @@ static const struct cli_command commands[] = {
 	{ "ping", "", "whether the daemon answers", NULL, 0, 0, cli_ping },
 	{ "status", "", "the daemon and its transports", NULL, 0, 0,
 	    cli_status },
+	{ "top", "", "rates of transports and clients, live",
+	    "On a terminal: q ends it, arrows sort and scroll. Elsewhere, or "
+	    "with -n ROUNDS, a\nrow for each transport, ROUNDS times (1). "
+	    "--interval SECONDS between two (1).",
+	    0, 0, cli_top },
 	{ "get", "ADDRESS...", "read registers and bits",
 	    "An address is " ADDRESS ".\n"
 	    "TABLE is co, di, hr or ir; ADDR counts from 0; COUNT is in values "
