@@ -237,6 +237,41 @@ def rpc():
     yield json.dumps(raw).encode() + b"\xff\x01\x02\x03\x04"
 
 
+def capture():
+    """Captures: exported PDUs, UDP and TCP over IP, classic and pcapng."""
+    def tag(what, value):
+        return struct.pack(">HH", what, len(value)) + value
+    def exported(name, src, dst, adu):
+        return (tag(12, name) + tag(20, bytes(4)) + tag(21, bytes(4)) +
+                tag(25, struct.pack(">I", src)) +
+                tag(26, struct.pack(">I", dst)) + tag(0, b"") + adu)
+    def ipv4(src, dst, udp, data):
+        head = (struct.pack(">HHHH", src, dst, 8 + len(data), 0) if udp else
+                struct.pack(">HHIIHHHH", src, dst, 1, 0, 0x5018, 9, 0, 0))
+        return struct.pack(">BBHHHBBH8s", 0x45, 0, 20 + len(head) + len(data),
+                           1, 0, 64, 17 if udp else 6, 0, bytes(8)
+                           ) + head + data
+    def pcap(link, packets):
+        yield struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, link)
+        for p in packets:
+            yield struct.pack("<IIII", 1, 0, len(p), len(p)) + p
+    def pcapng(link, packets):
+        yield struct.pack("<IIIHHqI", 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0, -1, 28)
+        yield struct.pack("<IIHHII", 1, 20, link, 0, 0, 20)
+        for p in packets:
+            p += bytes(-len(p) % 4)
+            yield struct.pack("<IIIIIII", 6, 32 + len(p), 0, 0, 0, len(p),
+                              len(p)) + p + struct.pack("<I", 32 + len(p))
+    ask, answer = (mbap(1, bytes.fromhex(x)) for x in ("0300000001", "0302beef"))
+    for write in pcap, pcapng:
+        yield b"".join(write(252, [exported(b"mbtcp\0\0\0", 9, 502, ask),
+                                   exported(b"mbtcp\0\0\0", 502, 9, answer)]))
+        for udp in True, False:
+            both = [ipv4(9, 502, udp, ask), ipv4(502, 9, udp, answer)]
+            yield b"".join(write(101, both))
+            yield b"".join(write(1, [bytes(12) + b"\x08\0" + p for p in both]))
+
+
 def expression():
     """Filters of traces."""
     for text in ("fc == 3 && unit == 1 || !(addr >= 0x10)",
@@ -324,6 +359,7 @@ SEEDS = {
     "fuzz_client": client,
     "fuzz_decode": client,
     "fuzz_filter": expression,
+    "fuzz_replay": capture,
     "fuzz_series": series,
 }
 

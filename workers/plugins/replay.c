@@ -57,8 +57,6 @@ struct asked {
 
 /* One connection, or one UDP client, to the recorded server. */
 struct flow {
-	uint64_t key; /* 0: free */
-	uint64_t used; /* when: the longest unused gives way */
 	uint32_t next[2]; /* sequence numbers: to the server, from it */
 	uint8_t begun[2];
 	size_t held[2];
@@ -70,7 +68,9 @@ struct flow {
 static void *requests; /* a tree of them */
 static struct request *probe; /* what is looked for */
 static struct flow *flows;
-static uint64_t clock_;
+static uint64_t keys[FLOWS]; /* whose each is; 0: nobody's */
+static uint64_t used[FLOWS]; /* when: the longest unused gives way */
+static uint64_t now;
 static unsigned port = 502;
 static size_t nrequests, nreplies;
 static struct request *answering; /* the request in hand; NULL: not ours */
@@ -197,22 +197,20 @@ frame(struct flow *f, int out, int tid, uint8_t unit, const uint8_t *pdu,
 static struct flow *
 flow_of(uint64_t key)
 {
-	struct flow *oldest = &flows[0];
+	unsigned i = 0, oldest = 0;
 
 	key |= 1; /* never 0 */
-	for (unsigned i = 0; i < FLOWS; i++) {
-		if (flows[i].key == key) {
-			flows[i].used = ++clock_;
-			return &flows[i];
-		}
-		if (flows[i].used < oldest->used)
-			oldest = &flows[i];
+	for (; i < FLOWS && keys[i] != key; i++)
+		if (used[i] < used[oldest])
+			oldest = i;
+	if (i == FLOWS) {
+		i = oldest;
+		memset(&flows[i], 0, offsetof(struct flow, stream));
+		flows[i].nasked = 0;
+		keys[i] = key;
 	}
-	memset(oldest, 0, offsetof(struct flow, stream));
-	oldest->nasked = 0;
-	oldest->key = key;
-	oldest->used = ++clock_;
-	return oldest;
+	used[i] = ++now;
+	return &flows[i];
 }
 
 /* One MBAP frame at the front of b: how long it is; 0: not all of it is there;
