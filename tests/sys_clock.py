@@ -140,7 +140,7 @@ def test_seconds_are_those_of_the_clock():
         for _ in range(50):
             samples(m, 2, 4)
             now = f64(m.read_hr(0, 4)) - time.monotonic()
-            assert abs(now - before) < 0.1, (now, before)
+            assert abs(now - before) < 0.25, (now, before)
 
 
 def test_walks_counts_and_random_values_stay_within():
@@ -210,8 +210,8 @@ def test_what_clients_write_is_taken_along():
                 m.write_hr(4, [30000, 20000, 77])
                 wait_for(lambda: m.read_hr(6) == [5], 5, "the square's value")
                 walk, count = m.read_hr(4, 2)
-                assert abs(walk - 30000) <= 2 * 50, walk
-                assert 20000 <= count <= 20050, count
+                assert abs(walk - 30000) <= 2 * 500, walk
+                assert 20000 <= count <= 20500, count
             try:
                 m.write_hr(0, [1])
                 assert False, "ro"
@@ -226,9 +226,11 @@ def test_clients_and_the_clock_do_not_lose_each_other():
                         period_ms=1))) as d:
         with Modbus(d.port("tcp1")) as m:
             for base in range(1000, 50000, 100):
+                began = time.monotonic()
                 m.write_hr(4, base)
                 got = m.read_hr(4)[0]
-                assert base <= got < base + 90, (base, got)
+                most = base + 3 + (time.monotonic() - began) * 1000
+                assert base <= got <= most, (base, got, most)
 
 
 def test_changes_are_events():

@@ -79,7 +79,8 @@ timestamp(const struct action_call *call, struct hf_cell *c)
 {
 	time_t now = time(NULL);
 	struct tm t;
-	uint16_t rest[6];
+	uint16_t rest[6], was[6];
+	enum hf_exception ex;
 
 	(void)call;
 	if (c->table == HF_CO || c->table == HF_DI || c->count != 1 ||
@@ -92,6 +93,9 @@ timestamp(const struct action_call *call, struct hf_cell *c)
 	rest[4] = (uint16_t)t.tm_min;
 	rest[5] = (uint16_t)t.tm_sec;
 	c->values[0] = (uint16_t)(t.tm_year + 1900);
+	ex = c->read(c, c->table, c->addr + 1, 6, was);
+	if (ex != HF_EX_NONE || memcmp(was, rest, sizeof(was)) == 0)
+		return ex;
 	return c->write(c, c->table, c->addr + 1, 6, rest);
 }
 
