@@ -253,6 +253,23 @@ export function dateClock(unix) {
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(unix)}`;
 }
 
+// A time of microseconds to seconds.
+export function span(s) {
+  if (s == null || !Number.isFinite(s)) return "–";
+  if (s < 1e-3) return `${Number((s * 1e6).toPrecision(3))} µs`;
+  return s < 1 ? `${Number((s * 1e3).toPrecision(3))} ms` : `${Number(s.toPrecision(3))} s`;
+}
+
+// Out of a histogram as stats.get has it, with its sums from the smallest
+// bucket on: the bound below which that share of all lies.
+export function within(histogram, share) {
+  const { buckets, count } = histogram;
+  const found = Object.entries(buckets).map(([le, n]) => [le === "+Inf" ? Infinity : Number(le), n])
+    .sort((a, b) => a[0] - b[0]).find(([, n]) => n >= share * count);
+  if (!count || !found) return "–";
+  return found[0] === Infinity ? "over 1 s" : span(found[0]);
+}
+
 export function bytes(n) {
   if (n == null) return "–";
   const units = ["B", "kB", "MB", "GB", "TB"];

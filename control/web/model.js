@@ -19,6 +19,7 @@ class Model extends EventTarget {
     this.total = { requests: 0, exceptions: 0, errors: 0, history: [] };
     this.faults = [];
     this.pid = 0;
+    this.counted = -1000;
     this.happened = []; // since the page was opened, the newest first
   }
 
@@ -94,6 +95,9 @@ class Model extends EventTarget {
 
   // Counters become rates; a counter that fell belongs to a new daemon.
   count(transports, now) {
+    // asked twice at once, as after an event: too short to say anything by
+    if (now - this.counted < 500) return;
+    this.counted = now;
     const total = { requests: 0, exceptions: 0, errors: 0 };
     for (const t of transports) {
       let r = this.rates.get(t.name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import test from "node:test";
 import assert from "node:assert/strict";
-import { show, parse, parseBit, number, f32Text, scaled, csv, duration, rate } from "./formats.js";
+import { show, parse, parseBit, number, f32Text, scaled, csv, duration, rate, span, within } from "./formats.js";
 import { compile } from "./filter.js";
 import { Rows } from "./rows.js";
 import { Undo } from "./undo.js";
@@ -67,6 +67,13 @@ test("a 32-bit float has its shortest text", () => {
 
 test("CSV is quoted, and no spreadsheet takes a name for a formula", () => {
   assert.equal(csv([["a,b", 'say "x"', -1, "=1+1", null, "-x"]]), "\"a,b\",\"say \"\"x\"\"\",-1,'=1+1,,'-x\r\n");
+});
+
+test("a histogram tells within what time a share was answered", () => {
+  const h = { buckets: { "1e-05": 90, "+Inf": 100, "0.001": 99, 1: 99 }, count: 100, sum: 1 };
+  assert.deepEqual([0.5, 0.9, 0.99, 0.999].map((q) => within(h, q)), ["10 µs", "10 µs", "1 ms", "over 1 s"]);
+  assert.equal(within({ buckets: { "+Inf": 0 }, count: 0 }, 0.5), "–");
+  assert.deepEqual([span(2.5e-5), span(0.25), span(2)], ["25 µs", "250 ms", "2 s"]);
 });
 
 test("durations and rates", () => {

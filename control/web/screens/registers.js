@@ -50,7 +50,7 @@ export function create({ address }) {
   $.format = h("select", { "aria-label": "Format", onchange: () => open({ format: $.format.value }) },
     Object.entries(formats).map(([id, f]) => h("option", { value: id }, f.label)));
   $.order = h("select", { id: "fmt-order", "aria-label": "Word order", onchange: () => open({ order: $.order.value }) },
-    Object.entries(orders).map(([id, label]) => h("option", { value: id, title: label }, `${id} ${label}`)));
+    Object.entries(orders).map(([id, label]) => h("option", { value: id, title: label }, id)));
   $.view = h("button", { "aria-pressed": "false", title: "Many values in a row (v)", onclick: () => open({ view: s.view === "list" ? "matrix" : "list" }) }, icon("overview"), "Matrix");
   $.undo = h("button", { class: "quiet", onclick: () => step("undo") }, icon("undo"), "Undo");
   $.redo = h("button", { class: "quiet", onclick: () => step("redo") }, icon("redo"), "Redo");
@@ -100,6 +100,7 @@ export function create({ address }) {
       grid.align(0);
     }
     remember();
+    hint();
     read();
   }
 
@@ -239,12 +240,14 @@ export function create({ address }) {
       const n = id === "m" ? k - 1 : 0;
       if (row.gap || n >= row.n) {
         text(cell, row.gap && n === 0 ? (id === "m" ? "" : "not defined") : "");
-        cell.classList.remove("changed");
+        cell.classList.remove("changed", "on");
         return;
       }
       const addr = row.addr + n * row.width;
-      text(cell, words(row, addr));
+      const shown = words(row, addr);
+      text(cell, shown);
       cell.classList.add("live");
+      cell.classList.toggle("on", bits() && shown === "1");
       freshly(cell, row, addr, now);
       if (id === "m" && row.range) cell.title = `${addr}${row.range.name ? ` ${row.range.name}` : ""}`;
       const pinned = id === "value" && pins.find(pinOf(row, addr));

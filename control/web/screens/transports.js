@@ -5,7 +5,7 @@
 import { h, icon, setIcon, text, toast, confirmed, Keyed } from "../dom.js";
 import { rpc, every, Gone } from "../rpc.js";
 import { model, stateWords, stateIcon, stateClass } from "../model.js";
-import { count, rate, duration, bytes } from "../formats.js";
+import { count, rate, duration, bytes, span, within } from "../formats.js";
 import { functions, exceptions } from "../faultwords.js";
 
 const groups = [
@@ -78,6 +78,7 @@ export function create({ address }) {
     const limit = (n) => (n ? count(n) : "no limit");
     const named = (map, names) => Object.entries(map || {}).sort((a, b) => b[1] - a[1])
       .map(([k, n]) => pair(`${String(k).padStart(2, "0")} ${names[k] || ""}`, count(n)));
+    const took = s.request_duration;
     const served = model.devices.flatMap((d) => (d.units && d.units[t.name] ? [pair(d.name, `units ${d.units[t.name]}`)] : []));
     const known = new Set(groups.flatMap(([, keys]) => keys));
     const rest = Object.keys(s).filter((k) => !known.has(k) && typeof s[k] === "number");
@@ -88,6 +89,8 @@ export function create({ address }) {
         pair("connections at most", limit(t.max_connections)), pair("of one peer", limit(t.max_connections_per_peer)),
         pair("transactions at most", limit(t.max_transactions))].filter((x) => x && x.lastChild.textContent)),
       section("Serves", served),
+      took && took.count > 0 && section("Time to answer", [pair("mean", span(took.sum / took.count)),
+        ...[0.5, 0.9, 0.99, 0.999].map((q) => pair(`${q * 100} % within`, within(took, q)))]),
       section("By function", named(s.requests, functions)),
       section("Exceptions", named(s.exceptions, exceptions)),
       ...groups.map(([title, keys]) => section(title, keys.filter((k) => k in s && (!/^(view|handshakes|semaphore)/.test(k) || s[k]))
