@@ -4,7 +4,8 @@
 
 /*
  * What processes share, byte for byte: the whole, and what every segment has.
- * The parts are in layout_device.h, layout_control.h and layout_worker.h.
+ * The parts are in layout_device.h, layout_control.h, layout_fault.h and
+ * layout_worker.h.
  *
  * Three kinds of segment, each one POSIX shared memory object:
  *

@@ -483,6 +483,30 @@ def test_late_udp():
             assert late.receive()[:2] == (1, 2)
             assert late.receive()[:2] == (2, 1)
             assert time.monotonic() >= began + 0.395
+            d.rpc("faults.clear")
+            d.rpc("faults.add", unit=2, split_ms=100)
+            late.send(2, READ)
+            want = adu_of(late, 2)
+            late.send(1, READ)  # behind both parts
+            parts = [late.channel.recv(3) for _ in range(3)]
+            assert parts[0] + parts[1] == want, parts
+            assert parts[2] == adu_of(late), parts
+
+
+def test_late_udp_is_bounded():
+    "of many late datagrams those beyond a limit go at once"
+    with Daemon({"devices": DEVICES, "transports": {
+            "udp1": dict(tcp(), type="udp")}}) as d:
+        d.rpc("faults.add", delay_ms=600000)
+        with Master(peers.Udp(d.port("udp1")), "socket") as m:
+            for i in range(1100):
+                m.send(1, fc3(1))
+                if i % 20 == 19:  # no more than the socket holds
+                    wait_for(lambda: d.rpc("faults.list")[0]["hits"] == i + 1)
+            tids = [m.receive()[0] for _ in range(76)]
+            assert tids == list(range(1025, 1101)), tids
+            quiet(m)
+        assert d.rpc("transports.list")[0]["restarts"] == 0
 
 
 def test_closed_while_waiting():
