@@ -102,7 +102,11 @@ def test_installed_tree_has_the_manuals_and_samples():
                      "man8/holdfastd.8"):
             path = os.path.join(top, "share/man", name)
             assert os.path.getsize(path) > 1000, path
+        with open(os.path.join(
+                top, "share/bash-completion/completions/holdfast")) as f:
+            assert "--complete" in f.read()
         samples = os.path.join(top, "share/holdfast/examples")
+        assert os.path.exists(os.path.join(samples, "map.csv"))
         # some of them want certificates beside them
         subprocess.run([os.path.join(top, "bin/holdfast"), "certs", "demo",
                         os.path.join(samples, "certs")], check=True)

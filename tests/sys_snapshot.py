@@ -209,6 +209,8 @@ def test_a_path_is_looked_at_before_it_is_used():
         path = d.rpc("snapshot.save")["path"]
         assert os.path.dirname(path) == d.run_dir
         assert d.rpc("snapshot.load")["path"] == path
+        assert d.cli("snapshot", "save", "x.snap").stdout == \
+            os.path.join(d.run_dir, "x.snap") + "\n"
         said = json.loads(d.cli("-o", "json", "snapshot", "load",
                                 "x.snap").stdout)
         assert said["devices"] == 2

@@ -232,6 +232,7 @@ talk(struct cli *shell)
 	history = history_path();
 	/* a ^C is for what runs, and for nobody at the prompt */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTSTP, SIG_IGN);
 	line->open(history, complete_line, shell);
 	puts("holdfast " HOLDFAST_VERSION "; help tells the commands, ^D ends");
 	while (code != -1 && (text = line->read("holdfast> ")) != NULL) {

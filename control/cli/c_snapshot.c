@@ -90,6 +90,12 @@ cli_snapshot(struct cli *cli, int argc, char **argv)
 			? "; this did not fit:"
 			: "");
 		show_unfit(cli, result);
+	} else if (!print_is_table(cli)) {
+		/* for a script that did not say which */
+		const char *path =
+		    json_string_value(json_object_get(result, "path"));
+
+		puts(path != NULL ? path : "?");
 	} else {
 		print_note(cli, "saved to %s: %s devices, %s bytes",
 		    print_text(json_object_get(result, "path")),

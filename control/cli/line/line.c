@@ -82,6 +82,9 @@ line_open(const char *history, line_complete_fn *fn, void *ctx)
 	path = history;
 	complete = fn;
 	complete_ctx = ctx;
+	/* ignored signals are to stay so: its handlers would leave the
+	 * terminal in another mode than the reading needs */
+	rl_catch_signals = 0;
 	rl_initialize();
 	using_history();
 	stifle_history(HISTORY_MAX);
