@@ -281,6 +281,28 @@ def expression():
         yield text.encode()
 
 
+def sim():
+    """What is asked of the simulator's pages; a line for each answer."""
+    for body in ({"submit": "Set", "register": 2, "value": 5,
+                  "range_start": 0, "range_stop": 13},
+                 {"submit": "Add", "range_start": "", "type": -1, "device":
+                  "b", "action": "1", "writeable": "on"},
+                 {"submit": "Simulate", "response_type": 0, "response_split":
+                  "", "split_delay": 1, "response_cr": "on",
+                  "response_cr_pct": "5", "response_delay": 2,
+                  "response_clear_after": 3, "server": "t"},
+                 {"submit": "Monitor", "function": 3, "range_start": 1,
+                  "range_end": 9, "show_hex": 1, "show_decode": 1},
+                 {"submit": "Clear", "refresh": "5", "level": "warn"}):
+        for page in b"01234567":
+            yield bytes([page]) + json.dumps(body).encode()
+    yield b"4" + b"\n".join(json.dumps(line).encode() for line in (
+        {}, [{"name": "d", "blocks": {"coils": 3}}],
+        [{"table": "coils", "addr": 0, "count": 40, "type": "bits",
+          "order": "abcd", "access": "rw", "action": {"name": "x", "a": [1]}
+          }], {"values": [1] * 16}))
+
+
 def address():
     for text in ("hr:0", "plc1/co:1+16", "hr:0x10+2:float32:cdab",
                  "holding_registers:1:declared", "di:65535:bits"):
@@ -361,6 +383,7 @@ SEEDS = {
     "fuzz_filter": expression,
     "fuzz_replay": capture,
     "fuzz_series": series,
+    "fuzz_sim": sim,
 }
 
 

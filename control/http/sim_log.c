@@ -70,7 +70,7 @@ sim_time(double at, char *text, size_t size)
 {
 	time_t seconds = (time_t)at;
 	char day[32];
-	struct tm tm;
+	struct tm tm = { 0 };
 
 	gmtime_r(&seconds, &tm);
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
