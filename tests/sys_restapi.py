@@ -1036,6 +1036,47 @@ def test_foreign_pages():
         assert m.read_hr(16) == [8]
 
 
+def test_roles():
+    """who may only read sees everything and changes nothing"""
+    with Daemon({**SETUP, "http": {"listen": "127.0.0.1:0",
+                                   "local": "read"}}) as d, pick(d) as m:
+        web = Web(d)
+        assert web.value(16) == "3124"
+        for path, body in (
+                ("registers", {"submit": "Set", "register": 16, "value": 1}),
+                ("calls", {**SIMULATE, "response_type": 2}),
+                ("server", {"submit": "Restart"})):
+            pid = d.worker_pid("server")
+            answer = web.post("/restapi/" + path, body, 403)
+            assert "role" in answer["error"], answer
+            a = web.get("/api/" + path, **body)
+            assert a.status == 403 and "role" in a.text
+            check_html(a.text)
+            assert d.worker_pid("server") == pid
+        assert d.rpc("faults.list") == []
+        web.calls(submit="Monitor")
+        m.read_hr(16)
+        assert len(web.calls()["call_rows"]) == 2
+        web.page("registers", submit="Add", range_start=16)
+    with Daemon({**SETUP, "http": {"listen": "127.0.0.1:0",
+                                   "local": "none"}}) as d:
+        for a in (Web(d).get("/api/registers"),
+                  Web(d).ask("POST", "/restapi/registers", "{}")):
+            assert a.status in (401, 403) and b"3124" not in a.body
+
+
+def test_trace_off():
+    """Monitor switches the trace on where the configuration has it off"""
+    conf = json.loads(json.dumps(NATIVE))
+    conf["transports"]["tcp1"]["trace"] = False
+    with Daemon(conf) as d, pick(d, "tcp1") as m:
+        web = Web(d)
+        m.read_hr(0)
+        web.calls(submit="Monitor")
+        m.read_hr(0)
+        assert [r["call"] for r in web.calls()["call_rows"]] == [False, True]
+
+
 def test_odd_requests():
     """odd addresses and long ones are answered, and the next one too"""
     with Daemon(SETUP) as d:
