@@ -71,7 +71,8 @@ SONAME	:= libholdfast.so.0
 LIB	:= libholdfast.so.$(VERSION)
 PARTS	:= $(O)/parts/control.so $(O)/parts/http.so $(O)/parts/tls.so $(O)/parts/certs.so \
 	$(O)/parts/line.so
-PROGRAMS := $(O)/parts/lua $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd $(PARTS) \
+PROGRAMS := $(O)/parts/lua $(O)/libholdfast.so $(O)/holdfast.pc $(O)/holdfastd \
+	$(O)/holdfast-simulator $(PARTS) \
 	$(O)/holdfast $(O)/holdfast.py $(O)/holdfast_actions.py $(PLUGINS)
 
 all: bootstrap-build $(PROGRAMS)
@@ -104,6 +105,15 @@ $(O)/libholdfast.so: $(call obj,$(SRC_LIB)) supervisor/holdfast.map
 # beside the library, as it is built, or in sbin beside lib, as installed
 $(O)/holdfastd: $(call obj,supervisor/main.c) $(O)/libholdfast.so
 	$(LD_EXE) -Wl,--enable-new-dtags,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ $^
+
+$(O)/holdfast-simulator: $(call obj,supervisor/simulator/main.c) $(O)/libholdfast.so $(O)/setup.json
+	$(LD_EXE) -Wl,--enable-new-dtags,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
+	    $(filter-out %.json,$^)
+
+# what it serves if it is told nothing else
+$(O)/setup.json: conf/setup.json | bootstrap-build
+	@mkdir -p $(@D)
+	@cp $< $@
 
 # says how to build with holdfast.h and libholdfast.so: where, from what, and
 # what more the linker is to be told
@@ -273,7 +283,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins $(DESTDIR)$(PYDIR)
 	install $(O)/holdfastd $(DESTDIR)$(PREFIX)/sbin
-	install $(O)/holdfast $(DESTDIR)$(PREFIX)/bin
+	install $(O)/holdfast $(O)/holdfast-simulator $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(O)/$(LIB) $(DESTDIR)$(PREFIX)/lib
 	ln -sf $(LIB) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libholdfast.so
@@ -286,10 +296,10 @@ install: all
 	install -m 644 supervisor/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PYDIR)
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
-	install -m 644 $(O)/holdfast_actions.py $(DESTDIR)$(PREFIX)/lib/holdfast
+	install -m 644 $(O)/holdfast_actions.py $(O)/setup.json $(DESTDIR)$(PREFIX)/lib/holdfast
 	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
-	install -m 644 $(wildcard conf/*.json conf/*.csv conf/*.py conf/*.lua conf/examples/*.[cp]*) \
+	install -m 644 $(wildcard conf/*.json conf/*.md conf/*.csv conf/*.py conf/*.lua conf/examples/*.[cp]*) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install -m 644 conf/holdfast.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast

@@ -116,6 +116,7 @@ struct conf_pick {
 	const char *device; /* of "device_list"; NULL: what the server says,
 			     * else "device", or the only one */
 	const char *store; /* what the store is called */
+	const char *http; /* where the page is, or NULL: nowhere */
 	const char *module, *folder; /* of actions, or NULL */
 };
 

@@ -70,6 +70,10 @@ struct proc_roles {
 	proc_main_fn *http;
 	proc_main_fn *clock;
 	const char *missing; /* a part that was not found, or NULL */
+	/* told in the supervisor, once: the lines of the file "ready", and
+	 * where the page is; or NULL */
+	void (*ready)(void *arg, const char *text, const char *page);
+	void *arg;
 };
 
 /* Tells the parent that this child serves. */

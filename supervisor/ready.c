@@ -107,6 +107,8 @@ ready_tell(struct super *s)
 	if (s->ready_text == NULL) {
 		log_info("ready");
 		sdnotify("READY=1\nSTATUS=serving");
+		if (s->roles->ready != NULL)
+			s->roles->ready(s->roles->arg, text, s->control->http);
 	}
 	free(s->ready_text);
 	s->ready_text = text;

@@ -20,8 +20,8 @@
 
 /* Whoever starts us may have closed the standard files, whose numbers no
  * socket must get, or left others open. Nothing here reads standard input. */
-static int
-fix_files(void)
+int
+start_files(void)
 {
 	int fd;
 
@@ -33,8 +33,8 @@ fix_files(void)
 	return close_range(3, ~0u, 0);
 }
 
-static int
-load_code(int err)
+int
+start_code(int err)
 {
 	return err == EINVAL                ? EX_CONFIG
 	    : err == EACCES || err == EPERM ? EX_NOPERM
@@ -87,7 +87,7 @@ perform(const struct opts *o, const struct proc_roles *roles)
 	int code = EX_OK;
 
 	if (conf == NULL)
-		return load_code(errno);
+		return start_code(errno);
 	if (o->task == OPTS_CHECK) {
 		printf("%s: OK\n", o->config);
 	} else if (o->task == OPTS_DUMP) {
@@ -134,7 +134,7 @@ start(int argc, char **argv, const struct proc_roles *roles)
 		opts_help(stdout);
 		return EX_OK;
 	}
-	if (fix_files() < 0) {
+	if (start_files() < 0) {
 		fprintf(stderr, "holdfastd: /dev/null: %s\n", strerror(errno));
 		return EX_SOFTWARE;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hf_daemon(): the composition root of holdfastd. Says which roles its
- * children can play; everything else is elsewhere.
+ * hf_daemon() and hf_simulator_daemon(): the composition roots of holdfastd and
+ * holdfast-simulator. Say which roles their children can play; everything else
+ * is elsewhere.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "supervisor/actions.h"
 #include "supervisor/holdfast.h"
 #include "supervisor/part.h"
+#include "supervisor/simstart.h"
 #include "supervisor/start.h"
 #include "workers/action/clock.h"
 #include "workers/worker.h"
@@ -40,8 +42,9 @@ http(struct proc *p)
 	return entry(p);
 }
 
-int
-hf_daemon(int argc, char **argv)
+/* missing: room for the path of a part that is not there. */
+static struct proc_roles
+roles_of(char missing[PATH_MAX])
 {
 	struct proc_roles roles = {
 		.worker = worker_main,
@@ -50,9 +53,26 @@ hf_daemon(int argc, char **argv)
 		.http = http,
 		.clock = clock_main,
 	};
-	char path[PATH_MAX];
 
-	if (!part_path("control", path, sizeof(path)))
-		roles.missing = path;
+	if (!part_path("control", missing, PATH_MAX))
+		roles.missing = missing;
+	return roles;
+}
+
+int
+hf_daemon(int argc, char **argv)
+{
+	char missing[PATH_MAX];
+	struct proc_roles roles = roles_of(missing);
+
 	return start(argc, argv, &roles);
+}
+
+int
+hf_simulator_daemon(int argc, char **argv)
+{
+	char missing[PATH_MAX];
+	struct proc_roles roles = roles_of(missing);
+
+	return simstart(argc, argv, &roles);
 }

@@ -213,6 +213,7 @@ read_root(struct load *l, struct jsonc_doc *doc)
 	conf_between_check(ctx);
 	conf_control_check(ctx, jsonc_get(doc->root, "control"));
 	conf_http_check(ctx, jsonc_get(doc->root, "http"));
+	conf_setup_pick(ctx);
 	conf_act_check(ctx);
 }
 
@@ -237,7 +238,6 @@ conf_load_pick(const char *path, const struct conf_pick *pick, FILE *err)
 		fprintf(err, "%s: cannot read: %m\n", path);
 	} else {
 		read_root(&l, doc);
-		conf_setup_actions(&l.ctx);
 		if (l.ctx.nfaults > 0)
 			failed = EINVAL;
 		conf_faults_print(&l.ctx, err);

@@ -303,18 +303,28 @@ conf_elsewhere(const struct conf_ctx *ctx, const char *key)
 		jsonc_get(ctx->top, list) != NULL);
 }
 
+static void
+take(char **to, const char *text)
+{
+	free(*to);
+	*to = text != NULL ? mem_text(text) : NULL;
+}
+
 void
-conf_setup_actions(struct conf_ctx *ctx)
+conf_setup_pick(struct conf_ctx *ctx)
 {
 	const struct conf_pick *pick = ctx->conf->pick;
-	struct conf_actions *a = &ctx->conf->actions;
+	struct conf *conf = ctx->conf;
 
-	if (pick == NULL || pick->module == NULL)
+	if (pick == NULL || ctx->top == NULL)
 		return;
-	free(a->module);
-	free(a->folder);
-	a->module = mem_text(pick->module);
-	a->folder = mem_text(pick->folder);
+	if (jsonc_get(ctx->top, "store") == NULL)
+		take(&conf->store, pick->store);
+	take(&conf->http.listen, pick->http);
+	if (pick->module != NULL) {
+		take(&conf->actions.module, pick->module);
+		take(&conf->actions.folder, pick->folder);
+	}
 }
 
 void

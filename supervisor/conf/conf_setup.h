@@ -16,8 +16,8 @@ conf_read_fn conf_device_list_read, conf_server_list_read;
  * read. */
 bool conf_elsewhere(const struct conf_ctx *, const char *key);
 
-/* The module of actions that ctx->conf->pick names. */
-void conf_setup_actions(struct conf_ctx *);
+/* The store, page and module of actions that ctx->conf->pick names. */
+void conf_setup_pick(struct conf_ctx *);
 
 /* Gives back what the reading needed. */
 void conf_setup_end(struct conf_ctx *);

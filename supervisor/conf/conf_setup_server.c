@@ -194,19 +194,47 @@ put_all(struct making *m, const char *device)
 
 /* ---- which ---- */
 
+/* The names of the devices that there are, or could be picked. */
+static size_t
+device_names(const struct conf_ctx *ctx, const char ***out)
+{
+	const struct jsonc_node *list = jsonc_get(ctx->top, "device_list");
+	const struct conf *conf = ctx->conf;
+	size_t n = 0, room = conf->ndevices;
+
+	if (list != NULL && list->type == JSONC_OBJECT)
+		room += list->in.n;
+	else
+		list = NULL;
+	*out = mem_zero(room + 1, sizeof(**out));
+	for (size_t i = 0; i < conf->ndevices; i++)
+		(*out)[n++] = conf->devices[i].name;
+	for (const struct jsonc_node *m = list != NULL ? list->in.first : NULL;
+	     m != NULL; m = m->next)
+		(*out)[n++] = m->key;
+	return n;
+}
+
 /* The device of a server is there; else says so. */
 static bool
 has_device(struct conf_ctx *ctx, const struct jsonc_node *server)
 {
-	const char *name = conf_setup_device(ctx, server);
-	struct jsonc_node at = *conf_at(server, "device");
+	const char *name = conf_setup_device(ctx, server), **names;
+	char hint[CONF_HINT];
+	size_t n;
 
 	if (name == NULL)
-		return conf_want(
-		    ctx, &at, JSONC_STRING, "the name of a device");
-	at.type = JSONC_STRING;
-	at.text = name;
-	return conf_device_want(ctx, &at) != CONF_NO_DEVICE;
+		return conf_want(ctx, conf_at(server, "device"), JSONC_STRING,
+		    "the name of a device");
+	if (conf_device_find(ctx->conf, name) != CONF_NO_DEVICE)
+		return true;
+	n = device_names(ctx, &names);
+	if (!ctx->partial)
+		conf_fault(ctx, conf_at(server, "device"),
+		    "no device is called \"%.60s\"%s", name,
+		    conf_hint(hint, name, names, n));
+	free(names);
+	return false;
 }
 
 static void

@@ -19,13 +19,15 @@
  * wire; with "shared blocks" false they are indexes into coils, discrete
  * inputs, input registers and holding registers one after the other. What no
  * section has defined is answered 02, and so is a write to what "write" does
- * not list. Actions run when a client reads, once for a cell; those that are
- * built in are increment, random, timestamp, uptime and reset.
+ * not list. With "type exception" so is a request that cuts a value in two; the
+ * accesses to each cell are counted. Actions run when a client reads, once for
+ * a cell, and function codes 5 and 6 answer what they have made of the value;
+ * those of pymodbus that are built in are increment, random, timestamp, uptime
+ * and reset.
  *
- * What is not as it is there:
- *  - "type exception" must be there and has no effect, nor does anything count
- *    the accesses to a cell: a later release does both;
- *  - there is no HTTP: a later release has it;
+ * What is not as it is there (conf/pymodbus.md lists all of it):
+ *  - there is no HTTP: holdfast-simulator and holdfastd have it, the servers of
+ *    a program have not;
  *  - blocks end where they end: a request does not run into the next one;
  *  - a value that repeat or the end of a block cuts in two is registers of no
  *    type, without an action;
@@ -38,9 +40,7 @@
  *    mistakes of the file: a value that its type cannot hold, a negative
  *    address, a range that ends before it begins, parameters that are neither
  *    texts, numbers nor truth values, characters beyond U+00FF in a string;
- *  - a value that counts without maxval begins anew at its largest;
- *  - what an action does to a value that is written is seen by the next read,
- *    not by the reply to the write.
+ *  - a value that counts without maxval begins anew at its largest.
  */
 
 #include "server.h"
@@ -55,7 +55,8 @@ struct hf_simulator;
 struct hf_simulator_opts {
 	size_t size; /* sizeof(struct hf_simulator_opts) */
 	const char *modbus_server; /* of server_list; NULL: "server" */
-	const char *modbus_device; /* of device_list; NULL: "device" */
+	const char *modbus_device; /* of device_list; NULL: what the server's
+				    * key "device" says, else "device" */
 	const char *json_file; /* NULL: "setup.json" */
 	/* What else actions may be called, or what takes a built-in one's
 	 * place (custom_actions_module), and any other hooks. */
@@ -92,11 +93,19 @@ void hf_simulator_free(struct hf_simulator *);
  * --log LEVEL (critical error warning info debug) and --log_file FILE: logs to
  * the file, else to standard error, until the simulator is freed; with neither
  * it logs nowhere. --http_host, --http_port and --custom_actions_module are
- * refused: this version has nothing for them. -h and --help print how it is
+ * refused: hf_simulator_daemon() has them. -h and --help print how it is
  * used to standard output. NULL with errno: EINVAL, or as hf_simulator_new(); 0
  * after help.
  */
 struct hf_simulator *hf_simulator_commandline(int argc, char **argv);
+
+/*
+ * The program holdfast-simulator as a function, as hf_daemon() is holdfastd:
+ * takes its arguments, takes the process over, and returns its exit code once a
+ * signal has ended it; holdfast-simulator(1). argv ends with NULL and stays
+ * until then.
+ */
+int hf_simulator_daemon(int argc, char **argv);
 
 #ifdef __cplusplus
 }

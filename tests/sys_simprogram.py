@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""holdfast-simulator: options and defaults of pymodbus.simulator, what it says,
+how it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+sys.dont_write_bytecode = True
+import sysutil  # noqa: E402
+from peers import Master, Udp  # noqa: E402
+from sys_setup import MODULE, setup, whole  # noqa: E402
+from sys_simulator import code_of, net  # noqa: E402
+from sysutil import BUILD, Modbus, Rpc, wait_for  # noqa: E402
+
+PROGRAM = os.path.join(BUILD, "holdfast-simulator")
+
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items()
+           if k not in ("HOLDFAST_RUN_DIR", "HOLDFAST_CONTROL",
+                        "XDG_RUNTIME_DIR")}
+    return dict(env, **more)
+
+
+class Program:
+    """holdfast-simulator in a directory with a setup file; it serves."""
+
+    def __init__(self, *args, conf=None, http="none", env=None):
+        self.dir = tempfile.TemporaryDirectory(prefix="hf-")
+        with open(os.path.join(self.dir.name, "setup.json"), "w") as f:
+            json.dump(conf or setup(), f)
+        if http is not None:
+            args += ("--http_port", http)
+        if "--json_file" not in args:
+            args += ("--json_file", "setup.json")
+        self.err = open(os.path.join(self.dir.name, "err"), "w+")
+        self.process = subprocess.Popen(
+            [PROGRAM, *args], cwd=self.dir.name, env=env or clean_env(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=self.err, text=True)
+        self.said = {}
+        for line in self.process.stdout:
+            name, _, rest = line.rstrip("\n").partition(": ")
+            self.said[name] = rest
+            if name == "control":
+                break
+        else:
+            raise AssertionError(self.stderr())
+        self.control = self.said["control"].split()[-1]
+
+    def stderr(self):
+        self.err.seek(0)
+        return self.err.read()
+
+    def port(self, name="server"):
+        return int(re.search(r":(\d+) ", self.said[name]).group(1))
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.process.poll() is None:
+            code = self.end()
+            assert kind or code == 0, (code, self.stderr())
+        if kind:
+            print("    it said:\n" + self.stderr()[-3000:])
+        self.process.stdout.close()
+        self.err.close()
+        self.dir.cleanup()
+
+
+def run(*args, conf=None):
+    """(code, output, errors) of one that does not come to serve."""
+    with tempfile.TemporaryDirectory(prefix="hf-") as d:
+        with open(os.path.join(d, "setup.json"), "w") as f:
+            f.write(conf if isinstance(conf, str)
+                    else json.dumps(conf or setup()))
+        done = subprocess.run([PROGRAM, *args], cwd=d, env=clean_env(),
+                              capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout, done.stderr
+
+
+def test_serves_and_says_so():
+    """"server" with "device", a line for it, where holdfast finds it; Ctrl-C
+    ends it with 0 and it leaves nothing behind"""
+    with Program() as p:
+        assert 'device "device", every unit' in p.said["server"], p.said
+        assert "page" not in p.said
+        with Modbus(p.port(), unit=9) as m:
+            assert m.read_hr(16, 2) == [3124, 5678]
+            assert code_of(m.read_hr, 22, 1) == 2
+        shown = subprocess.run(
+            [os.path.join(BUILD, "holdfast"), "-s", p.control, "-o", "raw",
+             "get", "hr:16+2"], env=clean_env(), capture_output=True,
+            text=True, timeout=20)
+        assert shown.stdout.split() == ["3124", "5678"], shown
+        folder = p.control[len("ipc://"):].rpartition("/")[0]
+        store = Rpc(p.control)
+        name = store.call("system.info")[0]["store"]
+        store.close()
+        assert os.path.isdir(folder) and sysutil.shm_objects(name)
+        assert p.end() == 0
+        assert not os.path.exists(folder) and not sysutil.shm_objects(name)
+
+
+def test_the_stock_file():
+    """what comes along is what is served without --json_file"""
+    with open(os.path.join(BUILD, "setup.json")) as f:
+        stock = f.read()
+    assert '"server_test_try_udp"' in stock
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        f.write(stock.replace("5020", "0"))
+        f.flush()
+        with Program("--json_file", f.name) as p, Modbus(p.port()) as m:
+            assert m.read_hr(3) == [17001]
+        with Program("--json_file", f.name, "--modbus_device", "device_try",
+                     "--modbus_server=server_test_try_udp") as p:
+            with Master(Udp(p.port("server_test_try_udp")), "socket") as m:
+                assert m.read_hr(1, 16, 5) == [3124, 5678, 5678, 14661, 14661]
+                assert m.read_hr(1, 21, 2) == [0, 3124]
+    code, out, err = run("--modbus_server", "server_test_udp")
+    assert code == 78 and "lib/holdfast" not in out, err
+    assert os.path.join(BUILD, "setup.json") in err, err
+    assert 'did you mean "server_test_try_udp"?' in err, err
+
+
+def test_all_servers_at_once():
+    """"all" serves every entry, each with its own device or the one that is
+    named"""
+    other = whole()
+    other["uint16"][0] = {"addr": 16, "value": 4000}
+    conf = setup({"a": net(), "b": net("udp", device="two", device_id=4),
+                  "c": net("tcp", "rtu")}, device=whole(), two=other)
+    with Program("--modbus_server", "all", conf=conf) as p:
+        assert sorted(p.said) == ["a", "b", "c", "control"], p.said
+        assert 'device "two", unit 4' in p.said["b"], p.said
+        with Modbus(p.port("a")) as m:
+            assert m.read_hr(16) == [3124]
+        with Master(Udp(p.port("b")), "socket") as m:
+            assert m.read_hr(4, 16) == [4000]
+    with Program("--modbus_server", "all", "--modbus_device", "two",
+                 conf=conf) as p, Modbus(p.port("a")) as m:
+        assert m.read_hr(16) == [4000]
+    with Program("--modbus_server", "b", "--modbus_device", "device",
+                 conf=conf) as p:
+        assert 'device "device", unit 4' in p.said["b"], p.said
+
+
+def test_the_page():
+    """--http_host and --http_port say where it is, 127.0.0.1 if nothing does"""
+    with Program(http="0") as p:
+        url = p.said["page"]
+        assert url.startswith("http://127.0.0.1:"), url
+        with urllib.request.urlopen(url + "healthz", timeout=10) as answer:
+            assert answer.status == 200
+        port = re.search(r":(\d+)/", url).group(1)
+        code, _, err = run("--json_file", "setup.json", "--http_port", port)
+        assert code == 69 and port in err, (code, err)
+    with Program("--http_host", "::1", http="0") as p:
+        assert p.said["page"].startswith("http://[::1]:"), p.said
+
+
+def test_side_by_side():
+    """several run at a time; with a run directory it is that one"""
+    with Program() as one, Program() as two, \
+            tempfile.TemporaryDirectory(prefix="hf-") as d:
+        with Modbus(one.port()) as a, Modbus(two.port()) as b:
+            a.write_hr(16, 1)
+            assert b.read_hr(16) == [3124] and a.read_hr(16) == [1]
+        with Program("--run_dir", d) as three:
+            assert three.control == "ipc://%s/control.sock" % d
+            assert os.path.exists(os.path.join(d, "ready"))
+        with Program(env=clean_env(HOLDFAST_RUN_DIR=d)) as three:
+            assert three.control == "ipc://%s/control.sock" % d
+        assert os.listdir(d) == []
+
+
+def test_custom_actions():
+    """a module by its name or its path, as pymodbus has it"""
+    mine = whole()
+    mine["uint16"].append({"addr": 100, "value": 3, "action": "double",
+                           "parameters": {"step": 4}})
+    with tempfile.TemporaryDirectory(prefix="hf-") as d:
+        path = os.path.join(d, "mine_too.py")
+        with open(path, "w") as f:
+            f.write(MODULE)
+        with Program("--custom_actions_module", path,
+                     conf=setup(device=mine)) as p, Modbus(p.port()) as m:
+            wait_for(lambda: code_of(m.read_hr, 100) == 0, what="the module")
+            first = m.read_hr(100)[0]
+            assert m.read_hr(100) == [first + 4]
+    code, _, err = run("--custom_actions_module", "no/where.py")
+    assert code == 66 and "no/where.py: No such file" in err, err
+
+
+def test_log():
+    """--log says how much, --log_file where to"""
+    with Program("--log", "error", "--log_file", "log") as p:
+        with Modbus(p.port()) as m:
+            m.read_hr(16)
+        assert p.end() == 0 and p.stderr() == ""
+        with open(os.path.join(p.dir.name, "log")) as f:
+            assert f.read() == ""
+    with Program("--log=debug", "--log_file=log") as p, Modbus(p.port()):
+        log = os.path.join(p.dir.name, "log")
+        wait_for(lambda: "connection" in open(log).read(), what="the log")
+
+
+def test_reload_and_death():
+    """a reload sees the same choice; a server that is killed comes back"""
+    conf = setup({"a": net(), "b": net("udp")}, device=whole())
+    with Program("--modbus_server", "a", conf=conf) as p:
+        rpc = Rpc(p.control)
+        rpc.call("system.reload")
+        assert "nothing has changed" in p.stderr(), p.stderr()
+        with Modbus(p.port("a")) as m:
+            m.write_hr(16, 12)
+        os.kill(rpc.call("transports.list")[0][0]["pid"], signal.SIGKILL)
+        with Modbus(p.port("a")) as m:
+            assert m.read_hr(16) == [12]
+        rpc.close()
+
+
+def test_what_is_refused():
+    """options and files that are wrong: a sentence, the nearest name, the exit
+    code"""
+    for args, code, words in (
+            (["--json_fil", "x"], 64, 'did you mean "--json_file"?'),
+            (["--json_file"], 64, "--json_file needs a FILE"),
+            (["--log", "loud"], 64, '"loud" is no level'),
+            (["--http_port", "90000"], 64, "--http_port"),
+            (["--http_host", "no where"], 64, "--http_host"),
+            (["word"], 64, 'no option "word"'),
+            (["--json_file", "nowhere.json"], 66, "nowhere.json: cannot read"),
+            (["--json_file", "setup.json", "--modbus_server", "servr"], 78,
+             'did you mean "server"?'),
+            (["--json_file", "setup.json", "--modbus_device", "devic"], 78,
+             'did you mean "device"?'),
+            (["--log_file", "/no/where", "--json_file", "setup.json"], 73,
+             "/no/where")):
+        got, out, err = run(*args)
+        assert got == code and words in err and out == "", (args, got, err)
+        assert "Traceback" not in err
+    code, out, err = run("--json_file", "setup.json", conf="{")
+    assert code == 78 and err.startswith("setup.json:1:"), err
+    code, out, err = run("-h")
+    assert code == 0 and err == "" and "--custom_actions_module" in out
+    code, out, err = run("--version")
+    assert code == 0 and out.startswith("holdfast-simulator "), out
+    with Program() as p:
+        conf = setup({"server": net()})
+        conf["server_list"]["server"]["port"] = p.port()
+        code, _, err = run("--json_file", "setup.json", "--http_port", "none",
+                           conf=conf)
+        assert code == 69 and str(p.port()) in err, (code, err)
+
+
+if __name__ == "__main__":
+    sysutil.run()
