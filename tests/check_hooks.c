@@ -415,7 +415,6 @@ START_TEST(what_runs_on_a_clock_is_refused_where_there_is_none)
 	ck_assert_ptr_nonnull(strstr(fx.worker.why,
 	    "the action \"sine\" runs on a clock, which only holdfastd has"));
 	fx.proc.run_dir = "/";
-	fx.worker.bind.ndevices = 1;
 	free(fx.worker.bind.device[0].actions);
 	ck_assert_int_eq(hooks_actions(&fx.worker), 0);
 	ck_assert_uint_eq(fx.worker.bind.device[0].nactions, 0);
