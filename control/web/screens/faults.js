@@ -22,7 +22,7 @@ const selectors = [
 const effects = [
   { id: "exception", label: "Exception instead", kind: "exception" },
   number("delay_ms", "Late by, ms", 1, 600000, "not"),
-  number("junk_bytes", "Random bytes instead", 1, 1024, "none"),
+  number("junk_bytes", "Random bytes instead", 1, 512, "none"),
   number("split_ms", "In two parts, ms apart", 1, 600000, "whole"),
   number("change_pct", "Of the data changed, %", 0.1, 100, "none", "any"),
   check("drop", "No reply at all"), check("wrong_unit", "Wrong unit"), check("bad_crc", "Wrong checksum"),
