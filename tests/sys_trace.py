@@ -11,9 +11,11 @@ import signal
 import socket
 import struct
 import subprocess
+import tty
 import urllib.request
 
 import sysutil
+import tls_case
 from sysutil import Daemon, Modbus, wait_for
 
 CONF = {
@@ -241,6 +243,45 @@ def test_wireshark_takes_it_apart():
                 f.write(reply.read())
         got = tshark(path, "_ws.col.Protocol", "modbus.func_code")
         assert got == [["Modbus RTU", "3"]] * 2, got
+
+
+def test_tls_and_serial_lines():
+    """what TLS carries is told in the clear; a line's peer is its device, and
+    what others say on it is told, too, and told apart"""
+    with tls_case.daemon() as d:
+        with tls_case.Client(d, tls_case.pki.client) as m:
+            m.read_hr(0, 2)
+        path = os.path.join(d.dir, "t.pcap")
+        got = d.rpc("trace.read")["frames"]
+        assert [f["type"] for f in got] == ["tls"] * 2, got
+        assert got[0]["text"] == "read 2 holding registers from 0", got
+        d.cli("trace", "--since", "all", "--count", "2", "--pcap", path)
+        assert tshark(path, "_ws.col.Protocol", "modbus.func_code") == [
+            ["Modbus/TCP", "3"]] * 2
+    master, line = os.openpty()
+    tty.setraw(line)
+    conf = dict(CONF, transports={"line1": {
+        "type": "serial", "port": os.ttyname(line), "baudrate": 115200,
+        "units": {"1": "plc1"}}})
+    with Daemon(conf) as d:
+        other = b"\x11" + READ
+        os.write(master, other + crc(other))  # for another station
+        wait_for(lambda: d.rpc("trace.read")["frames"])
+        os.write(master, rtu(READ))
+        got = wait_for(lambda: d.rpc("trace.read", filter="unit == 1")
+                       ["frames"][1:])
+        assert got[0]["values"] == [7, 7] and got[0]["type"] == "serial", got
+        assert got[0]["peer"] == os.ttyname(line), got
+        first = d.rpc("trace.read")["frames"][0]
+        assert first["unit"] == 17 and first["text"] == (
+            "not for us: read 2 holding registers from 0"), first
+        path = os.path.join(d.dir, "t.pcap")
+        d.cli("trace", "--since", "all", "--count", "3", "--pcap", path)
+        assert tshark(path, "_ws.col.Protocol", "ip.dst") == [
+            ["Modbus RTU", "192.0.2.1"]] * 2 + [
+                ["Modbus RTU", tshark(path, "ip.src")[0][0]]]
+    for fd in (master, line):
+        os.close(fd)
 
 
 def exchange_junk(d):
