@@ -1541,6 +1541,15 @@ class _Methods(_Tables):
         return (yield from self._write(at, list(values)))
 
     @_method
+    def counts(self, table: str, addr: int, count: int = 1,
+               device: Optional[str] = None) -> Steps[Dict[str, Any]]:
+        """How often clients have read and written each address: reads and
+        writes, zeros where the device does not count."""
+        return (yield from self._ask("registers.counts", _given(
+            device=device, table=_table_name(table), addr=addr,
+            count=count)))[0]
+
+    @_method
     def get(self, address: str) -> Steps[Any]:
         """What `holdfast get` reads: [device/]table:addr[+count][:type
         [:order]], or [device/]NAME of a range. A list where there is a

@@ -74,6 +74,7 @@ def test_every_method_of_the_daemon_is_called():
         yield hf.stats(), lambda r: r["transports"]["tcp1"]["up"]
         yield hf.close_connections(transport="tcp1"), lambda r: r is None
         yield hf.connections("tcp1"), lambda r: r == []
+        yield hf.counts("hr", 5, 2), lambda r: r["reads"] == [0, 0]
         yield hf.set_trace(True), lambda r: r["on"] == ["tcp1"]
         yield hf.log(limit=1), lambda r: len(r["lines"]) == 1
         yield hf.add_fault(delay_ms=1, unit=99), lambda r: r["id"] > 0
