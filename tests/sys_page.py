@@ -230,6 +230,8 @@ def drive(script, d, url, **more):
     if not shutil.which("chromium"):
         raise Skip("chromium is not installed; ./bootstrap tests")
     os.makedirs(SHOTS, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(SHOTS, f"failed-{script}.png"))
     world = World(d)
     home = tempfile.mkdtemp(prefix="hf-page-")
     node = subprocess.Popen(

@@ -113,8 +113,9 @@ class Model extends EventTarget {
       r.was = t;
       r.at = now;
     }
-    this.total = { ...total, history: this.total.history };
-    this.total.history.push(total.requests);
+    const before = this.total.at;
+    this.total = { ...total, history: this.total.history, at: now };
+    if (before) this.total.history.push(total.requests);
     if (this.total.history.length > KEEP) this.total.history.shift();
   }
 }

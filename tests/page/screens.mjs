@@ -9,7 +9,7 @@ const hr = async (addr, count = 1, table = "hr") => (await rpc("registers.read",
 
 async function saved(page, press) {
   const [download] = await Promise.all([page.waitForEvent("download"), press()]);
-  const path = `${shots}/${download.suggestedFilename()}`;
+  const path = `${shots}/${download.suggestedFilename().replace(/-[\d-]+/, "")}`;
   await download.saveAs(path);
   return path;
 }
