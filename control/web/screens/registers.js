@@ -401,11 +401,11 @@ export function create({ address }) {
     if (start === words(at.row, at.addr)) input.select();
   }
 
-  // what is under way; undoing waits for it
+  // what is under way; each step waits for the one before it
   let writing = Promise.resolve();
 
   function write(at, before, after) {
-    return (writing = writeNow(at, before, after));
+    return (writing = writing.then(() => writeNow(at, before, after)));
   }
 
   async function writeNow(at, before, after) {
@@ -437,8 +437,11 @@ export function create({ address }) {
     await rpc("registers.transaction", { device: st.device, ops }, { order: true });
   }
 
-  async function step(which) {
-    await writing;
+  function step(which) {
+    return (writing = writing.then(() => stepNow(which)));
+  }
+
+  async function stepNow(which) {
     try {
       const st = await undo[which](async (one) => {
         const [from, to] = which === "undo" ? [one.after, one.before] : [one.before, one.after];
