@@ -176,6 +176,9 @@ def conf():
     """The samples, without what would open other files, and every type."""
     for text in TRANSPORTS:
         yield (b'{"devices":{"d":{}},"transports":{"t":{%s}}}' % text)
+    for text in setup():
+        yield text
+        yield text.replace(b'"comm"', b'"device": "device", "comm"')
     for name in sorted(os.listdir(CONF)):
         if name.endswith(".json"):
             with open(os.path.join(CONF, name), "rb") as f:
@@ -217,6 +220,7 @@ def rpc():
             {"op": "mask", **where, "and": 255, "or": 1},
             {"op": "read", "table": "co", "addr": 0, "count": 8}]},
         "registers.describe": {"device": "plc", "table": "hr"},
+        "registers.counts": {**where, "count": 3},
         "transports.stop": {"name": "tcp1", "drain_s": 1.5},
         "transports.start": ["tcp2"],
         "connections.close": {"transport": "tcp1"},

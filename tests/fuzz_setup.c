@@ -61,7 +61,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static unsigned char seen[TABLES][ADDRESSES];
-	struct setup_pick pick = { "server", "device", NULL, false };
+	/* the names of actions are known, or somebody else's */
+	struct setup_pick pick = { "server", NULL, NULL, len % 2 != 0 };
 	char *text = malloc(len + 1);
 	struct setup *s;
 
@@ -76,6 +77,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t i = 0; i < s->nranges; i++) {
 		const struct hf_range *r = &s->ranges[i];
 
+		must(s->range_at[i] != NULL && s->range_at[i]->line > 0,
+		    "a range without a place");
 		check_range(r);
 		for (uint32_t k = 0; k < r->count; k++)
 			must(seen[r->table][r->addr + k]++ == 0, "overlaps");
