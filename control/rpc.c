@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/jtext.h"
+#include "shm/log.h"
 
 /* One call of a message. */
 struct item {
@@ -442,6 +443,24 @@ tell(struct control *c, struct cmd_call *call, const void *arg)
 	(void)c;
 	if (call->tag == msg->tag)
 		call->done(call, msg);
+}
+
+bool
+rpc_orders(struct control *c)
+{
+	struct ipc_msg msg;
+	int rc;
+
+	while ((rc = proc_order(c->proc, &msg)) == 1) {
+		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
+			return false;
+		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED ||
+		    msg.kind == IPC_REPORT)
+			rpc_done(c, &msg);
+	}
+	if (rc == -1)
+		log_warnx("the supervisor is gone");
+	return rc == 0;
 }
 
 void

@@ -47,6 +47,10 @@ void rpc_ask(struct control *, enum cmd_role, const char *method,
 /* The parent's IPC_DONE, for whoever waits for its tag. */
 void rpc_done(struct control *, const struct ipc_msg *);
 
+/* Takes what the parent says, answers to those who wait included. False when it
+ * is time to go: it has said so, or it is gone. */
+bool rpc_orders(struct control *);
+
 /* Answers what has waited too long; returns when to look again, in
  * nanoseconds of c->now_ns's clock, or UINT64_MAX. */
 uint64_t rpc_expire(struct control *);

@@ -44,20 +44,6 @@ enum { HEADINGS = sizeof(heading) / sizeof(heading[0]) };
 
 /* ---- one frame ---- */
 
-static const char *
-text_at(double at, char *text, size_t size)
-{
-	time_t whole = (time_t)at;
-	struct tm tm;
-	size_t len;
-
-	localtime_r(&whole, &tm);
-	len = strftime(text, size, "%H:%M:%S", &tm);
-	snprintf(
-	    text + len, size - len, ".%06d", (int)((at - (double)whole) * 1e6));
-	return text;
-}
-
 static void
 show_line(struct trace *t, const json_t *frame)
 {
@@ -65,8 +51,7 @@ show_line(struct trace *t, const json_t *frame)
 	struct print p;
 	char at[40];
 
-	cells[0] = text_at(
-	    json_number_value(json_object_get(frame, "at")), at, sizeof(at));
+	cells[0] = print_time(json_object_get(frame, "at"), 6, at, sizeof(at));
 	cells[1] = print_text(json_object_get(frame, "transport"));
 	cells[2] = print_text(json_object_get(frame, "peer"));
 	cells[3] = print_text(json_object_get(frame, "direction"));

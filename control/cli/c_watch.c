@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -55,20 +54,6 @@ struct watch {
 
 /* ---- lines ---- */
 
-static void
-format_time(const json_t *event, char *text, size_t size)
-{
-	double at = json_number_value(json_object_get(event, "at"));
-	time_t whole = (time_t)at;
-	struct tm tm;
-	size_t len;
-
-	localtime_r(&whole, &tm);
-	len = strftime(text, size, "%H:%M:%S", &tm);
-	snprintf(
-	    text + len, size - len, ".%03d", (int)((at - (double)whole) * 1e3));
-}
-
 static const char *const heading[] = { "TIME", "ADDRESS", "FROM", "TO", "WHO" };
 
 enum { HEADINGS = sizeof(heading) / sizeof(heading[0]) };
@@ -84,8 +69,8 @@ print_line(const struct watch *w, const json_t *event, const char *what,
 	struct print p;
 	char at[32];
 
-	format_time(event, at, sizeof(at));
-	columns[0] = at;
+	columns[0] =
+	    print_time(json_object_get(event, "at"), 3, at, sizeof(at));
 	if (print_is_table(w->cli)) {
 		/* peers and roles are as others have called themselves */
 		char *plain = print_harmless(who);

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/jtext.h"
@@ -46,6 +47,21 @@ print_text(const json_t *json)
 	len = strlen(text);
 	if (json_is_real(json) && len > 2 && strcmp(text + len - 2, ".0") == 0)
 		text[len - 2] = '\0';
+	return text;
+}
+
+const char *
+print_time(const json_t *unix_s, int digits, char *text, size_t size)
+{
+	double at = json_number_value(unix_s);
+	time_t whole = (time_t)at;
+	struct tm tm;
+	size_t len;
+
+	localtime_r(&whole, &tm);
+	len = strftime(text, size, "%H:%M:%S", &tm);
+	snprintf(text + len, size - len, ".%0*d", digits,
+	    (int)((at - (double)whole) * (digits == 3 ? 1e3 : 1e6)));
 	return text;
 }
 

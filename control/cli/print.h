@@ -53,6 +53,10 @@ const char *print_text(const json_t *);
 /* Seconds as "3d 4h", "12m 5s", "0.4s"; good as print_text() is. */
 const char *print_span(double s);
 
+/* The local time of day of a Unix time, with 3 or 6 digits behind the point;
+ * text. */
+const char *print_time(const json_t *, int digits, char *text, size_t size);
+
 /* A connection's role: the NULL role is not as if there were no roles. */
 const char *print_role(const json_t *);
 

@@ -24,25 +24,6 @@ enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100 };
 
 proc_main_fn http_main;
 
-/* What the parent says. False when it is time to go. */
-static bool
-take_orders(struct control *c)
-{
-	struct ipc_msg msg;
-	int rc;
-
-	while ((rc = proc_order(c->proc, &msg)) == 1) {
-		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
-			return false;
-		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED ||
-		    msg.kind == IPC_REPORT)
-			rpc_done(c, &msg);
-	}
-	if (rc == -1)
-		log_warnx("the supervisor is gone");
-	return rc == 0;
-}
-
 static void
 on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
     int len, void *arg)
@@ -112,7 +93,7 @@ loop(struct server *s, struct event *timer)
 		event_base_loop(s->base, EVLOOP_ONCE);
 		events_disarm(&s->events);
 		control_beat(c);
-		go_on = take_orders(c);
+		go_on = rpc_orders(c);
 		if (s->deaf_ns != 0 &&
 		    c->now_ns - s->deaf_ns > ACCEPT_AGAIN_MS * 1000000ull) {
 			evconnlistener_enable(s->listener);

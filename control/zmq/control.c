@@ -14,7 +14,6 @@
 
 #include "control/zmq/sockets.h"
 #include "control/rpc.h"
-#include "shm/log.h"
 
 enum {
 	POLL_PARENT,
@@ -30,25 +29,6 @@ static uint64_t
 min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
-}
-
-/* What the parent says. False when it is time to go. */
-static bool
-take_orders(struct control *c)
-{
-	struct ipc_msg msg;
-	int rc;
-
-	while ((rc = proc_order(c->proc, &msg)) == 1) {
-		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
-			return false;
-		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED ||
-		    msg.kind == IPC_REPORT)
-			rpc_done(c, &msg);
-	}
-	if (rc == -1)
-		log_warnx("the supervisor is gone");
-	return rc == 0;
 }
 
 /* How long to sleep, in ms, given when something is due and what the events
@@ -109,7 +89,7 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 				item[i].revents = 0;
 		events_disarm(ev);
 		control_beat(c);
-		go_on = take_orders(c);
+		go_on = rpc_orders(c);
 		if (item[POLL_EVENTS].revents != 0)
 			sockets_take_subscriptions(d);
 		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)
