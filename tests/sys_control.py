@@ -119,12 +119,12 @@ def test_req_and_dealer_clients_are_both_answered():
         dealer.close()
 
 
-FILES = """{
-    "transports": { "tcp1": { "type": "tcp", "listen": "127.0.0.1:0" } },
-    "devices": { "plc1": {
-        "files": [ { "number": 1, "records": 100 } ],
-        "fifos": [ { "addr": 2000, "values": [1, 2, 3] },
-                   { "addr": 2001, "values": [] } ] } } }"""
+FILES = {
+    "transports": {"tcp1": {"type": "tcp", "listen": "127.0.0.1:0"}},
+    "devices": {"plc1": {
+        "files": [{"number": 1, "records": 100}],
+        "fifos": [{"addr": 2000, "values": [1, 2, 3]},
+                  {"addr": 2001, "values": []}]}}}
 
 
 def test_files_and_queues_stand_where_modbus_has_them():

@@ -37,6 +37,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(
     os.environ.get("HOLDFAST_BUILD", os.path.join(ROOT, "build")))
 
+# a shell starts its background jobs with SIGINT ignored, and what they start
+# inherits that: programs that are to be interrupted would not be
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _IN_EVENTS = 0x80 | 0x8 | 0x100 | 0x200  # moved to, close write, create, delete
 _serial = 0
