@@ -5,9 +5,10 @@
 #include "shm/store.h"
 
 /*
- * All registers of a device as they were at one moment, in memory of one's
- * own. The device is owned while it is copied, which holds writers up for as
- * long as a memcpy() of it takes, and readers not at all.
+ * All registers of a device as they were after one commit, in memory of one's
+ * own. It is taken as any reader takes values: the device is never owned, so
+ * however large it is, no writer waits and none that has stopped is waited for.
+ * A read-only mapping will do, and so will a thread beside others.
  */
 struct store_picture {
 	const struct store *store;
@@ -15,10 +16,10 @@ struct store_picture {
 	uint64_t seq; /* number of the commit that it shows */
 };
 
-/* Takes one: STORE_OK, STORE_BUSY if the device cannot be had within the
- * budget, STORE_DENIED if there is no memory or it is not ours to own. */
+/* Takes one: STORE_OK, STORE_BUSY if writers have been too fast to be followed
+ * for so long, STORE_DENIED if there is no memory. */
 enum store_rc store_picture_take(
-    struct store *, uint64_t budget_ns, struct store_picture *);
+    const struct store *, uint64_t budget_ns, struct store_picture *);
 
 /* Copies count registers or bits out in wire form; false if they are not
  * there. */

@@ -5,6 +5,10 @@
 #include "shm/snap.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
 
 #include "shm/crc32c.h"
 #include "tests/lib/store_fixture.h"
@@ -70,6 +74,122 @@ START_TEST(a_picture_stays_as_it_was)
 	store_picture_free(&p);
 	/* and nobody is kept waiting */
 	fix_write(&fix, STORE_HR, 100, 1, "\1\1");
+}
+END_TEST
+
+START_TEST(who_holds_the_device_is_not_waited_for)
+{
+	struct store_picture p;
+	uint8_t out[8];
+	uint64_t owner = fix.store.env->me + 1;
+
+	/* whoever that is, he has stopped in the middle of a write */
+	atomic_store(&fix.store.dev->owner, owner);
+	atomic_store(&fix.store.dev->seq, atomic_load(&fix.store.dev->seq) + 1);
+	memset((void *)(uintptr_t)fix.store.data[0], 0xee,
+	    fix.store.words * sizeof(uint64_t));
+	ck_assert_int_eq(store_picture_take(&fix.store, 1000000, &p), STORE_OK);
+	ck_assert(store_picture_read(&p, STORE_HR, 100, 4, out));
+	ck_assert_mem_eq(out, "\1\2\3\4\5\6\7\10", 8);
+	ck_assert_uint_eq(p.seq, 3);
+	ck_assert_uint_eq(atomic_load(&fix.store.dev->owner), owner);
+	store_picture_free(&p);
+}
+END_TEST
+
+/* ---- beside a writer ---- */
+
+/* Files of 10000 records: as many as make several thousand slices; the first
+ * record of each is a cell. Commit n writes n to a cell that goes round, and to
+ * one at either end: so each commit is another picture. */
+enum { FILES = 200, RECORDS = 10000, PICTURES = 25 };
+
+static uint32_t
+cell(unsigned i)
+{
+	return (1 + i % FILES) << 16 | (i % 7 * 1000);
+}
+
+static void
+write_for_ever(unsigned slot)
+{
+	uint8_t n[2], at_end[2];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fix_become(&fix, slot);
+	for (unsigned i = 1;; i++) {
+		struct store_who who = fix_who(&fix);
+		struct store_step s[3] = {
+			{ .op = STORE_WRITE, .table = STORE_FILE, .count = 1 },
+			{ .op = STORE_WRITE, .table = STORE_FILE, .count = 1 },
+			{ .op = STORE_WRITE, .table = STORE_FILE, .count = 1 },
+		};
+
+		n[0] = at_end[0] = (uint8_t)(i >> 8);
+		n[1] = at_end[1] = (uint8_t)i;
+		s[0].addr = 1 << 16 | 9999;
+		s[1].addr = FILES << 16 | 9999;
+		s[2].addr = cell(i) + 1;
+		s[0].in = s[1].in = at_end;
+		s[2].in = n;
+		store_apply(&fix.store, &who, s, 3, NULL);
+	}
+}
+
+static unsigned
+value(const struct store_picture *p, uint32_t addr)
+{
+	uint8_t out[2];
+
+	ck_assert(store_picture_read(p, STORE_FILE, addr, 1, out));
+	return (unsigned)out[0] << 8 | out[1];
+}
+
+/* What commit n left, and nothing that another did. */
+static void
+check_picture(const struct store_picture *p, uint64_t n)
+{
+	unsigned span = FILES * 7;
+
+	ck_assert_uint_eq(value(p, 1 << 16 | 9999), n & 0xffff);
+	ck_assert_uint_eq(value(p, FILES << 16 | 9999), n & 0xffff);
+	for (uint64_t i = n >= span ? n - span + 1 : 1; i <= n; i++)
+		ck_assert_uint_eq(value(p, cell((unsigned)i) + 1), i & 0xffff);
+}
+
+START_TEST(a_large_picture_is_of_one_commit)
+{
+	static struct seg_range r[FILES];
+	struct store_picture p;
+	uint64_t last = 0;
+	unsigned moved = 0;
+	pid_t child;
+
+	fix_close(&fix);
+	for (unsigned i = 0; i < FILES; i++)
+		r[i] = fix_range(STORE_FILE, (i + 1) << 16, RECORDS);
+	fix_open(&fix, r, FILES, false);
+	child = fork();
+	if (child == 0)
+		write_for_ever(2);
+	while (atomic_load(&fix.store.dev->seq) < 20)
+		sched_yield();
+	for (int i = 0; i < PICTURES; i++) {
+		uint64_t before = atomic_load(&fix.store.dev->seq) / 2;
+
+		ck_assert_int_eq(
+		    store_picture_take(&fix.store, 20000000000, &p), STORE_OK);
+		check_picture(&p, p.seq);
+		ck_assert_uint_ge(p.seq, before);
+		moved += p.seq > before;
+		ck_assert_uint_ge(p.seq, last);
+		last = p.seq;
+		store_picture_free(&p);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	/* there were writes while it was taken, so the copy was mended */
+	ck_assert_uint_gt(moved, 0);
 }
 END_TEST
 
@@ -171,6 +291,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_checksum_is_that_of_the_standard);
 	tcase_add_test(tc, a_picture_stays_as_it_was);
+	tcase_add_test(tc, who_holds_the_device_is_not_waited_for);
+	tcase_add_test(tc, a_large_picture_is_of_one_commit);
 	tcase_add_test(tc, what_went_in_comes_out);
 	tcase_add_test(tc, each_byte_counts);
 	tcase_add_test(tc, a_file_is_written_whole_over_nothing_but_its_like);

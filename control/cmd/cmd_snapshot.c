@@ -2,8 +2,8 @@
 /*
  * snapshot.save and snapshot.load: the registers of every device to a file and
  * back. Who asks names the file, so the name is held against rules, and nothing
- * but a snapshot is ever replaced or told of. The disk is waited for in a
- * thread, so that a slow one is not taken for a process that hangs.
+ * but a snapshot is ever replaced or told of. Pictures are taken and the disk is
+ * waited for in a thread, so that neither is taken for a process that hangs.
  */
 
 #include <errno.h>
@@ -19,14 +19,14 @@
 #include "control/jtext.h"
 #include "control/state.h"
 #include "shm/clock.h"
-#include "shm/patience.h"
 #include "shm/snap.h"
 
-enum { DISK_S = 30, LOOK_MS = 50, MS = 1000000 };
+enum { DISK_S = 30, PICTURE_S = 10, LOOK_MS = 50, MS = 1000000 };
 
 /* What the thread does, and what came of it. Whoever is last gives it back. */
 struct job {
 	void *(*run)(void *);
+	const struct proc *proc;
 	char path[PATH_MAX];
 	struct snap snap;
 	char why[SNAP_WHY]; /* "": it went well */
@@ -107,12 +107,37 @@ choose_path(struct cmd_call *call, char path[PATH_MAX])
 
 /* ---- the disk ---- */
 
+/* Every device at one moment of its own. */
+static bool
+take_pictures(struct job *job)
+{
+	const struct conf *conf = job->proc->conf;
+	struct store_picture p;
+
+	for (size_t i = 0; i < conf->ndevices; i++) {
+		if (store_picture_take(&job->proc->stores[i],
+			(uint64_t)PICTURE_S * 1000 * MS, &p) != STORE_OK) {
+			snprintf(job->why, sizeof(job->why),
+			    "device %s is written to too fast, or memory is "
+			    "short",
+			    conf->devices[i].name);
+			return false;
+		}
+		snap_add(&job->snap, conf->devices[i].name, &p);
+		store_picture_free(&p);
+	}
+	if (snap_end(&job->snap) == 0)
+		return true;
+	snprintf(job->why, sizeof(job->why), "out of memory");
+	return false;
+}
+
 static void *
 save_job(void *arg)
 {
 	struct job *job = arg;
 
-	if (snap_write(&job->snap, job->path) == 0)
+	if (!take_pictures(job) || snap_write(&job->snap, job->path) == 0)
 		return NULL;
 	snprintf(job->why, sizeof(job->why), "%s",
 	    errno == EEXIST ? "what is there is no snapshot and stays"
@@ -217,6 +242,7 @@ new_job(struct cmd_call *call)
 		cmd_fail(call, CMD_INTERNAL, "internal", "out of memory");
 		return NULL;
 	}
+	job->proc = call->control->proc;
 	if (choose_path(call, job->path))
 		return job;
 	free(job);
@@ -224,32 +250,6 @@ new_job(struct cmd_call *call)
 }
 
 /* ---- the commands ---- */
-
-/* Every device at one moment of its own. */
-static bool
-take_pictures(struct cmd_call *call, struct snap *snap)
-{
-	struct control *c = call->control;
-	const struct conf *conf = c->proc->conf;
-	struct store_picture p;
-	enum store_rc rc;
-
-	for (size_t i = 0; i < conf->ndevices; i++) {
-		proc_busy(c->proc, clock_mono_ns());
-		rc = store_picture_take(
-		    &c->proc->stores[i], (uint64_t)PATIENCE_WRITE_MS * MS, &p);
-		proc_busy(c->proc, 0);
-		control_beat(c);
-		if (rc != STORE_OK) {
-			cmd_fail(call, CMD_REFUSED, "busy",
-			    "device %s cannot be had", conf->devices[i].name);
-			return false;
-		}
-		snap_add(snap, conf->devices[i].name, &p);
-		store_picture_free(&p);
-	}
-	return true;
-}
 
 void
 cmd_snapshot_save(struct cmd_call *call)
@@ -263,15 +263,6 @@ cmd_snapshot_save(struct cmd_call *call)
 	clock_gettime(CLOCK_REALTIME, &now);
 	snap_begin(&job->snap, conf->store,
 	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS);
-	if (!take_pictures(call, &job->snap)) {
-		job_free(job);
-		return;
-	}
-	if (snap_end(&job->snap) == -1) {
-		cmd_fail(call, CMD_INTERNAL, "internal", "out of memory");
-		job_free(job);
-		return;
-	}
 	if (!run_job(call, job, save_job))
 		return;
 	call->result = json_pack("{s:o, s:i, s:o}", "path",
