@@ -186,6 +186,11 @@ def test_what_is_no_http_is_refused():
                 assert status_of(answer) == status, (data[:80], answer[:200])
                 assert b"Connection: close" in answer
                 assert answer.rstrip().endswith(b"."), answer
+        with web.connect() as s:  # a client of TLS that waits for its answer
+            s.settimeout(1)
+            s.sendall(b"\x16\x03\x01")
+            answer = rest_of(s)
+            assert status_of(answer) == 400 and b"plain HTTP" in answer, answer
         assert web.get("/")[0] == 200
 
 
@@ -310,6 +315,12 @@ def test_tokens_have_roles():
                 assert status == 401 and "Bearer" in head["www-authenticate"]
             # a token that is none is none here, either
             assert write(as_who("writer-012345678", None))[0] == 401
+            # and other ways to say who one is are not passed over
+            for other in "Basic YWRtaW46YWRtaW4=", "Bearer", "x", "":
+                status, head, said = web.ask(
+                    "GET", "/metrics", headers={"Authorization": other})
+                assert status == 401 and b"Bearer TOKEN" in said, (other, said)
+                assert "Bearer" in head["www-authenticate"], head
             # it is read again when it changes; a mistake changes nothing
             token_file(tmp, "admin master-0123456789\n")
             assert write(as_who("writer-0123456789"))[0] == 401
@@ -334,6 +345,20 @@ def test_anonymous_and_local_can_be_cut():
                              ("/healthz", 200), ("/", 200)):
             assert web.ask("GET", path, headers=away)[0] == status, path
         assert web.rpc("system.ping", away)[0] == 401
+        for name in ("X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto",
+                     "X-Forwarded-User", "Via", "X-Real-IP", "X-Client-IP",
+                     "True-Client-IP", "CF-Connecting-IP"):
+            assert web.ask("GET", "/metrics", headers={name: "x"})[0] == 401, \
+                name
+        assert web.get("/metrics", X_Forward="x")[0] == 200
+
+
+def test_the_list_of_paths():
+    """GET /api/v1/ lists what there is, and nothing that only refuses"""
+    with Daemon(conf()) as d:
+        paths = {r["path"] for r in json.loads(Web(d).get("/api/v1/")[2])}
+        assert {"/api/v1/trace.pcap", "/api/registers", "/*"} <= paths, paths
+        assert not {"/api/*", "/restapi/*"} & paths, paths
 
 
 def test_wrong_configuration_is_said():

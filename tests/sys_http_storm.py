@@ -302,6 +302,47 @@ def test_answers_that_nobody_reads_are_bounded():
             m.read_hr(0, 1)
 
 
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        words = f.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_who_asks_on_and_reads_nothing_costs_nothing():
+    """requests pipelined behind an answer that is not taken wait in peace, and
+    are answered once it is; so is a stream behind them ended"""
+    body = (b'{"jsonrpc":"2.0","id":1,"method":"registers.read",'
+            b'"params":{"table":"hr","addr":0,"count":65536}}' + b" " * 600)
+    ask = (b"POST /api/v1/rpc HTTP/1.1\r\nHost: localhost\r\n"
+           b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    stream = b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Daemon(conf(devices={"plc": {"holding_registers": [
+            {"addr": 0, "count": 65536}]}})) as d:
+        web = Web(d)
+        pid = d.child("http")
+        mute = [web.connect(receive_bytes=4096) for _ in range(2)]
+        mute[0].sendall(ask * 60)
+        mute[1].sendall(ask * 30 + stream + b"x" * 30000)
+        for _ in range(20):
+            assert _served(web)
+        before = cpu_s(pid)
+        time.sleep(0.5)  # what it costs meanwhile
+        assert cpu_s(pid) - before < 0.2, cpu_s(pid) - before
+        got, tail = 0, b""
+        while got < 60:
+            more = mute[0].recv(1 << 20)
+            assert more, "it was closed after %d answers" % got
+            got += (tail + more).count(b"HTTP/1.1 200")
+            tail = more[-11:]
+        seen = b""
+        while b"event: hello" not in seen:
+            seen = seen[-11:] + mute[1].recv(1 << 20)
+        for s in mute:
+            s.close()
+        wait_for(lambda: d.rpc("stats.get")["http"]["streams"] == 0)
+        assert d.child("http") == pid
+
+
 if __name__ == "__main__":
     names = []
     for arg in sys.argv[1:]:

@@ -23,9 +23,14 @@
 static bool
 forwarded(const struct http_call *call)
 {
-	static const char *const names[] = { "forwarded", "x-forwarded-for",
-		"x-real-ip", "via" };
+	static const char *const names[] = { "forwarded", "via", "x-real-ip",
+		"x-client-ip", "true-client-ip", "cf-connecting-ip" };
+	static const char family[] = "x-forwarded-";
 
+	for (unsigned i = 0; i < call->head.n; i++)
+		if (strncasecmp(call->head.header[i].name, family,
+			sizeof(family) - 1) == 0)
+			return true;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (http_header(call, names[i]) != NULL)
 			return true;
@@ -51,6 +56,9 @@ auth_role(struct http_call *call)
 		snprintf(call->who, sizeof(call->who), "%s", name);
 		return true;
 	}
+	if (said !=
+	    NULL) /* who says who he is is not taken for somebody else */
+		return false;
 	/* CONF_HTTP_NONE is CMD_NOBODY, and so on */
 	call->role = (enum cmd_role)(
 	    (int)(local ? conf->local : conf->anonymous) - CONF_HTTP_READ);

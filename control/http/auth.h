@@ -12,7 +12,7 @@
 struct server;
 
 /* Sets call->role, and call->who for who has a token. False: it shows a token
- * that is none. */
+ * that is none, or something else where the token belongs. */
 bool auth_role(struct http_call *);
 
 /* NULL if the names of the server and of the page that asks, as the request

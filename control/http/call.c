@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "control/http/assets.h"
 #include "control/http/auth.h"
@@ -170,7 +171,10 @@ take_role(struct http_call *call)
 		http_add(call, "WWW-Authenticate",
 		    "Bearer realm=\"holdfast\", error=\"invalid_token\"");
 		http_fail(call, 401, "bad_token",
-		    "The token is none of this daemon's.");
+		    strncasecmp(head_find(&call->head, "authorization"),
+			"bearer ", 7) == 0
+			? "The token is none of this daemon's."
+			: "Only \"Authorization: Bearer TOKEN\" is taken here.");
 		return false;
 	}
 	if (call->role >= needed)

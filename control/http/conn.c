@@ -19,7 +19,10 @@
 #include "control/http/call.h"
 #include "control/http/stream.h"
 
-enum { BODY_FREE = 16384 /* not counted */ };
+enum {
+	BODY_FREE = 16384, /* not counted */
+	TLS_HANDSHAKE = 22 /* what a client of TLS says first */
+};
 
 static void turn(struct conn *);
 
@@ -77,6 +80,8 @@ set_state(struct conn *c, enum conn_state next)
 	else
 		event_add(c->timer, &tv);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, mark_of(c));
+	if (next != CONN_BUSY && next != CONN_REPLY)
+		bufferevent_enable(c->bev, EV_READ); /* see on_read() */
 }
 
 /* ---- the end ---- */
@@ -216,6 +221,7 @@ conn_answer(
     struct conn *c, int status, const char *type, const char *text, size_t len)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
+	struct evbuffer *in = bufferevent_get_input(c->bev);
 	struct server *s = c->server;
 	bool stream = text == NULL;
 
@@ -237,6 +243,8 @@ conn_answer(
 	c->out_bytes = evbuffer_get_length(out);
 	s->out_bytes += c->out_bytes;
 	set_state(c, stream ? CONN_STREAM : CONN_REPLY);
+	if (stream) /* it has nothing more to say */
+		evbuffer_drain(in, evbuffer_get_length(in));
 	forget_request(c);
 	bufferevent_enable(c->bev, EV_WRITE);
 }
@@ -349,6 +357,11 @@ step(struct conn *c)
 
 	switch (c->state) {
 	case CONN_IDLE:
+		if (evbuffer_copyout(in, first, 1) == 1 &&
+		    first[0] == TLS_HANDSHAKE) {
+			refuse(c, 400, "This is plain HTTP, without TLS.");
+			return false;
+		}
 		/* an empty line may stand before a request */
 		while (evbuffer_copyout(in, first, 2) == 2 &&
 		    memcmp(first, "\r\n", 2) == 0)
@@ -392,11 +405,19 @@ turn(struct conn *c)
 
 /* ---- what libevent calls ---- */
 
+/* Behind a request whose answer is not taken, no more is read than there is
+ * room for. libevent calls again and again for input at its mark, so reading
+ * is off until the answer has left. */
 static void
 on_read(struct bufferevent *bev, void *arg)
 {
-	(void)bev;
-	turn(arg);
+	struct conn *c = arg;
+
+	if ((c->state == CONN_BUSY || c->state == CONN_REPLY) &&
+	    evbuffer_get_length(bufferevent_get_input(bev)) >= HEAD_MAX)
+		bufferevent_disable(bev, EV_READ);
+	else
+		turn(c);
 }
 
 /* All that was to be said has left. */

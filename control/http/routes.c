@@ -54,6 +54,8 @@ routes_list(struct http_call *call)
 	for (unsigned i = 0; i < http_nroutes; i++) {
 		const struct http_route *r = &http_routes[i];
 
+		if (r->fn == sim_route_unknown)
+			continue; /* there is nothing */
 		json_array_append_new(all,
 		    json_pack("{s:s, s:s, s:s, s:s}", "path", r->path, "method",
 			r->methods == HTTP_POST      ? "POST"
