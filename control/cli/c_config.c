@@ -50,9 +50,10 @@ show_changes(struct cli *cli, const json_t *result)
 			print_row(&p, cells);
 			n++;
 		}
-	if (n > 0)
+	if (n > 0) {
 		print_flush(&p);
-	else
+		print_note(cli, "restart holdfastd to apply");
+	} else
 		print_note(cli, "nothing has changed");
 }
 
