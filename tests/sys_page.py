@@ -44,6 +44,7 @@ def conf(**http):
         "hang_timeout_ms": 30000,  # a process that is held stays so
         "devices": {
             "plc1": {
+                "counters": True,
                 "coils": [{"addr": 0, "count": 2048},
                           {"addr": 3000, "name": "pump_on"}],
                 "discrete_inputs": [
@@ -169,6 +170,13 @@ class World:
         m.read_hr(0)
         self.clients.append(m)
         return m.socket.getsockname()[1]
+
+    def kill_worker(self, transport):
+        """Its worker dies; the successor is there soon."""
+        pid = next(t["pid"] for t in self.d.rpc("transports.list")
+                   if t["name"] == transport)
+        os.kill(pid, 9)
+        return pid
 
     def closed(self):
         """Whether the last client's connection has been closed."""

@@ -201,13 +201,23 @@ function sayLink() {
 
 // Alarms of transports, said aloud and shown wherever one is
 
+const alarms = new Map(); // transport -> { end, why } of what has not passed
+
 function watchAlarms() {
   listen("transports.", (e) => {
     const was = e.was ? `, was ${stateWords({ state: e.was })}` : "";
     const why = e.why ? `: ${e.why}` : "";
     const line = `${e.name} is ${stateWords(e)}`;
     model.note(e.at, stateIcon(e), line + was + why);
-    if (stateClass(e) === "bad" || stateClass(e) === "warn") toast(line + why, "bad");
+    const alarm = alarms.get(e.name);
+    if (alarm) alarm.end();
+    alarms.delete(e.name);
+    if (stateClass(e) === "bad" || stateClass(e) === "warn")
+      alarms.set(e.name, { end: toast(line + why, "bad"), why: (e.why || "").replace(/ \(.*/, "") || (alarm && alarm.why) });
+    else if (alarm && e.state === "starting")
+      alarms.set(e.name, { end: () => {}, why: alarm.why });
+    else if (alarm && e.state === "up")
+      toast(alarm.why ? `${e.name} died (${alarm.why}) and is back` : `${e.name} is back`, "info");
     model.refresh().catch(() => {});
   });
   listen("faults", (e) => {
@@ -284,6 +294,19 @@ function setChord(on) {
 const typing = (el) => el.closest("input,textarea,select,[contenteditable]") &&
   !["checkbox", "radio", "button"].includes(el.type);
 
+// The second key of two: of the whole page, before what has the focus has a
+// use of its own for it.
+function second(e) {
+  if (!chord || e.ctrlKey || e.altKey || e.metaKey || typing(e.target) || ["Shift", "Escape"].includes(e.key)) return;
+  const to = screens.find(([, , key]) => key === e.key.toLowerCase());
+  setChord(false);
+  if (!to) return;
+  e.preventDefault();
+  e.stopPropagation();
+  location.hash = `#/${to[0]}`;
+  main.focus({ preventScroll: true });
+}
+
 function keydown(e) {
   if (e.defaultPrevented || e.altKey || e.metaKey || document.querySelector("dialog[open]")) return;
   if (e.key === "Escape") {
@@ -294,15 +317,7 @@ function keydown(e) {
   }
   if (current && current.key && !typing(e.target) && current.key(e)) return e.preventDefault();
   if (e.ctrlKey || typing(e.target)) return;
-  if (chord) {
-    const to = screens.find(([, , key]) => key === e.key.toLowerCase());
-    setChord(false);
-    if (to) {
-      e.preventDefault();
-      location.hash = `#/${to[0]}`;
-      main.focus({ preventScroll: true });
-    }
-  } else if (e.key === "g") {
+  if (e.key === "g") {
     setChord(true);
   } else if (e.key === "/" && current && current.search) {
     e.preventDefault();
@@ -347,6 +362,7 @@ link.addEventListener("change", sayLink);
 link.addEventListener("unauthorized", () => askToken(true));
 model.addEventListener("status", sayStatus);
 addEventListener("hashchange", show);
+addEventListener("keydown", second, true);
 addEventListener("keydown", keydown);
 model.start();
 watchAlarms();

@@ -102,6 +102,7 @@ export function announce(words) {
 }
 
 // A line at the foot of the page that goes by itself, with one thing to do.
+// Returns what takes it away before.
 export function toast(words, kind = "info", action = null) {
   const host = document.getElementById("toasts");
   const el = h("div", { class: `toast ${kind}` },
@@ -119,6 +120,7 @@ export function toast(words, kind = "info", action = null) {
   while (host.children.length > 3) host.firstChild.remove();
   setTimeout(gone, kind === "bad" ? 12000 : 6000);
   if (kind === "bad") announce(words);
+  return gone;
 }
 
 // Asks before something that others will notice. Resolves to true or false.

@@ -16,7 +16,7 @@ class Model extends EventTarget {
     this.transports = [];
     this.devices = [];
     this.rates = new Map(); // name -> { requests, exceptions, errors, history }
-    this.total = { requests: 0, exceptions: 0, errors: 0, history: [] };
+    this.total = { requests: null, exceptions: null, errors: null, history: [] };
     this.faults = [];
     this.pid = 0;
     this.counted = -1000;
@@ -93,29 +93,30 @@ class Model extends EventTarget {
     this.dispatchEvent(new Event("ready"));
   }
 
-  // Counters become rates; a counter that fell belongs to a new daemon.
+  // Counters become rates; a counter that fell belongs to a new daemon. A rate
+  // that is not known yet is null, and no point of a history.
   count(transports, now) {
     // asked twice at once, as after an event: too short to say anything by
     if (now - this.counted < 500) return;
     this.counted = now;
-    const total = { requests: 0, exceptions: 0, errors: 0 };
+    const none = transports.length ? null : 0;
+    const total = { requests: none, exceptions: none, errors: none };
     for (const t of transports) {
       let r = this.rates.get(t.name);
       if (!r) this.rates.set(t.name, r = { history: [], at: 0 });
       const s = (now - r.at) / 1000;
       for (const key of ["requests", "exceptions", "errors"]) {
-        const per = r.at && t[key] >= r.was[key] ? (t[key] - r.was[key]) / s : 0;
+        const per = r.at && t[key] >= r.was[key] ? (t[key] - r.was[key]) / s : null;
         r[key] = per;
-        total[key] += per;
+        if (per !== null) total[key] += per;
       }
-      if (r.at) r.history.push(r.requests);
+      if (r.requests !== null) r.history.push(r.requests);
       if (r.history.length > KEEP) r.history.shift();
       r.was = t;
       r.at = now;
     }
-    const before = this.total.at;
-    this.total = { ...total, history: this.total.history, at: now };
-    if (before) this.total.history.push(total.requests);
+    this.total = { ...total, history: this.total.history };
+    if (total.requests !== null) this.total.history.push(total.requests);
     if (this.total.history.length > KEEP) this.total.history.shift();
   }
 }

@@ -85,6 +85,18 @@ await run({}, async ({ page }) => {
     assert.match(await focus(), /^gridcell/);
   });
 
+  await step("g and a letter goes elsewhere from the grid, too", async () => {
+    await page.focus(".g-cell[tabindex='0']");
+    await key("g");
+    await key("c");
+    await page.waitForSelector("main[data-screen=charts]");
+    assert.equal(await page.locator(".toast:has-text('link')").count(), 0);
+    assert.ok(!await page.evaluate(() => document.body.classList.contains("chord")));
+    await page.goBack();
+    await page.waitForSelector("main[data-screen=registers] .g-cell[tabindex='0']");
+    await page.focus(".g-cell[tabindex='0']");
+  });
+
   await step("registers: the grid tells a screen reader where it is", async () => {
     const g = await page.evaluate(() => { const g = document.querySelector("[role=grid]"), c = document.activeElement; return { rows: Number(g.getAttribute("aria-rowcount")), cols: g.getAttribute("aria-colcount"), label: g.getAttribute("aria-label"), row: c.parentElement.getAttribute("aria-rowindex"), col: c.getAttribute("aria-colindex"), stops: g.querySelectorAll("[role=gridcell][tabindex='0']").length }; });
     assert.deepEqual({ ...g, col: "", cols: "" }, { rows: 1000 + 10 + 5 + 4 + 1, label: "holding registers of plc1", row: "7", stops: 1, col: "", cols: "" });
@@ -100,7 +112,7 @@ await run({}, async ({ page }) => {
   await step("traffic: a frame is chosen, opened and walked through", async () => {
     await key("g");
     await key("w");
-    await until(async () => await page.locator(".g-body .g-row:not([hidden])").count() > 5, "frames");
+    await until(async () => await page.locator(".traffic .g-body .g-row:not([hidden])").count() > 5, "frames");
     await key("p");
     await page.focus(".g-cell[tabindex='0']");
     await key("ArrowDown");

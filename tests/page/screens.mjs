@@ -15,11 +15,19 @@ async function saved(page, press) {
 }
 
 await run({}, async ({ page }) => {
+  await page.addInitScript(() => {
+    window.rates = new Set();
+    new MutationObserver(() => {
+      for (const e of document.querySelectorAll(".card:has(.spark) b")) if (e.textContent === "tcp1") window.rates.add(e.closest(".card").querySelector(".big").textContent);
+      window.rates.add(document.getElementById("fig-rate")?.textContent);
+    }).observe(document, { childList: true, characterData: true, subtree: true });
+  });
   await page.goto(base);
   const known = await (async () => methods())();
 
   await step("overview: rates and states are the daemon's", async () => {
     await until(async () => { const n = Number((await page.textContent("#fig-rate")).replace(/\s/g, "")); return n > 600 && n < 1400; }, "about 1000 requests a second");
+    assert.equal(await page.evaluate(() => window.rates.has("0") || !window.rates.has("–")), false, "a rate before it is known");
     const list = await rpc("transports.list");
     for (const t of list)
       assert.match(await page.textContent(`.card:has(b:text-is("${t.name}"))`), /serving/);
@@ -109,9 +117,13 @@ await run({}, async ({ page }) => {
   if (known.has("registers.counts"))
     await step("registers: reads and writes are counted where the device does", async () => {
       await page.setViewportSize({ width: 1700, height: 800 });
-      const r = await rpc("registers.counts", { device: "plc1", table: "hr", addr: 0, count: 1 });
-      await go(page, "#/registers/plc1/hr/0");
-      await until(async () => Number((await cell(page, 0, "reads") || "").replace(/\s/g, "")) >= r.reads[0], "counters");
+      const r = await rpc("registers.counts", { device: "plc1", table: "hr", addr: 20, count: 1 });
+      await go(page, "#/registers/plc1/hr/20");
+      await until(async () => Number((await cell(page, 20, "reads") || "").replace(/\s/g, "")) >= r.reads[0], "counters");
+      assert.ok(r.reads[0] > 0);
+      await go(page, "#/registers/big/hr/0");
+      await until(async () => await cell(page, 0) === "0", "a device that does not count");
+      assert.equal(await page.locator(".c-reads, .c-writes").count(), 0);
       await page.setViewportSize({ width: 1280, height: 800 });
     });
 
@@ -161,6 +173,13 @@ await run({}, async ({ page }) => {
     await go(page, "#/transports/tcp1");
     await page.waitForSelector("text=03 read holding registers");
     await page.waitForSelector("dt:text-is('bytes in')");
+  });
+
+  await step("a worker that died and is back is told so, and the alarm goes", async () => {
+    const pid = await ask("kill_worker", "tcp2");
+    await page.waitForSelector(".toast:has-text('tcp2 died (signal 9) and is back')");
+    await until(async () => await page.locator(".toast.bad:has-text('tcp2')").count() === 0, "no alarm");
+    assert.notEqual((await rpc("transports.list")).find((t) => t.name === "tcp2").pid, pid);
   });
 
   await step("clients: who is there, and shown the door", async () => {
@@ -269,6 +288,13 @@ await run({}, async ({ page }) => {
       await page.click("[data-do=check]");
       await page.waitForSelector(".diff >> text=tcp3");
       await page.waitForSelector(".diff >> text=tcp2");
+      await page.waitForSelector("text=needs a restart of holdfastd");
+      await page.click("[aria-label='What was found'] [aria-label=Close]");
+      await page.click("[data-do=reload]");
+      await page.waitForSelector("dialog >> text=needs a restart of holdfastd");
+      await page.click("dialog button[value=yes]");
+      await page.waitForSelector("text=what runs goes on as it is");
+      await page.waitForSelector(".diff >> text=tcp3");
       await ask("rewrite", text.replace('"transports"', '"transporst"'));
       await page.click("[data-do=check]");
       await page.waitForSelector("text=did you mean");

@@ -7,7 +7,6 @@ import { Rows } from "./rows.js";
 import { Undo } from "./undo.js";
 import { decode } from "./decode.js";
 import { pcap } from "./pcap.js";
-import { diff } from "./screens/configuration.js";
 import { describeFault } from "./faultwords.js";
 
 const f404 = [0x43ca, 0x15c3]; // 404.17
@@ -169,12 +168,6 @@ test("a pcap has a header and a record a frame", () => {
   assert.equal(view.getUint32(20), 252);
   assert.deepEqual([view.getUint32(24), view.getUint32(28)], [1, 500000]);
   assert.equal(view.getUint32(32), out.length - 40);
-});
-
-test("a difference of two texts", () => {
-  assert.deepEqual(diff(["a", "b", "c"], ["a", "x", "c"]).filter(([s]) => s !== " "), [["-", "b"], ["+", "x"]]);
-  assert.deepEqual(diff(["a"], ["a"]).filter(([s]) => s !== " "), []);
-  assert.deepEqual(diff([], ["a"]), [["+", "a"]]);
 });
 
 test("a fault in words", () => {

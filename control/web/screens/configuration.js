@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Configuration: what is in force, whether the file on disk is right, what a
-// reload would change, and the reload.
+// restart with it would change, and the reload, which takes over what needs no
+// restart: certificates and who is trusted.
 
 import { h, icon, text, toast, confirmed, download } from "../dom.js";
-import { rpc, Gone } from "../rpc.js";
+import { rpc, RpcError, Gone } from "../rpc.js";
 import { model, ready } from "../model.js";
 
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|(\/\/.*|#.*)/g;
@@ -77,6 +78,7 @@ export function create() {
   }
 
   // The lists of config.check and system.reload, with a sign and a word each.
+  // What config.check lists a reload refuses: it needs a restart.
   function changes(r, kinds) {
     const items = kinds.flatMap(([key, name, words]) => (r[key] || []).map((x) =>
       h("li", { class: key === "removed" || key === "failed" ? "bad-text" : null }, icon(name), h("b", null, typeof x === "string" ? x : JSON.stringify(x)), h("span", { class: "muted" }, words))));
@@ -108,19 +110,19 @@ export function create() {
     const list = changes(r, kinds);
     if (!r.ok || (r.errors && r.errors.length))
       return found("The file on disk is wrong; what runs goes on as it is", false, h("pre", { class: "bad-text" }, (r.errors || []).join("\n")), list);
-    found(list ? "The file on disk is right, and a reload would change:" : "The file on disk is right, and is what runs", true, list, difference(r.text));
+    found(list ? "The file on disk is right. It differs from what runs, which needs a restart of holdfastd:" : "The file on disk is right, and is what runs", true, list);
   });
 
-  // Where the daemon also tells what the text would be: line by line.
-  function difference(next) {
-    if (typeof next !== "string" || next === whole) return null;
-    const rows = diff(whole.split("\n"), next.split("\n"));
-    return h("pre", null, rows.map(([sign, words]) => h("div", { class: sign === "-" ? "bad-text" : sign === "+" ? "j-text" : "muted" }, `${sign} ${words}`)));
-  }
-
   const doReload = () => busy(reload, async () => {
-    if (!await confirmed("Reload the configuration?", "The file is read again, and what has changed in it takes effect. A wrong file changes nothing.", "Reload")) return;
-    const r = await rpc("system.reload", {}, { order: true });
+    if (!await confirmed("Reload the configuration?", "Certificates, keys and lists of who is trusted are read again and take effect. A device, a transport or a key that has changed in the file needs a restart of holdfastd; Check the file tells which. A wrong file changes nothing.", "Reload")) return;
+    let r;
+    try {
+      r = await rpc("system.reload", {}, { order: true });
+    } catch (e) {
+      if (!(e instanceof RpcError) || !/restart/.test(e.message)) throw e;
+      const list = await rpc("config.check", {}, { order: true }).then((c) => changes(c, kinds)).catch(() => null);
+      return found("The file has changed, which needs a restart of holdfastd; what runs goes on as it is", false, list);
+    }
     const failed = Object.entries(r.failed || {});
     found(failed.length ? "Reloaded; not everything took it" : "Reloaded", !failed.length, changes(r, done) || h("p", { class: "muted" }, "Nothing in it had changed."),
       failed.length && h("ul", { class: "diff" }, failed.map(([k, v]) => h("li", { class: "bad-text" }, icon("failed"), h("b", null, k), v))));
@@ -141,26 +143,4 @@ export function create() {
     search() { find.focus(); find.select(); },
     destroy() { model.removeEventListener("ready", onReady); },
   };
-}
-
-// Lines that differ, with two around them. The texts are short; what is the
-// same at both ends is cut off first.
-export function diff(a, b) {
-  let s = 0, ea = a.length, eb = b.length;
-  while (s < ea && s < eb && a[s] === b[s]) s++;
-  while (ea > s && eb > s && a[ea - 1] === b[eb - 1]) { ea--; eb--; }
-  const n = ea - s, m = eb - s;
-  if (n * m > 4e6) return [...a.slice(s, ea).map((l) => ["-", l]), ...b.slice(s, eb).map((l) => ["+", l])];
-  const t = Array.from({ length: n + 1 }, () => new Uint32Array(m + 1));
-  for (let i = n - 1; i >= 0; i--)
-    for (let j = m - 1; j >= 0; j--)
-      t[i][j] = a[s + i] === b[s + j] ? t[i + 1][j + 1] + 1 : Math.max(t[i + 1][j], t[i][j + 1]);
-  const rows = a.slice(Math.max(0, s - 2), s).map((l) => [" ", l]);
-  let i = 0, j = 0;
-  while (i < n || j < m) {
-    if (i < n && j < m && a[s + i] === b[s + j]) { rows.push([" ", a[s + i]]); i++; j++; }
-    else if (j >= m || (i < n && t[i + 1][j] >= t[i][j + 1])) rows.push(["-", a[s + i++]]);
-    else rows.push(["+", b[s + j++]]);
-  }
-  return [...rows, ...a.slice(ea, ea + 2).map((l) => [" ", l])];
 }

@@ -41,6 +41,8 @@ export function create({ address }) {
     writes: new Map(), changed: new Map(), find: "" };
   const $ = {};
   const bits = () => s.table === "co" || s.table === "di";
+  // a device counts where it is told to; what does not count has no column
+  const counting = () => model.knows("registers.counts") && model.devices.some((d) => d.name === s.device && d.counters !== false);
 
   $.devices = h("select", { "aria-label": "Device", onchange: () => open({ device: $.devices.value }) });
   $.tabs = h("div", { class: "seg", role: "tablist", "aria-label": "Table" }, tables.map(([id, , label]) =>
@@ -143,7 +145,7 @@ export function create({ address }) {
       list = [allColumns[0], ...Array.from({ length: n }, (_, i) =>
         ({ id: "m", label: `+${i * (s.rows.parts[0] ? s.rows.parts[0].width || 1 : 1)}`, width: "minmax(0, 1fr)", align: bits() ? "" : "right" }))];
     } else {
-      list = allColumns.filter((c) => c.need <= rem && (!c.counts || model.knows("registers.counts")) &&
+      list = allColumns.filter((c) => c.need <= rem && (!c.counts || counting()) &&
         !(bits() && ["raw", "type"].includes(c.id)));
     }
     const ids = list.map((c) => c.id + c.label).join();
@@ -302,7 +304,7 @@ export function create({ address }) {
     const { device, table } = s;
     try {
       const list = spans();
-      const more = model.knows("registers.counts") && s.view === "list" && grid.columns.some((c) => c.counts) && (s.turn = (s.turn || 0) + 1) % 5 === 1;
+      const more = counting() && s.view === "list" && grid.columns.some((c) => c.counts) && (s.turn = (s.turn || 0) + 1) % 5 === 1;
       const [answers, counts] = await Promise.all([
         Promise.all(list.map((p) => rpc("registers.read", { device, table, ...p, ...(bits() ? {} : { type: "uint16" }) }))),
         more ? Promise.all(list.map((p) => rpc("registers.counts", { device, table, ...p }).catch(() => null))) : [],
