@@ -205,7 +205,7 @@ pcap_record(const json_t *frame, uint8_t record[PCAP_RECORD_MAX])
 	uint64_t us;
 	size_t len;
 
-	if (n == -1 || !(at >= 0 && at < 4294967295.0))
+	if (n < 1 || !(at >= 0 && at < 4294967295.0))
 		return 0;
 	len = (size_t)n;
 	dissector = dissect(word(frame, "framer"), udp, adu, &len);

@@ -343,21 +343,31 @@ values(const struct traced *t)
 	return array;
 }
 
+static bool
+spoiled(const struct traced *t)
+{
+	return (t->head->flags & TRACE_SPOILED) != 0;
+}
+
 static json_t *
 text_of(const struct traced *t)
 {
-	char text[TEXT_MAX], what[TEXT_MAX - 32];
+	char text[TEXT_MAX], what[TEXT_MAX - 48];
 	bool stray = (t->head->flags & TRACE_STRAY) != 0;
 	bool all = t->conf->broadcast && t->unit == 0;
+	const char *by_rule = spoiled(t) ? ", by a fault rule" : "";
 
+	if (spoiled(t) && t->len == 0)
+		return json_string("no reply, by a fault rule");
 	if (!t->is_frame) {
-		snprintf(text, sizeof(text), "%zu bytes%s", t->len,
-		    framer_of(t->head) != NULL ? " that are no frame" : "");
+		snprintf(text, sizeof(text), "%zu bytes%s%s", t->len,
+		    framer_of(t->head) != NULL ? " that are no frame" : "",
+		    by_rule);
 		return json_string(text);
 	}
 	mb_decode_text(&t->d, what, sizeof(what));
-	snprintf(text, sizeof(text), "%s%s%s", stray ? "not for us: " : "",
-	    all ? "to all: " : "", what);
+	snprintf(text, sizeof(text), "%s%s%s%s", stray ? "not for us: " : "",
+	    all ? "to all: " : "", what, by_rule);
 	return json_string(text);
 }
 
@@ -384,6 +394,7 @@ traced_json(const struct traced *t)
 	json_object_set_new(json, "values", values(t));
 	json_object_set_new(json, "text", text_of(t));
 	json_object_set_new(json, "us", number(us(t)));
+	json_object_set_new(json, "fault", json_boolean(spoiled(t)));
 	json_object_set_new(json, "adu", hex(t->bytes, t->len));
 	return json;
 }

@@ -18,6 +18,8 @@ enum {
 	TRACE_MANY = 4, /* frames with MBAP, one behind the other, each of a
 			 * unit of its own; the last may be cut, and is none
 			 * then */
+	TRACE_SPOILED = 8, /* a fault rule has had its way with this reply;
+			    * without a byte if it was dropped */
 };
 
 /* What the bytes are framed by; TRACE_OWN: a plugin knows. */

@@ -116,6 +116,33 @@ def test_every_transport_tells_its_frames():
         assert took["count"] == took["buckets"]["+Inf"] == 2 and took["sum"] > 0
 
 
+def test_spoiled_replies_say_so():
+    """a reply that a fault rule spoils, puts off or drops says so, and when it
+    left"""
+    with Daemon(CONF) as d:
+        for name, adu in (("tcp1", mbap(READ)), ("rtu1", rtu(READ)),
+                          ("udp1", mbap(READ))):
+            d.rpc("faults.add", transport=name, delay_ms=200, count=1)
+            exchange(d, name, adu)
+            d.rpc("faults.add", transport=name, exception=6, count=1)
+            exchange(d, name, adu)
+            d.rpc("faults.add", transport=name, drop=True, count=1)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM
+                               if name == "udp1" else socket.SOCK_STREAM) as s:
+                s.connect(("127.0.0.1", d.port(name)))
+                s.sendall(adu)
+                wait_for(lambda: len(d.rpc(
+                    "trace.read", transport=name)["frames"]) == 6, 10)
+            exchange(d, name, adu)
+            got = d.rpc("trace.read", transport=name,
+                        filter='direction == "out"')["frames"]
+            assert [f["fault"] for f in got] == [True] * 3 + [False], got
+            assert 200e3 <= got[0]["us"] < 5e6, got[0]
+            assert got[1]["exception"] == 6 and "fault rule" in got[1]["text"]
+            assert got[2]["adu"] == "" and "no reply" in got[2]["text"], got
+            assert got[3]["us"] < 200e3 and "rule" not in got[3]["text"]
+
+
 def test_what_killed_a_worker_can_be_read():
     """frames of a worker that was killed are told, and recording goes on"""
     with Daemon(CONF) as d:

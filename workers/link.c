@@ -186,6 +186,7 @@ answer_shown(struct run *r, uint8_t *adu)
 	uint8_t *pdu = adu + l->framer->head;
 	size_t len = serve_shown(r, pdu);
 
+	r->spoiled = false;
 	if (len == 0)
 		return 0;
 	count_reply(&w->shm->stats, pdu);
@@ -199,6 +200,9 @@ answer_shown(struct run *r, uint8_t *adu)
 		    hooks_packet(w, r->conn, NULL, true, adu, len, l->out_max);
 	if (r->faulty && len != 0 && !w->draining)
 		r->late = faults_late(&l->faults, len);
+	r->spoiled = r->faulty && l->faults.got != 0;
+	if (r->spoiled && r->trace)
+		record_spoiled(&l->rec, r->late ? l->faults.late.delay_ms : 0);
 	return len;
 }
 
@@ -226,7 +230,7 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	} else {
 		len = answer_shown(r, adu);
 	}
-	if (r->trace && len != 0)
+	if (r->trace && (len != 0 || r->spoiled))
 		record_reply(&r->link->rec, r->conn, r->frame.unit, asked,
 		    r->together, adu, len);
 	r->last_fc = fc;
@@ -251,6 +255,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->faulty = faults_on(&l->faults, w);
 	r->plain = w->traced == 0 && !r->faulty;
 	r->late = false;
+	r->spoiled = false;
 	r->together = false;
 	r->asked = 0;
 	w->bind.who.author = author;

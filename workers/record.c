@@ -21,6 +21,8 @@ record_init(struct recorder *r, struct worker *w, const struct framer *f)
 	r->worker = w;
 	r->set_ns = 0;
 	r->nreplies = 0;
+	r->spoiled = false;
+	r->late_ms = 0;
 	r->framer = TRACE_OWN;
 	r->splits = f == &frame_mbap || f == &frame_tls;
 	if (f == &frame_mbap)
@@ -115,6 +117,12 @@ record_stray(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 	put_in(r, c, unit, TRACE_STRAY, bytes, len);
 }
 
+static uint32_t
+least(uint64_t us)
+{
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 /* The replies that wait, as of now. */
 static void
 put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
@@ -126,8 +134,8 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 	for (unsigned i = 0; i < r->nreplies; i++) {
 		const struct record_reply *reply = &r->reply[i];
 		struct trace_head h = {
-			.unix_us = at,
-			.us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX,
+			.unix_us = at + reply->late_ms * 1000ull,
+			.us = least(us + reply->late_ms * 1000ull),
 			.flags = reply->flags,
 			.unit = reply->unit,
 			.len = reply->len,
@@ -155,6 +163,7 @@ void
 record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
     uint64_t asked, bool many, const uint8_t *adu, size_t len)
 {
+	many = many && !r->spoiled;
 	if (many && r->nreplies > 0 &&
 	    joins(&r->reply[r->nreplies - 1], asked, adu, len)) {
 		r->reply[r->nreplies - 1].len += (uint16_t)len;
@@ -167,8 +176,19 @@ record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 		.asked = asked,
 		.len = (uint16_t)len,
 		.unit = unit,
-		.flags = TRACE_SENT | (many ? TRACE_MANY : 0),
+		.flags = TRACE_SENT | (many ? TRACE_MANY : 0) |
+		    (r->spoiled ? TRACE_SPOILED : 0),
+		.late_ms = r->late_ms,
 	};
+	r->spoiled = false;
+	r->late_ms = 0;
+}
+
+void
+record_spoiled(struct recorder *r, uint32_t late_ms)
+{
+	r->spoiled = true;
+	r->late_ms = late_ms;
 }
 
 /* The first class whose bound is not below it. */

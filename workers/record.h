@@ -28,6 +28,7 @@ enum { RECORD_WAITING = 64 };
 struct record_reply {
 	const uint8_t *adu;
 	uint64_t asked; /* where its request lies */
+	uint32_t late_ms; /* that it waits for by a fault rule */
 	uint16_t len;
 	uint8_t unit, flags;
 };
@@ -38,6 +39,8 @@ struct recorder {
 	uint64_t set_ns; /* when that was found out */
 	uint8_t framer; /* enum trace_framer */
 	bool splits; /* frames that lie together can be told apart */
+	bool spoiled; /* the next reply is */
+	uint32_t late_ms; /* and so late */
 	unsigned nreplies;
 	struct record_reply reply[RECORD_WAITING];
 };
@@ -70,6 +73,10 @@ void record_stray(struct recorder *, const struct shm_conn *c, uint8_t unit,
  * whose requests are in the same record. */
 void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
     uint64_t asked, bool many, const uint8_t *adu, size_t len);
+
+/* The reply that is recorded next, which may have no byte, is as fault rules
+ * have it, and leaves so late. */
+void record_spoiled(struct recorder *, uint32_t late_ms);
 
 /* All of c's that was read at once has been answered: so many requests, which
  * are counted by how long they took. */

@@ -22,6 +22,7 @@ struct run {
 	bool plain; /* no hook looks, no fault can hit */
 	bool faulty; /* some fault can */
 	bool late; /* the reply in hand is sent as faults.late says */
+	bool spoiled; /* a fault has had its way with it */
 	bool busy; /* whatever is outstanding */
 	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;
