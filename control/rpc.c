@@ -476,8 +476,10 @@ expire(struct control *c, struct cmd_call *call, const void *arg)
 	if (call->deadline_ns > c->now_ns)
 		return;
 	call->later = false;
-	cmd_fail(call, CMD_TIMEOUT, "timeout",
-	    "the supervisor has not said that it is done; it may still be");
+	cmd_fail(call, CMD_TIMEOUT, "timeout", "%s",
+	    call->late != NULL ? call->late
+			       : "the supervisor has not said that it is done; "
+				 "it may still be");
 }
 
 uint64_t

@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "control/faults.h"
 #include "control/view.h"
+#include "control/work.h"
 #include "shm/bell.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
@@ -33,12 +35,14 @@ control_init(struct control *c, struct proc *proc)
 	c->stats = &c->shm->door[slot < SHM_WORKER_SLOT ? slot : 0];
 	/* the last occupant may have died before it told of a rule */
 	fault_touch(c->shm);
+	c->work_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return view_init(c);
 }
 
 void
 control_fini(struct control *c)
 {
+	work_fini(c);
 	view_fini(c);
 }
 

@@ -16,6 +16,7 @@
 
 struct view;
 struct rpc_job;
+struct work;
 
 struct control {
 	struct proc *proc;
@@ -33,6 +34,8 @@ struct control {
 	uint64_t faults_version, faults_due_ns;
 	struct shm_door *stats; /* what this process counts */
 
+	struct work *works; /* see work.h; the first is being done */
+	int work_fd; /* an eventfd: one of them is over; -1: none */
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;
 	size_t held; /* values that their answers hold already */

@@ -3,8 +3,10 @@
 """snapshot.save and snapshot.load: what is written is whole, what is read is
 checked, and a changed configuration gets what it still has a place for."""
 
+import http.client
 import json
 import os
+import select
 import shutil
 import struct
 import tempfile
@@ -165,6 +167,45 @@ def test_what_has_no_place_any_more_is_told():
             done = d.cli("-o", "table", "snapshot", "load", p.path("c.snap"))
             assert "this did not fit:" in done.stdout, done
             assert "no such device" in done.stdout, done
+
+
+def ask(port, method, **params):
+    """A connection that has asked something, and reads nothing yet."""
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    c.request("POST", "/api/v1/rpc", json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+    return c
+
+
+def test_nobody_waits_for_a_large_one():
+    """others are answered while 12 million bytes are saved, and loaded; so
+    much is one after the other, in order"""
+    conf = {"devices": {"big": {
+                "holding_registers": [{"addr": 0, "count": 10}],
+                "files": [{"number": i + 1, "records": 10000}
+                          for i in range(600)]}},
+            "transports": {"tcp1": {"type": "tcp", "listen": "127.0.0.1:0",
+                                    "units": {"*": "big"}}},
+            "http": {"listen": "127.0.0.1:0"}}
+    with Place() as p, Daemon(conf) as d:
+        port = int(d.rpc("system.info")["http"].rsplit(":", 1)[1].strip("/"))
+        for method in ("snapshot.save", "snapshot.load"):
+            long = ask(port, method, path=p.path("big.snap"))
+            said = json.loads(ask(port, "system.ping").getresponse().read())
+            early = select.select([long.sock], [], [], 0)[0]
+            assert "result" in said and not early, (method, said, early)
+            said = json.loads(long.getresponse().read())["result"]
+            assert said["bytes"] > 12000000, said
+        both = json.dumps([
+            {"jsonrpc": "2.0", "id": 1, "method": "snapshot.save",
+             "params": {"path": p.path("two.snap")}},
+            {"jsonrpc": "2.0", "id": 2, "method": "snapshot.load",
+             "params": {"path": p.path("two.snap")}}])
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        c.request("POST", "/api/v1/rpc", both)
+        said = json.loads(c.getresponse().read())
+        assert [s["id"] for s in said] == [1, 2], said
+        assert said[1]["result"]["devices"] == 1, said
 
 
 def refused(d, method, path):

@@ -53,7 +53,8 @@ enum cmd_error {
 };
 
 /* One command on its way. The function sets result, or fails, or says that
- * the answer comes later (transports.*, answered by the supervisor). */
+ * the answer comes later (transports.*, answered by the supervisor, and
+ * snapshot.*, see work.h). */
 struct cmd_call {
 	struct control *control;
 	const struct cmd *cmd;
@@ -71,6 +72,7 @@ struct cmd_call {
 	bool later;
 	uint32_t tag;
 	uint64_t deadline_ns;
+	const char *late; /* what is said then; NULL: of the supervisor */
 	void (*done)(struct cmd_call *, const struct ipc_msg *);
 	json_t *state; /* what done() needs; owned by the call */
 	int error; /* enum cmd_error */

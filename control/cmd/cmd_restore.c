@@ -8,17 +8,27 @@
 #include "control/cmd/cmd_restore.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/jtext.h"
 #include "control/state.h"
 #include "control/values.h"
+#include "shm/clock.h"
 #include "shm/table.h"
 
-/* One device, step by step. */
+enum { TURN_NS = 2000000 }; /* that others wait in a turn of the loop */
+
+/* A device at a time, step by step. */
 struct restore {
 	struct cmd_call *call;
-	struct restored *r;
+	struct restored told, *r;
+	const struct snap *snap;
+	size_t at; /* of the next device */
+	struct snap_device d;
+	struct snap_block b;
+	bool in_device;
+	uint32_t addr, left; /* of the block */
 	const char *name;
 	struct store *store;
 	struct store_step step[STORE_STEPS_MAX];
@@ -119,22 +129,6 @@ push(struct restore *s, const struct snap_block *b, uint32_t addr,
 	return fits;
 }
 
-static bool
-write_run(struct restore *s, const struct snap_block *b, uint32_t addr,
-    uint32_t count)
-{
-	uint32_t done;
-
-	while (count > 0) {
-		done = push(s, b, addr, count);
-		addr += done;
-		count -= done;
-		if (count > 0 && !flush(s))
-			return false;
-	}
-	return true;
-}
-
 /* How far from addr on the device has addresses, or has none: count at most,
  * and which of the two. */
 static uint32_t
@@ -157,51 +151,93 @@ stretch(const struct store *st, enum store_table table, uint32_t addr,
 	return count;
 }
 
-static bool
-restore_block(struct restore *s, const struct snap_block *b)
+static void
+next_device(struct restore *s)
 {
-	uint32_t addr = b->addr, left = b->count, n;
-	bool there;
+	const struct proc *proc = s->call->control->proc;
+	const struct conf *conf = proc->conf;
 
-	for (; left > 0; addr += n, left -= n) {
-		n = stretch(s->store, b->table, addr, left, &there);
-		if (!there)
-			add_unfit(s->r, s->name, b, addr, n,
-			    "the device has no such addresses");
-		else if (!write_run(s, b, addr, n))
-			return false;
+	for (size_t i = 0; i < conf->ndevices; i++) {
+		if (strcmp(conf->devices[i].name, s->d.name) != 0)
+			continue;
+		s->name = conf->devices[i].name;
+		s->store = &proc->stores[i];
+		s->in_device = true;
+		return;
 	}
-	return true;
+	add_unfit(s->r, s->d.name, NULL, 0, 0, "no such device");
 }
 
-bool
-restore_all(struct cmd_call *call, const struct snap *snap, struct restored *r)
+/* The next thing to be done, never more than a step of the store. */
+static enum restore_rc
+go_on(struct restore *s)
 {
-	static struct restore s;
-	const struct proc *proc = call->control->proc;
-	struct snap_device d;
-	struct snap_block b;
-	size_t at = 0, i;
+	uint32_t n;
+	bool there;
 
-	r->unfit = json_array();
-	while (snap_next_device(snap, &at, &d)) {
-		for (i = 0; i < proc->conf->ndevices; i++)
-			if (strcmp(proc->conf->devices[i].name, d.name) == 0)
-				break;
-		if (i == proc->conf->ndevices) {
-			add_unfit(r, d.name, NULL, 0, 0, "no such device");
-			continue;
-		}
-		s = (struct restore){ .call = call,
-			.r = r,
-			.name = proc->conf->devices[i].name,
-			.store = &proc->stores[i] };
-		while (snap_next_block(snap, &d, &b))
-			if (!restore_block(&s, &b))
-				return false;
-		if (!flush(&s))
-			return false;
-		r->devices++;
+	if (s->left > 0) {
+		n = stretch(s->store, s->b.table, s->addr, s->left, &there);
+		if (!there)
+			add_unfit(s->r, s->name, &s->b, s->addr, n,
+			    "the device has no such addresses");
+		else
+			n = push(s, &s->b, s->addr, n);
+		s->addr += n;
+		s->left -= n;
+		if (n == 0 && !flush(s))
+			return RESTORE_FAILED;
+	} else if (s->in_device && snap_next_block(s->snap, &s->d, &s->b)) {
+		s->addr = s->b.addr;
+		s->left = s->b.count;
+	} else if (s->in_device) {
+		if (!flush(s))
+			return RESTORE_FAILED;
+		s->in_device = false;
+		s->r->devices++;
+	} else if (snap_next_device(s->snap, &s->at, &s->d)) {
+		next_device(s);
+	} else {
+		return RESTORE_DONE;
 	}
-	return true;
+	return RESTORE_MORE;
+}
+
+struct restore *
+restore_begin(const struct snap *snap)
+{
+	struct restore *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->snap = snap;
+	s->r = &s->told;
+	s->told.unfit = json_array();
+	return s;
+}
+
+enum restore_rc
+restore_some(struct cmd_call *call, struct restore *s)
+{
+	uint64_t until = clock_mono_ns() + TURN_NS;
+	enum restore_rc rc;
+
+	s->call = call;
+	do
+		rc = go_on(s);
+	while (rc == RESTORE_MORE && clock_mono_ns() < until);
+	return rc;
+}
+
+struct restored *
+restore_told(struct restore *s)
+{
+	return &s->told;
+}
+
+void
+restore_end(struct restore *s)
+{
+	if (s != NULL)
+		json_decref(s->told.unfit);
+	free(s);
 }

@@ -2,13 +2,12 @@
 /*
  * snapshot.save and snapshot.load: the registers of every device to a file and
  * back. Who asks names the file, so the name is held against rules, and nothing
- * but a snapshot is ever replaced or told of. Pictures are taken and the disk is
- * waited for in a thread, so that neither is taken for a process that hangs.
+ * but a snapshot is ever replaced or told of. Pictures, checksums and the disk
+ * are a thread's work; what is loaded is written a few steps a turn.
  */
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +17,22 @@
 #include "control/cmd/cmd_rows.h"
 #include "control/jtext.h"
 #include "control/state.h"
-#include "shm/clock.h"
+#include "control/work.h"
 #include "shm/snap.h"
 
-enum { DISK_S = 30, PICTURE_S = 10, LOOK_MS = 50, MS = 1000000 };
+enum { DISK_MS = 30000, PICTURE_S = 10, MS = 1000000 };
 
-/* What the thread does, and what came of it. Whoever is last gives it back. */
+static const char late[] =
+    "the disk takes longer than 30 s; it may still be done";
+
+/* What the thread does, and what came of it. */
 struct job {
-	void *(*run)(void *);
+	struct work work;
 	const struct proc *proc;
 	char path[PATH_MAX];
 	struct snap snap;
+	struct restore *restore; /* load: once the file has been read */
 	char why[SNAP_WHY]; /* "": it went well */
-	pthread_mutex_t lock;
-	bool over, left; /* done; nobody waits any more */
 };
 
 /* ---- paths ---- */
@@ -132,105 +133,54 @@ take_pictures(struct job *job)
 	return false;
 }
 
-static void *
-save_job(void *arg)
+static void
+save_job(struct work *w)
 {
-	struct job *job = arg;
+	struct job *job = (struct job *)w;
 
 	if (!take_pictures(job) || snap_write(&job->snap, job->path) == 0)
-		return NULL;
+		return;
 	snprintf(job->why, sizeof(job->why), "%s",
 	    errno == EEXIST ? "what is there is no snapshot and stays"
 			    : strerror(errno));
-	return NULL;
 }
 
-static void *
-load_job(void *arg)
+static void
+load_job(struct work *w)
 {
-	struct job *job = arg;
+	struct job *job = (struct job *)w;
 	char why[SNAP_WHY];
 
 	if (snap_read(&job->snap, job->path, why) == -1)
 		memcpy(job->why, why, sizeof(why));
-	return NULL;
 }
 
 static void
-job_free(struct job *job)
+job_drop(struct work *w)
 {
-	pthread_mutex_destroy(&job->lock);
+	struct job *job = (struct job *)w;
+
+	restore_end(job->restore);
 	snap_free(&job->snap);
 	free(job);
 }
 
-static void *
-carry_out(void *arg)
+/* The job that has been done; NULL after the call has failed with it. */
+static struct job *
+take_job(struct cmd_call *call)
 {
-	struct job *job = arg;
-	bool left;
+	struct job *job = (struct job *)call->control->works;
 
-	job->run(job);
-	pthread_mutex_lock(&job->lock);
-	job->over = true;
-	left = job->left;
-	pthread_mutex_unlock(&job->lock);
-	if (left)
-		job_free(job);
-	return NULL;
-}
-
-/* True once it is over; after the time is up the thread has it for itself. */
-static bool
-await(struct control *c, struct job *job)
-{
-	const struct timespec look = { .tv_nsec = LOOK_MS * MS };
-	uint64_t until = clock_mono_ns() + (uint64_t)DISK_S * 1000 * MS;
-	const struct timespec soon = { .tv_nsec = MS / 4 };
-	bool over = false;
-
-	for (unsigned turn = 0; !over; turn++) {
-		bool late = clock_mono_ns() > until;
-
-		pthread_mutex_lock(&job->lock);
-		over = job->over;
-		job->left = late && !over;
-		pthread_mutex_unlock(&job->lock);
-		if (over || late)
-			break;
-		nanosleep(turn < 40 ? &soon : &look, NULL);
-		control_beat(c);
-	}
-	return over;
-}
-
-/* Has the thread do it; false after the call has failed, and the job is
- * given back. */
-static bool
-run_job(struct cmd_call *call, struct job *job, void *(*run)(void *))
-{
-	pthread_t thread;
-
-	job->run = run;
-	pthread_mutex_init(&job->lock, NULL);
-	if (pthread_create(&thread, NULL, carry_out, job) != 0) {
+	call->later = false;
+	if (job->work.failed) {
 		cmd_fail(call, CMD_INTERNAL, "internal", "no thread to be had");
-		job_free(job);
-		return false;
-	}
-	pthread_detach(thread);
-	if (!await(call->control, job)) {
-		cmd_fail(call, CMD_TIMEOUT, "timeout",
-		    "the disk takes longer than %d s; it may still be done",
-		    DISK_S);
-		return false;
+		return NULL;
 	}
 	if (job->why[0] == '\0')
-		return true;
+		return job;
 	cmd_fail(
 	    call, CMD_REFUSED, "file", "%.120s: %.120s", job->path, job->why);
-	job_free(job);
-	return false;
+	return NULL;
 }
 
 static struct job *
@@ -242,6 +192,7 @@ new_job(struct cmd_call *call)
 		cmd_fail(call, CMD_INTERNAL, "internal", "out of memory");
 		return NULL;
 	}
+	job->work.drop = job_drop;
 	job->proc = call->control->proc;
 	if (choose_path(call, job->path))
 		return job;
@@ -251,42 +202,83 @@ new_job(struct cmd_call *call)
 
 /* ---- the commands ---- */
 
+static void
+saved(struct cmd_call *call, const struct ipc_msg *msg)
+{
+	struct job *job = take_job(call);
+
+	(void)msg;
+	if (job != NULL)
+		call->result = json_pack("{s:o, s:i, s:o}", "path",
+		    jtext_bytes(job->path, strlen(job->path)), "devices",
+		    (int)job->proc->conf->ndevices, "bytes",
+		    jtext_uint(job->snap.len));
+}
+
 void
 cmd_snapshot_save(struct cmd_call *call)
 {
-	const struct conf *conf = call->control->proc->conf;
 	struct job *job = new_job(call);
 	struct timespec now;
 
 	if (job == NULL)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
-	snap_begin(&job->snap, conf->store,
+	snap_begin(&job->snap, job->proc->conf->store,
 	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS);
-	if (!run_job(call, job, save_job))
+	job->work.run = save_job;
+	work_begin(call, &job->work, DISK_MS, late, saved);
+}
+
+static void
+tell_restored(struct cmd_call *call, const struct job *job)
+{
+	const struct restored *r = restore_told(job->restore);
+
+	call->result = json_pack("{s:o, s:i, s:o, s:o, s:o, s:i, s:O, s:o}",
+	    "path", jtext_bytes(job->path, strlen(job->path)), "devices",
+	    (int)r->devices, "bytes", jtext_uint(job->snap.len), "at",
+	    jtext_float64((double)snap_time_ms(&job->snap) / 1e3), "written",
+	    jtext_uint(r->written), "steps", (int)r->steps, "unfit", r->unfit,
+	    "unfit_more", jtext_uint(r->more));
+}
+
+/* Once the file has been read, and then in each turn of the loop. */
+static void
+loaded(struct cmd_call *call, const struct ipc_msg *msg)
+{
+	struct job *job = take_job(call);
+
+	(void)msg;
+	if (job == NULL)
 		return;
-	call->result = json_pack("{s:o, s:i, s:o}", "path",
-	    jtext_bytes(job->path, strlen(job->path)), "devices",
-	    (int)conf->ndevices, "bytes", jtext_uint(job->snap.len));
-	job_free(job);
+	if (job->restore == NULL)
+		job->restore = restore_begin(&job->snap);
+	if (job->restore == NULL) {
+		cmd_fail(call, CMD_INTERNAL, "internal", "out of memory");
+		return;
+	}
+	switch (restore_some(call, job->restore)) {
+	case RESTORE_MORE:
+		job->work.more = call->later = true;
+		call->deadline_ns =
+		    call->control->now_ns + (uint64_t)DISK_MS * MS;
+		break;
+	case RESTORE_DONE:
+		tell_restored(call, job);
+		break;
+	case RESTORE_FAILED:
+		break;
+	}
 }
 
 void
 cmd_snapshot_load(struct cmd_call *call)
 {
 	struct job *job = new_job(call);
-	struct restored r = { 0 };
 
-	if (job == NULL || !run_job(call, job, load_job))
+	if (job == NULL)
 		return;
-	if (restore_all(call, &job->snap, &r))
-		call->result = json_pack(
-		    "{s:o, s:i, s:o, s:o, s:o, s:i, s:O, s:o}", "path",
-		    jtext_bytes(job->path, strlen(job->path)), "devices",
-		    (int)r.devices, "bytes", jtext_uint(job->snap.len), "at",
-		    jtext_float64((double)snap_time_ms(&job->snap) / 1e3),
-		    "written", jtext_uint(r.written), "steps", (int)r.steps,
-		    "unfit", r.unfit, "unfit_more", jtext_uint(r.more));
-	json_decref(r.unfit);
-	job_free(job);
+	job->work.run = load_job;
+	work_begin(call, &job->work, DISK_MS, late, loaded);
 }

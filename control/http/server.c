@@ -18,9 +18,10 @@
 #include "control/http/stream.h"
 #include "control/http/tokens.h"
 #include "control/rpc.h"
+#include "control/work.h"
 #include "shm/log.h"
 
-enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100 };
+enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100, WAKES = 4 };
 
 proc_main_fn http_main;
 
@@ -94,6 +95,7 @@ loop(struct server *s, struct event *timer)
 		events_disarm(&s->events);
 		control_beat(c);
 		go_on = rpc_orders(c);
+		work_turn(c);
 		if (s->deaf_ns != 0 &&
 		    c->now_ns - s->deaf_ns > ACCEPT_AGAIN_MS * 1000000ull) {
 			evconnlistener_enable(s->listener);
@@ -127,7 +129,7 @@ say_farewell(struct server *s, struct event *timer)
 }
 
 static int
-open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
+open_all(struct server *s, struct event *wakes[WAKES], char *why, size_t size)
 {
 	struct proc *proc = s->control.proc;
 	const char *file = proc->conf->http.token_file;
@@ -156,8 +158,12 @@ open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
 	    event_new(s->base, proc->chan, EV_READ | EV_PERSIST, wake, NULL);
 	wakes[2] = event_new(
 	    s->base, s->events.bell.fd, EV_READ | EV_PERSIST, wake, NULL);
+	wakes[3] = event_new(
+	    s->base, s->control.work_fd, EV_READ | EV_PERSIST, wake, NULL);
 	if (s->listener == NULL || wakes[0] == NULL || wakes[1] == NULL ||
-	    wakes[2] == NULL || event_add(wakes[1], NULL) < 0 ||
+	    wakes[2] == NULL || wakes[3] == NULL ||
+	    event_add(wakes[1], NULL) < 0 ||
+	    (s->control.work_fd >= 0 && event_add(wakes[3], NULL) < 0) ||
 	    (s->events.bell.fd >= 0 && event_add(wakes[2], NULL) < 0))
 		return EX_SOFTWARE;
 	evconnlistener_set_error_cb(s->listener, on_accept_error);
@@ -165,9 +171,9 @@ open_all(struct server *s, struct event *wakes[3], char *why, size_t size)
 }
 
 static void
-close_all(struct server *s, struct event *wakes[3])
+close_all(struct server *s, struct event *wakes[WAKES])
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < WAKES; i++)
 		if (wakes[i] != NULL)
 			event_free(wakes[i]);
 	if (s->listener != NULL)
@@ -181,7 +187,7 @@ int
 http_main(struct proc *proc)
 {
 	static struct server s;
-	struct event *wakes[3] = { NULL };
+	struct event *wakes[WAKES] = { NULL };
 	char why[400];
 	int code;
 

@@ -14,10 +14,12 @@
 
 #include "control/zmq/sockets.h"
 #include "control/rpc.h"
+#include "control/work.h"
 
 enum {
 	POLL_PARENT,
 	POLL_BELL,
+	POLL_WORK,
 	POLL_EVENTS,
 	POLL_ZAP,
 	POLL_ROUTER,
@@ -58,6 +60,8 @@ fill_items(struct sockets *d, const struct events *ev,
 	item[POLL_PARENT].fd = proc->chan;
 	/* without a bell the parent once more */
 	item[POLL_BELL].fd = ev->bell.fd != -1 ? ev->bell.fd : proc->chan;
+	item[POLL_WORK].fd =
+	    d->control->work_fd != -1 ? d->control->work_fd : proc->chan;
 	item[POLL_EVENTS].socket = d->events;
 	/* without keys there is nobody to ask: the parent once more */
 	item[POLL_ZAP].socket = d->zap.socket;
@@ -90,6 +94,7 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 		events_disarm(ev);
 		control_beat(c);
 		go_on = rpc_orders(c);
+		work_turn(c);
 		if (item[POLL_EVENTS].revents != 0)
 			sockets_take_subscriptions(d);
 		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)
