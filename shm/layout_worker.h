@@ -69,7 +69,7 @@ struct shm_conn_half {
 	uint64_t rx, tx; /* bytes consumed, bytes sent */
 	uint64_t op; /* operation number of the last request */
 	uint32_t left; /* bytes of an unfinished request, in shm_conn_cold */
-	uint32_t spare;
+	uint32_t apart; /* 1: see batch_move_out(): not to be adopted */
 };
 
 enum { CONN_FREE, CONN_USED, CONN_CLOSING };

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "shm/fault.h"
 #include "tests/lib/worker_fixture.h"
 
 enum { STEPS = 8, REQUEST = 12, REPLY = 11 };
@@ -318,6 +319,38 @@ START_TEST(reading_that_must_write_first_goes_on_when_it_can)
 }
 END_TEST
 
+/* There are fewer records than are left to who does not wait, so a reply that
+ * is put off goes on in memory of the worker's own. */
+START_TEST(what_waits_in_a_copy_says_so_until_it_is_sent)
+{
+	struct fault_rule r = { .effects = FAULT_DELAY,
+		.delay_ms = 30,
+		.count = 1,
+		.rate = FAULT_MILLION };
+	struct shm_conn *shm = seg_conn(fx.worker.shm, 0);
+	int fd = client();
+
+	ask(fd);
+	ck_assert_uint_eq(replies(fd), 1);
+	ck_assert_uint_ne(fault_add(&fx.proc.env, &r), 0);
+	ck_assert_uint_eq(batch_half(shm)->apart, 0);
+	ask(fd);
+	ck_assert_uint_eq(replies(fd), 0);
+	ck_assert_uint_eq(batch_half(shm)->apart, 1);
+	for (unsigned i = 0; i < FX_BATCHES; i++)
+		ck_assert(!batch_in_force(
+		    fx.worker.shm, seg_batch(fx.worker.shm, i)));
+	while (batch_half(shm)->apart != 0) {
+		fx.worker.turned = false;
+		event_base_loop(fx.worker.base, EVLOOP_ONCE);
+	}
+	ck_assert_uint_eq(replies(fd), 1);
+	ask(fd);
+	ck_assert_uint_eq(replies(fd), 1);
+	close(fd);
+}
+END_TEST
+
 START_TEST(what_was_begun_is_ended_once)
 {
 	int fd[3];
@@ -422,6 +455,7 @@ main(void)
 	tcase_add_test(tc, bytes_that_are_not_announced_are_served_too);
 	tcase_add_test(tc, who_sends_without_end_gets_a_share_of_each_turn);
 	tcase_add_test(tc, reading_that_must_write_first_goes_on_when_it_can);
+	tcase_add_test(tc, what_waits_in_a_copy_says_so_until_it_is_sent);
 	tcase_add_test(tc, what_was_begun_is_ended_once);
 	tcase_add_test(tc, a_drain_does_not_wait_for_a_beginning);
 	tcase_add_test(tc, a_drain_serves_what_has_come_in_pieces);

@@ -29,6 +29,7 @@ batch_adopt(const struct batch_conn *c, uint64_t op)
 	h->tx = 0;
 	h->op = op;
 	h->left = 0;
+	h->apart = 0;
 	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
 	atomic_store_explicit(&c->shm->used, CONN_USED, memory_order_release);
 }
@@ -75,6 +76,13 @@ batch_void(struct shm_batch *b)
 }
 
 void
+batch_move_out(struct shm_batch *b, const struct batch_conn *c)
+{
+	batch_half(c->shm)->apart = 1;
+	batch_void(b);
+}
+
+void
 batch_flip(struct shm_batch *b)
 {
 	struct batch_prog p = batch_prog_get(b);
@@ -98,6 +106,7 @@ batch_end(struct shm_batch *b, const struct batch_conn *c)
 	next->tx = b->tx_base[p.round] + p.out;
 	next->op = h->op + p.ops;
 	next->left = len - p.done;
+	next->apart = 0;
 	if (next->left != 0)
 		memcpy(c->cold->in[!(seq & 1)], b->in + p.done, next->left);
 	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
@@ -115,5 +124,6 @@ batch_count(const struct batch_conn *c, uint64_t rx, uint64_t tx, uint64_t op)
 	next->tx = h->tx + tx;
 	next->op = op;
 	next->left = 0;
+	next->apart = 0;
 	atomic_store_explicit(&c->shm->seq, seq + 1, memory_order_release);
 }

@@ -13,6 +13,8 @@
  *	end	all sent: the connection's other half; then seq + 1, which
  *		advances the counts and puts the record out of force at once
  *	void	nothing was read: own 0
+ *	move	what is in it goes on elsewhere: the connection's half in force
+ *		says apart; then own 0. Its next half says so no more
  *
  * Every "then" is a release store.
  */
@@ -82,6 +84,11 @@ unsigned batch_begin(struct shm_batch *, const struct batch_conn *);
 
 /* Takes a record out of force into which nothing was read. */
 void batch_void(struct shm_batch *);
+
+/* Takes a record out of force whose content goes on in memory of the worker's
+ * own. Until that has ended the connection is marked: a successor must not go
+ * on with it. */
+void batch_move_out(struct shm_batch *, const struct batch_conn *);
 
 /* All of out[] has been sent: room for another round. */
 void batch_flip(struct shm_batch *);

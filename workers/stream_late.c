@@ -63,7 +63,7 @@ hold(struct stream *st, struct conn *c, struct shm_batch *b)
 	copy = st->ncopies < LATE_COPIES ? copy_batch(b) : NULL;
 	if (copy == NULL)
 		return NULL;
-	batch_void(b);
+	batch_move_out(b, &c->rec);
 	if (held)
 		st->batch[st->nbatches++] = b;
 	st->ncopies++;

@@ -12,6 +12,10 @@
  * Batch records are few, and others need them. Once few are free, a connection
  * that waits holds a copy in memory of its own instead, up to LATE_COPIES of a
  * worker at a time; a reply that finds no room even there goes at once.
+ *
+ * Such a copy dies with the worker: the reply and what was read behind it are
+ * in no shared memory, the record is void. The connection says so in its half
+ * in force (batch_move_out()) until the copy has ended.
  */
 
 #include <limits.h>
