@@ -494,19 +494,32 @@ def test_late_udp():
 
 
 def test_late_udp_is_bounded():
-    "of many late datagrams those beyond a limit go at once"
+    """of many late datagrams to one peer those beyond a limit are lost and
+    counted, none overtakes another; other peers have room"""
     with Daemon({"devices": DEVICES, "transports": {
             "udp1": dict(tcp(), type="udp")}}) as d:
         d.rpc("faults.add", delay_ms=600000)
-        with Master(peers.Udp(d.port("udp1")), "socket") as m:
-            for i in range(1100):
+        with Master(peers.Udp(d.port("udp1")), "socket") as m, \
+                Master(peers.Udp(d.port("udp1")), "socket") as other:
+            for i in range(200):
                 m.send(1, fc3(1))
                 if i % 20 == 19:  # no more than the socket holds
                     wait_for(lambda: d.rpc("faults.list")[0]["hits"] == i + 1)
-            tids = [m.receive()[0] for _ in range(76)]
-            assert tids == list(range(1025, 1101)), tids
+            other.send(1, fc3(1))
+            wait_for(lambda: d.rpc("faults.list")[0]["hits"] == 201)
+            d.rpc("faults.clear")
+            m.send(1, fc3(1))  # not late, but behind those that are
+            wait_for(lambda: d.rpc("stats.get")["transports"]["udp1"][
+                "replies_lost"] == 73)
             quiet(m)
-        assert d.rpc("transports.list")[0]["restarts"] == 0
+            quiet(other, 0.01)
+            answer = threading.Thread(target=d.cli, args=("restart", "udp1"))
+            answer.start()
+            tids = [m.receive()[0] for _ in range(128)]
+            assert tids == list(range(1, 129)), tids
+            assert other.receive()[0] == 1
+            answer.join()
+            quiet(m)
 
 
 def test_closed_while_waiting():

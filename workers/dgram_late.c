@@ -13,8 +13,11 @@
 #define MS 1000000ull
 #define FULL_MS 10 /* until a socket without room is tried again */
 
+enum { HASHES = 256 };
+
 struct waiting {
 	TAILQ_ENTRY(waiting) by_due;
+	LIST_ENTRY(waiting) by_peer;
 	uint64_t due_ns;
 	size_t len, first; /* bytes, and of these so many at first */
 	uint32_t rest_ms; /* and how long after these the rest, 0: there is
@@ -28,10 +31,15 @@ struct waiting {
 };
 
 TAILQ_HEAD(waiting_list, waiting);
+LIST_HEAD(waiting_hash, waiting);
 
 struct dgrams_late {
 	struct dgrams *dgrams;
 	struct waiting_list list; /* the first due first */
+	/* by hash of the peer; of each the last that was put in first, which
+	 * is the last one due, too */
+	struct waiting_hash peer[HASHES];
+	uint64_t retry_ns; /* not before this: the socket has no room; or 0 */
 	unsigned n;
 };
 
@@ -51,6 +59,7 @@ static void
 forget(struct dgrams_late *l, struct waiting *w)
 {
 	TAILQ_REMOVE(&l->list, w, by_due);
+	LIST_REMOVE(w, by_peer);
 	l->n--;
 	free(w);
 }
@@ -72,16 +81,33 @@ same_peer(const struct waiting *w, const struct msghdr *m)
 	    memcmp(&w->to, m->msg_name, m->msg_namelen) == 0;
 }
 
-/* When the last one for a peer has gone, 0 if none waits. */
+/* FNV-1a of an address: a peer of many looks at few of the others. */
+static struct waiting_hash *
+hash_of(struct dgrams_late *l, const struct msghdr *m)
+{
+	const uint8_t *p = m->msg_name;
+	uint32_t h = 2166136261u;
+
+	for (socklen_t i = 0; i < m->msg_namelen; i++)
+		h = (h ^ p[i]) * 16777619u;
+	return &l->peer[(h ^ h >> 16) % HASHES];
+}
+
+/* When the last one for a peer has gone, 0 if none waits; n: how many do. */
 static uint64_t
-last_due_ns(const struct dgrams_late *l, const struct msghdr *m)
+last_due_ns(struct dgrams_late *l, const struct msghdr *m, unsigned *n)
 {
 	const struct waiting *w;
+	uint64_t due_ns = 0;
 
-	TAILQ_FOREACH_REVERSE(w, &l->list, waiting_list, by_due)
-	if (same_peer(w, m))
-		return w->due_ns + w->rest_ms * MS;
-	return 0;
+	*n = 0;
+	LIST_FOREACH (w, hash_of(l, m), by_peer) {
+		if (!same_peer(w, m))
+			continue;
+		if ((*n)++ == 0)
+			due_ns = w->due_ns + w->rest_ms * MS;
+	}
+	return due_ns;
 }
 
 /* Those that are due at the same time leave in the order in which they came. */
@@ -123,23 +149,25 @@ copy(const struct msghdr *m, const uint8_t *bytes, size_t len)
 	return w;
 }
 
-bool
+enum late_put
 dgrams_late_put(struct dgrams_late *l, unsigned i, size_t len,
     const struct late *late, uint64_t now_ns)
 {
 	uint64_t behind_ns;
 	struct msghdr m = { 0 };
-	struct waiting *w;
+	struct waiting *w = NULL;
+	unsigned n;
 
-	if ((late == NULL && l->n == 0) || l->n >= DGRAM_LATE_MAX)
-		return false;
+	if (late == NULL && l->n == 0)
+		return LATE_NOT;
 	dgrams_answer(l->dgrams, i, &m);
-	behind_ns = last_due_ns(l, &m);
-	if (late == NULL && behind_ns == 0)
-		return false;
-	w = copy(&m, l->dgrams->at[i].out, len);
+	behind_ns = last_due_ns(l, &m, &n);
+	if (late == NULL && n == 0)
+		return LATE_NOT;
+	if (l->n < DGRAM_LATE_MAX && n < DGRAM_LATE_PEER)
+		w = copy(&m, l->dgrams->at[i].out, len);
 	if (w == NULL)
-		return false;
+		return n == 0 ? LATE_NOT : LATE_LOST;
 	w->due_ns = now_ns + (late != NULL ? late->delay_ms * MS : 0);
 	if (w->due_ns < behind_ns)
 		w->due_ns = behind_ns;
@@ -148,13 +176,16 @@ dgrams_late_put(struct dgrams_late *l, unsigned i, size_t len,
 		w->rest_ms = late->split_ms;
 	}
 	insert(l, w);
-	return true;
+	LIST_INSERT_HEAD(hash_of(l, &m), w, by_peer);
+	return LATE_WAITS;
 }
 
 uint64_t
 dgrams_late_next_ns(const struct dgrams_late *l)
 {
-	return l->n != 0 ? TAILQ_FIRST(&l->list)->due_ns : 0;
+	uint64_t due_ns = l->n != 0 ? TAILQ_FIRST(&l->list)->due_ns : 0;
+
+	return due_ns != 0 && due_ns < l->retry_ns ? l->retry_ns : due_ns;
 }
 
 /* Sends the first one, or the first part of it; false if the socket has no
@@ -211,17 +242,17 @@ dgrams_late_send(
 {
 	struct waiting *w;
 
+	l->retry_ns = 0;
 	while ((w = TAILQ_FIRST(&l->list)) != NULL && w->due_ns <= now_ns) {
-		if (!send_first(l, bytes, lost))
+		if (!send_first(l, bytes, lost)) {
+			l->retry_ns = now_ns + FULL_MS * MS;
 			break;
+		}
 		if (w->rest_ms != 0)
 			await_rest(l, w, now_ns);
 		else
 			forget(l, w);
 	}
-	/* all that were due stay in order: none has another time than these */
-	for (; w != NULL && w->due_ns <= now_ns; w = TAILQ_NEXT(w, by_due))
-		w->due_ns = now_ns + FULL_MS * MS;
 }
 
 void

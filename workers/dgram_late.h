@@ -6,13 +6,21 @@
  * Replies over UDP that are put off by a fault: copies that wait for their
  * time. What is meanwhile answered to the same peer waits behind them, so each
  * peer gets its replies in order; others wait for nothing. At most
- * DGRAM_LATE_MAX wait at a time; a reply beyond these goes at once.
+ * DGRAM_LATE_MAX wait at a time, and of one peer DGRAM_LATE_PEER. A reply
+ * beyond these is lost if others to its peer wait, for it must not overtake
+ * them; else it goes at once.
  */
 
 #include "workers/dgram.h"
 #include "workers/fault.h"
 
-enum { DGRAM_LATE_MAX = 1024 };
+enum { DGRAM_LATE_MAX = 1024, DGRAM_LATE_PEER = 128 };
+
+enum late_put {
+	LATE_NOT, /* not taken: dgrams_reply() is what it needs */
+	LATE_WAITS,
+	LATE_LOST, /* no room, and it may not go at once */
+};
 
 struct dgrams_late;
 
@@ -22,17 +30,16 @@ void dgrams_late_free(struct dgrams_late *);
 
 /*
  * Takes the reply of len bytes to datagram i. late: how it is put off; NULL: if
- * nothing of the same peer waits it is not taken. False if it is not: then
- * dgrams_reply() is what it needs.
+ * nothing of the same peer waits it is not taken.
  */
-bool dgrams_late_put(struct dgrams_late *, unsigned i, size_t len,
+enum late_put dgrams_late_put(struct dgrams_late *, unsigned i, size_t len,
     const struct late *late, uint64_t now_ns);
 
-/* When the next one is due, 0 never. */
+/* When there is something to be sent, 0 never. */
 uint64_t dgrams_late_next_ns(const struct dgrams_late *);
 
 /* Sends what is due by now_ns; what finds no room in the socket stays, and is
- * due a moment later. Counts as dgrams_send() does. */
+ * tried again a moment later. Counts as dgrams_send() does. */
 void dgrams_late_send(
     struct dgrams_late *, uint64_t now_ns, uint64_t *bytes, uint64_t *lost);
 

@@ -138,7 +138,8 @@ arm_late(struct udp *u)
 	event_add(&u->in_time, &tv);
 }
 
-/* Keeps a reply for later if it is late, or if one to the same peer is. */
+/* Keeps a reply for later if it is late, or if one to the same peer is. False
+ * if it is to go at once. */
 static bool
 put_off(struct udp *u, unsigned i, size_t len, const struct late *late)
 {
@@ -146,9 +147,17 @@ put_off(struct udp *u, unsigned i, size_t len, const struct late *late)
 		return false;
 	if (u->late == NULL)
 		u->late = dgrams_late_new(u->dgrams);
-	if (u->late == NULL ||
-	    !dgrams_late_put(u->late, i, len, late, u->worker->now_ns))
+	if (u->late == NULL)
 		return false;
+	switch (dgrams_late_put(u->late, i, len, late, u->worker->now_ns)) {
+	case LATE_NOT:
+		return false;
+	case LATE_LOST:
+		worker_count(&stats(u)->replies_lost, 1);
+		return true;
+	case LATE_WAITS:
+		break;
+	}
 	arm_late(u);
 	return true;
 }
