@@ -14,6 +14,9 @@
 #include "shm/notice.h"
 #include "shm/table.h"
 
+/* How often the connections that rules are for are looked for. */
+#define BOUND_NS 500000000u
+
 static json_t *
 text(const char *s)
 {
@@ -160,12 +163,48 @@ faults_count(struct control *c, int transport)
 	return n;
 }
 
+/* Whether a connection has ended; where there is no telling it has not. */
+static bool
+gone(struct control *c, uint64_t id)
+{
+	for (unsigned i = 0; i < c->nviews; i++) {
+		struct view *v = &c->views[i];
+
+		if (v->transport == CONN_ID_TRANSPORT(id) &&
+		    v->worker == CONN_ID_WORKER(id))
+			return view_attach(c, v) && !view_is_open(c, id);
+	}
+	return true; /* no worker can have it */
+}
+
+/* Ends the rules of connections that have gone: no other connection is ever
+ * called the same, so they can hit nothing any more. */
+static void
+end_gone(struct control *c)
+{
+	struct fault_live f;
+
+	c->faults_bound_ns = 0;
+	for (unsigned i = 0; i < SHM_FAULTS; i++) {
+		if (!fault_get(c->shm, i, &f) ||
+		    (f.rule.given & FAULT_CONNECTION) == 0)
+			continue;
+		if (gone(c, f.rule.connection))
+			fault_end(&c->proc->env, &f, FAULT_GONE);
+		else
+			c->faults_bound_ns = c->now_ns + BOUND_NS;
+	}
+}
+
 void
 faults_beat(struct control *c)
 {
 	uint64_t version =
 	    atomic_load_explicit(&c->shm->faults.version, memory_order_acquire);
 
+	if (version != c->faults_version ||
+	    (c->faults_bound_ns != 0 && c->now_ns >= c->faults_bound_ns))
+		end_gone(c);
 	if (version == c->faults_version &&
 	    (c->faults_due_ns == 0 || c->now_ns < c->faults_due_ns))
 		return;

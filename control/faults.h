@@ -17,8 +17,8 @@ json_t *faults_json(struct control *, const struct fault_rule *);
 /* How many rules are in force that can hit a transport; -1: any. */
 unsigned faults_count(struct control *, int transport);
 
-/* Ends those whose time is over; once a turn. No system call while there is
- * nothing to do. */
+/* Ends those whose time is over, and within a second those whose connection
+ * has gone; once a turn. No system call while there is nothing to do. */
 void faults_beat(struct control *);
 
 #endif

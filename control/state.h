@@ -32,6 +32,8 @@ struct control {
 	/* the fault rules, as they were when they were last looked at, and
 	 * when the first of them expires; 0 never */
 	uint64_t faults_version, faults_due_ns;
+	uint64_t
+	    faults_bound_ns; /* the next look after connections, 0: never */
 	struct shm_door *stats; /* what this process counts */
 
 	struct work *works; /* see work.h; the first is being done */

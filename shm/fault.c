@@ -109,8 +109,10 @@ copy_in(struct shm_fault *f, const struct fault_rule *r)
 		    &f->word[i], word[i], memory_order_relaxed);
 }
 
-bool
-fault_get(struct shm_control *c, unsigned row, struct fault_live *out)
+enum look { LOOK_NONE, LOOK_RULE, LOOK_RUBBISH };
+
+static enum look
+look(struct shm_control *c, unsigned row, struct fault_live *out)
 {
 	struct shm_fault *f = row_of(c, row);
 	uint64_t taken;
@@ -118,15 +120,21 @@ fault_get(struct shm_control *c, unsigned row, struct fault_live *out)
 	out->row = row % SHM_FAULTS;
 	out->id = atomic_load_explicit(&f->id, memory_order_acquire);
 	if (out->id == 0)
-		return false;
+		return LOOK_NONE;
 	copy_out(f, &out->rule);
 	taken = atomic_load_explicit(&f->taken, memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
 	if (atomic_load_explicit(&f->id, memory_order_relaxed) != out->id)
-		return false;
+		return LOOK_NONE;
 	out->hits =
 	    TAG(out->id) == (taken & ~HITS_MASK) ? taken & HITS_MASK : 0;
-	return fault_why_not(&out->rule) == NULL;
+	return fault_why_not(&out->rule) == NULL ? LOOK_RULE : LOOK_RUBBISH;
+}
+
+bool
+fault_get(struct shm_control *c, unsigned row, struct fault_live *out)
+{
+	return look(c, row, out) == LOOK_RULE;
 }
 
 /* Makes this process the maker of a row that is free. */
@@ -176,19 +184,30 @@ tell(const struct slot_env *env, uint64_t id, const struct fault_rule *r,
 	notice_post_bytes(env, NOTICE_FAULT, 0, id, what, r, sizeof(*r));
 }
 
+static struct shm_fault *
+claim_any(const struct slot_env *env)
+{
+	for (unsigned i = 0; i < SHM_FAULTS; i++)
+		if (claim(env, row_of(env->control, i)))
+			return row_of(env->control, i);
+	return NULL;
+}
+
 uint64_t
 fault_add(const struct slot_env *env, const struct fault_rule *r)
 {
 	struct shm_control *c = env->control;
-	struct shm_fault *f = NULL;
-	uint64_t id;
+	struct shm_fault *f;
+	uint64_t id, due_ns;
 
 	errno = EINVAL;
 	if (fault_why_not(r) != NULL)
 		return 0;
-	for (unsigned i = 0; i < SHM_FAULTS && f == NULL; i++)
-		if (claim(env, row_of(c, i)))
-			f = row_of(c, i);
+	f = claim_any(env);
+	if (f == NULL) {
+		fault_sweep(env, clock_mono_ns(), &due_ns);
+		f = claim_any(env);
+	}
 	if (f == NULL) {
 		errno = ENOSPC;
 		return 0;
@@ -218,6 +237,22 @@ fault_end(const struct slot_env *env, const struct fault_live *f,
 	return true;
 }
 
+/* What somebody has written over is no rule, and nobody could end it: its row
+ * is free again. The rule that it was has no notice, for it cannot be told. */
+static void
+end_rubbish(const struct slot_env *env, const struct fault_live *f)
+{
+	uint64_t id = f->id;
+
+	if (!atomic_compare_exchange_strong_explicit(
+		&row_of(env->control, f->row)->id, &id, 0, memory_order_acq_rel,
+		memory_order_relaxed))
+		return;
+	fault_touch(env->control);
+	log_warnx("fault lost id=%llu: something else was written over it",
+	    (unsigned long long)f->id);
+}
+
 unsigned
 fault_sweep(const struct slot_env *env, uint64_t now_ns, uint64_t *due_ns)
 {
@@ -226,9 +261,12 @@ fault_sweep(const struct slot_env *env, uint64_t now_ns, uint64_t *due_ns)
 
 	*due_ns = 0;
 	for (unsigned i = 0; i < SHM_FAULTS; i++) {
+		enum look found = look(env->control, i, &f);
 		uint64_t end;
 
-		if (!fault_get(env->control, i, &f))
+		if (found == LOOK_RUBBISH)
+			end_rubbish(env, &f);
+		if (found != LOOK_RULE)
 			continue;
 		end = f.rule.expires_ns;
 		if (end != 0 && now_ns >= end) {

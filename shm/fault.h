@@ -6,7 +6,8 @@
  * Fault rules: which replies are to be spoiled, and how. Control processes add
  * and clear them, workers carry them out and count. A table of fixed size that
  * nobody locks (layout_fault.h); what lies there may have been scribbled on,
- * so a rule is checked each time it is copied out, and a bad one is not there.
+ * so a rule is checked each time it is copied out, and a bad one is not there:
+ * its row is free again after the next sweep.
  */
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ enum fault_event {
 	FAULT_CLEARED,
 	FAULT_SPENT, /* count is reached */
 	FAULT_EXPIRED,
+	FAULT_GONE, /* with the connection that it was for */
 	FAULT_EVENTS
 };
 
@@ -63,7 +65,8 @@ struct fault_live {
 const char *fault_why_not(const struct fault_rule *);
 
 /* Puts a rule in force, posts a notice and logs. Its id, or 0 with errno:
- * ENOSPC, EINVAL. Several processes may do so at once. */
+ * ENOSPC, EINVAL. Several processes may do so at once. Sweeps when it finds no
+ * room. */
 uint64_t fault_add(const struct slot_env *, const struct fault_rule *);
 
 /* The rule of a row (0..SHM_FAULTS - 1); false if none is in force. */
@@ -74,8 +77,9 @@ bool fault_get(struct shm_control *, unsigned row, struct fault_live *);
 bool fault_end(
     const struct slot_env *, const struct fault_live *, enum fault_event why);
 
-/* Ends what has expired or is spent by now_ns (CLOCK_MONOTONIC). Returns how
- * many are in force; *due_ns gets when the next one expires, 0 never. */
+/* Ends what has expired or is spent by now_ns (CLOCK_MONOTONIC), and frees rows
+ * that hold rubbish in place of a rule. Returns how many are in force; *due_ns
+ * gets when the next one expires, 0 never. */
 unsigned fault_sweep(
     const struct slot_env *, uint64_t now_ns, uint64_t *due_ns);
 
@@ -99,7 +103,8 @@ fault_version(const struct shm_control *c)
 /* A rule in one line: "transport=tcp1 fc=3,4 exception=6"; for the log. */
 void fault_text(const struct fault_rule *, char text[FAULT_TEXT_MAX]);
 
-/* "added", "cleared", "spent", "expired"; "unknown" for what is none. */
+/* "added", "cleared", "spent", "expired", "gone"; "unknown" for what is
+ * none. */
 const char *fault_event_name(uint64_t event);
 
 #endif

@@ -122,6 +122,7 @@ fault_event_name(uint64_t event)
 		[FAULT_CLEARED] = "cleared",
 		[FAULT_SPENT] = "spent",
 		[FAULT_EXPIRED] = "expired",
+		[FAULT_GONE] = "gone",
 	};
 
 	return event < FAULT_EVENTS ? names[event] : "unknown";

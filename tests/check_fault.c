@@ -331,6 +331,40 @@ START_TEST(what_lies_in_the_table_is_checked_each_time)
 }
 END_TEST
 
+/* Writes over the words of a row, as a program that attached might. */
+static void
+scribble(unsigned row)
+{
+	memset(&control->faults.row[row].word, 0xff,
+	    sizeof(control->faults.row[row].word));
+}
+
+START_TEST(rows_that_were_written_over_can_be_had_again)
+{
+	struct fault_rule r = rule();
+	uint64_t due, version;
+
+	for (unsigned i = 0; i < SHM_FAULTS; i++)
+		ck_assert_uint_ne(fault_add(&fix.env, &r), 0);
+	for (unsigned i = 0; i < SHM_FAULTS; i += 2)
+		scribble(i);
+	ck_assert_uint_eq(count_rules(), SHM_FAULTS / 2);
+	version = fault_version(control);
+	ck_assert_uint_eq(fault_sweep(&fix.env, 1, &due), SHM_FAULTS / 2);
+	ck_assert_uint_ne(fault_version(control), version);
+	for (unsigned i = 0; i < SHM_FAULTS / 2; i++)
+		ck_assert_uint_ne(fault_add(&fix.env, &r), 0);
+	ck_assert_uint_eq(count_rules(), SHM_FAULTS);
+	/* and without anybody having swept */
+	for (unsigned i = 0; i < SHM_FAULTS; i++)
+		scribble(i);
+	ck_assert_uint_eq(count_rules(), 0);
+	for (unsigned i = 0; i < SHM_FAULTS; i++)
+		ck_assert_uint_ne(fault_add(&fix.env, &r), 0);
+	ck_assert_uint_eq(count_rules(), SHM_FAULTS);
+}
+END_TEST
+
 static const struct {
 	const char *title;
 	struct fault_rule rule;
@@ -426,6 +460,7 @@ main(void)
 	tcase_add_test(t, several_may_add_and_end_at_once);
 	tcase_add_test(t, who_dies_while_adding_leaves_no_row_behind);
 	tcase_add_test(t, what_lies_in_the_table_is_checked_each_time);
+	tcase_add_test(t, rows_that_were_written_over_can_be_had_again);
 	tcase_add_loop_test(t, what_makes_no_sense_is_not_taken, 0, BAD);
 	tcase_add_test(t, a_name_without_an_end_is_not_taken);
 	tcase_add_test(t, a_rule_reads_well_in_the_log);

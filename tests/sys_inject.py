@@ -329,6 +329,32 @@ def test_rate():
         assert d.rpc("faults.list")[0]["hits"] == n
 
 
+def test_gone_with_its_connection():
+    """a rule for a connection ends with it, closed or lost with its worker, and
+    with nobody asking; others stay"""
+    with Daemon(conf()) as d, Modbus(d.port("tcp1")) as stays:
+        def rule(m):
+            mine = "127.0.0.1:%d" % m.socket.getsockname()[1]
+            which, = [c["id"] for c in d.rpc("connections.list")
+                      if c["peer"] == mine]
+            return d.rpc("faults.add", connection=which, exception=6)["id"]
+
+        assert stays.request(READ) == GOOD
+        first = rule(stays)
+        with Modbus(d.port("tcp1")) as m:
+            assert m.request(READ) == GOOD
+            second = rule(m)
+            assert spoiled(m)
+            assert [f["id"] for f in d.rpc("faults.list")] == [first, second]
+        d.wait_stderr("fault gone id=%d " % second)
+        assert spoiled(stays)
+        found, = d.rpc("faults.list")
+        assert found["id"] == first, found
+        os.kill(d.worker_pid("tcp1"), signal.SIGKILL)
+        d.wait_stderr("fault gone id=%d " % first)
+        assert d.rpc("faults.list") == []
+
+
 # which requests
 
 def test_conditions():
