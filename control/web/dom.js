@@ -105,6 +105,8 @@ export function announce(words) {
 // Returns what takes it away before.
 export function toast(words, kind = "info", action = null) {
   const host = document.getElementById("toasts");
+  // said again, it stands there once
+  for (const old of host.children) if (old.children[1].textContent === words) old.remove();
   const el = h("div", { class: `toast ${kind}` },
     icon(kind === "bad" ? "failed" : kind === "good" ? "up" : "info"),
     h("span", null, words));
@@ -117,8 +119,10 @@ export function toast(words, kind = "info", action = null) {
     class: "quiet bare", "aria-label": "Dismiss", onclick: gone,
   }, icon("close")));
   host.append(el);
-  while (host.children.length > 3) host.firstChild.remove();
-  setTimeout(gone, kind === "bad" ? 12000 : 6000);
+  while (host.children.length > 2) host.firstChild.remove();
+  setTimeout(gone, kind === "bad" ? 8000 : 4000);
+  // what it offers is of the screen that it was said on
+  if (action) addEventListener("hashchange", gone, { once: true });
   if (kind === "bad") announce(words);
   return gone;
 }

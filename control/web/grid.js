@@ -51,7 +51,7 @@ export class Grid {
       "aria-colindex": i + 1, title: c.title,
     }, c.label || h("span", { class: "sr" }, c.title))));
     this.head.replaceChildren(row);
-    for (const el of this.rows.values()) el.remove();
+    for (const el of [...this.rows.values(), ...this.free]) el.remove();
     this.rows.clear();
     this.free = [];
     this.at.column = Math.min(this.at.column, columns.length - 1);
@@ -238,6 +238,8 @@ export class Grid {
     if (e.target.matches("input,select,textarea,button") || e.altKey || e.metaKey) return;
     const { row, column } = this.at;
     if (this.o.key && this.o.key(e, row, column)) return e.preventDefault();
+    // not all of the page: what is seen of the rows is no selection
+    if (e.ctrlKey && e.key.toLowerCase() === "a") return e.preventDefault();
     const page = Math.max(1, Math.floor((this.view - this.headHeight) / this.rowHeight) - 1);
     const last = this.count - 1, right = this.columns.length - 1;
     const to = {

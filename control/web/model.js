@@ -122,7 +122,7 @@ class Model extends EventTarget {
 }
 
 const words = {
-  up: "serving", stopped: "stopped", starting: "starting", draining: "draining",
+  up: "up", stopped: "stopped", starting: "starting", draining: "draining",
   backoff: "waiting to start again", failed: "failed",
 };
 

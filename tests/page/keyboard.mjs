@@ -39,7 +39,7 @@ await run({}, async ({ page }) => {
       const shown = await page.evaluate(() => { const s = getComputedStyle(document.activeElement); return document.activeElement === document.body || s.outlineStyle !== "none"; });
       assert.ok(shown, `focus is seen on ${await focus()}`);
     }
-    for (const want of [/A Registers/, /A tcp1serving/]) assert.ok([...seen].some((s) => want.test(s)), `${want}`);
+    for (const want of [/A Registers/, /A tcp1up/]) assert.ok([...seen].some((s) => want.test(s)), `${want}`);
   });
 
   await step("registers: / and an address, arrows, an edit, undo", async () => {
@@ -51,7 +51,10 @@ await run({}, async ({ page }) => {
     await key("Enter");
     await until(async () => /^gridcell -2.5/.test(await focus()), "the focus on level");
     assert.match(page.url(), /plc1\/hr\/1130/);
-    await key("ArrowUp");
+    await key("F2");
+    await key("Shift+Enter");
+    assert.match(await focus(), /9007199254740993/, "past the gap");
+    await key("ArrowDown");
     assert.match(await focus(), /not defined/);
     await key("ArrowUp");
     assert.match(await focus(), /9007199254740993/);
@@ -63,6 +66,8 @@ await run({}, async ({ page }) => {
     await until(async () => (await rpc("registers.read", { device: "plc1", table: "hr", addr: 1130, type: "declared" })).values[0] === 8.5, "8.5");
     await key("Control+z");
     await until(async () => (await rpc("registers.read", { device: "plc1", table: "hr", addr: 1130, type: "declared" })).values[0] === -2.5, "-2.5");
+    await key("Control+a");
+    assert.equal(await page.evaluate(() => String(getSelection())), "", "nothing is marked");
     await key("Control+Home");
     await until(async () => await page.evaluate(() => document.activeElement.parentElement.dataset.row === "0"), "the first row");
     await key("Control+End");

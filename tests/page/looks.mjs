@@ -28,9 +28,20 @@ await run({ deviceScaleFactor: 1, bypassCSP: true }, async ({ page }) => {
         await page.waitForSelector(`main[data-screen=${id}]`);
         await until(() => page.evaluate(() => !document.querySelector(".grid .g-body .g-row:not([hidden]) .c-value:not(:empty)") || ![...document.querySelectorAll(".g-row:not([hidden]) .c-value")].some((c) => c.textContent === "…")), "values");
         if (id === "charts") await page.waitForTimeout(400);
-        if (id === "traffic" && await page.locator(".g-row:not([hidden]) .c-fc").count() > 4) {
+        if (id === "traffic" && await page.locator(".g-row:not([hidden]) .c-fc, .g-row:not([hidden]) .c-brief").count() > 4) {
           await page.keyboard.press("p");
           await page.locator(".g-body .g-row:not([hidden])").nth(3).click();
+        }
+        if (width === 320 && id === "registers") {
+          // a tap shows the value in full, and what can be done with it
+          await page.locator(".g-row:not([hidden]):has(.c-name:text-is('energy')) .c-value").click();
+          await page.waitForSelector(".here:has-text('9007199254740993 Wh') >> [data-do=edit]");
+        }
+        if (width === 320 && id === "traffic")
+          await until(async () => /^u1 FC\d/.test(await page.locator(".g-row:not([hidden]) .c-brief").first().textContent()), "frames in short");
+        if (width === 320 && id === "log") {
+          await page.locator(".g-row:not([hidden]) .c-line").first().click();
+          await page.waitForSelector(".whole:has-text('supervisor:')");
         }
         for (const scheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });

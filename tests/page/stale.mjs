@@ -40,7 +40,7 @@ await run({}, async ({ page }) => {
     await until(async () => {
       await rpc("transports.stop", { name: "udp1" });
       await rpc("transports.start", { name: "udp1" });
-      return /udp1 is serving/.test(await page.textContent(".events"));
+      return /udp1 is up/.test(await page.textContent(".events"));
     }, "an event", 15000);
   });
 });

@@ -26,18 +26,19 @@ function line(words) {
 
 export function create() {
   const path = h("code");
+  const from = h("span", { class: "muted", hidden: true }, "In force, from ", path);
   const code = h("pre", { class: "code", tabindex: 0, "aria-label": "Effective configuration" });
   const result = h("section", { class: "panel", hidden: true, "aria-label": "What was found", "aria-live": "polite" });
   const note = h("p", { class: "note", hidden: true });
   const button = (id, name, label, fn) => h("button", { "data-do": id, onclick: fn }, icon(name), label);
   const check = button("check", "check", "Check the file", () => doCheck());
   const reload = button("reload", "restart", "Reload", () => doReload());
-  const save = h("button", { class: "quiet", onclick: () => download("holdfast.json", "application/json", whole) }, icon("csv"), "Save");
+  const save = h("button", { class: "quiet", onclick: () => download("holdfast.json", "application/json", whole) }, icon("csv"), "Download");
   const snap = h("button", { class: "quiet", "data-do": "snapshot", onclick: () => doSnapshot() }, icon("csv"), "Snapshot of the registers");
   const find = h("input", { type: "search", placeholder: "find in the text", "aria-label": "Find in the configuration", oninput: () => seek() });
   let whole = "";
   const el = h("div", { class: "screen full" }, h("h1", { class: "sr" }, "Configuration"),
-    h("div", { class: "toolbar" }, check, reload, h("span", { class: "field" }, icon("search"), find), h("span", { class: "muted" }, "In force, from ", path), h("span", { class: "push field" }, snap, save)),
+    h("div", { class: "toolbar" }, check, reload, h("span", { class: "field" }, icon("search"), find), from, h("span", { class: "push field" }, snap, save)),
     note, result, code);
 
   async function load() {
@@ -63,7 +64,8 @@ export function create() {
   function say(words) {
     note.hidden = !words;
     text(note, words);
-    code.hidden = !whole;
+    code.hidden = from.hidden = !whole;
+    save.disabled = find.disabled = !whole;
   }
 
   function seek() {

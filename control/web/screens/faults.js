@@ -17,14 +17,14 @@ const selectors = [
   { id: "connection", label: "Connection", kind: "text", hint: "id as on Clients" },
   number("unit", "Unit", 0, 255, "any"),
   { id: "fc", label: "Functions", kind: "text", hint: "any; 3, 16", title: "function codes, with commas" },
-  { id: "range", label: "Addresses", kind: "text", hint: "any; hr:100+4 or 100-103" },
+  { id: "range", label: "Addresses", kind: "text", hint: "any; hr:100+4", title: "hr:100+4, or 100-103 in any table" },
 ];
 const effects = [
   { id: "exception", label: "Exception instead", kind: "exception" },
   number("delay_ms", "Late by, ms", 1, 600000, "not"),
   number("junk_bytes", "Random bytes instead", 1, 512, "none"),
   number("split_ms", "In two parts, ms apart", 1, 600000, "whole"),
-  number("change_pct", "Of the data changed, %", 0.1, 100, "none", "any"),
+  number("change_pct", "Change the reply's data, % of bytes", 0.1, 100, "none", "any"),
   check("drop", "No reply at all"), check("wrong_unit", "Wrong unit"), check("bad_crc", "Wrong checksum"),
 ];
 const limits = [
@@ -39,16 +39,16 @@ export function create() {
   const body = h("tbody");
   const empty = h("div", { class: "empty" }, icon("up"), " Nothing is being spoiled.");
   const table = h("table", { class: "plain stack" }, h("thead", null, h("tr", null,
-    ["", "Which requests", "What becomes of them", "Share", "Hits", "Left", "Ends in", "By", ""].map((t, i) =>
+    ["", "Which requests", "What they get instead", "Share", "Hits", "Left", "Ends in", "By", ""].map((t, i) =>
       h("th", { scope: "col", class: i > 2 && i < 7 ? "num" : null }, t || h("span", { class: "sr" }, i ? "What to do" : "Number"))))), body);
   const clearAll = h("button", { class: "danger", onclick: () => clear() }, icon("close"), "Clear all");
   const sentence = h("p", { class: "sentence", "aria-live": "off" });
   const problem = h("p", { class: "bad-text", role: "alert", hidden: true });
-  const add = h("button", { class: "primary", id: "fault-add" }, icon("faults"), "Start spoiling");
+  const add = h("button", { class: "primary", id: "fault-add" }, icon("faults"), "Start the fault");
   const note = h("p", { class: "note", hidden: true });
   const form = h("form", { onsubmit: submit, oninput: () => say(), onchange: () => say() },
     h("fieldset", null, h("legend", null, "Which requests"), h("div", { class: "form" }, selectors.map(field))),
-    h("fieldset", null, h("legend", null, "What becomes of them"), h("div", { class: "form" }, effects.map(field))),
+    h("fieldset", null, h("legend", null, "What they get instead"), h("div", { class: "form" }, effects.map(field))),
     h("fieldset", null, h("legend", null, "How often, how long"), h("div", { class: "form" }, limits.map(field))),
     sentence, problem,
     h("div", { class: "buttons" }, h("button", { type: "reset", class: "quiet", onclick: () => setTimeout(say) }, "Empty the form"), add));
@@ -119,7 +119,7 @@ export function create() {
       text(sentence, `Of ${whom(r)}${r.rate_pct && r.rate_pct < 100 ? `, ${r.rate_pct} % of the requests` : ""}: ${what(r)}${ends ? `, ${ends}` : ", until it is cleared"}.`);
       add.disabled = !!why;
     } catch (e) {
-      text(sentence, e.message || "Choose at least one thing that becomes of them.");
+      text(sentence, e.message || "Choose at least one thing that they get instead.");
     }
   }
 
@@ -160,7 +160,7 @@ export function create() {
     const p = { hits: h("td", { class: "num live", "data-label": "hits" }), left: h("td", { class: "num live", "data-label": "left" }), ends: h("td", { class: "num live", "data-label": "ends in" }),
       clear: h("button", { class: "quiet", onclick: () => clear(r.id), "aria-label": `Clear rule ${r.id}` }, icon("close"), "Clear") };
     const el = h("tr", { "data-rule": r.id }, h("td", { class: "muted", "data-label": "rule" }, String(r.id)), h("th", { scope: "row" }, whom(r)),
-      h("td", null, icon("faults"), " ", what(r), r.note && h("span", { class: "muted" }, ` · ${r.note}`)),
+      h("td", null, icon("faults"), " ", what(r), r.note && h("span", { class: "muted note-of" }, ` · ${r.note}`)),
       h("td", { class: "num", "data-label": "share" }, `${r.rate_pct == null ? 100 : r.rate_pct} %`), p.hits, p.left, p.ends,
       h("td", { class: "muted", "data-label": "by" }, r.by || ""), h("td", null, h("div", { class: "actions" }, p.clear)));
     el.parts = p;

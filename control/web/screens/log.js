@@ -26,8 +26,10 @@ export function create({ address }) {
     { id: "time", label: "Time", width: "6.5rem", align: "mono" }, { id: "level", label: "Level", width: "6.2rem" },
     { id: "who", label: "Who", width: "8rem" }, { id: "line", label: "Line", width: "minmax(20rem, 1fr)" },
   ];
-  const narrow = [columns[0], { ...columns[1], width: "2.4rem", label: "", title: "Level" }, { ...columns[3] }];
-  const grid = new Grid({ label: "Log", columns, readonly: true, fill,
+  // where a line does not fit, the one that is chosen stands below in full
+  const whole = h("p", { class: "note whole", hidden: true });
+  const narrow = [columns[0], { ...columns[1], width: "2.4rem", label: "", title: "Level" }, { ...columns[3], width: "minmax(0, 1fr)" }];
+  const grid = new Grid({ label: "Log", columns, readonly: true, fill, select: (i) => choose(i),
     resized: () => {
       const small = grid.el.clientWidth < 560;
       if (small !== (grid.columns === narrow)) { grid.setColumns(small ? narrow : columns); }
@@ -38,8 +40,8 @@ export function create({ address }) {
   grid.el.addEventListener("scroll", () => { if (!follow && grid.atEnd && lines.length) setFollow(true); }, { passive: true });
   const el = h("div", { class: "screen full" }, h("h1", { class: "sr" }, "Log"),
     h("div", { class: "toolbar" }, h("span", { class: "field" }, icon("search"), search), tabs, followB, said,
-      h("span", { class: "push" }, h("button", { class: "quiet", onclick: save }, icon("csv"), "Save"))),
-    note, grid.el);
+      h("span", { class: "push" }, h("button", { class: "quiet", onclick: save }, icon("csv"), "Download"))),
+    note, grid.el, whole);
 
   function fill(i, cells, row) {
     const l = seen[i];
@@ -113,6 +115,14 @@ export function create({ address }) {
       if (since !== null) since = null;
       else { note.hidden = false; text(note, e.message); }
     }
+  }
+
+  function choose(i) {
+    const l = seen[i];
+    whole.hidden = !l || grid.columns !== narrow;
+    if (!l) return;
+    setFollow(false);
+    text(whole, `${dateClock(l.at)} ${l.level} ${l.who}: ${l.line}`);
   }
 
   async function copy(i) {

@@ -44,7 +44,7 @@ function card(t) {
     h("div", { class: "card-sub mono" }, p.type),
     h("div", { class: "card-rate" }, h("div", null, p.rate, h("span", { class: "k" }, "requests/s")), p.spark),
     h("dl", { class: "facts" }, pair("clients", p.clients), pair("exceptions/s", p.exceptions),
-      pair("errors", p.errors), pair("restarts", p.restarts)),
+      pair("errors", p.errors), pair("deaths", p.restarts)),
     p.note);
   return el;
 }
@@ -94,11 +94,14 @@ export function create() {
     if (!model.info) return;
     const bad = model.transports.filter((t) => ["bad", "warn"].includes(stateClass(t)));
     const idle = model.transports.filter((t) => stateClass(t) === "idle");
-    summary.replaceChildren(icon(bad.length ? "warn" : "up"),
-      bad.length ? bad.map((t) => `${t.name} is ${stateWords(t)}`).join(", ") + "."
-        : idle.length ? `All is well; ${idle.map((t) => `${t.name} is ${stateWords(t)}`).join(", ")}.`
-          : `All ${model.transports.length} transports are serving.`);
-    summary.className = `summary ${bad.length ? "warn-text" : ""}`;
+    const n = model.faults.length || model.info.faults || 0, all = model.transports.length;
+    const odd = [...bad, ...idle].map((t) => `${t.name} is ${stateWords(t)}`);
+    if (n) odd.push(`${n} fault rule${n > 1 ? "s are" : " is"} active`);
+    // stopped is what somebody has ordered: neither an alarm nor all that there is
+    summary.replaceChildren(icon(bad.length ? "warn" : n ? "faults" : idle.length ? "stopped" : "up"),
+      odd.length ? `${odd.join(", ")}${bad.length || idle.length ? `; ${all - bad.length - idle.length} of ${all} transports are up` : ""}.`
+        : all === 1 ? "The transport is up." : `All ${all} transports are up.`);
+    summary.className = `summary ${bad.length || n ? "warn-text" : ""}`;
     const rank = { bad: 0, warn: 1, ok: 2, idle: 3 };
     keyed.set([...model.transports].sort((a, b) => rank[stateClass(a)] - rank[stateClass(b)]), (t) => t.name);
     text(totalNow, rate(model.total.requests));
@@ -141,4 +144,4 @@ export function create() {
 }
 
 const short = { coils: "co", discrete_inputs: "di", holding_registers: "hr", input_registers: "ir" };
-const unitWords = (u) => (/^[01]-255$|^0-1,255$/.test(u) ? "any unit" : `unit ${u}`);
+const unitWords = (u) => (/^[01]-255$|^0-1,255$/.test(u) ? "any unit" : `unit${/[,-]/.test(u) ? "s" : ""} ${u}`);

@@ -59,15 +59,25 @@ export function create({ address }) {
   $.csv = h("button", { class: "quiet", onclick: saveCsv, title: "All of this table as a CSV map" }, icon("csv"), "CSV");
   $.note = h("p", { class: "note", hidden: true });
   $.status = h("div", { class: "status-line" });
+  // what has the focus, in full, and what the keys do with it for who has none
+  $.of = h("span", { class: "here-text" });
+  $.edit = h("button", { class: "quiet", "data-do": "edit", onclick: () => activate(grid.at.row, grid.at.column, {}) }, "Edit");
+  $.pin = h("button", { class: "quiet", "data-do": "pin", onclick: () => pin(grid.at.row, grid.at.column) }, "Pin");
+  $.here = h("div", { class: "here", hidden: true }, $.of, $.edit, $.pin);
   const grid = new Grid({
     label: "Registers", columns: allColumns, fill, activate, key: gridKey,
-    moved: () => { hint(); read(); }, resized: columns,
+    moved: () => { hint(); read(); }, resized: () => {
+      columns();
+      // what says what has the focus takes room of the list
+      if (grid.el.contains(document.activeElement)) grid.show(grid.at.row);
+    },
   });
   const el = h("div", { class: "screen full registers" }, h("h1", { class: "sr" }, "Registers"),
     h("div", { class: "toolbar" }, $.devices, $.tabs, h("span", { class: "field" }, icon("search"), $.jump),
       h("span", { class: "field" }, $.format, $.order), $.view,
       h("span", { class: "field push" }, $.undo, $.redo, $.csv)),
-    $.note, grid.el, $.status);
+    $.note, grid.el, $.here, $.status);
+  grid.el.addEventListener("focusin", (e) => { if (e.target.closest("[role=gridcell]")) here(); });
 
   // what is shown
 
@@ -91,6 +101,7 @@ export function create({ address }) {
     const keep = change.device === undefined && change.table === undefined && grid.count
       ? grid.anchor() : null;
     const kept = keep && s.rows.row(keep.row);
+    $.here.hidden = true;
     build();
     sayTools();
     if (kept) {
@@ -176,7 +187,7 @@ export function create({ address }) {
     $.order.value = s.order;
     $.format.disabled = bits();
     $.order.disabled = bits() || s.format === "declared" || ["hex", "bin", "u16", "i16"].includes(s.format);
-    $.view.setAttribute("aria-pressed", s.view === "matrix");
+    $.view.setAttribute("aria-pressed", s.view === "matrix" && s.rows.per > 1);
     grid.el.setAttribute("aria-label", `${longName[s.table].replace("_", " ")} of ${s.device}`);
     sayUndo();
   }
@@ -286,6 +297,20 @@ export function create({ address }) {
     return most < 0 ? "" : count(most);
   }
 
+  function here() {
+    const at = cellAddr(grid.at.row, grid.at.column);
+    $.here.hidden = !at;
+    if (!at) return;
+    const r = at.row.range, name = pinOf(at.row, at.addr).name;
+    text($.of, [at.addr, name, words(at.row, at.addr), r.unit, plainCell("type", { ...at.row, addr: at.addr }), readOnly(at.row) ? "read only for clients" : ""].filter((x) => x !== "").join(" "));
+    const why = model.whyNot("registers.write");
+    $.edit.disabled = !!why;
+    $.edit.title = why || "Enter";
+    text($.pin, pins.find(pinOf(at.row, at.addr)) ? "Unpin" : "Pin");
+    $.pin.hidden = at.row.format === "ascii";
+    $.pin.title = "to the chart (p)";
+  }
+
   function readOnly(row) {
     return row.range.access === "ro" || s.table === "di" || s.table === "ir";
   }
@@ -318,6 +343,7 @@ export function create({ address }) {
       }));
       if (s.values.size > 40000) forget();
       grid.draw(true);
+      if (!$.here.hidden) here();
     } catch (e) {
       if (e instanceof RpcError) say(e.message);
     } finally {
@@ -387,7 +413,7 @@ export function create({ address }) {
         return;
       }
       end(true);
-      if (move) grid.focus(i + move, k);
+      if (move) grid.focus(beside(i, move), k);
       await write(at, before, after);
     };
     input.addEventListener("keydown", (e) => {
@@ -401,6 +427,13 @@ export function create({ address }) {
     cell.replaceChildren(input);
     input.focus();
     if (start === words(at.row, at.addr)) input.select();
+  }
+
+  // the next row that holds a value
+  function beside(i, move) {
+    let to = i + move;
+    while (s.rows.row(to) && s.rows.row(to).gap) to += move;
+    return s.rows.row(to) ? to : i;
   }
 
   // what is under way; each step waits for the one before it
@@ -482,6 +515,7 @@ export function create({ address }) {
     else toast(what === "on" ? `${label} is pinned to the chart` : `${label} is no longer pinned`, "info",
       what === "on" ? { label: "To the chart", run: () => { location.hash = "#/charts"; } } : null);
     grid.draw(true);
+    here();
   }
 
   function gridKey(e, i, column) {

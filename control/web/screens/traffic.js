@@ -16,14 +16,16 @@ import { functions, exceptions } from "../faultwords.js";
 const KEEP = 5000, AT_ONCE = 250;
 
 const allColumns = [
-  { id: "time", label: "Time", width: "8.5rem", align: "mono", need: 0 },
+  { id: "time", label: "Time", width: "8.5rem", align: "mono", need: 36 },
+  { id: "at", label: "Time", width: "6rem", align: "mono", need: 0, below: 36 },
   { id: "delta", label: "Δ ms", width: "5.5rem", align: "right", need: 62, title: "since the frame before it" },
   { id: "dir", label: "", width: "2.4rem", need: 0, title: "Direction" },
   { id: "transport", label: "Transport", width: "6.5rem", need: 40 },
   { id: "peer", label: "Client", width: "minmax(8rem, 11rem)", align: "mono", need: 74 },
-  { id: "unit", label: "Unit", width: "3.5rem", align: "right", need: 30 },
-  { id: "fc", label: "Function", width: "minmax(7rem, 12rem)", need: 0 },
-  { id: "addr", label: "Address", width: "5.5rem", align: "right", need: 24 },
+  { id: "unit", label: "Unit", width: "3.5rem", align: "right", need: 36 },
+  { id: "brief", label: "Frame", width: "minmax(7rem, 1fr)", need: 0, below: 36 },
+  { id: "fc", label: "Function", width: "minmax(7rem, 17rem)", need: 36 },
+  { id: "addr", label: "Address", width: "5.5rem", align: "right", need: 36 },
   { id: "count", label: "Count", width: "4.5rem", align: "right", need: 48 },
   { id: "result", label: "Values, result", width: "minmax(7rem, 2fr)", need: 36 },
   { id: "us", label: "µs", width: "5rem", align: "right", need: 56, title: "of a reply: since its request" },
@@ -53,8 +55,8 @@ export function create({ address }) {
 
   function columns() {
     const rem = grid.el.clientWidth / parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const list = allColumns.filter((c) => c.need <= rem);
-    if (list.length !== grid.columns.length) grid.setColumns(list);
+    const list = allColumns.filter((c) => c.need <= rem && !(c.below <= rem));
+    if (list.length !== grid.columns.length || list.some((c, i) => c !== grid.columns[i])) grid.setColumns(list);
     grid.draw(true);
   }
 
@@ -67,6 +69,15 @@ export function create({ address }) {
     return f.direction === "out" ? f.text || "done" : "";
   }
 
+  // All of a frame where there is no room for columns: u1 FC3 22+10, and what
+  // came of it.
+  function brief(f) {
+    if (f.function == null) return result(f);
+    const where = f.addr == null ? "" : ` ${f.addr}${f.count > 1 ? `+${f.count}` : ""}`;
+    const what = f.exception ? `: exception ${f.exception}` : f.direction === "out" && Array.isArray(f.values) && f.values.length ? `: ${result(f)}` : "";
+    return `u${f.unit} FC${f.function & 127}${where}${what}`;
+  }
+
   function fill(i, cells, row) {
     const f = seen[i];
     if (!f) return;
@@ -75,6 +86,8 @@ export function create({ address }) {
     cells.forEach((cell, k) => {
       switch (grid.columns[k].id) {
         case "time": return text(cell, clock(f.at, 4));
+        case "at": return text(cell, clock(f.at));
+        case "brief": return text(cell, brief(f));
         case "delta": return text(cell, i ? ((f.at - seen[i - 1].at) * 1000).toFixed(2) : "");
         case "dir":
           if (cell.dataset.dir === f.direction) return;
@@ -161,7 +174,7 @@ export function create({ address }) {
   }
 
   function summary() {
-    text(said, `${count(seen.length)} of ${count(frames.length)} frames${paused ? ", paused" : ""}${more && !paused ? " · more comes than is shown: a filter shows all of something" : ""}`);
+    text(said, `${count(seen.length)} of ${count(frames.length)} frames${paused ? ", paused" : ""}${more && !paused ? " · frames come faster than they are shown here, so some are left out; a filter leaves out fewer" : ""}`);
   }
 
   function say(words) {

@@ -10,7 +10,7 @@ import { functions, exceptions } from "../faultwords.js";
 
 const groups = [
   ["Wire", ["bytes_in", "bytes_out", "batches", "frames_bad", "unknown_units", "broadcasts", "backpressured", "replies_lost"]],
-  ["Requests", ["refused", "busy", "up", "restarts"]],
+  ["Requests", ["refused", "busy"]],
   ["Connections", ["conns_open", "conns_opened", "conns_denied", "conns_evicted", "conns_refused", "conns_idle", "conns_slow", "conns_bad", "conns_kicked"]],
   ["TLS", ["handshakes", "handshakes_resumed", "handshakes_failed"]],
   ["Shared memory view", ["view_in", "view_out", "view_refused", "semaphore_misses"]],
@@ -23,7 +23,7 @@ export function create({ address }) {
   const body = h("tbody");
   const el = h("div", { class: "screen" }, h("h1", { class: "sr" }, "Transports"),
     h("section", { class: "panel" }, h("table", { class: "plain stack" }, h("thead", null, h("tr", null,
-      ["Name", "State", "Address", "Clients", "Requests/s", "Requests", "Exceptions", "Errors", "Restarts", "Up", ""].map((t, i) =>
+      ["Name", "State", "Address", "Clients", "Requests/s", "Requests", "Exceptions", "Errors", "Deaths", "Up for", ""].map((t, i) =>
         h("th", { scope: "col", class: i > 2 && i < 10 ? "num" : null }, t || h("span", { class: "sr" }, "What to do"))))), body)));
 
   const rows = new Keyed(body, make, update);
@@ -35,7 +35,7 @@ export function create({ address }) {
     const p = {
       more, icon: icon("dot"), state: h("span", { class: "live" }), address: h("td", { class: "mono" }),
       connections: cell("clients"), rate: cell("requests/s"), requests: cell("requests"), exceptions: cell("exceptions"),
-      errors: cell("errors"), restarts: cell("restarts"), up: cell("up"),
+      errors: cell("errors"), restarts: cell("deaths"), up: cell("up for"),
     };
     p.buttons = ["start", "stop", "restart"].map((verb) =>
       h("button", { class: "quiet", "data-verb": verb, onclick: (e) => order(t.name, verb, e.currentTarget) },
@@ -79,9 +79,10 @@ export function create({ address }) {
     const named = (map, names) => Object.entries(map || {}).sort((a, b) => b[1] - a[1])
       .map(([k, n]) => pair(`${String(k).padStart(2, "0")} ${names[k] || ""}`, count(n)));
     const took = s.request_duration;
-    const served = model.devices.flatMap((d) => (d.units && d.units[t.name] ? [pair(d.name, `units ${d.units[t.name]}`)] : []));
+    const served = model.devices.flatMap((d) => (d.units && d.units[t.name] ? [pair(d.name, `unit${/[,-]/.test(d.units[t.name]) ? "s" : ""} ${d.units[t.name]}`)] : []));
     const known = new Set(groups.flatMap(([, keys]) => keys));
-    const rest = Object.keys(s).filter((k) => !known.has(k) && typeof s[k] === "number");
+    // "up" and "restarts" are in the row above; rules are on Faults
+    const rest = Object.keys(s).filter((k) => !known.has(k) && !["up", "restarts", "faults"].includes(k) && typeof s[k] === "number");
     const value = (k) => (k.startsWith("bytes") ? bytes(s[k]) : s[k] === true ? "yes" : s[k] === false ? "no" : count(s[k]));
     host.replaceChildren(...[
       section("Parameters", [pair("type", t.type), pair("framer", t.framer || ""), pair("address", t.listen || ""), t.line && pair("line", t.line), pair("worker", t.pid ? `pid ${t.pid}` : "none"),
