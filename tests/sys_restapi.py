@@ -1036,6 +1036,49 @@ def test_foreign_pages():
         assert m.read_hr(16) == [8]
 
 
+def test_foreign_pages_unsaid():
+    """nor where browsers do not say which site asks; scripts go on"""
+    with Daemon(SETUP) as d, pick(d) as m:
+        web = Web(d)
+        here = f"http://127.0.0.1:{web.port}"
+
+        def press(value, **headers):
+            a = web.get("/api/registers", {
+                k.replace("_", "-"): v for k, v in headers.items()},
+                submit="Set", register=16, value=value)
+            assert a.status in (200, 403), a.status
+            check_html(a.text)
+            return a.status == 200 and m.read_hr(16) == [value]
+
+        for headers in (
+                {"Referer": "http://evil.example/"},
+                {"Referer": here + "9/"}, {"Referer": "about:blank"},
+                {"Referer": here.replace("//", "//evil.example/") + "/"},
+                {"Referer": "http://" + "x" * 1000},
+                {"Referer": here + ".evil.example/"},
+                {"Accept": "text/html,*/*"},
+                {"User_Agent": "Mozilla/5.0 (X11)", "Accept": "*/*",
+                 "Accept_Language": "en"},
+                {"Accept": "text/html", "Cookie": "holdfast_sim=" + "0" * 32}):
+            assert not press(1, **headers), headers
+        assert web.get("/api/registers",
+                       {"Origin": "http://evil.example"}, submit="Set",
+                       register=16, value=1).status == 403
+        assert m.read_hr(16) == [3124]
+        # a page is shown all the same, and gives what its buttons need
+        a = web.get("/api/registers", {"Accept": "text/html"},
+                    submit="Registers")
+        cookie = a.headers["Set-Cookie"].split(";")[0]
+        assert press(2, Accept="text/html", Cookie=cookie)
+        assert press(3, Accept="text/html", Referer=here + "/api/registers?x")
+        assert press(4, Accept="text/html", Origin=here)
+        assert press(5) and press(6, Accept="*/*", User_Agent="curl/7.88.1")
+        assert press(7, User_Agent="Mozilla/5.0 PowerShell")
+        # the cookie is no leave for a page that says it is another's
+        assert not press(8, Accept="text/html", Cookie=cookie,
+                         Referer="http://evil.example/")
+
+
 def test_roles():
     """who may only read sees everything and changes nothing"""
     with Daemon({**SETUP, "http": {"listen": "127.0.0.1:0",

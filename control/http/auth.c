@@ -185,3 +185,20 @@ auth_place(const struct http_call *call)
 		return "The page that asks is not this server's.";
 	return NULL;
 }
+
+bool
+auth_is_ours(const struct http_call *call, const char *url)
+{
+	const char *at = strstr(url, "://");
+	char origin[300];
+	size_t len;
+
+	if (at == NULL)
+		return false;
+	len = (size_t)(at + 3 - url) + strcspn(at + 3, "/?#");
+	if (len >= sizeof(origin))
+		return false;
+	memcpy(origin, url, len);
+	origin[len] = '\0';
+	return same_place(call->conn->server, origin, call->head.host);
+}

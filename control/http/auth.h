@@ -19,4 +19,7 @@ bool auth_role(struct http_call *);
  * says them, are ours; else a sentence. Holds until the next call. */
 const char *auth_place(const struct http_call *);
 
+/* Whether that address, as a browser names it in Referer, is a page of ours. */
+bool auth_is_ours(const struct http_call *, const char *url);
+
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/http/auth.h"
 #include "control/http/sim_own.h"
 #include "control/http/sim_widget.h"
 #include "control/jtext.h"
@@ -103,21 +104,61 @@ cookie(const struct http_call *call, char id[ID_LEN + 1])
 	return NULL;
 }
 
-/* Somebody else's page may have a browser show ours, but press no button. */
 static bool
-is_foreign(const struct http_call *call, const char *submit)
+is_button(const char *submit)
 {
 	static const char *const buttons[] = { "Add", "Clear", "Set", "Monitor",
 		"Stop", "Simulate", "Reset", "Restart" };
-	const char *site = http_header(call, "Sec-Fetch-Site");
 
-	if (site == NULL || strcmp(site, "same-origin") == 0 ||
-	    strcmp(site, "none") == 0)
-		return false;
 	for (size_t i = 0; i < sizeof(buttons) / sizeof(buttons[0]); i++)
 		if (strcmp(buttons[i], submit) == 0)
 			return true;
 	return false;
+}
+
+static bool
+wants_html(const struct http_call *call)
+{
+	const char *accept = http_header(call, "Accept");
+
+	return accept != NULL && strstr(accept, "text/html") != NULL;
+}
+
+/* A browser that shows the answer, or one that a script of some page has fetch
+ * it: all of them say who they are and which languages are read. */
+static bool
+is_browser(const struct http_call *call)
+{
+	const char *agent = http_header(call, "User-Agent");
+
+	return wants_html(call) ||
+	    (agent != NULL && strncmp(agent, "Mozilla/", 8) == 0 &&
+		http_header(call, "Accept-Language") != NULL);
+}
+
+/*
+ * Somebody else's page may have a browser show ours, but press no button. Old
+ * browsers, and all of them where the name is not localhost and there is no
+ * TLS, do not say Sec-Fetch-Site: then the page that asks is told by Origin,
+ * which has been looked at, or Referer, or else by our cookie, which they send
+ * on behalf of no page of others. Scripts say none of these.
+ */
+static bool
+is_foreign(
+    const struct http_call *call, const struct sim_call *c, const char *submit)
+{
+	const char *site = http_header(call, "Sec-Fetch-Site");
+	const char *referer = http_header(call, "Referer");
+
+	if (!is_button(submit))
+		return false;
+	if (site != NULL)
+		return strcmp(site, "same-origin") != 0 &&
+		    strcmp(site, "none") != 0;
+	if (referer != NULL)
+		return !auth_is_ours(call, referer);
+	return http_header(call, "Origin") == NULL && is_browser(call) &&
+	    c->session == &c->sim->session[0];
 }
 
 /* ---- the answer ---- */
@@ -126,11 +167,10 @@ is_foreign(const struct http_call *call, const char *submit)
 static void
 keep_session(struct http_call *call, struct sim_call *c)
 {
-	const char *accept = http_header(call, "Accept"), *id;
+	const char *id;
 	char text[128];
 
-	if (c->session != &c->sim->session[0] || accept == NULL ||
-	    strstr(accept, "text/html") == NULL)
+	if (c->session != &c->sim->session[0] || !wants_html(call))
 		return;
 	id = sim_session_new(c);
 	if (id == NULL)
@@ -240,8 +280,10 @@ sim_route(struct http_call *call)
 
 	begin(call, &c);
 	submit = widget_member(c.in, "submit");
-	if (is_foreign(call, submit))
-		sim_fail(&c, 403, "%s was not pressed on a page of this server",
+	if (is_foreign(call, &c, submit))
+		sim_fail(&c, 403,
+		    "%s was not pressed on a page of this server; press it on "
+		    "this one",
 		    submit);
 	else if (c.page == SIM_SERVER && c.why[0] == '\0' &&
 	    strcmp(submit, "Restart") == 0 && restart(call, &c))
