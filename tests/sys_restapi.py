@@ -1038,7 +1038,9 @@ def test_foreign_pages():
 
 def test_foreign_pages_unsaid():
     """nor where browsers do not say which site asks; scripts go on"""
-    with Daemon(SETUP) as d, pick(d) as m:
+    with Daemon({**SETUP, "http": {
+            "listen": "127.0.0.1:0", "hosts": ["plant.example"]}}) as d, \
+            pick(d) as m:
         web = Web(d)
         here = f"http://127.0.0.1:{web.port}"
 
@@ -1059,6 +1061,12 @@ def test_foreign_pages_unsaid():
                 {"Accept": "text/html,*/*"},
                 {"User_Agent": "Mozilla/5.0 (X11)", "Accept": "*/*",
                  "Accept_Language": "en"},
+                # an image on a page under another name, as Chromium asks for
+                # it where neither name is one that it trusts
+                {"Host": f"plant.example:{web.port}", "Accept": "image/avif,"
+                 "image/webp,image/apng,image/*,*/*;q=0.8",
+                 "User_Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0"},
+                {"User_Agent": "mozilla/5.0"},
                 {"Accept": "text/html", "Cookie": "holdfast_sim=" + "0" * 32}):
             assert not press(1, **headers), headers
         assert web.get("/api/registers",
@@ -1073,9 +1081,17 @@ def test_foreign_pages_unsaid():
         assert press(3, Accept="text/html", Referer=here + "/api/registers?x")
         assert press(4, Accept="text/html", Origin=here)
         assert press(5) and press(6, Accept="*/*", User_Agent="curl/7.88.1")
-        assert press(7, User_Agent="Mozilla/5.0 PowerShell")
+        assert press(7, User_Agent="python-requests/2.28.1", Accept="*/*")
+        assert press(8, User_Agent="Mozilla/5.0", Cookie=cookie)
+        assert press(9, User_Agent="Mozilla/5.0", Sec_Fetch_Site="same-origin")
+        assert press(10, User_Agent="Mozilla/5.0", Sec_Fetch_Site="none")
+        # a program that says it is a browser has POST
+        a = web.ask("POST", "/restapi/registers", json.dumps(
+            {"submit": "Set", "register": 16, "value": 11}),
+            {"User-Agent": "Mozilla/5.0 PowerShell"})
+        assert a.status == 200 and m.read_hr(16) == [11]
         # the cookie is no leave for a page that says it is another's
-        assert not press(8, Accept="text/html", Cookie=cookie,
+        assert not press(12, Accept="text/html", Cookie=cookie,
                          Referer="http://evil.example/")
 
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "control/http/auth.h"
@@ -124,16 +125,15 @@ wants_html(const struct http_call *call)
 	return accept != NULL && strstr(accept, "text/html") != NULL;
 }
 
-/* A browser that shows the answer, or one that a script of some page has fetch
- * it: all of them say who they are and which languages are read. */
+/* All of them begin like that, also where a page has an image or a script made
+ * of our answer. */
 static bool
 is_browser(const struct http_call *call)
 {
 	const char *agent = http_header(call, "User-Agent");
 
 	return wants_html(call) ||
-	    (agent != NULL && strncmp(agent, "Mozilla/", 8) == 0 &&
-		http_header(call, "Accept-Language") != NULL);
+	    (agent != NULL && strncasecmp(agent, "Mozilla/", 8) == 0);
 }
 
 /*
@@ -157,8 +157,9 @@ is_foreign(
 		    strcmp(site, "none") != 0;
 	if (referer != NULL)
 		return !auth_is_ours(call, referer);
-	return http_header(call, "Origin") == NULL && is_browser(call) &&
-	    c->session == &c->sim->session[0];
+	/* with POST, browsers say Origin */
+	return c->html && http_header(call, "Origin") == NULL &&
+	    is_browser(call) && c->session == &c->sim->session[0];
 }
 
 /* ---- the answer ---- */
