@@ -84,13 +84,20 @@ write_whole(int fd, const uint8_t *data, size_t len)
 	return true;
 }
 
+static char *
+folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? strdup(".")
+	    : slash == path  ? strdup("/")
+			     : strndup(path, (size_t)(slash - path));
+}
+
 static int
 sync_folder(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL ? strdup(".")
-	    : slash == path          ? strdup("/")
-				     : strndup(path, (size_t)(slash - path));
+	char *folder = folder_of(path);
 	int fd, rc = -1;
 
 	if (folder == NULL)
@@ -105,11 +112,70 @@ sync_folder(const char *path)
 	return rc;
 }
 
+/* A file beside the path, readable by its owner alone: one without a name,
+ * which ends with whoever writes it; or, where that cannot be, tmp's. */
+static int
+open_beside(const char *path, char *tmp, bool *named)
+{
+	char *folder = folder_of(path);
+	int fd = -1;
+
+	*named = false;
+	if (folder == NULL)
+		return -1;
+	/* its name is given by way of /proc */
+	if (access("/proc/self/fd", X_OK) == 0)
+		fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	free(folder);
+	if (fd != -1)
+		return fd;
+	*named = true;
+	return mkostemp(tmp, O_CLOEXEC);
+}
+
+/* Gives the file tmp's name, which nobody else has. */
+static int
+name_it(int fd, char *tmp)
+{
+	char link[40];
+	int at;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	/* a name that is free, and then not: linkat() replaces nothing */
+	at = mkostemp(tmp, O_CLOEXEC);
+	if (at == -1)
+		return -1;
+	close(at);
+	if (unlink(tmp) == -1)
+		return -1;
+	return linkat(AT_FDCWD, link, AT_FDCWD, tmp, AT_SYMLINK_FOLLOW);
+}
+
+/* In the place of what is at the path, or nothing is changed. */
+static int
+put_there(int fd, const struct snap *s, char *tmp, bool named, const char *path)
+{
+	int saved;
+
+	if (write_whole(fd, s->data, s->len) && fsync(fd) == 0 &&
+	    (named || name_it(fd, tmp) == 0)) {
+		named = true;
+		if (rename(tmp, path) == 0)
+			return sync_folder(path);
+	}
+	saved = errno;
+	if (named)
+		unlink(tmp);
+	errno = saved;
+	return -1;
+}
+
 int
 snap_write(const struct snap *s, const char *path)
 {
 	char *tmp;
 	int fd, saved, rc = -1;
+	bool named;
 
 	if (!may_replace(path)) {
 		errno = EEXIST;
@@ -117,23 +183,12 @@ snap_write(const struct snap *s, const char *path)
 	}
 	if (asprintf(&tmp, "%s.XXXXXX", path) == -1)
 		return -1;
-	fd = mkostemp(tmp, O_CLOEXEC); /* readable by its owner alone */
-	if (fd == -1) {
-		saved = errno;
-		free(tmp);
-		errno = saved;
-		return -1;
-	}
-	if (write_whole(fd, s->data, s->len) && fsync(fd) == 0 &&
-	    rename(tmp, path) == 0)
-		rc = sync_folder(path);
-	else {
-		saved = errno;
-		unlink(tmp);
-		errno = saved;
-	}
+	fd = open_beside(path, tmp, &named);
+	if (fd != -1)
+		rc = put_there(fd, s, tmp, named, path);
 	saved = errno;
-	close(fd);
+	if (fd != -1)
+		close(fd);
 	free(tmp);
 	errno = saved;
 	return rc;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "shm/crc32c.h"
 #include "tests/lib/store_fixture.h"
@@ -281,6 +282,32 @@ START_TEST(a_file_is_written_whole_over_nothing_but_its_like)
 }
 END_TEST
 
+START_TEST(who_is_killed_as_he_writes_leaves_nothing)
+{
+	const struct rlimit short_files = { 200, 200 };
+	struct snap s = { 0 };
+	char dir[] = "/tmp/hf-snap-XXXXXX", path[64];
+	int status;
+	pid_t child;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/a", dir);
+	make(&s);
+	ck_assert_uint_gt(s.len, 300);
+	child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_FSIZE, &short_files);
+		signal(SIGXFSZ, SIG_DFL);
+		snap_write(&s, path);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+	ck_assert_int_eq(rmdir(dir), 0);
+	snap_free(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -296,5 +323,6 @@ main(void)
 	tcase_add_test(tc, what_went_in_comes_out);
 	tcase_add_test(tc, each_byte_counts);
 	tcase_add_test(tc, a_file_is_written_whole_over_nothing_but_its_like);
+	tcase_add_test(tc, who_is_killed_as_he_writes_leaves_nothing);
 	return fix_run(s);
 }

@@ -240,6 +240,8 @@ write_file(const struct export *e, const char *path)
 	saved = errno;
 	if (f != NULL)
 		fclose(f);
+	else if (fd != -1)
+		close(fd);
 	if (rc == -1 && fd != -1)
 		unlink(tmp);
 	free(tmp);

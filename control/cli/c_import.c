@@ -154,7 +154,11 @@ join(struct import *im)
 
 		if (p->table != last->table ||
 		    p->addr != last->addr + last->count) {
-			im->pieces[++kept] = *p;
+			/* one owner: this may end before its time */
+			if (++kept < i) {
+				im->pieces[kept] = *p;
+				p->units = NULL;
+			}
 			continue;
 		}
 		units = realloc(
