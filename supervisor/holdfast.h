@@ -12,6 +12,7 @@
  *	holdfast/opts.h		what a server is told
  *	holdfast/simulator.h	serving what a setup file of pymodbus describes
  *	holdfast/hooks.h	traces, function codes, actions
+ *	holdfast/exception.h	what a request may be answered instead
  *	holdfast/framer.h	framers
  *	holdfast/plugin.h	the same for holdfastd, and transports
  *

@@ -31,6 +31,8 @@ static struct {
 	struct hf_frame found; /* what the framer says */
 	enum hf_found rc;
 	size_t kept; /* what a trace returns */
+	enum hf_exception refusal;
+	unsigned refused[4], replies; /* that a trace was told of */
 } will;
 
 static enum hf_exception
@@ -103,6 +105,31 @@ keep(void *arg, const struct hf_traced *t, uint8_t *p, size_t len, size_t room)
 	(void)room;
 	will.runs++;
 	return t->sending ? len : will.kept;
+}
+
+/* Refuses the second request. */
+static enum hf_exception
+refuse(void *arg, const struct hf_traced *t, const uint8_t *pdu, size_t len)
+{
+	(void)arg;
+	ck_assert_uint_eq(t->unit, 1);
+	ck_assert_uint_eq(t->transaction, 5);
+	ck_assert(len == 5 && pdu[0] == 3);
+	return ++will.runs == 2 ? will.refusal : HF_EX_NONE;
+}
+
+static size_t
+see_refused(
+    void *arg, const struct hf_traced *t, uint8_t *p, size_t len, size_t room)
+{
+	(void)arg;
+	(void)p;
+	(void)room;
+	if (t->sending)
+		will.refused[will.replies++ % 4] = t->refused;
+	else
+		ck_assert_uint_eq(t->refused, 0);
+	return len;
 }
 
 static void
@@ -647,6 +674,41 @@ START_TEST(a_suppressed_request_is_done_with)
 }
 END_TEST
 
+START_TEST(a_hook_refuses_and_is_told_what_others_refuse)
+{
+	struct acl_peer peer = { .family = AF_INET };
+	const uint8_t ask[] = { 0, 5, 0, 0, 0, 6, 1, 3, 0, 5, 0, 1 };
+	const uint8_t said[] = { 0, 5, 0, 0, 0, 5, 1, 3, 2, 0, 5, /**/
+		0, 5, 0, 0, 0, 3, 1, 0x83, 200, /* the hook */
+		0, 5, 0, 0, 0, 3, 1, 0x83, MB_EX_BUSY };
+	struct shm_batch *b;
+	struct conn *c;
+	const char *why;
+
+	fx.transport.max_transactions = 2;
+	table.trace_pdu = see_refused;
+	table.refuse = refuse;
+	will.refusal = (enum hf_exception)200;
+	load();
+	c = conns_open(&cs, fcntl(STDERR_FILENO, F_DUPFD, 0), &peer, false);
+	b = seg_batch(fx.worker.shm, 0);
+	batch_begin(b, &c->rec);
+	for (size_t i = 0; i < 3; i++)
+		memcpy(b->in + i * sizeof(ask), ask, sizeof(ask));
+	atomic_store(&b->in_len, 3 * sizeof(ask));
+	ck_assert_int_eq(
+	    link_run(&link_, c->rec.shm, FX_AUTHOR, b, &why), LINK_MORE);
+	ck_assert_uint_eq(batch_prog_get(b).out, sizeof(said));
+	ck_assert_mem_eq(b->out, said, sizeof(said));
+	ck_assert_uint_eq(will.runs, 2); /* not who is busy */
+	ck_assert_uint_eq(will.replies, 3);
+	ck_assert_uint_eq(will.refused[0], 0);
+	ck_assert_uint_eq(will.refused[1], 0);
+	ck_assert_uint_eq(will.refused[2], MB_EX_BUSY);
+	conns_close(&cs, c, "test", NULL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -676,6 +738,7 @@ main(void)
 	    (int)(sizeof(claims) / sizeof(claims[0])));
 	tcase_add_test(tc, a_successor_counts_what_the_kernel_gave);
 	tcase_add_test(tc, a_suppressed_request_is_done_with);
+	tcase_add_test(tc, a_hook_refuses_and_is_told_what_others_refuse);
 	suite_add_tcase(s, tc);
 	return fx_report(s);
 }

@@ -124,6 +124,21 @@ end""", lua(0, count=2), coils=[{"addr": 0, "count": 2, "values": [0, 1]}],
         assert d.aside() == 0, d.stderr_text()
 
 
+def test_what_was_written_stays_where_an_action_fails():
+    """as a simulator does; function code 23 everywhere"""
+    for simulator in (True, False):
+        with Scripted("function action(cell) return nil, 6 end", lua(0),
+                      simulator=simulator) as d, d.client() as m:
+            both = struct.pack(">BHHHHBH", 23, 0, 1, 0, 1, 2, 8)
+            single = struct.pack(">BHH", 6, 0, 7)
+            assert m.request(single) == (b"\x86\6" if simulator else single)
+            for value, send in ((7, None), (8, both)):
+                if send:
+                    assert m.request(send) == b"\x97\6"
+                assert d.rpc("registers.read", device="d", table="hr", addr=0,
+                             count=1)["values"] == [value]
+
+
 def test_on_the_clock():
     """with period_ms the clock calls it, and reading does not"""
     with Scripted("function action(c) c.state.n = (c.state.n or 0) + 1 "

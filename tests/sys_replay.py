@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import sysutil
+import tls_case
 from sysutil import Daemon, Modbus, wait_for
 
 REAL = {
@@ -209,6 +210,63 @@ def test_every_link_and_stream():
                 for pdu in (Q, Q2):
                     own = bytes([3, 2 * pdu[4]]) + b"\0\5" * pdu[4]
                     assert m.request(pdu) == want.get(pdu, own), (link, pdu)
+
+
+WRITE, REFUSED = bytes.fromhex("0600000007"), b"\x86\2"
+
+
+def talk(path):
+    """A capture of a read with its data and of a write that was refused."""
+    pcap(path, 101, [tcp(100, 0, mbap(1, Q)), tcp(900, 1, mbap(1, A)),
+                     tcp(112, 0, mbap(2, WRITE)),
+                     tcp(911, 1, mbap(2, REFUSED))])
+
+
+def test_roles_refuse_what_was_recorded():
+    """MODBUS/TCP Security R-31: whom the role does not allow it gets 01, and
+    neither data nor the exception that were recorded; and what is judged and
+    logged is what was asked"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+        talk(path)
+        # a role may do what is recorded as refused, and nothing else
+        with tls_case.daemon(roles={"operator": [{"fc": [6]}]},
+                             plugins=["replay"],
+                             options={"file": path}) as d:
+            with tls_case.Client(d, tls_case.pki.plain) as m:
+                assert m.request(Q) == b"\x83\1"
+                assert m.request(WRITE) == b"\x86\1"
+            d.wait_stderr("unit=1 fc=6")
+            assert "fc=0" not in d.stderr_text()
+            with tls_case.Client(d, tls_case.pki.client) as m:
+                assert m.request(Q) == b"\x83\1"
+                assert m.request(WRITE) == REFUSED
+                refused = d.stderr_text().count("refused")
+                assert m.request(WRITE) == REFUSED
+                assert d.stderr_text().count("refused") == refused
+
+
+def test_the_busy_and_the_faulty_refuse_what_was_recorded():
+    """max_transactions and faults come before what was recorded, which goes on
+    where it was"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+        talk(path)
+        with replayed(path) as d, Modbus(d.port("tcp1")) as m:
+            d.rpc("faults.add", fc=[6], exception=4, count=1)
+            assert m.request(WRITE) == b"\x86\4"
+            assert m.request(WRITE) == REFUSED
+            assert m.request(Q) == A
+            assert m.read_hr(1) == [5]
+        d = Daemon(conf(OTHER, plugins=["replay"], max_transactions=1,
+                        options={"file": path}))
+        with d, Modbus(d.port("tcp1")) as m:
+            want = mbap(1, A) + mbap(1, b"\x83\6") + mbap(1, b"\x86\6")
+            m.socket.sendall(mbap(1, Q) + mbap(1, Q) + mbap(1, WRITE))
+            got = b""
+            while len(got) < len(want):
+                got += m.socket.recv(len(want) - len(got))
+            assert got == want, got.hex()
 
 
 def test_what_is_no_recording():

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames of a batch to their units and the replies into the batch, counted and
- * recorded on the way. Runs in the workers. Knows no sockets, allocates
- * nothing, makes no system call.
+ * recorded on the way. Runs in the workers. Knows no sockets and allocates
+ * nothing; a system call is made only for what is logged or told (refusals,
+ * faults that are new) and where a hook, or an action that is a script, makes
+ * one.
  */
 #include "workers/link.h"
 
@@ -148,7 +150,7 @@ show_request(struct run *r)
 	memcpy(l->pdu, r->frame.pdu, len);
 	r->frame.pdu = l->pdu;
 	r->frame.pdu_len =
-	    hooks_pdu(l->worker, r->conn, &r->frame, false, l->pdu, len);
+	    hooks_pdu(l->worker, r->conn, &r->frame, false, 0, l->pdu, len);
 	if (r->frame.pdu_len != 0)
 		return true;
 	r->op++; /* it has been served, as far as the batch goes */
@@ -163,6 +165,7 @@ serve_shown(struct run *r, uint8_t *pdu)
 	bool shown = (w->traced & HOOK_PDU) != 0;
 	size_t len;
 
+	r->refused = 0;
 	if (shown && !show_request(r))
 		return 0;
 	if (r->faulty)
@@ -170,7 +173,8 @@ serve_shown(struct run *r, uint8_t *pdu)
 		    r->frame.pdu, r->frame.pdu_len);
 	len = serve_request(r, pdu);
 	if (shown && len != 0)
-		len = hooks_pdu(w, r->conn, &r->frame, true, pdu, len);
+		len = hooks_pdu(
+		    w, r->conn, &r->frame, true, r->refused, pdu, len);
 	return len;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "shm/notice.h"
+#include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
 #include "workers/refusal.h"
 #include "workers/rights.h"
@@ -112,6 +113,24 @@ fault(const struct run *r, const struct bind_device *d)
 	return faults_exception(&r->link->faults, r->link->worker);
 }
 
+/* The same for whatever else keeps the device from it. Hooks come last: they
+ * are the device's, as far as its master can see. */
+static unsigned
+withheld(struct run *r, const struct bind_device *d)
+{
+	struct worker *w = r->link->worker;
+	unsigned ex = fault(r, d);
+
+	if (ex == 0 && busy(r))
+		ex = MB_EX_BUSY;
+	if (r->plain)
+		return ex;
+	r->refused = ex;
+	if (ex == 0 && (w->traced & HOOK_REFUSE) != 0)
+		ex = hooks_refuse(w, r->conn, &r->frame);
+	return ex;
+}
+
 static size_t
 serve_none(struct run *r, uint8_t *pdu)
 {
@@ -121,7 +140,7 @@ serve_none(struct run *r, uint8_t *pdu)
 	worker_count(&w->shm->stats.unknown_units, 1);
 	if (w->conf->silent_units)
 		return 0;
-	ex = fault(r, NULL);
+	r->refused = ex = fault(r, NULL);
 	return refuse(r, ex != 0 ? (enum mb_ex)ex : MB_EX_NO_REPLY, pdu);
 }
 
@@ -161,6 +180,7 @@ serve_request(struct run *r, uint8_t *pdu)
 	/* before whatever else is wrong (MODBUS/TCP Security v3.6, R-31) */
 	if (!allowed(r, d)) {
 		tell_refused(r);
+		r->refused = MB_EX_FUNCTION;
 		if (d == NULL)
 			return refuse(r, MB_EX_FUNCTION, pdu);
 		/* counted by the device, which may be in listen-only mode */
@@ -169,9 +189,7 @@ serve_request(struct run *r, uint8_t *pdu)
 	}
 	if (d == NULL)
 		return serve_none(r, pdu);
-	ex = fault(r, d);
-	if (ex == 0 && busy(r))
-		ex = MB_EX_BUSY;
+	ex = withheld(r, d);
 	if (ex != 0)
 		return mb_refuse(&d->unit, (enum mb_ex)ex, r->frame.pdu,
 		    r->frame.pdu_len, pdu);

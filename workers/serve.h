@@ -24,6 +24,8 @@ struct run {
 	bool late; /* the reply in hand is sent as faults.late says */
 	bool spoiled; /* a fault has had its way with it */
 	bool busy; /* whatever is outstanding */
+	unsigned refused; /* the exception that the request in hand got from us
+			   * and not from its device; not if it is plain */
 	unsigned before; /* requests that are outstanding along with these */
 	unsigned requests;
 	uint8_t last_fc; /* if there were any */

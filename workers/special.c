@@ -9,7 +9,8 @@
  * as the registers go; what its actions then do to what it reads is another.
  * As a simulator a device also answers 5 and 6 with what the action of the
  * value has made of it, and has 23 read only what clients may write, since that
- * is how pymodbus' simulator looks at rights.
+ * is how pymodbus' simulator looks at rights. An action that fails after 5, 6
+ * or 23 have written is the answer, as it is there; what was written stays.
  */
 #include "workers/special.h"
 

@@ -228,7 +228,9 @@ api_code_known(const struct hf_hooks *h)
 	list_of *at[LISTS];
 
 	if (!all_known(h, offsetof(struct hf_hooks, trace_packet),
-		offsetof(struct hf_hooks, functions), h->size))
+		offsetof(struct hf_hooks, functions), h->size) ||
+	    !all_known(
+		h, offsetof(struct hf_hooks, refuse), sizeof(*h), h->size))
 		return false;
 	lists_of(h, at);
 	for (int i = 0; i < LISTS; i++)

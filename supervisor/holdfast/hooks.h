@@ -19,24 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exception.h"
 #include "store.h"
 
 enum { HF_PDU_MAX = 253, HF_ADU_MAX = 513 };
-
-/* Exceptions (Modbus Application Protocol V1.1b3, 7). */
-enum hf_exception {
-	HF_EX_NONE = 0,
-	HF_EX_FUNCTION = 1,
-	HF_EX_ADDRESS = 2,
-	HF_EX_VALUE = 3,
-	HF_EX_FAILURE = 4,
-	HF_EX_ACKNOWLEDGE = 5,
-	HF_EX_BUSY = 6,
-	HF_EX_NAK = 7,
-	HF_EX_PARITY = 8,
-	HF_EX_NO_PATH = 10,
-	HF_EX_NO_REPLY = 11
-};
 
 /* Whose bytes a trace hook sees. */
 struct hf_traced {
@@ -45,6 +31,10 @@ struct hf_traced {
 	const char *peer; /* "10.0.0.7:4021" */
 	int sending; /* not 0: on the way out */
 	uint8_t unit; /* trace_pdu: the address */
+	/* trace_pdu, sending: not 0 if Holdfast has refused the request, with
+	 * this exception: for the role of who sent it, as busy, or since a
+	 * fault says so. Who puts data in its place undoes that. */
+	uint8_t refused;
 	uint16_t transaction; /* trace_pdu: of MBAP; else 0 */
 };
 
@@ -145,6 +135,12 @@ struct hf_hooks {
 	const struct hf_action *const *actions;
 	const struct hf_framer *const *framers;
 	const struct hf_transport *const *transports;
+	/* Asked of a request that its device would carry out now, behind roles,
+	 * max_transactions and faults: HF_EX_NONE lets it. Else that is the
+	 * reply, nothing is carried out, and trace_pdu may make of the reply
+	 * what it likes. Not asked of broadcasts. */
+	enum hf_exception (*refuse)(void *arg, const struct hf_traced *,
+	    const uint8_t *pdu, size_t len);
 };
 
 #endif

@@ -9,7 +9,7 @@
  *
  * How this grows. HF_PLUGIN_ABI changes when what is here or in hooks.h changes
  * its place or meaning; a plugin of another number is refused. Else structs
- * only get new members behind the old ones. Those that a plugin gives say their
+ * only get new members where nothing was. Those that a plugin gives say their
  * size: what it has not filled in is NULL, so an older plugin goes on working,
  * and a newer one that uses what the host does not know is refused. What those
  * that the host gives have gained, host->revision counts.
@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-enum { HF_PLUGIN_ABI = 1, HF_PLUGIN_REVISION = 2 };
+enum { HF_PLUGIN_ABI = 1, HF_PLUGIN_REVISION = 3 };
 enum { HF_PEER_TEXT = 64, HF_PEER_KEY = 16 };
 
 #define HF_EXPORT __attribute__((__visibility__("default")))

@@ -178,7 +178,8 @@ hooks_load(struct worker *w)
 			return -1;
 		w->traced |= (p->hooks.trace_packet != NULL ? HOOK_PACKET : 0) |
 		    (p->hooks.trace_pdu != NULL ? HOOK_PDU : 0) |
-		    (p->hooks.trace_connect != NULL ? HOOK_CONNECT : 0);
+		    (p->hooks.trace_connect != NULL ? HOOK_CONNECT : 0) |
+		    (p->hooks.refuse != NULL ? HOOK_REFUSE : 0);
 	}
 	return hooks_framer_known(w, w->conf->framer);
 }
@@ -262,13 +263,14 @@ hooks_packet(struct worker *w, const struct shm_conn *c,
 
 size_t
 hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
-    bool sending, uint8_t *pdu, size_t len)
+    bool sending, unsigned refused, uint8_t *pdu, size_t len)
 {
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, NULL);
 
 	t.sending = sending;
 	t.unit = f->unit;
+	t.refused = (uint8_t)refused;
 	t.transaction = f->tid;
 	for (size_t i = 0; i < ps->n && len > 0; i++) {
 		struct plugin *p = in_turn(ps, i, sending);
@@ -281,6 +283,26 @@ hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
 		check_room(p, "trace_pdu", len, MB_PDU_MAX);
 	}
 	return len;
+}
+
+enum mb_ex
+hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f)
+{
+	struct plugins *ps = w->plugins;
+	struct hf_traced t = traced(w, c, NULL);
+	enum hf_exception ex = HF_EX_NONE;
+
+	t.unit = f->unit;
+	t.transaction = f->tid;
+	for (size_t i = 0; i < ps->n && ex == HF_EX_NONE; i++) {
+		const struct plugin *p = &ps->at[i];
+
+		t.host = &p->host;
+		if (p->hooks.refuse != NULL)
+			ex = p->hooks.refuse(
+			    p->hooks.arg, &t, f->pdu, f->pdu_len);
+	}
+	return ex <= UINT8_MAX ? (enum mb_ex)ex : MB_EX_FAILURE;
 }
 
 void

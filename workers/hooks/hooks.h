@@ -17,7 +17,7 @@
 #include "workers/worker.h"
 
 /* Bits of worker->traced: such a hook is there. */
-enum { HOOK_PACKET = 1, HOOK_PDU = 2, HOOK_CONNECT = 4 };
+enum { HOOK_PACKET = 1, HOOK_PDU = 2, HOOK_CONNECT = 4, HOOK_REFUSE = 8 };
 
 enum {
 	HOOK_WRITES_MAX = 32, /* of one request; each has an operation number */
@@ -41,9 +41,16 @@ size_t hooks_packet(struct worker *, const struct shm_conn *c,
     size_t room);
 
 /* The same for the PDU of a request, or of the reply to it, in room for
- * MB_PDU_MAX bytes. f: the request. */
+ * MB_PDU_MAX bytes. f: the request; refused: a reply is that exception of
+ * ours, and no device's. */
 size_t hooks_pdu(struct worker *, const struct shm_conn *,
-    const struct frame *f, bool sending, uint8_t *pdu, size_t len);
+    const struct frame *f, bool sending, unsigned refused, uint8_t *pdu,
+    size_t len);
+
+/* The exception that a hook wants in place of the request's being carried out,
+ * MB_EX_NONE if none does. */
+enum mb_ex hooks_refuse(
+    struct worker *, const struct shm_conn *, const struct frame *);
 
 void hooks_connect(struct worker *, const struct shm_conn *, bool connected);
 

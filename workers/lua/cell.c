@@ -306,6 +306,9 @@ cell_call(lua_State *L)
 	lua_pushlightuserdata(L, call);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &in_hand);
 	lua_call(L, 1, 2);
+	/* after an error the state is closed */
+	lua_pushnil(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &in_hand);
 	if (!lua_isnoneornil(L, 2)) {
 		lua_Integer ex = luaL_checkinteger(L, 2);
 

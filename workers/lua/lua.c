@@ -5,6 +5,7 @@
  * anew when its file has changed. Runs in the workers, on the request path of
  * values with such actions alone, and in the clock process.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <stdio.h>
@@ -57,6 +58,23 @@ load(lua_State *L)
 	return 0;
 }
 
+/* Reads up to size bytes, fewer only if there are no more; -1: an error. */
+static ssize_t
+read_all(int fd, char *to, size_t size)
+{
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && len < size) {
+		n = read(fd, to + len, size - len);
+		if (n > 0)
+			len += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	return n < 0 ? -1 : (ssize_t)len;
+}
+
 static char *
 whole(struct script *s, size_t *len, const char **why)
 {
@@ -70,7 +88,7 @@ whole(struct script *s, size_t *len, const char **why)
 	if (fstat(fd, &s->seen) == 0 && S_ISREG(s->seen.st_mode) &&
 	    s->seen.st_size <= FILE_BYTES_MAX &&
 	    (text = malloc((size_t)s->seen.st_size + 1)) != NULL)
-		n = read(fd, text, (size_t)s->seen.st_size);
+		n = read_all(fd, text, (size_t)s->seen.st_size);
 	close(fd);
 	*len = n > 0 ? (size_t)n : 0;
 	if (n < 0) {

@@ -4,9 +4,6 @@
  * holdfast trace --pcap or of tcpdump or Wireshark from a real device, and puts
  * the recorded replies in the place of our own. See holdfast-plugin(7).
  *
- *	"tcp1": { "type": "tcp", "plugins": ["replay"],
- *	          "options": { "file": "pump.pcap" }, "units": { "*": "plc1" } }
- *
  * The same request to the same unit gets the recorded replies in turn, and the
  * last one from then on. What was never asked, the configured device answers.
  * What the recorded device refused is not carried out by ours either.
@@ -60,9 +57,9 @@ struct flow {
 	uint32_t next[2]; /* sequence numbers: to the server, from it */
 	uint8_t begun[2];
 	size_t held[2];
+	unsigned nasked;
 	uint8_t stream[2][STREAM_MAX];
 	struct asked asked[WAITING];
-	unsigned nasked;
 };
 
 static void *requests; /* a tree of them */
@@ -74,8 +71,6 @@ static uint64_t now;
 static unsigned port = 502;
 static size_t nrequests, nreplies;
 static struct request *answering; /* the request in hand; NULL: not ours */
-
-/* ---- numbers ---- */
 
 static unsigned
 be16(const uint8_t *p)
@@ -114,11 +109,9 @@ static int
 compare(const void *one, const void *two)
 {
 	const struct request *a = one, *b = two;
+	int d = (a->unit - b->unit) * 256 + (int)a->len - (int)b->len;
 
-	if (a->unit != b->unit || a->len != b->len)
-		return a->unit != b->unit ? a->unit - b->unit
-					  : (int)a->len - (int)b->len;
-	return memcmp(a->pdu, b->pdu, a->len);
+	return d != 0 ? d : memcmp(a->pdu, b->pdu, a->len);
 }
 
 /* The recorded request of these bytes, or NULL. */
@@ -139,11 +132,14 @@ find_or_add(const struct asked *a)
 {
 	struct request *r = find(a->unit, a->pdu, a->len);
 
-	if (r == NULL && (r = calloc(1, sizeof(*r) + a->len)) != NULL) {
-		memcpy(r, probe, sizeof(*r) + a->len);
-		tsearch(r, &requests, compare);
-		nrequests++;
+	if (r != NULL || (r = calloc(1, sizeof(*r) + a->len)) == NULL)
+		return r;
+	memcpy(r, probe, sizeof(*r) + a->len);
+	if (tsearch(r, &requests, compare) == NULL) {
+		free(r);
+		return NULL;
 	}
+	nrequests++;
 	return r;
 }
 
@@ -151,10 +147,12 @@ static void
 keep(const struct asked *a, const uint8_t *pdu, size_t len)
 {
 	struct reply *reply = calloc(1, sizeof(*reply) + len);
-	struct request *r = find_or_add(a);
+	struct request *r = reply != NULL ? find_or_add(a) : NULL;
 
-	if (reply == NULL || r == NULL)
+	if (r == NULL) {
+		free(reply);
 		return; /* no memory: it has not been recorded */
+	}
 	reply->len = len;
 	memcpy(reply->pdu, pdu, len);
 	*(r->last != NULL ? &r->last->next : &r->reply) = reply;
@@ -175,9 +173,7 @@ frame(struct flow *f, int out, int tid, uint8_t unit, const uint8_t *pdu,
 		if (f->nasked == WAITING)
 			f->nasked = 0; /* nobody has answered */
 		a = &f->asked[f->nasked++];
-		a->tid = (uint16_t)tid;
-		a->unit = unit;
-		a->len = (uint8_t)len;
+		*a = (struct asked){ (uint16_t)tid, unit, (uint8_t)len, { 0 } };
 		memcpy(a->pdu, pdu, len);
 		return;
 	}
@@ -206,7 +202,6 @@ flow_of(uint64_t key)
 	if (i == FLOWS) {
 		i = oldest;
 		memset(&flows[i], 0, offsetof(struct flow, stream));
-		flows[i].nasked = 0;
 		keys[i] = key;
 	}
 	used[i] = ++now;
@@ -524,8 +519,8 @@ read_file(const char *path)
 
 /* ---- replaying ---- */
 
-/* The recorded reply takes the place of ours. What it refused, we must not
- * have carried out: such a request becomes one that no device knows. */
+/* The recorded reply takes the place of our device's, but not of refusals by
+ * roles, as busy or by faults, which come before any device. */
 static size_t
 trace_pdu(
     void *arg, const struct hf_traced *t, uint8_t *pdu, size_t len, size_t room)
@@ -535,13 +530,9 @@ trace_pdu(
 	(void)arg;
 	if (!t->sending) {
 		answering = find(t->unit, pdu, len);
-		if (answering != NULL && answering->reply == NULL)
-			answering = NULL;
-		if (answering != NULL && (answering->reply->pdu[0] & 0x80) != 0)
-			pdu[0] = 0;
 		return len;
 	}
-	if (answering == NULL || answering->reply->len > room)
+	if (answering == NULL || t->refused || answering->reply->len > room)
 		return len;
 	reply = answering->reply;
 	if (reply->next != NULL)
@@ -551,9 +542,20 @@ trace_pdu(
 	return reply->len;
 }
 
+/* What was refused is not carried out; trace_pdu() says in which words. */
+static enum hf_exception
+refuse(void *arg, const struct hf_traced *t, const uint8_t *pdu, size_t len)
+{
+	(void)arg, (void)t, (void)pdu, (void)len;
+	if (answering == NULL || (answering->reply->pdu[0] & 0x80) == 0)
+		return HF_EX_NONE;
+	return HF_EX_FAILURE;
+}
+
 static const struct hf_hooks hooks = {
 	.size = sizeof(hooks),
 	.trace_pdu = trace_pdu,
+	.refuse = refuse,
 };
 
 static const struct hf_plugin plugin = {
