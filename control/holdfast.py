@@ -1363,8 +1363,8 @@ class _Methods(_Tables):
               since: Optional[Dict[str, int]] = None, *,
               filter: Optional[str] = None, limit: Optional[int] = None,
               newest: Optional[bool] = None) -> Steps[Dict[str, Any]]:
-        """The last frames of transports with trace: frames, next, lost. Give
-        next as since to get what came after."""
+        """The last frames of transports with trace: frames, next, lost, more.
+        Give next as since to get what came after; more: at once."""
         return (yield from self._ask("trace.read", _given(
             transport=transport, since=since, filter=filter, limit=limit,
             newest=newest)))[0]

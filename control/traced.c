@@ -17,7 +17,7 @@ enum {
 	WORD = 8,
 	TEXT_MAX = 512,
 	MBAP = 6, /* to the length, and with it */
-	PACK = 512, /* more frames than a record has */
+	PACK = TRACED_FRAMES,
 };
 
 #define POS_MAX (UINT64_C(1) << 47)
@@ -70,6 +70,24 @@ format_peer(const struct trace_frame *f, char *text, size_t size)
 
 /* ---- records ---- */
 
+/* Finds the frames of a record that holds several; what is cut, or is no frame,
+ * ends it. */
+static void
+split(struct traced_record *r)
+{
+	size_t off = 0, end = r->f.head.len, len;
+	const uint8_t *p;
+
+	for (r->n = 0; r->n < TRACED_FRAMES && end - off > MBAP + 1; r->n++) {
+		p = r->f.adu + off;
+		len = MBAP + ((size_t)p[4] << 8 | p[5]);
+		if ((p[2] | p[3]) != 0 || len <= MBAP + 1 || len > end - off)
+			break;
+		off += len;
+		r->off[r->n + 1] = (uint16_t)off;
+	}
+}
+
 /* 1, and 0 or -1 as trace_next() has them. */
 static int
 read_record(struct traced_record *r, const struct view *v, uint64_t pos)
@@ -81,40 +99,27 @@ read_record(struct traced_record *r, const struct view *v, uint64_t pos)
 	r->view = NULL;
 	r->end = pos;
 	rc = trace_next(seg_trace(seg_worker(&v->seg)), &r->end, &r->f);
-	if (rc == 1) {
-		r->view = v;
-		r->pos = pos;
-	}
-	return rc;
+	if (rc != 1)
+		return rc;
+	r->view = v;
+	r->pos = pos;
+	r->off[0] = 0;
+	r->off[1] = r->f.head.len;
+	r->n = 1;
+	if ((r->f.head.flags & TRACE_MANY) != 0)
+		split(r);
+	return 1;
 }
 
-/* Frame i of a record that holds several: where it is; 0: there is none. */
+/* Frame i of a record: how long; 0: there is none. */
 static size_t
-split(const struct trace_frame *f, unsigned i, const uint8_t **bytes)
+frame_of(const struct traced_record *r, unsigned i, const uint8_t **bytes)
 {
-	const uint8_t *p = f->adu;
-	size_t left = f->head.len, len;
-
-	for (;; i--, p += len, left -= len) {
-		if (left <= MBAP + 1)
-			return 0;
-		len = MBAP + ((size_t)p[4] << 8 | p[5]);
-		if ((p[2] | p[3]) != 0 || len <= MBAP + 1 || len > left)
-			return 0;
-		*bytes = p;
-		if (i == 0)
-			return len;
-	}
-}
-
-/* The same for any record. */
-static size_t
-frame_of(const struct trace_frame *f, unsigned i, const uint8_t **bytes)
-{
-	*bytes = f->adu;
-	if ((f->head.flags & TRACE_MANY) != 0)
-		return split(f, i, bytes);
-	return i == 0 ? f->head.len : 0;
+	*bytes = r->f.adu;
+	if (i >= r->n)
+		return 0;
+	*bytes += r->off[i];
+	return (size_t)(r->off[i + 1] - r->off[i]);
 }
 
 uint64_t
@@ -136,39 +141,28 @@ traced_unpack(uint64_t n)
 
 /* ---- what they say ---- */
 
-/* Whether request i of the asked record is one that t could be the reply to. */
-static bool
-fits(struct traced *t, unsigned i)
-{
-	const uint8_t *bytes;
-	size_t len = frame_of(&t->asked_record.f, i, &bytes);
-
-	return len != 0 &&
-	    mb_adu_open(framer_of(t->head), bytes, len, &t->asked_adu) &&
-	    t->asked_adu.tid == t->adu.tid &&
-	    t->asked_adu.unit == t->adu.unit &&
-	    t->asked_adu.pdu[0] == (t->adu.pdu[0] & 0x7f);
-}
-
-/* Finds the request that the record of reply i points back to: one in the same
- * place of its record, or if some are unanswered, the first that fits. */
+/* Finds the request that the record of reply i points back to. If what lies
+ * there is not what t could be the reply to, there is no telling. */
 static bool
 find_request(const struct view *v, unsigned i, struct traced *t)
 {
 	const struct trace_head *asked = &t->asked_record.f.head;
+	struct mb_adu *adu = &t->asked_adu;
 	uint64_t pos = t->record.pos;
-	uint32_t back = t->head->back;
+	uint64_t back = (uint64_t)t->head->back * WORD;
+	const uint8_t *bytes;
+	size_t len;
 
-	if (back == 0 || back >= pos || back % WORD != 0 ||
+	if (back == 0 || back >= pos ||
 	    read_record(&t->asked_record, v, pos - back) != 1 ||
 	    (asked->flags & TRACE_SENT) != 0 || asked->conn != t->head->conn)
 		return false;
-	if (!fits(t, i))
-		for (i = 0; i < PACK && !fits(t, i); i++)
-			;
-	if (i == PACK)
+	len = frame_of(&t->asked_record, t->head->first + i, &bytes);
+	if (len == 0 || !mb_adu_open(framer_of(t->head), bytes, len, adu) ||
+	    adu->tid != t->adu.tid || adu->unit != t->adu.unit ||
+	    adu->pdu[0] != (t->adu.pdu[0] & 0x7f))
 		return false;
-	mb_decode_request(t->asked_adu.pdu, t->asked_adu.pdu_len, &t->asked_d);
+	mb_decode_request(adu->pdu, adu->pdu_len, &t->asked_d);
 	return true;
 }
 
@@ -220,13 +214,13 @@ traced_read(struct control *c, const struct view *v, struct traced_at *at,
 	if (rc != 1)
 		return rc;
 	t->head = &t->record.f.head;
-	t->len = frame_of(&t->record.f, at->index, &t->bytes);
+	t->len = frame_of(&t->record, at->index, &t->bytes);
 	if (t->len == 0 && (at->index > 0 || t->head->len > 0)) {
 		*at = (struct traced_at){ .pos = t->record.end };
 		return 0;
 	}
 	i = at->index++;
-	t->more = frame_of(&t->record.f, at->index, &behind) != 0;
+	t->more = frame_of(&t->record, at->index, &behind) != 0;
 	if (!t->more)
 		*at = (struct traced_at){ .pos = t->record.end };
 	t->unit = t->head->unit;

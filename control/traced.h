@@ -12,11 +12,16 @@
 #include "shm/trace.h"
 #include "workers/proto/decode.h"
 
+enum { TRACED_FRAMES = 1 << TRACE_FIRST_BITS }; /* no record has more */
+
 /* A record as it was read last: it may hold several frames. */
 struct traced_record {
 	const struct view *view;
 	uint64_t pos, end; /* where it lies, and what is behind it */
 	struct trace_frame f;
+	unsigned n; /* frames */
+	uint16_t off[TRACED_FRAMES + 1]; /* where each begins, and the last
+					  * one ends */
 };
 
 struct traced {

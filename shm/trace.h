@@ -31,14 +31,23 @@ enum trace_framer {
 	TRACE_ASCII,
 };
 
+enum {
+	TRACE_BACK_BITS = 23, /* the largest ring, in words */
+	TRACE_FIRST_BITS = 9, /* the shortest frames that fit into a record */
+};
+
 /* The fixed part of a record. Behind it lie the peer, filled up to whole words,
  * and the frame. */
 struct trace_head {
 	uint64_t unix_us;
 	uint64_t conn; /* serial of the connection; 0: nobody's */
 	uint32_t us; /* of a reply: since its request was read */
-	uint32_t back; /* of a reply: so many bytes before this record lies its
-			* request; 0: there is none to be found */
+	/* of a reply: so many words of 8 bytes before this record lies that of
+	 * its request; 0: there is none to be found */
+	uint32_t back : TRACE_BACK_BITS;
+	/* and the how manieth in that it is; of replies that are one record,
+	 * the request of the first, the others' lie right behind it */
+	uint32_t first : TRACE_FIRST_BITS;
 	uint16_t len; /* bytes of the frame */
 	uint16_t port; /* of the peer */
 	uint8_t flags; /* TRACE_* */

@@ -4,6 +4,7 @@
  * there, and positions that go on where the last answer ended.
  */
 
+#include "shm/clock.h"
 #include "shm/ring.h"
 #include "shm/trace.h"
 #include "tests/lib/control_fixture.h"
@@ -183,7 +184,7 @@ START_TEST(a_reply_is_told_with_what_its_request_asked_for)
 		.flags = TRACE_SENT,
 		.framer = TRACE_SOCKET,
 		.len = 10,
-		.back = (uint32_t)(ring_end(ring) - asked),
+		.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff,
 	};
 
 	trace_put(ring, &h, NULL, (const uint8_t *)"\0\1\0\0\0\4\1\1\1\5");
@@ -194,10 +195,10 @@ START_TEST(a_reply_is_told_with_what_its_request_asked_for)
 	    "3 coils from 10: 1 0 1;");
 	/* somebody else's is none, nor is what only looks like one */
 	h.conn = 18;
-	h.back = (uint32_t)(ring_end(ring) - asked);
+	h.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff;
 	trace_put(ring, &h, NULL, (const uint8_t *)"\0\1\0\0\0\4\1\1\1\5");
 	h.conn = 17;
-	h.back = 3;
+	h.back++;
 	trace_put(ring, &h, NULL, (const uint8_t *)"\0\1\0\0\0\4\1\1\1\5");
 	ck_assert_str_eq(texts("{\"newest\":true,\"limit\":2}"),
 	    "coils: 1 0 1 0 0 0 0 0;coils: 1 0 1 0 0 0 0 0;");
@@ -223,7 +224,7 @@ START_TEST(frames_that_are_one_record_are_told_one_by_one)
 		.flags = TRACE_SENT | TRACE_MANY,
 		.framer = TRACE_SOCKET,
 		.len = sizeof(out) - 1,
-		.back = (uint32_t)(ring_end(ring) - asked),
+		.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff,
 	};
 	char params[64] = "{\"limit\":1}", all[512] = "";
 
@@ -255,6 +256,59 @@ START_TEST(frames_that_are_one_record_are_told_one_by_one)
 	}
 	ck_assert_str_eq(all, ALL);
 #undef ALL
+}
+END_TEST
+
+/* A client may give all its requests the same number: each reply is told with
+ * the one that it is to, or where there is no telling, with none. */
+START_TEST(replies_that_look_alike_are_told_with_their_own_requests)
+{
+	uint8_t in[100 * 12], out[100 * 11];
+	struct trace_head h = {
+		.unix_us = 2,
+		.conn = 17,
+		.flags = TRACE_SENT | TRACE_MANY,
+		.framer = TRACE_SOCKET,
+	};
+	uint64_t asked;
+	json_t *result;
+
+	for (uint8_t i = 0; i < 100; i++) {
+		memcpy(in + 12 * i, "\0\1\0\0\0\6\1\3\0\0\0\1", 12);
+		in[12 * i + 9] = i;
+		memcpy(out + 11 * i, "\0\1\0\0\0\5\1\3\2\0\0", 11);
+	}
+	asked = put_at(ring, 1, TRACE_MANY, TRACE_SOCKET, in, sizeof(in));
+	/* all but request 30, in records of their own */
+	for (unsigned first = 0; first < 100; first += h.len / 11) {
+		first += first == 30;
+		h.first = first & 511;
+		h.len = (uint16_t)((first < 30 ? 10 : 23) * 11);
+		h.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff;
+		trace_put(ring, &h, NULL, out);
+	}
+	result = ask("{\"filter\":\"direction == out\"}");
+	for (unsigned i = 0, n = 0; i < 100; i++) {
+		json_t *all = json_object_get(result, "frames");
+
+		if (i == 30)
+			continue;
+		ck_assert_int_eq(json_integer_value(json_object_get(
+				     json_array_get(all, n++), "addr")),
+		    i);
+	}
+	json_decref(result);
+	/* none there, and none like it */
+	h.len = 11;
+	h.first = 100;
+	h.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff;
+	trace_put(ring, &h, NULL, out);
+	out[1]++;
+	h.first = 99;
+	h.back = (uint32_t)(ring_end(ring) - asked) / 8 & 0xffff;
+	trace_put(ring, &h, NULL, out);
+	ck_assert_str_eq(texts("{\"newest\":true,\"limit\":2}"),
+	    "holding registers: 0;holding registers: 0;");
 }
 END_TEST
 
@@ -430,6 +484,68 @@ START_TEST(one_answer_holds_a_thousand_frames_and_the_next_one_the_rest)
 }
 END_TEST
 
+/* Asks for what is rare in a large ring until all has been looked at; how many
+ * frames there were. */
+static unsigned
+ask_on(unsigned *answers)
+{
+	static char params[160] = "{\"filter\":\"unit == 8\"}";
+	unsigned got = 0;
+	bool more = true;
+
+	for (*answers = 0; more; ++*answers) {
+		json_t *result = ask(params);
+		char *next = json_dumps(json_object_get(result, "next"), 0);
+
+		got += json_array_size(json_object_get(result, "frames"));
+		more = json_is_true(json_object_get(result, "more"));
+		snprintf(params, sizeof(params),
+		    "{\"filter\":\"unit == 8\",\"since\":%s}", next);
+		free(next);
+		json_decref(result);
+	}
+	return got;
+}
+
+START_TEST(a_search_that_takes_long_is_left_and_gone_on_with)
+{
+	static struct seg big;
+	uint8_t in[512 * 8];
+	uint64_t began;
+	unsigned answers;
+	json_t *result;
+
+	ck_assert_int_eq(
+	    seg_create_worker(&big, cf.store.name, "tcp2", 1, 0, 4, 2, 1 << 23),
+	    0);
+	for (unsigned i = 0; i < 512; i++)
+		memcpy(in + 8 * i, "\0\0\0\0\0\2\x9\x63", 8);
+	for (unsigned i = 0; i < 2000; i++) {
+		in[6] = i % 900 == 899 ? 8 : 9;
+		put_at(seg_trace(seg_worker(&big)), i, TRACE_MANY, TRACE_SOCKET,
+		    in, sizeof(in));
+	}
+	/* the last ones are at hand, whatever lies before them */
+	began = clock_mono_ns();
+	result = ask("{\"newest\":true,\"limit\":250}");
+	ck_assert_uint_lt(clock_mono_ns() - began, 200000000);
+	ck_assert(json_is_false(json_object_get(result, "more")));
+	ck_assert_uint_eq(
+	    json_array_size(json_object_get(result, "frames")), 250);
+	json_decref(result);
+	began = clock_mono_ns();
+	result = ask("{\"newest\":true,\"filter\":\"unit == 7\"}");
+	ck_assert_uint_lt(clock_mono_ns() - began, 1000000000);
+	ck_assert(json_is_true(json_object_get(result, "more")));
+	json_decref(result);
+	began = clock_mono_ns();
+	ck_assert_uint_eq(ask_on(&answers), 2);
+	ck_assert_uint_gt(answers, 1);
+	ck_assert_uint_lt((clock_mono_ns() - began) / answers, 1000000000);
+	seg_unmap(&big);
+}
+END_TEST
+
 /* ---- a worker that has scribbled on its segment ---- */
 
 START_TEST(whatever_lies_in_a_ring_is_answered)
@@ -463,6 +579,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_reply_is_told_with_what_its_request_asked_for);
 	tcase_add_test(tc, frames_that_are_one_record_are_told_one_by_one);
+	tcase_add_test(
+	    tc, replies_that_look_alike_are_told_with_their_own_requests);
 	tcase_add_test(tc, frames_of_several_workers_are_told_by_time);
 	tcase_add_test(tc, a_filter_that_is_none_is_refused_with_its_column);
 	tcase_add_test(tc, recording_is_switched_while_a_worker_runs);
@@ -473,6 +591,7 @@ main(void)
 	tcase_add_test(tc, a_position_of_an_earlier_daemon_begins_anew);
 	tcase_add_test(
 	    tc, one_answer_holds_a_thousand_frames_and_the_next_one_the_rest);
+	tcase_add_test(tc, a_search_that_takes_long_is_left_and_gone_on_with);
 	tcase_add_loop_test(tc, whatever_lies_in_a_ring_is_answered, 0, 50);
 	suite_add_tcase(s, tc);
 	return fix_run(s);

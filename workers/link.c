@@ -237,6 +237,8 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	if (r->trace && (len != 0 || r->spoiled))
 		record_reply(&r->link->rec, r->conn, r->frame.unit, asked,
 		    r->together, adu, len);
+	/* the unanswered ones, too: replies tell which request is theirs */
+	r->link->rec.input_done++;
 	r->last_fc = fc;
 	r->requests++;
 	return len;
@@ -314,13 +316,13 @@ static void
 record_all(struct run *r, const struct shm_batch *b, size_t len)
 {
 	struct recorder *rec = &r->link->rec;
+	bool begun = atomic_load_explicit(&b->prog, memory_order_relaxed) != 0;
 
-	if (!r->trace || !r->plain || !rec->splits || len == 0)
-		return;
-	r->together = true;
+	r->together = r->trace && r->plain && rec->splits && len != 0;
+	if (r->together && !begun)
+		record_input(rec, r->conn, b->in, len);
 	/* else it has been: this is another round of the same input */
-	if (atomic_load_explicit(&b->prog, memory_order_relaxed) == 0)
-		r->asked = record_input(rec, r->conn, b->in, len);
+	r->asked = record_again(rec, r->conn, r->together);
 }
 
 static enum link_rc

@@ -13,6 +13,8 @@
 #include "shm/trace.h"
 #include "workers/who.h"
 
+enum { WORD = 8 };
+
 #define SET_AGAIN_NS 1000000000u /* the time of day may be set, too */
 
 void
@@ -23,6 +25,7 @@ record_init(struct recorder *r, struct worker *w, const struct framer *f)
 	r->nreplies = 0;
 	r->spoiled = false;
 	r->late_ms = 0;
+	r->input = 0;
 	r->framer = TRACE_OWN;
 	r->splits = f == &frame_mbap || f == &frame_tls;
 	if (f == &frame_mbap)
@@ -103,11 +106,23 @@ record_request(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 	return put_in(r, c, unit, 0, adu, len);
 }
 
-uint64_t
+void
 record_input(struct recorder *r, const struct shm_conn *c, const uint8_t *bytes,
     size_t len)
 {
-	return put_in(r, c, 0, TRACE_MANY, bytes, len);
+	r->input = put_in(r, c, 0, TRACE_MANY, bytes, len);
+	r->input_conn = atomic_load_explicit(&c->serial, memory_order_relaxed);
+	r->input_done = 0;
+}
+
+uint64_t
+record_again(struct recorder *r, const struct shm_conn *c, bool begun)
+{
+	if (!begun ||
+	    r->input_conn !=
+		atomic_load_explicit(&c->serial, memory_order_relaxed))
+		r->input = 0;
+	return r->input;
 }
 
 void
@@ -141,10 +156,15 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 			.len = reply->len,
 		};
 
-		back = atomic_load_explicit(&ring->head, memory_order_relaxed) -
-		    reply->asked;
-		if (reply->asked != 0 && back < UINT32_MAX)
-			h.back = (uint32_t)back;
+		back =
+		    (atomic_load_explicit(&ring->head, memory_order_relaxed) -
+			reply->asked) /
+		    WORD;
+		if (reply->asked != 0 && back < 1 << TRACE_BACK_BITS &&
+		    reply->first < 1 << TRACE_FIRST_BITS) {
+			h.back = back & ((1 << TRACE_BACK_BITS) - 1);
+			h.first = reply->first & ((1 << TRACE_FIRST_BITS) - 1);
+		}
 		put(r, c, &h, reply->adu);
 	}
 	r->nreplies = 0;
@@ -152,21 +172,25 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 
 /* Whether a reply goes into the record of the one before it. */
 static bool
-joins(const struct record_reply *last, uint64_t asked, const uint8_t *adu,
-    size_t len)
+joins(const struct record_reply *last, uint64_t asked, unsigned index,
+    const uint8_t *adu, size_t len)
 {
 	return (last->flags & TRACE_MANY) != 0 && last->asked == asked &&
-	    last->adu + last->len == adu && last->len + len <= BATCH_IN;
+	    last->next == index && last->adu + last->len == adu &&
+	    last->len + len <= BATCH_IN;
 }
 
 void
 record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
     uint64_t asked, bool many, const uint8_t *adu, size_t len)
 {
+	unsigned index = many ? r->input_done : 0;
+
 	many = many && !r->spoiled;
 	if (many && r->nreplies > 0 &&
-	    joins(&r->reply[r->nreplies - 1], asked, adu, len)) {
+	    joins(&r->reply[r->nreplies - 1], asked, index, adu, len)) {
 		r->reply[r->nreplies - 1].len += (uint16_t)len;
+		r->reply[r->nreplies - 1].next++;
 		return;
 	}
 	if (r->nreplies == RECORD_WAITING)
@@ -175,6 +199,8 @@ record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 		.adu = adu,
 		.asked = asked,
 		.len = (uint16_t)len,
+		.first = (uint16_t)index,
+		.next = (uint16_t)(index + 1),
 		.unit = unit,
 		.flags = TRACE_SENT | (many ? TRACE_MANY : 0) |
 		    (r->spoiled ? TRACE_SPOILED : 0),

@@ -30,6 +30,7 @@ struct record_reply {
 	uint64_t asked; /* where its request lies */
 	uint32_t late_ms; /* that it waits for by a fault rule */
 	uint16_t len;
+	uint16_t first, next; /* the how manieth there; and behind the last */
 	uint8_t unit, flags;
 };
 
@@ -41,6 +42,10 @@ struct recorder {
 	bool splits; /* frames that lie together can be told apart */
 	bool spoiled; /* the next reply is */
 	uint32_t late_ms; /* and so late */
+	/* the record of all that was read at once: where it lies, 0 if there
+	 * is none; whose it is; and how many of its requests were served */
+	uint64_t input, input_conn;
+	unsigned input_done;
 	unsigned nreplies;
 	struct record_reply reply[RECORD_WAITING];
 };
@@ -61,16 +66,21 @@ uint64_t record_request(struct recorder *, const struct shm_conn *c,
 
 /* The same for all requests that lie together in so many bytes, and maybe the
  * beginning of one more, which will come again. Only if r->splits. */
-uint64_t record_input(struct recorder *, const struct shm_conn *c,
+void record_input(struct recorder *, const struct shm_conn *c,
     const uint8_t *bytes, size_t len);
+
+/* Another round of the same input, or if `begun` is false, the first one of an
+ * input that is not recorded as a whole. Where it lies; 0: no telling. */
+uint64_t record_again(struct recorder *, const struct shm_conn *c, bool begun);
 
 /* Records bytes that nobody here answers. */
 void record_stray(struct recorder *, const struct shm_conn *c, uint8_t unit,
     const uint8_t *bytes, size_t len);
 
 /* Records the reply to the request at `asked`; by record_end() at the latest,
- * until when adu stays as it is. many: together with those before and behind it
- * whose requests are in the same record. */
+ * until when adu stays as it is. many: its request is the one of record_input()
+ * that r->input_done counts; and it goes together with the replies to those
+ * right before and behind that. */
 void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
     uint64_t asked, bool many, const uint8_t *adu, size_t len);
 

@@ -34,6 +34,7 @@ struct trace {
 	long left; /* frames that are still wanted; -1: all */
 	double after; /* Unix time; 0: from now on */
 	json_t *since; /* positions; NULL at first */
+	bool more; /* lies there already, behind those */
 	int signals;
 };
 
@@ -175,6 +176,7 @@ show_new(struct trace *t, int *code, bool *stop)
 	}
 	json_decref(t->since);
 	t->since = json_incref(json_object_get(result, "next"));
+	t->more = !first && json_is_true(json_object_get(result, "more"));
 	json_decref(result);
 	return (int)n;
 }
@@ -194,7 +196,7 @@ follow(struct trace *t)
 			return errno == EPIPE ? CLI_OK
 					      : cli_fail(CLI_CANNOT_CREATE,
 						    "%s", strerror(errno));
-		if (!pause_ms(t, n == FRAMES_MAX ? 0 : LOOK_MS))
+		if (!pause_ms(t, t->more ? 0 : LOOK_MS))
 			stop = true;
 	}
 	return CLI_OK;

@@ -13,10 +13,15 @@
 #include "control/cmd/cmd_rows.h"
 #include "control/jtext.h"
 #include "control/traced.h"
+#include "shm/clock.h"
 #include "shm/ring.h"
 
 enum {
 	FRAMES_MAX = 1000, /* in one answer */
+	BUDGET_MS = 250, /* others wait meanwhile */
+	FRAMES_A_BEAT = 64,
+	GLANCES_A_BEAT = 4096,
+	CHUNK = 16384, /* bytes of a ring that are searched at once */
 	NAME_BYTES = SHM_NAME_MAX + 32,
 };
 
@@ -33,8 +38,15 @@ struct cursor {
 
 /* A frame that has passed the filter, for `newest`. */
 struct found {
-	struct cursor *cursor;
+	const struct view *view;
 	struct traced_at at;
+	uint64_t unix_us;
+};
+
+/* The newest ones, the newest last: those before `from` are not there yet. */
+struct newest {
+	struct found *frame; /* `limit` of them */
+	size_t from;
 };
 
 /* An answer as it is put together. */
@@ -44,10 +56,12 @@ struct reading {
 	unsigned ncursors;
 	struct filter filter;
 	uint64_t after_us;
+	uint64_t began_ns;
+	unsigned steps;
 	struct found *found; /* the last `limit` of nfound; NULL: the oldest */
 	size_t nfound, limit;
 	json_t *frames;
-	bool lost;
+	bool lost, more; /* not all has been looked at */
 	struct traced frame;
 };
 
@@ -147,43 +161,154 @@ take(struct reading *r, struct cursor *k)
 		return;
 	if (r->found != NULL)
 		r->found[r->nfound % r->limit] = (struct found){
-			.cursor = k,
+			.view = k->view,
 			.at = was,
+			.unix_us = k->head.unix_us,
 		};
 	else
 		json_array_append_new(r->frames, traced_json(&r->frame));
 	r->nfound++;
 }
 
+/* Tells whether part/of of the time is over. Who supervises us hears of us. */
+static bool
+late(struct reading *r, unsigned part, unsigned of)
+{
+	control_beat(r->control);
+	return r->control->now_ns - r->began_ns >
+	    BUDGET_MS * UINT64_C(1000000) * part / of;
+}
+
 static void
-read_all(struct reading *r)
+read_oldest(struct reading *r)
 {
 	struct cursor *k;
 
 	while ((k = oldest(r)) != NULL) {
-		if (r->found == NULL && r->nfound == r->limit)
+		r->more = r->nfound == r->limit ||
+		    (++r->steps % FRAMES_A_BEAT == 0 && late(r, 1, 1));
+		if (r->more)
 			return;
 		take(r, k);
 		look(r, k);
 	}
 }
 
-/* The last ones of those that were found. */
-static void
-tell_newest(struct reading *r)
+/* ---- the newest ---- */
+
+/* Steps over all that k has; each CHUNK a mark is left where a record begins.
+ * How many marks there are then. */
+static size_t
+leave_marks(
+    struct reading *r, struct cursor *k, struct traced_at *mark, size_t max)
 {
-	size_t n = r->nfound < r->limit ? r->nfound : r->limit;
+	size_t n = 0;
 
-	for (size_t i = r->nfound - n; i < r->nfound; i++) {
-		struct found *f = &r->found[i % r->limit];
+	for (; k->there; look(r, k)) {
+		if (k->head.unix_us >= r->after_us && n < max &&
+		    (n == 0 || k->at.pos - mark[n - 1].pos >= CHUNK))
+			mark[n++] = k->at;
+		k->at = (struct traced_at){ .pos = k->behind };
+		if (++r->steps % GLANCES_A_BEAT == 0)
+			control_beat(r->control);
+	}
+	return n;
+}
 
-		if (traced_read(
-			r->control, f->cursor->view, &f->at, &r->frame) == 1)
+/* Adds the frames of k between two places to those that were found behind. */
+static void
+search(struct reading *r, const struct cursor *k, struct traced_at from,
+    uint64_t to, struct newest *own)
+{
+	struct cursor c = *k;
+	size_t n;
+
+	c.at = from;
+	c.stop = to;
+	r->nfound = 0;
+	for (look(r, &c); c.there; look(r, &c))
+		take(r, &c);
+	n = r->nfound < r->limit ? r->nfound : r->limit;
+	while (n-- > 0 && own->from > 0)
+		own->frame[--own->from] = r->found[--r->nfound % r->limit];
+}
+
+/* Both as one, by time; what is too old is left out. */
+static void
+merge(const struct reading *r, struct newest *a, const struct newest *b)
+{
+	struct newest all = {
+		.frame = r->found, /* of no other use now */
+		.from = r->limit,
+	};
+	size_t i = r->limit, j = r->limit;
+
+	while (all.from > 0 && (i > a->from || j > b->from)) {
+		bool second = i == a->from ||
+		    (j > b->from &&
+			b->frame[j - 1].unix_us >= a->frame[i - 1].unix_us);
+
+		all.frame[--all.from] = second ? b->frame[--j] : a->frame[--i];
+	}
+	memcpy(a->frame, all.frame, r->limit * sizeof(*a->frame));
+	a->from = all.from;
+}
+
+/* Searches backwards, chunk by chunk, and adds what it finds to `all`. No frame
+ * before those is taken apart. -1: out of memory. */
+static int
+find_newest(struct reading *r, unsigned i, struct newest *all)
+{
+	struct cursor *k = &r->cursor[i];
+	size_t max = seg_trace_bytes(k->ring) / CHUNK + 2, n;
+	struct newest own = {
+		.frame = calloc(r->limit, sizeof(*own.frame)),
+		.from = r->limit,
+	};
+	struct traced_at *mark = calloc(max, sizeof(*mark));
+	uint64_t to;
+	int rc = -1;
+
+	if (own.frame == NULL || mark == NULL)
+		goto out;
+	n = leave_marks(r, k, mark, max);
+	for (to = k->at.pos; n > 0 && own.from > 0; to = mark[n].pos) {
+		search(r, k, mark[--n], to, &own);
+		if (late(r, i + 1, r->ncursors) && n > 0 && own.from > 0) {
+			r->more = true;
+			break;
+		}
+	}
+	merge(r, all, &own);
+	rc = 0;
+out:
+	free(own.frame);
+	free(mark);
+	return rc;
+}
+
+static int
+read_newest(struct reading *r)
+{
+	struct newest all = {
+		.frame = calloc(r->limit, sizeof(*all.frame)),
+		.from = r->limit,
+	};
+	int rc = all.frame != NULL ? 0 : -1;
+
+	for (unsigned i = 0; i < r->ncursors && rc == 0; i++)
+		rc = find_newest(r, i, &all);
+	for (size_t i = all.from; i < r->limit; i++) {
+		struct found *f = &all.frame[i];
+
+		if (traced_read(r->control, f->view, &f->at, &r->frame) == 1)
 			json_array_append_new(
 			    r->frames, traced_json(&r->frame));
 		else
 			r->lost = true;
 	}
+	free(all.frame);
+	return rc;
 }
 
 /* ---- trace.read ---- */
@@ -232,6 +357,13 @@ positions(struct reading *r)
 	return next;
 }
 
+static bool
+no_memory(struct cmd_call *call)
+{
+	cmd_fail(call, CMD_INTERNAL, "no_memory", "out of memory");
+	return false;
+}
+
 /* What has been asked for: false if that cannot be. */
 static bool
 begin(struct cmd_call *call, struct reading *r, int transport)
@@ -239,6 +371,7 @@ begin(struct cmd_call *call, struct reading *r, int transport)
 	struct control *c = call->control;
 	const json_t *since = json_object_get(call->params, "since");
 	const json_t *after = json_object_get(call->params, "after");
+	bool newest = json_is_true(json_object_get(call->params, "newest"));
 
 	if (!check_since(call, since) || !check_filter(call, &r->filter))
 		return false;
@@ -246,12 +379,11 @@ begin(struct cmd_call *call, struct reading *r, int transport)
 	r->after_us = (uint64_t)(json_number_value(after) * 1e6);
 	r->limit = (size_t)cmd_integer(call, "limit", FRAMES_MAX);
 	r->cursor = calloc(c->nviews + 1, sizeof(*r->cursor));
-	if (json_is_true(json_object_get(call->params, "newest")))
+	r->began_ns = clock_mono_ns();
+	if (newest)
 		r->found = calloc(r->limit, sizeof(*r->found));
-	if (r->cursor == NULL) {
-		cmd_fail(call, CMD_INTERNAL, "no_memory", "out of memory");
-		return false;
-	}
+	if (r->cursor == NULL || (newest && r->found == NULL))
+		return no_memory(call);
 	for (unsigned i = 0; i < c->nviews; i++) {
 		struct view *v = &c->views[i];
 
@@ -275,11 +407,13 @@ cmd_trace_read(struct cmd_call *call)
 	memset(r, 0, sizeof(*r));
 	if (begin(call, r, transport)) {
 		r->frames = json_array();
-		read_all(r);
-		if (r->found != NULL)
-			tell_newest(r);
-		call->result = json_pack("{s:o, s:o, s:b}", "frames", r->frames,
-		    "next", positions(r), "lost", (int)r->lost);
+		if (r->found == NULL)
+			read_oldest(r);
+		else if (read_newest(r) == -1)
+			no_memory(call);
+		call->result = json_pack("{s:o, s:o, s:b, s:b}", "frames",
+		    r->frames, "next", positions(r), "lost", (int)r->lost,
+		    "more", (int)r->more);
 	}
 	free(r->cursor);
 	free(r->found);

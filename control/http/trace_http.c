@@ -7,12 +7,12 @@
 
 #include "control/http/routes.h"
 #include "control/pcap.h"
+#include "control/state.h"
 
 enum {
 	BYTES_MAX = 32 << 20,
 	BYTES_FIRST = 1 << 16,
-	FRAMES = 1000, /* in one answer */
-	ANSWERS = 64, /* nobody waits for frames that are yet to come */
+	TIME_MS = 1200, /* others wait meanwhile */
 };
 
 #define PCAP_TYPE "application/vnd.tcpdump.pcap"
@@ -61,7 +61,7 @@ question(const struct http_call *call, json_t *since)
 	return params;
 }
 
-/* Adds what one answer holds; false if there is no more, or no room. */
+/* Adds what one answer holds; false if there is no room. */
 static bool
 add(struct file *f, const json_t *result)
 {
@@ -73,7 +73,15 @@ add(struct file *f, const json_t *result)
 		f->len +=
 		    pcap_record(json_array_get(frames, i), f->bytes + f->len);
 	}
-	return json_array_size(frames) == FRAMES;
+	return true;
+}
+
+/* Whether there is time to ask once more. Who supervises us hears of us. */
+static bool
+in_time(struct control *c, uint64_t began_ns)
+{
+	control_beat(c);
+	return c->now_ns - began_ns < TIME_MS * UINT64_C(1000000);
 }
 
 void
@@ -81,29 +89,34 @@ trace_pcap(struct http_call *call)
 {
 	struct file f = { 0 };
 	json_t *result, *since = NULL;
-	unsigned answers = 0;
-	bool more = grow(&f);
+	uint64_t began_ns;
+	bool more = true, room = true;
 
-	if (!more) {
+	control_beat(call->control);
+	began_ns = call->control->now_ns;
+	if (!grow(&f)) {
 		http_fail(call, 500, "no_memory", "out of memory");
 		return;
 	}
 	pcap_head(f.bytes);
 	f.len = PCAP_HEAD;
-	while (more) {
+	while (more && room && in_time(call->control, began_ns)) {
 		result = http_ask(call, "trace.read", question(call, since));
 		if (result == NULL) {
 			http_fail_as_said(call);
 			free(f.bytes);
 			return;
 		}
-		more = add(&f, result) && ++answers < ANSWERS;
+		room = add(&f, result);
+		more = json_is_true(json_object_get(result, "more"));
 		since = json_incref(json_object_get(result, "next"));
 		json_decref(result);
 	}
 	json_decref(since);
 	http_add(
 	    call, "Content-Disposition", "attachment; filename=\"trace.pcap\"");
+	if (more || !room)
+		http_add(call, "Holdfast-More", "true");
 	http_reply(call, 200, PCAP_TYPE, (const char *)f.bytes, f.len);
 	free(f.bytes);
 }

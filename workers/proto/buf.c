@@ -11,7 +11,8 @@ wbuf_put(struct wbuf *b, const uint8_t *p, size_t n)
 {
 	uint8_t *to = wbuf_room(b, n);
 
-	if (to != NULL)
+	/* a piece of no bytes may lie nowhere */
+	if (to != NULL && n != 0)
 		memcpy(to, p, n);
 }
 
