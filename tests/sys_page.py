@@ -271,7 +271,7 @@ def drive(script, d, url, **more):
 
 
 def test_pure_modules():
-    "formats, filters, rows, undo, decoding and pcap are right by themselves"
+    "formats, filters, rows, undo and decoding are right by themselves"
     if not shutil.which("node"):
         raise Skip("node is not installed")
     with tempfile.TemporaryDirectory(prefix="hf-page-") as tmp:

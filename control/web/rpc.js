@@ -149,6 +149,27 @@ export function rpc(method, params = {}, { order = false } = {}) {
   });
 }
 
+// Gets a file that the daemon makes: its bytes, and the headers with them.
+export async function fetchFile(name, params) {
+  let response, bytes;
+  try {
+    response = await fetch(`api/v1/${name}?${new URLSearchParams(params)}`, {
+      headers: headers({}), signal: AbortSignal.timeout(READ_MS), cache: "no-store",
+    });
+    bytes = await response.arrayBuffer();
+  } catch {
+    throw new Gone("no answer");
+  }
+  if (response.ok) return { bytes, headers: response.headers };
+  let json = null;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    // words, or nothing: then its status tells
+  }
+  throw new RpcError((json && json.error) || { message: `answered ${response.status}` });
+}
+
 // While it is gone: asks for a sign of life, ever more patiently.
 function retry() {
   const wait = Math.min(500 + link.tries * 250, 3000);

@@ -6,7 +6,6 @@ import { compile } from "./filter.js";
 import { Rows } from "./rows.js";
 import { Undo } from "./undo.js";
 import { decode } from "./decode.js";
-import { pcap } from "./pcap.js";
 import { describeFault } from "./faultwords.js";
 
 const f404 = [0x43ca, 0x15c3]; // 404.17
@@ -157,17 +156,7 @@ test("whatever bytes come, taking them apart ends and stays within them", () => 
       check(x.children);
     });
     check(decode(f).nodes);
-    pcap([f]);
   }
-});
-
-test("a pcap has a header and a record a frame", () => {
-  const out = pcap([{ at: 1.5, framer: "socket", direction: "in", type: "tcp", peer: "10.0.0.7:4021", adu: "000100000006010300640002" }]);
-  const view = new DataView(out.buffer);
-  assert.equal(view.getUint32(0), 0xa1b2c3d4);
-  assert.equal(view.getUint32(20), 252);
-  assert.deepEqual([view.getUint32(24), view.getUint32(28)], [1, 500000]);
-  assert.equal(view.getUint32(32), out.length - 40);
 });
 
 test("a fault in words", () => {

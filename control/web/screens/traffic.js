@@ -4,12 +4,11 @@
 // the other.
 
 import { h, icon, text, toast, download } from "../dom.js";
-import { rpc, every, RpcError, Gone } from "../rpc.js";
+import { rpc, fetchFile, every, RpcError, Gone } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { Grid } from "../grid.js";
 import { compile } from "../filter.js";
 import { decode, bytesOf, complete } from "../decode.js";
-import { pcap } from "../pcap.js";
 import { clock, count } from "../formats.js";
 import { functions, exceptions } from "../faultwords.js";
 
@@ -50,7 +49,7 @@ export function create({ address }) {
   const el = h("div", { class: "screen full traffic" }, h("h1", { class: "sr" }, "Traffic"),
     h("div", { class: "toolbar" }, h("span", { class: "field" }, icon("search"), filter), transport, pauseB, recordB,
       h("button", { class: "quiet", onclick: () => { frames = []; sift(); } }, "Empty"),
-      h("span", { class: "push" }, h("button", { class: "quiet", "data-do": "pcap", onclick: save, title: "What is shown, for Wireshark" }, icon("csv"), "pcap"))),
+      h("span", { class: "push" }, h("button", { class: "quiet", "data-do": "pcap", onclick: save, title: "What the daemon has kept and the filter lets through, for Wireshark" }, icon("csv"), "pcap"))),
     wrong, note, split, said);
 
   function columns() {
@@ -286,10 +285,19 @@ export function create({ address }) {
     list[to].focus();
   }
 
-  function save() {
-    if (!seen.length) return toast("There is nothing to save.");
-    download("holdfast.pcap", "application/vnd.tcpdump.pcap", pcap(seen));
-    toast(`${count(seen.length)} frames saved`, "good");
+  async function save() {
+    const params = {};
+    if (only) params.transport = only;
+    if (serverFilter) params.filter = serverFilter;
+    try {
+      const { bytes, headers } = await fetchFile("trace.pcap", params);
+      if (bytes.byteLength <= 24) return toast("There is nothing to save.");
+      download("holdfast.pcap", "application/vnd.tcpdump.pcap", bytes);
+      if (headers.get("Holdfast-More")) toast("The oldest frames are saved: a filter or a transport gets all of something");
+      else toast("Saved", "good");
+    } catch (e) {
+      toast(e instanceof Gone ? "No answer" : e.message, "bad");
+    }
   }
 
   function remember() {
