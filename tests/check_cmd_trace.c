@@ -144,7 +144,7 @@ START_TEST(a_frame_is_told_with_its_fields_if_it_is_one)
 	    "\"%s\",\"connection\":\"tcp1.0.17\",\"peer\":\"10.0.0.7:4021\","
 	    "\"direction\":\"%s\",\"unit\":9,\"function\":%s,\"exception\":%s,"
 	    "\"transaction\":%s,\"addr\":%s,\"count\":%s,\"values\":%s,"
-	    "\"text\":\"%s\",\"us\":%s,\"adu\":\"%s\"}]",
+	    "\"text\":\"%s\",\"us\":%s,\"fault\":false,\"adu\":\"%s\"}]",
 	    framer < 5 ? names[framer] : "own",
 	    (frames[_i].flags & TRACE_SENT) != 0 ? "out" : "in",
 	    frames[_i].function, frames[_i].exception, frames[_i].tid,
