@@ -16,7 +16,7 @@ import time
 import bench_tools
 import sysutil
 from http_case import (Daemon, Events, Web, conf, new_pid, rss_kb,
-                       status_of)
+                       rest_of, status_of)
 from sysutil import Modbus, wait_for
 
 ROUNDS = 2  # pairs of runs without and with; more by --rounds
@@ -24,6 +24,7 @@ STREAMS = 50  # half of them never read
 REQUESTS = 1500  # in a run, each fifth of them a write
 HELLO, CHANGE = b"event: hello", b"event: regis"
 MEMORY = 4 if bench_tools.sanitized() else 1  # theirs is not ours
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nX: "
 
 
@@ -203,6 +204,59 @@ def test_slow_senders_keep_nobody_out():
         assert d.rpc("stats.get")["http"]["conns_open"] <= 20
         for s in slow + idle:
             s.close()
+
+
+def test_who_has_just_begun_is_not_slow():
+    """an old connection that begins a request is not taken for a slow one"""
+    with Daemon(conf(http={"max_connections": 4})) as d:
+        web = Web(d)
+        old = [web.connect() for _ in range(4)]
+        for s in old:
+            s.sendall(HEALTH)
+            assert status_of(s.recv(4096)) == 200
+        time.sleep(1.1)  # so long it takes to be slow
+        for s in old:
+            s.sendall(HEALTH[:-2])
+        said = web.raw(HEALTH)
+        for s in old:
+            s.sendall(HEALTH[-2:])
+            assert status_of(s.recv(4096)) == 200
+            s.close()
+        assert status_of(said) == 503, said
+
+
+def test_short_requests_pass_heavy_ones():
+    """/healthz is answered between many heavy batches, not behind them"""
+    with Daemon(conf()) as d:
+        web = Web(d)
+        pid = d.child("http")
+        call = (b'{"jsonrpc":"2.0","id":1,"method":"registers.read",'
+                b'"params":{"table":"hr","addr":0,"count":1000}}')
+        body = b"[" + b",".join([call] * 60) + b"]"
+        heavy = [web.connect() for _ in range(60)]
+        for s in heavy:
+            s.sendall(b"POST /api/v1/rpc HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Connection: close\r\n"
+                      b"Content-Length: %d\r\n\r\n" % len(body) + body[:-1])
+        with web.connect() as probe:
+            probe.sendall(HEALTH)
+            probe.recv(4096)
+            os.kill(pid, signal.SIGSTOP)  # so all of them come at once
+            for s in heavy:
+                s.sendall(body[-1:])
+            os.kill(pid, signal.SIGCONT)
+            began = time.monotonic()
+            probe.sendall(HEALTH)
+            assert status_of(probe.recv(4096)) == 200
+            first = time.monotonic() - began
+        heavy[7].close()  # whoever goes while it waits is nobody's trouble
+        for s in heavy[:7] + heavy[8:]:
+            assert status_of(rest_of(s)) == 200
+            s.close()
+        whole = time.monotonic() - began
+        print("    first after %.0f of %.0f ms" % (first * 1e3, whole * 1e3))
+        assert first < whole / 4, (first, whole)
+        assert d.child("http") == pid
 
 
 def _served(web):

@@ -18,6 +18,7 @@
 
 #include "control/http/call.h"
 #include "control/http/stream.h"
+#include "shm/clock.h"
 
 enum {
 	BODY_FREE = 16384, /* not counted */
@@ -73,6 +74,7 @@ set_state(struct conn *c, enum conn_state next)
 	if (c->state == next)
 		return;
 	c->state = next;
+	c->since_ns = c->server->control.now_ns;
 	ms = time_of(c);
 	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	if (ms == 0)
@@ -92,7 +94,7 @@ forget_request(struct conn *c)
 	c->server->in_bytes -= c->in_bytes;
 	c->in_bytes = 0;
 	if (c->call != NULL) {
-		if (c->state == CONN_BUSY)
+		if (c->state == CONN_BUSY && !c->waits)
 			c->call->conn = NULL; /* it is answered to nobody */
 		else
 			call_free(c->call);
@@ -109,6 +111,8 @@ conn_close(struct conn *c)
 	if (c->stream != NULL)
 		stream_gone(c->stream);
 	forget_request(c);
+	if (c->waits)
+		TAILQ_REMOVE(&s->waiting, c, waiting);
 	s->out_bytes -= c->out_bytes;
 	*c->at = c->next;
 	if (c->next != NULL)
@@ -117,6 +121,15 @@ conn_close(struct conn *c)
 	event_free(c->timer);
 	bufferevent_free(c->bev);
 	free(c);
+}
+
+bool
+conns_leaving(const struct server *s)
+{
+	for (const struct conn *c = s->conns; c != NULL; c = c->next)
+		if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+			return true;
+	return false;
 }
 
 /* All is said. Who closes while something unread lies in the socket makes the
@@ -240,7 +253,8 @@ conn_answer(
 	add_head(c, out, status, type, stream, len);
 	if (!stream && !c->head_only && status != 204 && status != 304)
 		evbuffer_add(out, text, len);
-	c->out_bytes = evbuffer_get_length(out);
+	/* a stream has bounds of its own */
+	c->out_bytes = stream ? 0 : evbuffer_get_length(out);
 	s->out_bytes += c->out_bytes;
 	set_state(c, stream ? CONN_STREAM : CONN_REPLY);
 	if (stream) /* it has nothing more to say */
@@ -263,14 +277,47 @@ refuse(struct conn *c, int status, const char *why)
 
 /* ---- requests ---- */
 
+static bool
+turn_is_over(struct server *s)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (s->turn_ns == 0)
+		s->turn_ns = now;
+	return now - s->turn_ns > SERVER_TURN_MS * 1000000ull;
+}
+
+/* What has a body is a command, or a thousand of them: it waits for the next
+ * turn if this one was long, so that short requests are served in between. */
 static void
 begin_call(struct conn *c)
 {
 	struct http_call *call = c->call;
+	struct server *s = c->server;
 
 	set_state(c, CONN_BUSY);
-	c->server->stats->pages++;
+	s->stats->pages++;
+	if (call->head.length > 0 && turn_is_over(s)) {
+		c->waits = true;
+		TAILQ_INSERT_TAIL(&s->waiting, c, waiting);
+		return;
+	}
 	call_run(call); /* may have answered, may be long gone */
+}
+
+bool
+conns_turn(struct server *s)
+{
+	struct conn *c;
+
+	s->turn_ns = 0;
+	while ((c = TAILQ_FIRST(&s->waiting)) != NULL && !turn_is_over(s)) {
+		TAILQ_REMOVE(&s->waiting, c, waiting);
+		c->waits = false;
+		call_run(c->call);
+	}
+	s->turn_ns = 0;
+	return c != NULL;
 }
 
 /* The body has come, all of it. */

@@ -8,6 +8,7 @@
  */
 
 #include <event2/bufferevent.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "control/http/head.h"
@@ -34,7 +35,9 @@ struct conn {
 	bool ended; /* the other side says no more */
 	bool keep; /* after this answer */
 	bool head_only; /* a HEAD */
-	uint64_t since_ns;
+	bool waits; /* among server->waiting */
+	TAILQ_ENTRY(conn) waiting;
+	uint64_t since_ns; /* in this state */
 	size_t seen; /* of the head, looked at */
 	size_t in_bytes, out_bytes; /* counted in the server's */
 	struct http_call *call; /* from its head to its answer */
@@ -47,6 +50,13 @@ void conn_open(struct server *, int fd, const struct sockaddr *);
 
 /* Ends it now; what it had asked is answered to nobody. */
 void conn_close(struct conn *);
+
+/* Begins a turn of the loop: answers of the requests that wait as many as there
+ * is time for, one at least. True if some are left. */
+bool conns_turn(struct server *);
+
+/* True while something that was said has not left. */
+bool conns_leaving(const struct server *);
 
 /* Puts an answer on its way. Its body may be NULL: then it is a stream, which
  * the caller writes and conn_close() ends. */

@@ -82,18 +82,20 @@ static void
 loop(struct server *s, struct event *timer)
 {
 	struct control *c = &s->control;
-	bool more = false, go_on = true;
+	bool more = false, waiting = false, go_on = true;
 	uint64_t due_ns = UINT64_MAX, ms;
 	struct timeval tv;
 
 	while (go_on) {
-		ms = sleep_ms(s, due_ns, more ? 0 : events_arm(&s->events));
+		ms = sleep_ms(
+		    s, due_ns, more || waiting ? 0 : events_arm(&s->events));
 		tv = (struct timeval){ (time_t)(ms / 1000),
 			(suseconds_t)(ms % 1000 * 1000) };
 		event_add(timer, &tv);
 		event_base_loop(s->base, EVLOOP_ONCE);
 		events_disarm(&s->events);
 		control_beat(c);
+		waiting = conns_turn(s);
 		go_on = rpc_orders(c);
 		work_turn(c);
 		if (s->deaf_ns != 0 &&
@@ -120,7 +122,7 @@ say_farewell(struct server *s, struct event *timer)
 	control_beat(c);
 	until = c->now_ns + FAREWELL_MS * 1000000ull;
 	event_add(timer, &tv);
-	while (s->out_bytes > 0 && c->now_ns < until) {
+	while (conns_leaving(s) && c->now_ns < until) {
 		event_base_loop(s->base, EVLOOP_ONCE);
 		control_beat(c);
 	}
@@ -195,6 +197,7 @@ http_main(struct proc *proc)
 	    events_init(&s.events, &s.control) == -1)
 		return proc_failed(proc, EX_SOFTWARE, "out of memory");
 	control_beat(&s.control);
+	TAILQ_INIT(&s.waiting);
 	s.control.reply = rpc_http_reply;
 	s.control.drop = rpc_http_drop;
 	s.control.one_frame = true;

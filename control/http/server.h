@@ -7,15 +7,14 @@
  */
 
 #include <event2/event.h>
+#include <sys/queue.h>
 
 #include "control/events.h"
 #include "control/http/http.h"
 #include "control/state.h"
 
 struct conn;
-struct stream;
 struct streams;
-struct stream;
 struct tokens;
 struct evconnlistener;
 
@@ -29,6 +28,9 @@ enum {
 	SERVER_BYTES_A_SECOND = 16384,
 	SERVER_IN_MAX = 32 << 20, /* bodies on their way, all together */
 	SERVER_OUT_MAX = 64 << 20, /* answers on their way */
+	/* one turn of the loop answers requests with bodies so long, and then
+	 * those without come first */
+	SERVER_TURN_MS = 5,
 };
 
 struct server {
@@ -38,6 +40,8 @@ struct server {
 	struct evconnlistener *listener;
 	struct conn *conns; /* the newest first */
 	unsigned nconns;
+	TAILQ_HEAD(, conn) waiting; /* whole requests, the oldest first */
+	uint64_t turn_ns; /* the first one of this turn began; 0 */
 	size_t in_bytes, out_bytes; /* of SERVER_IN_MAX, SERVER_OUT_MAX */
 	struct tokens *tokens;
 	struct streams *streams;

@@ -19,6 +19,7 @@ enum {
 	STREAM_KEPT_BYTES = 1 << 20,
 };
 
+struct stream;
 struct streams;
 
 /* NULL with errno. */
