@@ -63,6 +63,10 @@ bool conns_leaving(const struct server *);
 void conn_answer(
     struct conn *, int status, const char *type, const char *text, size_t len);
 
+/* Adds the head of an answer; of a stream its length is not told. */
+void conn_head(struct conn *, struct evbuffer *, int status, const char *type,
+    bool stream, size_t len);
+
 /* "Not Found" */
 const char *conn_reason(int status);
 
