@@ -4,6 +4,7 @@
  * is read of them, what is set, whatever the commands answer.
  */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,24 @@ START_TEST(a_command_that_fails_says_why)
 }
 END_TEST
 
+START_TEST(a_command_that_fails_keeps_nothing)
+{
+	size_t before = 0;
+
+	daemon_.ranges = "[" RANGE("holding_registers", 0, 8, "string") "]";
+	for (int i = 0; i < 200; i++) {
+		daemon_.fail = 503;
+		run("{\"submit\":\"Set\",\"register\":0,\"value\":\"x\"}");
+		ck_assert_int_eq(call.status, 503);
+		daemon_.fail = 0;
+		run("{}");
+		if (i == 20)
+			before = mallinfo2().uordblks;
+	}
+	ck_assert_uint_le(mallinfo2().uordblks, before + 4096);
+}
+END_TEST
+
 static const struct {
 	const char *type, *in, *written;
 } sets[] = {
@@ -302,6 +321,7 @@ main(void)
 	tcase_add_test(t, a_value_that_is_cut_short_has_no_type);
 	tcase_add_test(t, what_makes_no_sense_is_not_shown);
 	tcase_add_test(t, a_command_that_fails_says_why);
+	tcase_add_test(t, a_command_that_fails_keeps_nothing);
 	tcase_add_loop_test(t, a_value_is_written_by_its_type, 0,
 	    sizeof(sets) / sizeof(sets[0]));
 	tcase_add_test(t, sessions_are_bounded_and_end);

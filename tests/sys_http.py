@@ -355,6 +355,20 @@ def test_tokens_have_roles():
             assert write(as_who("master-0123456789"))[0] == 401
 
 
+def test_tokens_that_come_in_pieces_are_read_whole():
+    """a read that gives less than all of the token file is not its end"""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = token_file(tmp, "read reader-0123456789\n"
+                               "admin master-0123456789\n")
+        env = {"HOLDFAST_SHORT": path, "LD_PRELOAD": os.path.join(
+            sysutil.BUILD, "tests", "preload", "short.so")}
+        with Daemon(conf(http={"token_file": path, "local": "none"}),
+                    env=env) as d:
+            for token in ("reader", "master"):
+                assert "result" in Web(d).rpc("system.ping", {
+                    "Authorization": f"Bearer {token}-0123456789"})[1]
+
+
 def test_anonymous_and_local_can_be_cut():
     """"local" and "anonymous" say what is possible without a token"""
     with Daemon(conf(http={"local": "read", "anonymous": "none"})) as d:

@@ -35,7 +35,7 @@ enum { HTTP_FIELDS_MAX = 256, HTTP_BODY_SMALL = 65536 };
 
 /* One "key=value" of the address or of a form, decoded. */
 struct http_field {
-	char *name, *value; /* end with NUL, which they may hold besides */
+	char *name, *value; /* end with NUL, and hold no other */
 	bool of_form;
 };
 

@@ -98,7 +98,7 @@ struct sim_words {
 	int64_t *reads, *writes; /* owned */
 };
 
-/* False after a failure; either way sim_words_fini() it. */
+/* False after a failure, and then nothing is held. */
 bool sim_words_init(struct sim_call *, const struct sim_map *, uint32_t first,
     uint32_t n, struct sim_words *);
 void sim_words_fini(struct sim_words *);

@@ -156,8 +156,11 @@ sim_words_init(struct sim_call *c, const struct sim_map *m, uint32_t first,
 		.writes = calloc(n + 1, sizeof(*w->writes)),
 	};
 	if (w->word == NULL || w->reads == NULL || w->writes == NULL)
-		return sim_fail(c, 500, "out of memory");
-	return load_registers(c, m, w) && load_bits(c, m, w);
+		sim_fail(c, 500, "out of memory");
+	else if (load_registers(c, m, w) && load_bits(c, m, w))
+		return true;
+	sim_words_fini(w);
+	return false;
 }
 
 void

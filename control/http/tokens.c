@@ -92,6 +92,22 @@ tokens_parse(char *text, struct token *at, char *why, size_t size)
 	return (int)n;
 }
 
+/* All of it, however few bytes each read() gives. False: not, or no text. */
+static bool
+read_all(int fd, char text[FILE_MAX])
+{
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, text + len, FILE_MAX - len);
+		if (n > 0)
+			len += (size_t)n;
+	} while (len < FILE_MAX && (n > 0 || (n < 0 && errno == EINTR)));
+	/* a file that grew meanwhile may be too long after all */
+	return n == 0 && memchr(text, '\0', len) == NULL;
+}
+
 /* The file's text, malloc'd; NULL with why. */
 static char *
 read_file(const char *path, char *why, size_t size)
@@ -99,7 +115,6 @@ read_file(const char *path, char *why, size_t size)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
 	struct stat st;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		snprintf(why, size, "%s", strerror(errno));
@@ -110,8 +125,7 @@ read_file(const char *path, char *why, size_t size)
 		    "may be read by others than its owner: chmod 600");
 	else if ((text = calloc(1, FILE_MAX)) == NULL)
 		snprintf(why, size, "out of memory");
-	else if ((n = read(fd, text, FILE_MAX - 1)) < 0 ||
-	    memchr(text, '\0', (size_t)n) != NULL) {
+	else if (!read_all(fd, text)) {
 		snprintf(why, size, "cannot be read as text");
 		free(text);
 		text = NULL;
