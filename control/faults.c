@@ -116,6 +116,9 @@ add_effects(const struct fault_rule *r, json_t *out)
 		json_object_set_new(out, "drop", json_true());
 	if ((r->effects & FAULT_CHANGE) != 0)
 		json_object_set_new(out, "change_pct", percent(r->change));
+	if (r->change_rate != 0)
+		json_object_set_new(
+		    out, "change_rate_pct", percent(r->change_rate));
 	if ((r->effects & FAULT_UNIT_WRONG) != 0)
 		json_object_set_new(out, "wrong_unit", json_true());
 	if ((r->effects & FAULT_CRC) != 0)

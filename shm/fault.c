@@ -44,6 +44,9 @@ why_not_effects(const struct fault_rule *r)
 	if ((e & FAULT_CHANGE) != 0 &&
 	    (r->change == 0 || r->change > FAULT_MILLION))
 		return "a share is above 0 and at most 100 %";
+	if (r->change_rate > FAULT_MILLION ||
+	    (r->change_rate != 0 && (e & FAULT_CHANGE) == 0))
+		return "change_rate_pct is of replies that change_pct changes";
 	if ((e & FAULT_DROP) != 0 && (e & ~(FAULT_DROP | FAULT_EXCEPTION)) != 0)
 		return "drop leaves no reply for anything else to change";
 	if ((e & FAULT_JUNK) != 0 &&

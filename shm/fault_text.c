@@ -97,6 +97,8 @@ add_effects(char *text, const struct fault_rule *r)
 		add(text, " split_ms=%u", r->split_ms);
 	if ((r->effects & FAULT_CHANGE) != 0)
 		add_share(text, "change_pct", r->change);
+	if (r->change_rate != 0)
+		add_share(text, "change_rate_pct", r->change_rate);
 	if ((r->effects & FAULT_UNIT_WRONG) != 0)
 		add(text, " wrong_unit");
 	if ((r->effects & FAULT_CRC) != 0)

@@ -45,6 +45,8 @@ struct fault_rule {
 	uint32_t delay_ms, split_ms;
 	uint32_t junk_bytes;
 	uint32_t change; /* of a million values */
+	uint32_t change_rate; /* in so many of a million replies; 0: all */
+	uint32_t spare;
 };
 
 enum { SHM_FAULT_WORDS = sizeof(struct fault_rule) / 8 };

@@ -773,6 +773,28 @@ def test_simulate_error():
         assert "fault rule" not in web.page("registers")
 
 
+def test_who_only_looks():
+    """HEAD and a page fetched ahead press no button"""
+    with Daemon(SETUP) as d, pick(d) as m:
+        web = Web(d)
+        query = ("/api/registers?submit=Set&register=16&value=7&refresh=9",
+                 "/api/server?submit=Restart",
+                 "/api/calls?submit=Simulate&response_type=2&"
+                 "response_clear_after=100")
+        pid = d.rpc("transports.list")[0]["pid"]
+        for path in query:
+            for method, headers in (
+                    ("HEAD", {"Accept": "text/html"}),
+                    ("GET", {"Sec-Purpose": "prefetch;prerender"}),
+                    ("GET", {"Purpose": "prefetch"})):
+                reply = web.ask(method, path, headers=headers)
+                assert reply.status == 200, (path, method, reply.status)
+                assert "Set-Cookie" not in reply.headers
+        assert m.read_hr(16) == [3124]
+        assert d.rpc("faults.list") == []
+        assert d.rpc("transports.list")[0]["pid"] == pid
+
+
 def test_simulate_empty():
     """Empty answers nothing"""
     with Daemon(SETUP) as d, pick(d) as m:
@@ -829,6 +851,15 @@ def test_simulate_normal():
         assert all(a != b for a, b in zip(
             got, [3124, 5678, 14661, 14661])), got
         assert m.read_hr(16, 4) == [3124, 5678, 14661, 14661]
+        # that share of the replies, and all of them count
+        answer = simulate(web, response_type=0, response_cr="",
+                          response_cr_pct=50, response_clear_after=200)
+        assert answer["function_response_cr_pct"] == 50
+        assert answer["function_response_delay"] == 0
+        plain = sum(m.read_hr(16, 4) == [3124, 5678, 14661, 14661]
+                    for _ in range(200))
+        assert 50 < plain < 150, plain
+        assert web.calls()["simulation_action"] == ""
         # a proper reply and nothing else is one, too, and is counted
         simulate(web, response_type=0, response_clear_after=2)
         assert m.read_hr(16) == [3124]

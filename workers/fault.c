@@ -246,6 +246,16 @@ faults_exception(struct faults *f, struct worker *w)
 	return 0;
 }
 
+/* Whether rule i changes the values of this reply. */
+static bool
+changes(struct faults *f, unsigned i)
+{
+	uint32_t rate = f->rule[i].rule.change_rate;
+
+	return rate == 0 || rate == FAULT_MILLION ||
+	    faults_below(f, FAULT_MILLION) < rate;
+}
+
 void
 faults_pdu(struct faults *f, struct worker *w, struct frame *req, uint8_t *pdu,
     size_t len)
@@ -264,6 +274,8 @@ faults_pdu(struct faults *f, struct worker *w, struct frame *req, uint8_t *pdu,
 			fresh = 0;
 		else if ((f->got & FAULT_JUNK) != 0)
 			fresh &= FAULT_DELAY | FAULT_SPLIT | FAULT_DROP;
+		if ((fresh & FAULT_CHANGE) != 0 && !changes(f, i))
+			fresh &= ~(uint32_t)FAULT_CHANGE;
 		if ((f->met >> i & 1) != 0 && fresh != 0)
 			hit(f, w, i, fresh);
 	}

@@ -38,6 +38,7 @@ static const struct {
 	{ "junk", "junk_bytes", NUMBER },
 	{ "split", "split_ms", NUMBER },
 	{ "change", "change_pct", NUMBER },
+	{ "change-rate", "change_rate_pct", NUMBER },
 	{ "wrong-unit", "wrong_unit", FLAG },
 	{ "bad-crc", "bad_crc", FLAG },
 	{ "note", "note", TEXT },
@@ -99,6 +100,14 @@ value_of(enum kind kind, const char *word)
 	}
 }
 
+static bool
+is_zero(const json_t *rule, const char *member)
+{
+	const json_t *value = json_object_get(rule, member);
+
+	return value != NULL && json_number_value(value) == 0;
+}
+
 /* The rule that the options say, NULL after saying why there is none. */
 static json_t *
 rule_of(struct cli *cli, int argc, char **argv)
@@ -124,6 +133,12 @@ rule_of(struct cli *cli, int argc, char **argv)
 			return NULL;
 		}
 		json_object_set_new(rule, members[i].member, value);
+	}
+	if (is_zero(rule, "rate_pct") || is_zero(rule, "expires_s")) {
+		cli_fail(CLI_USAGE,
+		    "--rate and --expires: 0 would be a rule that never hits");
+		json_decref(rule);
+		return NULL;
 	}
 	return rule;
 }
@@ -163,7 +178,9 @@ words_of(const json_t *rule, const char *const *keys, char *text, size_t size)
 	text[0] = '\0';
 	for (; *keys != NULL; keys++) {
 		value = json_object_get(rule, *keys);
-		if (value == NULL)
+		if (value == NULL ||
+		    (strcmp(*keys, "rate_pct") == 0 &&
+			json_number_value(value) == 100))
 			continue;
 		snprintf(text + len, size - len, "%s%s%s%s", len > 0 ? " " : "",
 		    *keys, json_is_true(value) ? "" : "=",
@@ -181,8 +198,8 @@ show(struct cli *cli, const json_t *list)
 	static const char *const which[] = { "connection", "unit", "fc",
 		"range", "rate_pct", NULL };
 	static const char *const effect[] = { "exception", "delay_ms", "drop",
-		"junk_bytes", "split_ms", "change_pct", "wrong_unit", "bad_crc",
-		NULL };
+		"junk_bytes", "split_ms", "change_pct", "change_rate_pct",
+		"wrong_unit", "bad_crc", NULL };
 	char where[WHERE_MAX], what[EFFECTS_MAX];
 	const char *cells[9];
 	const json_t *end;

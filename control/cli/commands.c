@@ -94,7 +94,7 @@ static const struct cli_command commands[] = {
 	    "--rate PERCENT\n  --count REPLIES --expires SECONDS\n"
 	    "and effects\n"
 	    "  --exception CODE|NAME --delay MS --drop --junk BYTES --split "
-	    "MS\n  --change PERCENT --wrong-unit --bad-crc\n"
+	    "MS\n  --change PERCENT --change-rate PERCENT --wrong-unit --bad-crc\n"
 	    "--note TEXT says what for.\n"
 	    "  holdfast fault list\n"
 	    "shows the rules in force.\n"

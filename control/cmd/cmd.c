@@ -110,6 +110,7 @@ static const struct cmd table[] = {
 		{ "junk_bytes", ARG_INTEGER, false, 0, FAULT_JUNK_MAX },
 		{ "split_ms", ARG_INTEGER, false, 0, FAULT_WAIT_MAX_MS },
 		{ "change_pct", ARG_NUMBER, false, 0, 100 },
+		{ "change_rate_pct", ARG_NUMBER, false, 0, 100 },
 		{ "wrong_unit", ARG_BOOLEAN, MAY },
 		{ "bad_crc", ARG_BOOLEAN, MAY },
 		{ "note", ARG_STRING, MAY } } },

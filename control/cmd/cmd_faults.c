@@ -299,6 +299,7 @@ take_effects(struct cmd_call *call, struct fault_rule *r)
 	r->change = share(call, "change_pct", 0);
 	if (r->change != 0)
 		r->effects |= FAULT_CHANGE;
+	r->change_rate = share(call, "change_rate_pct", 0);
 	take_flag(call, "drop", r, FAULT_DROP);
 	take_flag(call, "wrong_unit", r, FAULT_UNIT_WRONG);
 	take_flag(call, "bad_crc", r, FAULT_CRC);

@@ -135,7 +135,7 @@ simulate(const struct sim_call *c, struct text *t)
 	    "function_response_split_delay", 600);
 	widget_tick(t, "response_cr", "With changed values",
 	    is(c, "function_response_cr_checked"));
-	number(c, t, "response_cr_pct", "Percent of the values",
+	number(c, t, "response_cr_pct", "Percent of the replies",
 	    "function_response_cr_pct", 100);
 	number(c, t, "response_delay", "After so many seconds",
 	    "function_response_delay", 600);

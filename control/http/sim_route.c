@@ -105,6 +105,24 @@ cookie(const struct http_call *call, char id[ID_LEN + 1])
 	return NULL;
 }
 
+/* HEAD, and a browser that fetches a page before anybody wants it: neither
+ * presses a button, nor keeps a choice. */
+static bool
+only_looks(const struct http_call *call)
+{
+	static const char *const names[] = { "Sec-Purpose", "Purpose" };
+
+	if (strcmp(call->head.method, "HEAD") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *why = http_header(call, names[i]);
+
+		if (why != NULL && strncasecmp(why, "pre", 3) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_button(const char *submit)
 {
@@ -171,7 +189,8 @@ keep_session(struct http_call *call, struct sim_call *c)
 	const char *id;
 	char text[128];
 
-	if (c->session != &c->sim->session[0] || !wants_html(call))
+	if (only_looks(call) || c->session != &c->sim->session[0] ||
+	    !wants_html(call))
 		return;
 	id = sim_session_new(c);
 	if (id == NULL)
@@ -210,6 +229,7 @@ begin(struct http_call *call, struct sim_call *c)
 {
 	char id[ID_LEN + 1];
 	int page = page_of(call->path);
+	json_t *in;
 
 	*c = (struct sim_call){
 		.sim = &the_sim,
@@ -219,7 +239,11 @@ begin(struct http_call *call, struct sim_call *c)
 		.ask = ask,
 		.arg = call,
 	};
-	c->in = c->html ? fields(call) : body(call, c);
+	c->in = in = c->html ? fields(call) : body(call, c);
+	if (only_looks(call)) {
+		json_object_del(in, "submit");
+		json_object_del(in, "refresh");
+	}
 	c->session = sim_session_of(c, cookie(call, id));
 }
 

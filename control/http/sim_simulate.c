@@ -18,6 +18,7 @@ enum {
 	/* A rule has to do something. One of a reply as it is, which is what
 	 * Normal alone asks for, lives and is counted like any other. */
 	NOTHING_MS = 1,
+	ALL_PCT = 100, /* of the values in a reply that is altered */
 };
 
 static const struct sim_form fresh = { .junk = 10, .clear_after = 1 };
@@ -143,21 +144,24 @@ take_form(struct sim_call *c, int64_t *type, struct sim_form *form)
 	return found == SIM_OK;
 }
 
-/* Split, change rate and delay are what is done to a proper reply. */
+/* Split, change rate and delay are what is done to a proper reply. The change
+ * rate is the share of replies that are altered; the others count, too. */
 static void
 add_normal(json_t *rule, const struct sim_form *form)
 {
 	int64_t delay = form->delay * MS;
 
-	if (delay == 0 && form->split == 0 && form->cr == 0)
+	if (delay == 0 && form->split == 0)
 		delay = NOTHING_MS;
 	if (delay > 0)
 		json_object_set_new(rule, "delay_ms", json_integer(delay));
 	if (form->split > 0)
 		json_object_set_new(
 		    rule, "split_ms", json_integer(form->split * MS));
-	if (form->cr > 0)
-		json_object_set_new(rule, "change_pct", json_integer(form->cr));
+	if (form->cr == 0)
+		return;
+	json_object_set_new(rule, "change_pct", json_integer(ALL_PCT));
+	json_object_set_new(rule, "change_rate_pct", json_integer(form->cr));
 }
 
 static json_t *
@@ -252,7 +256,7 @@ read_rule(const json_t *rule, struct sim_form *form)
 		return SIM_EMPTY;
 	form->delay = number(rule, "delay_ms") / MS;
 	form->split = number(rule, "split_ms") / MS;
-	form->cr = number(rule, "change_pct");
+	form->cr = number(rule, "change_rate_pct");
 	return SIM_NORMAL;
 }
 
