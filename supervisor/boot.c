@@ -62,8 +62,9 @@ claim_both(struct super *s)
 		return 0;
 	err = errno;
 	if (err == EBUSY) {
-		log_error("another holdfastd (pid %d) is using the %s %s",
-		    (int)c->holder, what, name);
+		log_error("another holdfastd (pid %d) is using the %s %s%s",
+		    (int)c->holder, what, name,
+		    c->run_fd >= 0 ? "; give this one another store.name" : "");
 		return EX_UNAVAILABLE;
 	}
 	log_error("cannot use the %s %s: %s", what, name, strerror(err));

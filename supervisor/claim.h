@@ -47,6 +47,13 @@ int claim_store_soon(struct claim *, const char *store);
  */
 int claim_wait_orphans(struct claim *, const char *store, unsigned limit_ms);
 
+/* Removes a store whose daemon has gone, unless somebody still has one of its
+ * bytes. False if it is still there. */
+bool claim_sweep_store(const char *store);
+
+/* The same of a run directory of this user, and of all that is in it. */
+bool claim_sweep_run_dir(const char *run_dir);
+
 /* Gives both back and removes the files, and the directory if it was made for
  * this daemon and holds nothing else. */
 void claim_release(struct claim *);

@@ -7,14 +7,17 @@
  */
 #include "supervisor/simstart.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "supervisor/claim.h"
 #include "supervisor/conf/conf_net.h"
 #include "supervisor/mem.h"
 #include "supervisor/part.h"
@@ -26,7 +29,7 @@
 #define HTTP_HOST "127.0.0.1"
 #define HTTP_PORT "8081"
 
-enum { WORDS = 512, FEW_UNITS = 3 };
+enum { WORDS = 512, FEW_UNITS = 3, RANDOM = 6 };
 
 struct sim {
 	const char *got[SIMOPTS];
@@ -142,6 +145,32 @@ read_options(struct sim *s, int argc, char **argv)
 
 /* ---- the run directory ---- */
 
+/* Those of simulators that were killed, whose names none will have again. */
+static void
+sweep(const char *folder, const char *prefix, bool stores)
+{
+	DIR *dir = opendir(folder);
+	size_t len = strlen(prefix);
+	char path[PATH_MAX];
+	struct dirent *e;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		const char *rest = e->d_name + len;
+
+		if (strncmp(e->d_name, prefix, len) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		if (!stores && strlen(rest) == RANDOM)
+			claim_sweep_run_dir(path);
+		else if (stores && *rest != '\0' &&
+		    strspn(rest, "0123456789") == strlen(rest) &&
+		    kill((pid_t)atoi(rest), 0) < 0 && errno == ESRCH)
+			claim_sweep_store(e->d_name + strlen("holdfast-"));
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 static int
 make_run_dir(struct sim *s)
 {
@@ -160,6 +189,7 @@ make_run_dir(struct sim *s)
 	base = getenv("XDG_RUNTIME_DIR");
 	if (base == NULL || base[0] != '/' || access(base, W_OK) < 0)
 		base = "/tmp";
+	sweep(base, "holdfast-simulator.", false);
 	snprintf(s->run_dir, sizeof(s->run_dir), "%s/holdfast-simulator.XXXXXX",
 	    base);
 	s->own_run_dir = mkdtemp(s->run_dir) != NULL;
@@ -235,6 +265,7 @@ serve(struct sim *s, struct proc_roles *roles)
 		    roles->missing);
 		return EX_UNAVAILABLE;
 	}
+	sweep("/dev/shm", "holdfast-simulator-", true);
 	if (make_run_dir(s) < 0) {
 		log_error("cannot make a run directory %s: %s", s->run_dir,
 		    strerror(errno));

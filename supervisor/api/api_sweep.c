@@ -37,24 +37,6 @@ api_is_auto(const char *name)
 	    RANDOM_DIGITS;
 }
 
-/* Removes a store unless somebody still has one of its bytes. */
-static void
-sweep(const char *name)
-{
-	struct claim c;
-
-	claim_init(&c);
-	if (claim_store(&c, name) < 0)
-		return;
-	for (unsigned i = 1; i < SHM_SLOTS_MAX; i++)
-		if (slot_lock_held(c.store_fd, i)) {
-			close(c.store_fd);
-			return;
-		}
-	seg_unlink_store(name);
-	claim_release(&c);
-}
-
 void
 api_sweep(void)
 {
@@ -66,7 +48,7 @@ api_sweep(void)
 
 		if (strncmp(e->d_name, FILE_PREFIX, strlen(FILE_PREFIX)) == 0 &&
 		    api_is_auto(name))
-			sweep(name);
+			claim_sweep_store(name);
 	}
 	if (dir != NULL)
 		closedir(dir);
