@@ -59,6 +59,7 @@ struct actions {
 	bool told; /* that this serves */
 	bool loaded; /* the present one */
 	bool ended; /* orders to end, or nobody to give any */
+	int code; /* of this process */
 	char why[PYTHON_WORDS + 1]; /* it could not be loaded */
 	char script[PATH_MAX];
 };
@@ -184,6 +185,13 @@ bury(struct actions *a)
 
 	hear(a); /* its last words */
 	status = python_bury(&a->python);
+	if (a->why[0] != '\0' && a->proc->conf->actions.needed && !a->told) {
+		a->code = proc_failed(
+		    a->proc, EX_CONFIG, "cannot load %s: %s", module, a->why);
+		a->ended = true;
+		set_state(a, GONE, 0);
+		return;
+	}
 	if (a->why[0] != '\0') {
 		log_error("cannot load %s: %s", module, a->why);
 	} else if (WIFSIGNALED(status)) {
@@ -287,6 +295,8 @@ turn(struct actions *a)
 	proc_beat(a->proc, ns);
 	if (fd[0].revents != 0)
 		take_orders(a);
+	if (a->ended)
+		return; /* what ends now is not to be replaced */
 	if (fd[3].revents != 0 || fd[4].revents != 0)
 		python_print(&a->python);
 	if (fd[2].revents != 0)
@@ -345,5 +355,5 @@ actions_main(struct proc *p)
 	while (!a.ended)
 		turn(&a);
 	end(&a);
-	return 0;
+	return a.code;
 }

@@ -106,6 +106,7 @@ struct conf_actions {
 	char *python; /* a path, or a name to be found in $PATH; NULL:
 		       * /usr/bin/python3 */
 	char *user; /* or NULL: stay who we are */
+	bool needed; /* there is no service without it */
 	unsigned timeout_ms; /* that a request waits for it, all in all */
 };
 

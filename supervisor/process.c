@@ -304,6 +304,17 @@ words_of(int status, char *buf, size_t size)
 	}
 }
 
+/* True for the end of what there is to be no service without. */
+static bool
+is_needed(const struct process *p, enum life_event ev)
+{
+	const struct super *s = p->super;
+
+	return ev == LIFE_MISCONFIGURED && s->conf->actions.needed &&
+	    p->aide == &aides[AIDE_ACTIONS] && s->ready_text == NULL &&
+	    s->phase == SUPER_SERVES;
+}
+
 /* The last words of the dead, if it left any: why it cannot serve. */
 static void
 read_will(struct process *p)
@@ -345,6 +356,7 @@ process_died(struct process *p, int status)
 	char words[64], why[CHILD_WHY_LOG];
 	enum life_event ev = LIFE_CRASHED;
 	int pid = (int)p->pid;
+	bool vain;
 
 	bury(p);
 	words_of(status, words, sizeof(words));
@@ -371,7 +383,12 @@ process_died(struct process *p, int status)
 		atomic_store(&p->service->shm->last_exit, status);
 	orders_forget(p);
 	refresh_died(p);
+	vain = is_needed(p, ev);
+	if (vain)
+		p->super->code = EX_CONFIG; /* it is not to become ready */
 	child_event(c, ev);
+	if (vain)
+		super_stop(p->super, false);
 }
 
 /* What the two kinds have in common. */

@@ -78,12 +78,16 @@ arguments(const struct proc *p, const char *script)
 static void
 heed_signals(void)
 {
-	sigset_t none;
+	sigset_t ours;
 
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL); /* fails where it cannot be otherwise */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&ours);
+	/* a terminal's Ctrl-C is for the daemon, which ends this one when it is
+	 * time; until the script has seen to that they wait */
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_SETMASK, &ours, NULL);
 }
 
 static void __attribute__((__noreturn__))

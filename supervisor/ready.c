@@ -94,7 +94,8 @@ ready_tell(struct super *s)
 {
 	char *text;
 
-	if (s->run_dir == NULL || s->phase != SUPER_SERVES || !complete(s))
+	if (s->run_dir == NULL || s->phase != SUPER_SERVES || s->code != 0 ||
+	    !complete(s))
 		return;
 	text = text_of(s);
 	if (text == NULL ||

@@ -271,7 +271,7 @@ run(struct super *s)
 	host_fini(s);
 	if (s->base != NULL)
 		event_base_free(s->base);
-	return code;
+	return code != 0 ? code : s->code;
 }
 
 int

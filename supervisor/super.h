@@ -79,6 +79,7 @@ struct super {
 	struct watchdog_hold *holds; /* conf->ndevices */
 	uint64_t notify_ms, notified_ms; /* the service manager's watchdog */
 	char *ready_text; /* as written last, or NULL */
+	int code; /* to exit with */
 };
 
 /* Serves a configuration until asked to stop; the exit code. Takes over the

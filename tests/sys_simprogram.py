@@ -32,7 +32,8 @@ def clean_env(**more):
 class Program:
     """holdfast-simulator in a directory with a setup file; it serves."""
 
-    def __init__(self, *args, conf=None, http="none", env=None):
+    def __init__(self, *args, conf=None, http="none", env=None,
+                 group=False):
         self.dir = tempfile.TemporaryDirectory(prefix="hf-")
         with open(os.path.join(self.dir.name, "setup.json"), "w") as f:
             json.dump(conf or setup(), f)
@@ -44,7 +45,7 @@ class Program:
         self.process = subprocess.Popen(
             [PROGRAM, *args], cwd=self.dir.name, env=env or clean_env(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self.err, text=True)
+            stderr=self.err, text=True, start_new_session=group)
         self.said = {}
         for line in self.process.stdout:
             name, _, rest = line.rstrip("\n").partition(": ")
@@ -202,6 +203,58 @@ def test_custom_actions():
             assert m.read_hr(100) == [first + 4]
     code, _, err = run("--custom_actions_module", "no/where.py")
     assert code == 66 and "no/where.py: No such file" in err, err
+
+
+def test_module_that_is_none():
+    """without the module there is no simulator: a sentence and the code"""
+    code, _, err = run("--custom_actions_module", "nope", "--json_file",
+                       "setup.json", "--http_port", "none")
+    assert code == 78 and "cannot load nope" in err, (code, err)
+    assert "Traceback" not in err and "ready" not in err, err
+
+
+def test_signals_of_a_terminal():
+    """Ctrl-C and a TERM of all processes end it quietly"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as d:
+        path = os.path.join(d, "mine_too.py")
+        with open(path, "w") as f:
+            f.write(MODULE)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with Program("--custom_actions_module", path, group=True) as p:
+                wait_for(lambda: " loaded " in p.stderr(), what="the module")
+                os.killpg(p.process.pid, number)
+                assert p.process.wait(20) == 0
+                for word in ("Traceback", "died", "BrokenPipe"):
+                    assert word not in p.stderr(), p.stderr()
+
+
+def test_the_next_sweeps():
+    """what a killed one leaves is removed by the next, nobody else's"""
+    with Program() as lives:
+        dead = Program()
+        folder = os.path.dirname(dead.control[len("ipc://"):])
+        store = "simulator-%d" % dead.process.pid
+        rpc = Rpc(dead.control)
+        children = [row["pid"] for row in rpc.call("transports.list")[0]]
+        rpc.close()
+        dead.process.kill()
+        dead.process.wait(20)
+        assert os.path.isdir(folder) and sysutil.shm_objects(store)
+        wait_for(lambda: not any(os.path.exists("/proc/%d" % pid)
+                                 for pid in children), what="its children")
+
+        def swept():
+            with Program():
+                pass
+            return not os.path.exists(folder) and not sysutil.shm_objects(
+                store)
+        wait_for(swept, what="the sweep")
+        dead.process.stdout.close()
+        dead.err.close()
+        dead.dir.cleanup()
+        assert os.path.isdir(os.path.dirname(lives.control[len("ipc://"):]))
+        with Modbus(lives.port()) as m:
+            assert m.read_hr(16) == [3124]
 
 
 def test_log():

@@ -323,6 +323,7 @@ conf_setup_pick(struct conf_ctx *ctx)
 	take(&conf->http.listen, pick->http);
 	if (pick->module != NULL) {
 		take(&conf->actions.module, pick->module);
+		conf->actions.needed = true;
 		take(&conf->actions.folder, pick->folder);
 	}
 }

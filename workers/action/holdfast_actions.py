@@ -24,6 +24,7 @@ import json
 import operator
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -430,9 +431,12 @@ class Service:
         while True:
             ready = dict(self.poll.poll())
             if ready.pop(CHANNEL, None):
-                if not self.channel.recv(16):
+                try:
+                    if not self.channel.recv(16):
+                        return
+                    self.channel.send(b"alive")
+                except ConnectionError:
                     return
-                self.channel.send(b"alive")
             if ready.pop(LISTENER, None):
                 self.accept()
             if ready:
@@ -467,7 +471,26 @@ def actions_of(module):
     return actions
 
 
+def leave_signals():
+    """What is meant for all of a terminal ends the daemon, which ends this.
+    Not ignored: what a module starts would inherit that."""
+    ours = signal.SIGINT, signal.SIGTERM
+    for number in ours:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+
+
+def tell(channel, words):
+    """False if the one who has started this has gone."""
+    try:
+        channel.send(words.encode()[:200])
+        return True
+    except ConnectionError:
+        return False
+
+
 def main(module, folder, *uids):
+    leave_signals()
     faulthandler.enable()  # to a hang our parent puts an end with SIGABRT
     with open(CONFIGURATION, encoding="utf-8") as f:
         f.seek(0)
@@ -476,15 +499,17 @@ def main(module, folder, *uids):
     try:
         runner = Runner(actions_of(load(module, folder)), conf)
     except BaseException as e:  # also sys.exit()
-        if not isinstance(e, (SyntaxError, ValueError)):
+        missing = isinstance(e, ModuleNotFoundError) and e.name == module
+        if not missing and not isinstance(e, (SyntaxError, ValueError)):
             traceback.print_exc()
         why = traceback.format_exception_only(type(e), e)[-1].strip()
         if isinstance(e, SyntaxError):
             why += f" ({e.filename}, line {e.lineno})"
-        channel.send(f"failed {why}".encode()[:200])
+        tell(channel, f"failed {why}")
         return 1
     names = ", ".join(map(str, runner.actions)) or "none"
-    channel.send(f"loaded {names}".encode()[:200])
+    if not tell(channel, f"loaded {names}"):
+        return 0
     channel.close()
     Service(runner, {int(u) for u in uids} | {0, os.getuid()}).run()
     return 0
