@@ -416,6 +416,16 @@ def test_which_are_served():
     assert code == 78 and '"server_list" has no "server"' in err, err
 
 
+def test_the_newer_name():
+    """ignore_missing_devices is what pymodbus 3.10 calls it"""
+    out = []
+    for name in ("ignore_missing_slaves", "ignore_missing_devices"):
+        conf = setup()
+        conf["server_list"]["server"][name] = True
+        out.append(dumped(conf))
+    assert out[0] == out[1] and "silent" in json.dumps(out[0])
+
+
 def test_mistakes_have_their_place():
     """each mistake with file, line and column, its reason and the nearest
     name"""

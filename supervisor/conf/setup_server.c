@@ -49,6 +49,9 @@ static const struct key {
 	{ "device_id", ALL, 0, TAKE_DEVICE_ID, 0 },
 	{ "ignore_missing_slaves", ALL, 0, TAKE_YES,
 	    AT(ignore_missing_slaves) },
+	/* what pymodbus 3.10 calls it */
+	{ "ignore_missing_devices", ALL, 0, TAKE_YES,
+	    AT(ignore_missing_slaves) },
 	{ "broadcast_enable", ALL, 0, TAKE_YES, AT(broadcast_enable) },
 	{ "certfile", BIT(HF_TLS), 0, TAKE_TEXT, AT(certfile) },
 	{ "keyfile", BIT(HF_TLS), 0, TAKE_TEXT, AT(keyfile) },
