@@ -142,8 +142,8 @@ def refused_when(d, had, words):
 
 def test_time_runs_out_for_sessions_too():
     "R-42: a certificate that has expired does not come back by ticket"
-    end = time.time() + 2
     brief = pki.ca.issue("brief", end_s=2)
+    end = time.time() + 2
     with daemon() as d:
         had = {v: begin(d, brief, v) for v in (V12, V13)}
         wait_for(lambda: time.time() > end + 1)
