@@ -197,6 +197,13 @@ cmd_fail(struct cmd_call *call, enum cmd_error error, const char *reason,
 	va_end(ap);
 }
 
+bool
+cmd_fail_value(struct cmd_call *call, const char *name, const char *words)
+{
+	cmd_fail(call, CMD_PARAMS, "bad_value", "%s: %s", name, words);
+	return false;
+}
+
 const char *
 cmd_near(const char *typed, const char *const *names, size_t n)
 {

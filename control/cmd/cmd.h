@@ -122,4 +122,8 @@ const struct cmd *cmd_table(size_t *n);
 void cmd_fail(struct cmd_call *, enum cmd_error, const char *reason,
     const char *fmt, ...) __attribute__((__format__(printf, 4, 5)));
 
+/* Fails it because a parameter has a wrong value: "NAME: words". False, for the
+ * caller to hand on. */
+bool cmd_fail_value(struct cmd_call *, const char *name, const char *words);
+
 #endif

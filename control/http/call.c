@@ -15,7 +15,7 @@
 #include "control/http/form.h"
 
 struct http_call *
-call_new(struct conn *c, char *text)
+call_new(struct web_conn *c, char *text)
 {
 	struct http_call *call = calloc(1, sizeof(*call));
 

@@ -6,11 +6,11 @@
  * A call from the inside: how one comes from a request, is let in, and runs.
  */
 
-#include "control/http/conn.h"
+#include "control/http/web_conn.h"
 
 /* One of a request whose head is text, malloc'd, which it takes over; NULL: no
  * memory, and text is freed. */
-struct http_call *call_new(struct conn *, char *text);
+struct http_call *call_new(struct web_conn *, char *text);
 void call_free(struct http_call *);
 
 /* Looks whether it may be let in, before its body is read; *limit is how long

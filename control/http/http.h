@@ -26,7 +26,7 @@
 
 struct control;
 struct http_call;
-struct conn;
+struct web_conn;
 
 /* A route that takes GET takes HEAD. */
 enum http_method { HTTP_GET = 1, HTTP_POST = 2 };
@@ -62,7 +62,7 @@ struct http_call {
 	const char *reason;
 
 	/* the server's own */
-	struct conn *conn; /* NULL: whoever asked has gone */
+	struct web_conn *conn; /* NULL: whoever asked has gone */
 	struct head head;
 	char *text; /* of the head */
 	char *body_text; /* the body, NUL, the same again, NUL */

@@ -48,7 +48,7 @@ http_reply(struct http_call *call, int status, const char *type,
     const char *text, size_t len)
 {
 	if (call->conn != NULL)
-		conn_answer(call->conn, status, type, text, len);
+		web_conn_answer(call->conn, status, type, text, len);
 	else
 		call_free(call);
 }

@@ -8,7 +8,7 @@
 #include "control/http/assets.h"
 #include "control/http/metrics.h"
 #include "control/http/sim_route.h"
-#include "control/http/stream.h"
+#include "control/http/sse.h"
 
 /* A page of pymodbus's simulator, and its REST under both its paths. */
 #define SIM(name, help)                                                       \
@@ -21,7 +21,7 @@
 const struct http_route http_routes[] = {
 	{ HTTP_POST, "/api/v1/rpc", CMD_READ, 1 << 20, rpc_http,
 	    "the commands, as JSON-RPC 2.0" },
-	{ HTTP_GET, "/api/v1/stream", CMD_READ, 0, stream_open,
+	{ HTTP_GET, "/api/v1/stream", CMD_READ, 0, sse_open,
 	    "events of ?topics=, as text/event-stream" },
 	{ HTTP_GET, "/api/v1/trace.pcap", CMD_READ, 0, trace_pcap,
 	    "the frames that trace.read tells (transport, filter, after), for "

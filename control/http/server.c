@@ -13,10 +13,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "control/http/conn.h"
 #include "control/http/rpc_http.h"
-#include "control/http/stream.h"
+#include "control/http/sse.h"
 #include "control/http/tokens.h"
+#include "control/http/web_accept.h"
+#include "control/http/web_conn.h"
+#include "control/http/web_request.h"
 #include "control/rpc.h"
 #include "control/work.h"
 #include "shm/log.h"
@@ -31,7 +33,7 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
 {
 	(void)l;
 	(void)len;
-	conn_open(arg, fd, sa);
+	web_accept(arg, fd, sa);
 }
 
 /* No descriptor is free, say: not asked again before the next turn's end. */
@@ -95,7 +97,7 @@ loop(struct server *s, struct event *timer)
 		event_base_loop(s->base, EVLOOP_ONCE);
 		events_disarm(&s->events);
 		control_beat(c);
-		waiting = conns_turn(s);
+		waiting = web_request_turns(s);
 		go_on = rpc_orders(c);
 		work_turn(c);
 		if (s->deaf_ns != 0 &&
@@ -105,7 +107,7 @@ loop(struct server *s, struct event *timer)
 		}
 		more = events_pump(&s->events);
 		control_beat(c);
-		due_ns = min_u64(rpc_expire(c), streams_tick(s->streams));
+		due_ns = min_u64(rpc_expire(c), sse_hub_tick(s->sse));
 	}
 }
 
@@ -122,12 +124,12 @@ say_farewell(struct server *s, struct event *timer)
 	control_beat(c);
 	until = c->now_ns + FAREWELL_MS * 1000000ull;
 	event_add(timer, &tv);
-	while (conns_leaving(s) && c->now_ns < until) {
+	while (web_conns_leaving(s) && c->now_ns < until) {
 		event_base_loop(s->base, EVLOOP_ONCE);
 		control_beat(c);
 	}
 	while (s->conns != NULL)
-		conn_close(s->conns);
+		web_conn_close(s->conns);
 }
 
 static int
@@ -146,7 +148,7 @@ open_all(struct server *s, struct event *wakes[WAKES], char *why, size_t size)
 		}
 	}
 	snprintf(why, size, "out of memory");
-	if (s->streams == NULL)
+	if (s->sse == NULL)
 		return EX_SOFTWARE;
 	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
 		s->host[0] = '\0';
@@ -203,9 +205,9 @@ http_main(struct proc *proc)
 	s.control.one_frame = true;
 	s.stats = s.control.stats;
 	s.stats->conns_open = s.stats->streams = 0;
-	s.streams = streams_new(&s);
-	s.events.send = streams_send;
-	s.events.arg = s.streams;
+	s.sse = sse_hub_new(&s);
+	s.events.send = sse_hub_send;
+	s.events.arg = s.sse;
 	code = open_all(&s, wakes, why, sizeof(why));
 	if (code != 0) {
 		code = proc_failed(proc, code, "%s", why);
@@ -214,7 +216,7 @@ http_main(struct proc *proc)
 		loop(&s, wakes[0]);
 		say_farewell(&s, wakes[0]);
 	}
-	streams_free(s.streams);
+	sse_hub_free(s.sse);
 	close_all(&s, wakes);
 	events_fini(&s.events);
 	control_fini(&s.control);

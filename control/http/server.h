@@ -13,8 +13,8 @@
 #include "control/http/http.h"
 #include "control/state.h"
 
-struct conn;
-struct streams;
+struct web_conn;
+struct sse_hub;
 struct tokens;
 struct evconnlistener;
 
@@ -38,13 +38,13 @@ struct server {
 	struct events events;
 	struct event_base *base;
 	struct evconnlistener *listener;
-	struct conn *conns; /* the newest first */
+	struct web_conn *conns; /* the newest first */
 	unsigned nconns;
-	TAILQ_HEAD(, conn) waiting; /* whole requests, the oldest first */
+	TAILQ_HEAD(, web_conn) waiting; /* whole requests, the oldest first */
 	uint64_t turn_ns; /* the first one of this turn began; 0 */
 	size_t in_bytes, out_bytes; /* of SERVER_IN_MAX, SERVER_OUT_MAX */
 	struct tokens *tokens;
-	struct streams *streams;
+	struct sse_hub *sse;
 	uint64_t deaf_ns; /* since when nothing is accepted; 0 */
 	struct shm_door *stats;
 	char host[256]; /* that this machine calls itself */

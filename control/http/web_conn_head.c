@@ -3,7 +3,7 @@
  * What stands before every answer: its status in words, and what browsers are
  * told of it. Runs in the http process.
  */
-#include "control/http/conn.h"
+#include "control/http/web_conn.h"
 
 #include <event2/buffer.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static const struct {
 };
 
 const char *
-conn_reason(int status)
+web_conn_reason(int status)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)
@@ -60,8 +60,8 @@ static const char always[] =
     "Cross-Origin-Opener-Policy: same-origin\r\n";
 
 void
-conn_head(struct conn *c, struct evbuffer *out, int status, const char *type,
-    bool stream, size_t len)
+web_conn_head(struct web_conn *c, struct evbuffer *out, int status,
+    const char *type, bool stream, size_t len)
 {
 	const char *extra = c->call != NULL ? c->call->extra : NULL;
 	time_t now = time(NULL);
@@ -71,7 +71,7 @@ conn_head(struct conn *c, struct evbuffer *out, int status, const char *type,
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
 	    gmtime_r(&now, &tm));
 	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status,
-	    conn_reason(status), date);
+	    web_conn_reason(status), date);
 	if (type != NULL)
 		evbuffer_add_printf(out, "Content-Type: %s\r\n", type);
 	if (!stream && status != 204 && status != 304)

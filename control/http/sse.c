@@ -5,7 +5,7 @@
  * what a stream wanted stays wanted for a while after it has gone. What all of
  * them hold is bounded; nobody waits for one that does not read.
  */
-#include "control/http/stream.h"
+#include "control/http/sse.h"
 
 #include <event2/buffer.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/http/conn.h"
+#include "control/http/web_conn.h"
 #include "control/jtext.h"
 #include "shm/log.h"
 
@@ -22,15 +22,15 @@
 
 enum { SEQ_BITS = 12, SOCKET_BYTES = 64 << 10 };
 
-struct stream {
-	struct streams *all;
-	struct stream *next;
-	struct conn *conn; /* NULL: it has gone, and may come back */
+struct sse {
+	struct sse_hub *all;
+	struct sse *next;
+	struct web_conn *conn; /* NULL: it has gone, and may come back */
 	uint64_t since; /* number of the last event before it */
 	uint64_t due_ns; /* its next beat, or when it is forgotten */
 	char *want; /* as it was asked for */
 	char *words; /* the same, each ended with NUL */
-	const char *topic[STREAM_TOPICS_MAX];
+	const char *topic[SSE_TOPICS_MAX];
 	unsigned ntopics;
 };
 
@@ -40,20 +40,20 @@ struct kept {
 	size_t len;
 };
 
-struct streams {
+struct sse_hub {
 	struct server *server;
-	struct stream *first;
+	struct sse *first;
 	unsigned live, away;
 	uint64_t seq; /* of the last event */
-	struct kept kept[STREAM_KEPT]; /* by seq modulo */
+	struct kept kept[SSE_KEPT]; /* by seq modulo */
 	uint64_t oldest; /* that is kept */
 	size_t bytes;
 };
 
-struct streams *
-streams_new(struct server *s)
+struct sse_hub *
+sse_hub_new(struct server *s)
 {
-	struct streams *all = calloc(1, sizeof(*all));
+	struct sse_hub *all = calloc(1, sizeof(*all));
 	struct timespec now;
 
 	if (all == NULL)
@@ -69,9 +69,9 @@ streams_new(struct server *s)
 }
 
 static void
-forget(struct streams *all, struct stream **at)
+forget(struct sse_hub *all, struct sse **at)
 {
-	struct stream *st = *at;
+	struct sse *st = *at;
 
 	for (unsigned i = 0; i < st->ntopics; i++)
 		events_subscribe(&all->server->events, st->topic[i],
@@ -84,9 +84,9 @@ forget(struct streams *all, struct stream **at)
 }
 
 static void
-let_go(struct streams *all, uint64_t seq)
+let_go(struct sse_hub *all, uint64_t seq)
 {
-	struct kept *k = &all->kept[seq % STREAM_KEPT];
+	struct kept *k = &all->kept[seq % SSE_KEPT];
 
 	all->bytes -= k->len;
 	free(k->topic);
@@ -94,7 +94,7 @@ let_go(struct streams *all, uint64_t seq)
 }
 
 void
-streams_free(struct streams *all)
+sse_hub_free(struct sse_hub *all)
 {
 	if (all == NULL)
 		return;
@@ -106,12 +106,12 @@ streams_free(struct streams *all)
 }
 
 void
-stream_gone(struct stream *st)
+sse_gone(struct sse *st)
 {
-	struct streams *all = st->all;
+	struct sse_hub *all = st->all;
 
 	st->conn = NULL;
-	st->due_ns = all->server->control.now_ns + STREAM_BACK_MS * MS;
+	st->due_ns = all->server->control.now_ns + SSE_BACK_MS * MS;
 	all->live--;
 	all->away++;
 }
@@ -120,25 +120,25 @@ stream_gone(struct stream *st)
 
 /* False: it did not read, and has gone. */
 static bool
-put(struct stream *st, const char *text, size_t len)
+put(struct sse *st, const char *text, size_t len)
 {
 	struct bufferevent *bev = st->conn->bev;
 	size_t held = evbuffer_get_length(bufferevent_get_output(bev));
 
-	if (held + len > STREAM_OUT_MAX) {
+	if (held + len > SSE_OUT_MAX) {
 		log_info(
 		    "stream dropped peer=%s unread=%zu", st->conn->peer, held);
 		st->all->server->stats->streams_dropped++;
-		conn_close(st->conn);
+		web_conn_close(st->conn);
 		return false;
 	}
 	bufferevent_write(bev, text, len);
-	st->due_ns = st->all->server->control.now_ns + STREAM_BEAT_MS * MS;
+	st->due_ns = st->all->server->control.now_ns + SSE_BEAT_MS * MS;
 	return true;
 }
 
 static bool
-wants(const struct stream *st, const char *topic)
+wants(const struct sse *st, const char *topic)
 {
 	for (unsigned i = 0; i < st->ntopics; i++)
 		if (strncmp(topic, st->topic[i], strlen(st->topic[i])) == 0)
@@ -148,14 +148,14 @@ wants(const struct stream *st, const char *topic)
 
 /* Keeps an event for those who come back. */
 static void
-keep(struct streams *all, const char *topic, const char *text, size_t len)
+keep(struct sse_hub *all, const char *topic, const char *text, size_t len)
 {
-	struct kept *k = &all->kept[all->seq % STREAM_KEPT];
+	struct kept *k = &all->kept[all->seq % SSE_KEPT];
 	size_t name = strlen(topic) + 1;
 
 	while (all->oldest < all->seq &&
-	    (all->seq - all->oldest >= STREAM_KEPT ||
-		all->bytes + len > STREAM_KEPT_BYTES))
+	    (all->seq - all->oldest >= SSE_KEPT ||
+		all->bytes + len > SSE_KEPT_BYTES))
 		let_go(all, all->oldest++);
 	k->topic = malloc(name + len);
 	if (k->topic == NULL) { /* a gap, which who comes back is told of */
@@ -172,17 +172,17 @@ keep(struct streams *all, const char *topic, const char *text, size_t len)
 }
 
 void
-streams_send(
+sse_hub_send(
     void *arg, const char *topic, const char *json, size_t len, uint64_t seq)
 {
 	static const char wide[] = "{\"lost\":true}";
-	struct streams *all = arg;
-	struct stream *st, *next;
+	struct sse_hub *all = arg;
+	struct sse *st, *next;
 	char *text;
 	int n;
 
 	(void)seq; /* that of the topic; here all are counted as one */
-	if (len > STREAM_OUT_MAX / 2) {
+	if (len > SSE_OUT_MAX / 2) {
 		/* who is asked to look again loses nothing */
 		json = wide;
 		len = sizeof(wide) - 1;
@@ -202,11 +202,11 @@ streams_send(
 }
 
 uint64_t
-streams_tick(struct streams *all)
+sse_hub_tick(struct sse_hub *all)
 {
 	uint64_t now = all->server->control.now_ns, next = UINT64_MAX;
 	unsigned away = all->server->control.proc->conf->http.max_streams;
-	struct stream **at = &all->first, *st;
+	struct sse **at = &all->first, *st;
 
 	while ((st = *at) != NULL) {
 		if (st->conn == NULL && (now >= st->due_ns || away == 0)) {
@@ -239,7 +239,7 @@ is_topic(const struct events *ev, const char *word)
 
 /* Takes the list apart. False after the call was answered. */
 static bool
-take_topics(struct http_call *call, struct stream *st)
+take_topics(struct http_call *call, struct sse *st)
 {
 	const struct events *ev = &call->conn->server->events;
 	char *rest = st->words, *word;
@@ -254,10 +254,10 @@ take_topics(struct http_call *call, struct stream *st)
 			    "No topic begins with \"%.100s\".", word);
 			return false;
 		}
-		if (st->ntopics == STREAM_TOPICS_MAX) {
+		if (st->ntopics == SSE_TOPICS_MAX) {
 			http_fail(call, 400, "too_long",
 			    "At most %d topics can be asked for.",
-			    STREAM_TOPICS_MAX);
+			    SSE_TOPICS_MAX);
 			return false;
 		}
 		st->topic[st->ntopics++] = word;
@@ -265,10 +265,10 @@ take_topics(struct http_call *call, struct stream *st)
 	return true;
 }
 
-static struct stream *
-stream_new(struct streams *all, const char *topics)
+static struct sse *
+sse_new(struct sse_hub *all, const char *topics)
 {
-	struct stream *st = calloc(1, sizeof(*st));
+	struct sse *st = calloc(1, sizeof(*st));
 
 	if (st == NULL)
 		return NULL;
@@ -287,9 +287,9 @@ stream_new(struct streams *all, const char *topics)
 /* True if nothing has been missed since the event of that number: it is still
  * there, and all that was wanted was wanted all the time. */
 static bool
-is_whole(const struct streams *all, const struct stream *st, uint64_t last)
+is_whole(const struct sse_hub *all, const struct sse *st, uint64_t last)
 {
-	const struct stream *other;
+	const struct sse *other;
 
 	if (last > all->seq || last + 1 < all->oldest)
 		return false;
@@ -301,7 +301,7 @@ is_whole(const struct streams *all, const struct stream *st, uint64_t last)
 }
 
 static bool
-greet(struct stream *st, uint64_t last, bool back)
+greet(struct sse *st, uint64_t last, bool back)
 {
 	char text[300];
 	int n = snprintf(text, sizeof(text),
@@ -315,9 +315,9 @@ greet(struct stream *st, uint64_t last, bool back)
 
 /* Says where it goes on, and what happened while it was away. */
 static void
-catch_up(struct stream *st, const char *last_id)
+catch_up(struct sse *st, const char *last_id)
 {
-	struct streams *all = st->all;
+	struct sse_hub *all = st->all;
 	char *end = NULL;
 	uint64_t last = last_id != NULL ? strtoull(last_id, &end, 10) : 0;
 	bool back = end != NULL && end != last_id && *end == '\0' &&
@@ -326,7 +326,7 @@ catch_up(struct stream *st, const char *last_id)
 	if (!greet(st, back ? last : all->seq, back) || !back)
 		return;
 	for (uint64_t seq = last + 1; seq <= all->seq; seq++) {
-		const struct kept *k = &all->kept[seq % STREAM_KEPT];
+		const struct kept *k = &all->kept[seq % SSE_KEPT];
 
 		if (k->seq == seq && wants(st, k->topic) &&
 		    !put(st, k->text, k->len))
@@ -336,10 +336,10 @@ catch_up(struct stream *st, const char *last_id)
 
 /* False: it has not become one. */
 static bool
-begin(struct http_call *call, struct stream *st)
+begin(struct http_call *call, struct sse *st)
 {
-	struct streams *all = st->all;
-	struct conn *c = call->conn;
+	struct sse_hub *all = st->all;
+	struct web_conn *c = call->conn;
 	const char *last = http_header(call, "last-event-id");
 	char last_id[24] = "";
 	int bytes = SOCKET_BYTES;
@@ -350,8 +350,8 @@ begin(struct http_call *call, struct stream *st)
 	setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_SNDBUF, &bytes,
 	    sizeof(bytes));
 	http_add(call, "X-Accel-Buffering", "no");
-	conn_answer(c, 200, "text/event-stream", NULL, 0);
-	if (c->state != CONN_STREAM)
+	web_conn_answer(c, 200, "text/event-stream", NULL, 0);
+	if (c->state != WEB_STREAM)
 		return false;
 	st->conn = c;
 	c->stream = st;
@@ -366,11 +366,11 @@ begin(struct http_call *call, struct stream *st)
 }
 
 void
-stream_open(struct http_call *call)
+sse_open(struct http_call *call)
 {
-	struct streams *all = call->conn->server->streams;
+	struct sse_hub *all = call->conn->server->sse;
 	const struct conf_http *conf = &call->control->proc->conf->http;
-	struct stream *st;
+	struct sse *st;
 
 	if (call->conn->head_only) {
 		http_reply(call, 200, "text/event-stream", "", 0);
@@ -383,7 +383,7 @@ stream_open(struct http_call *call)
 		    all->live);
 		return;
 	}
-	st = stream_new(all, http_field(call, "topics"));
+	st = sse_new(all, http_field(call, "topics"));
 	if (st == NULL) {
 		http_fail(call, 503, "no_memory", "Out of memory.");
 		return;
