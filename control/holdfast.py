@@ -1391,10 +1391,13 @@ class _Methods(_Tables):
         return (yield from self._ask("config.get", {}))[0]
 
     @_method
-    def check_config(self) -> Steps[Dict[str, Any]]:
+    def check_config(self, text: Optional[str] = None, *,
+                     dump: Optional[bool] = None) -> Steps[Dict[str, Any]]:
         """What the configuration's files say now: ok, errors, added,
-        removed, changed. Changes nothing."""
-        return (yield from self._ask("config.check", {}))[0]
+        removed, changed, and with dump what would be in force, as text.
+        text stands for the main file. Changes nothing."""
+        return (yield from self._ask("config.check", _given(
+            text=text, dump=dump)))[0]
 
     @_method
     def snapshot_save(self, path: Optional[str] = None) -> Steps[Any]:

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "control/faults.h"
 #include "control/view.h"
@@ -26,7 +27,9 @@ control_init(struct control *c, struct proc *proc)
 	unsigned slot = SLOT_OF(proc->env.me);
 	uint64_t given, done;
 
-	*c = (struct control){ .proc = proc, .shm = proc->env.control };
+	*c = (struct control){
+		.proc = proc, .shm = proc->env.control, .sheet = -1
+	};
 	/* numbers go on where the last occupant of the slot stopped: one of
 	 * its writes may be committed and not yet credited */
 	given = atomic_load(&seg_slot(c->shm, slot)->op);
@@ -43,6 +46,8 @@ void
 control_fini(struct control *c)
 {
 	work_fini(c);
+	if (c->sheet >= 0)
+		close(c->sheet);
 	view_fini(c);
 }
 
@@ -58,10 +63,17 @@ void
 control_ask(struct cmd_call *call, struct ipc_msg *msg, uint64_t wait_ms,
     void (*done)(struct cmd_call *, const struct ipc_msg *))
 {
+	control_ask_fd(call, msg, -1, wait_ms, done);
+}
+
+void
+control_ask_fd(struct cmd_call *call, struct ipc_msg *msg, int fd,
+    uint64_t wait_ms, void (*done)(struct cmd_call *, const struct ipc_msg *))
+{
 	struct control *c = call->control;
 
 	msg->tag = ++c->tag;
-	if (ipc_send(c->proc->chan, msg) == -1) {
+	if (ipc_send_fd(c->proc->chan, msg, fd) == -1) {
 		call->later = false;
 		cmd_fail(call, CMD_REFUSED, "busy",
 		    "the supervisor does not take orders now: %s",

@@ -38,6 +38,10 @@ struct control {
 
 	struct work *works; /* see work.h; the first is being done */
 	int work_fd; /* an eventfd: one of them is over; -1: none */
+	/* what a config.check says and is told on, and until when it may be
+	 * under way; -1: none is */
+	int sheet;
+	uint64_t sheet_ns;
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;
 	size_t held; /* values that their answers hold already */
@@ -63,6 +67,9 @@ void control_beat(struct control *);
  */
 void control_ask(struct cmd_call *, struct ipc_msg *, uint64_t wait_ms,
     void (*done)(struct cmd_call *, const struct ipc_msg *));
+/* The same with a descriptor for the parent, which stays ours; or -1. */
+void control_ask_fd(struct cmd_call *, struct ipc_msg *, int fd,
+    uint64_t wait_ms, void (*done)(struct cmd_call *, const struct ipc_msg *));
 
 /* The store of a device by its name (NULL: the only one); its index in the
  * configuration goes to *index. NULL after the call has failed. */

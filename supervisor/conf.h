@@ -88,6 +88,10 @@ struct conf *conf_load(const char *path, FILE *err);
 struct conf *conf_load_pick(
     const char *path, const struct conf_pick *, FILE *err);
 
+/* The same of a text; it opens what the file names, too, and no others. */
+struct conf *conf_load_text(
+    const char *path, const struct conf_pick *, const char *text, FILE *err);
+
 /* What a program wants a server to do, instead of a file. */
 struct conf_text {
 	const char *folder; /* where relative paths begin */

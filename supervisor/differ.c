@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "shm/log.h"
 #include "supervisor/conf/jsonc.h"
+
+enum { DIFFER_TEXT_MAX = 8 << 20 };
 
 static void
 never(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
@@ -90,14 +93,58 @@ compare(const struct jsonc_node *was, const struct jsonc_node *is, FILE *out)
 	return n + members(was, is, "key", named, out);
 }
 
-int
-differ_report(const struct conf *now, FILE *out)
+/* What is to be read for the main file; NULL after it has said why. */
+static struct conf *
+load_text(const struct conf *now, int sheet, FILE *out)
 {
-	struct conf *next = conf_load_pick(now->path, now->pick, out);
+	char *text = calloc(1, DIFFER_TEXT_MAX + 1);
+	size_t n = 0;
+	ssize_t got = -1;
+
+	while (text != NULL && n < DIFFER_TEXT_MAX) {
+		got = pread(sheet, text + n, DIFFER_TEXT_MAX - n, (off_t)n);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	if (got < 0) {
+		fprintf(out, "the text cannot be read: %m\n");
+		return NULL;
+	}
+	/* a configuration is text: what stands behind a NUL would be lost */
+	if (strlen(text) != n || n == DIFFER_TEXT_MAX) {
+		errno = EINVAL;
+		fprintf(out, "the text %s\n",
+		    n == DIFFER_TEXT_MAX ? "is too long" : "holds a NUL");
+		return NULL;
+	}
+	return conf_load_text(now->path, now->pick, text, out);
+}
+
+/* What a configuration means, on the sheet; NULL: nothing. */
+static void
+write_down(const struct conf *c, int sheet)
+{
+	FILE *f;
+
+	if (sheet < 0 || ftruncate(sheet, 0) < 0 || c == NULL ||
+	    lseek(sheet, 0, SEEK_SET) < 0 || (f = fdopen(sheet, "w")) == NULL)
+		return;
+	conf_dump(c, f);
+	fclose(f);
+}
+
+int
+differ_report(const struct conf *now, bool text, int sheet, FILE *out)
+{
+	struct conf *next = text ? load_text(now, sheet, out)
+				 : conf_load_pick(now->path, now->pick, out);
+	int failed = errno;
 	struct jsonc_doc *was, *is;
 
+	write_down(next, sheet);
 	if (next == NULL)
-		return errno == EINVAL ? EX_CONFIG : EX_NOINPUT;
+		return failed == EINVAL ? EX_CONFIG : EX_NOINPUT;
 	was = dumped(now);
 	is = dumped(next);
 	if (was == NULL || was->root == NULL || is == NULL ||

@@ -103,6 +103,28 @@ ipc_recv(int fd, struct ipc_msg *m)
 	return ipc_check(m, n);
 }
 
+/* The descriptor that came along, or -1. There is room for two, alignment being
+ * what it is: of more than one, none is taken and none stays open. */
+static int
+ipc_passed(struct msghdr *msg)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int fds[2];
+	size_t n;
+
+	if (c == NULL || c->cmsg_level != SOL_SOCKET ||
+	    c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	n = n > 2 ? 2 : n;
+	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	if (n == 1)
+		return fds[0];
+	while (n > 0)
+		close(fds[--n]);
+	return -1;
+}
+
 int
 ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 {
@@ -118,7 +140,6 @@ ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 		.msg_control = &ctl,
 		.msg_controllen = sizeof(ctl),
 	};
-	struct cmsghdr *c;
 	ssize_t n;
 
 	*pass = -1;
@@ -131,10 +152,7 @@ ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 		errno = 0;
 		return -1;
 	}
-	c = CMSG_FIRSTHDR(&msg);
-	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(pass, CMSG_DATA(c), sizeof(int));
+	*pass = ipc_passed(&msg);
 	memcpy(m, &in.msg, sizeof(*m));
 	return ipc_check(m, n);
 }

@@ -24,7 +24,9 @@ enum ipc_kind {
 	IPC_RESTART, /* transport, arg = drain in ms */
 	IPC_KICK, /* arg = connection id; passed on to its worker */
 	IPC_SHUTDOWN, /* the daemon drains and ends */
-	IPC_RELOAD, /* arg = 1: only look, and tell; else 0 */
+	/* arg = 0, or enum ipc_look: only look, and tell. A descriptor that
+	 * comes along is written to: what the files, or the text, mean */
+	IPC_RELOAD,
 	/* a line of what was found, before the IPC_DONE of its reload and under
 	 * the tag of that; arg = 1: a mistake. Only where arg was 1 */
 	IPC_REPORT,
@@ -40,6 +42,11 @@ enum ipc_kind {
 	 * arg = 0, or 1 + its new level. proc_order() deals with it */
 	IPC_LOG,
 	IPC_KINDS
+};
+
+enum ipc_look {
+	IPC_LOOK = 1,
+	IPC_LOOK_TEXT, /* at what is in the descriptor, for the main file */
 };
 
 enum { IPC_TEXT = 360 }; /* a sentence with a path in it */
@@ -70,7 +77,7 @@ int ipc_send_fd(int fd, const struct ipc_msg *, int pass);
 int ipc_recv(int fd, struct ipc_msg *);
 
 /* The same, taking a descriptor that may come along, which is the caller's
- * then (-1: none; set whatever is returned). */
+ * then (-1: none, or more than one; set whatever is returned). */
 int ipc_recv_fd(int fd, struct ipc_msg *, int *pass);
 
 #endif

@@ -267,7 +267,7 @@ take_shutdown(struct process *p, const struct ipc_msg *m)
 static void
 take_reload(struct process *p, const struct ipc_msg *m)
 {
-	reload_start(p->super, p, m->tag, m->arg == 1);
+	reload_start(p->super, p, m);
 }
 
 /* Which kinds are heard, from whom, and by what. */

@@ -99,11 +99,12 @@ hear(evutil_socket_t fd, short what, void *arg)
 {
 	struct process *p = arg;
 	struct ipc_msg m;
+	bool taken;
 	int i, rc;
 
 	(void)what;
 	for (i = 0; i < MESSAGES_A_TURN; i++) {
-		rc = ipc_recv(fd, &m);
+		rc = ipc_recv_fd(fd, &m, &p->passed);
 		if (rc == 0)
 			return;
 		if (rc < 0 && errno == 0) {
@@ -113,7 +114,11 @@ hear(evutil_socket_t fd, short what, void *arg)
 			event_del(p->chan_event);
 			return;
 		}
-		if (rc < 0 || !orders_take(p, &m)) {
+		taken = rc > 0 && orders_take(p, &m);
+		if (p->passed >= 0)
+			close(p->passed);
+		p->passed = -1;
+		if (!taken) {
 			event_del(p->chan_event);
 			process_kill(p, "sent what is no message of its kind");
 			return;
@@ -400,7 +405,7 @@ init(struct process *p, struct super *s, unsigned slot,
 	p->super = s;
 	p->slot = slot;
 	p->shm = seg_slot(s->control, slot);
-	p->chan = p->listen_fd = -1;
+	p->chan = p->listen_fd = p->passed = -1;
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);
 	return p->timer != NULL ? 0 : -1;

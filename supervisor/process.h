@@ -38,6 +38,7 @@ struct process {
 	pid_t pid; /* 0: none */
 	uint64_t id; /* identity in the store */
 	int chan; /* -1: none */
+	int passed; /* came with the message that is being heard; or -1 */
 	struct event *chan_event, *timer;
 	uint32_t refresh; /* the round of which it owes the answer; 0: none */
 	bool served; /* since its last order */

@@ -21,7 +21,8 @@
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
 
-static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
+static void __attribute__((__noreturn__))
+read_again(struct super *s, int fd, enum ipc_look look, int sheet)
 {
 	FILE *out = fdopen(fd, "w");
 	sigset_t none;
@@ -33,7 +34,7 @@ static void __attribute__((__noreturn__)) read_again(struct super *s, int fd)
 	signal(SIGPIPE, SIG_DFL);
 	if (out == NULL)
 		_exit(EX_SOFTWARE);
-	code = differ_report(s->conf, out);
+	code = differ_report(s->conf, look == IPC_LOOK_TEXT, sheet, out);
 	fflush(out);
 	_exit(code);
 }
@@ -238,9 +239,14 @@ refuse(struct process *asker, uint32_t tag, int err, const char *why)
 }
 
 void
-reload_start(struct super *s, struct process *asker, uint32_t tag, bool look)
+reload_start(
+    struct super *s, struct process *asker, const struct ipc_msg *order)
 {
 	struct reload *r = &s->reload;
+	uint32_t tag = order != NULL ? order->tag : 0;
+	enum ipc_look look = order != NULL && order->arg <= IPC_LOOK_TEXT
+	    ? (enum ipc_look)order->arg
+	    : 0;
 	int fd[2];
 
 	if (r->pid != 0) {
@@ -267,7 +273,7 @@ reload_start(struct super *s, struct process *asker, uint32_t tag, bool look)
 		return;
 	}
 	if (r->pid == 0)
-		read_again(s, fd[1]);
+		read_again(s, fd[1], look, asker != NULL ? asker->passed : -1);
 	close(fd[1]);
 }
 

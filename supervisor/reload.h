@@ -33,7 +33,7 @@ struct reload {
 	struct event *readable, *timer;
 	struct process *asker; /* an aide that waits, under tag; or NULL */
 	uint32_t tag;
-	bool look; /* nothing comes of it but what is told */
+	enum ipc_look look; /* nothing comes of it but what is told */
 	bool ended; /* the reader, with status */
 	int status;
 	char *report;
@@ -44,10 +44,11 @@ struct reload {
 	char first[ORDERS_TEXT]; /* line */
 };
 
-/* Begins; asker: the aide that asked, under tag, or NULL. One at a time. look:
- * changes nothing, and tells the asker what it found, line by line. */
+/* Begins, as the asker's order says (see IPC_RELOAD); NULL, NULL: a signal
+ * has asked. One at a time. One that only looks changes nothing, and tells the
+ * asker what it found, line by line. */
 void reload_start(
-    struct super *, struct process *asker, uint32_t tag, bool look);
+    struct super *, struct process *asker, const struct ipc_msg *);
 
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);

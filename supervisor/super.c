@@ -178,7 +178,7 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 			super_stop(s, true);
 			break;
 		case SIGHUP:
-			reload_start(s, NULL, 0, false);
+			reload_start(s, NULL, NULL);
 			break;
 		case SIGUSR1:
 			reopen_log(s);

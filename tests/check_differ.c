@@ -64,7 +64,7 @@ START_TEST(what_a_reload_would_change_is_told)
 	conf = case_load_file(path, path);
 	ck_assert_msg(conf != NULL, "%s", case_told);
 	put(fd, cases[_i].now);
-	ck_assert_int_eq(differ_report(conf, out), cases[_i].rc);
+	ck_assert_int_eq(differ_report(conf, false, -1, out), cases[_i].rc);
 	fclose(out);
 	snprintf(want, sizeof(want), "%s%s",
 	    strncmp(rest, "FILE", 4) == 0 ? path : "",
@@ -89,7 +89,7 @@ START_TEST(a_file_that_has_gone_is_told)
 	conf = case_load_file(path, path);
 	ck_assert_ptr_nonnull(conf);
 	close(fd);
-	ck_assert_int_eq(differ_report(conf, out), EX_NOINPUT);
+	ck_assert_int_eq(differ_report(conf, false, -1, out), EX_NOINPUT);
 	fclose(out);
 	ck_assert_ptr_nonnull(strstr(told, "No such file or directory"));
 	conf_free(conf);

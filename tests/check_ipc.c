@@ -157,6 +157,33 @@ START_TEST(descriptors_that_nobody_asked_for_are_not_kept)
 }
 END_TEST
 
+START_TEST(of_two_descriptors_none_is_taken_and_none_is_kept)
+{
+	struct ipc_msg in, m = { .kind = IPC_RELOAD };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} ctl = { 0 };
+	struct iovec iov = { &m, sizeof(m) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctl,
+		.msg_controllen = sizeof(ctl),
+	};
+	int before = open_files(), got;
+
+	ctl.head.cmsg_level = SOL_SOCKET;
+	ctl.head.cmsg_type = SCM_RIGHTS;
+	ctl.head.cmsg_len = CMSG_LEN(2 * sizeof(int));
+	memcpy(CMSG_DATA(&ctl.head), fd, 2 * sizeof(int));
+	ck_assert_int_gt(sendmsg(fd[0], &msg, 0), 0);
+	ck_assert_int_eq(ipc_recv_fd(fd[1], &in, &got), 1);
+	ck_assert_int_eq(got, -1);
+	ck_assert_int_eq(open_files(), before);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -175,6 +202,7 @@ main(void)
 	tcase_add_test(t, a_reader_that_does_not_read_never_blocks_the_sender);
 	tcase_add_test(t, a_descriptor_comes_along_once_and_closes_on_exec);
 	tcase_add_test(t, descriptors_that_nobody_asked_for_are_not_kept);
+	tcase_add_test(t, of_two_descriptors_none_is_taken_and_none_is_kept);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -6,6 +6,7 @@ what is in force, and what the files say now."""
 import contextlib
 import json
 import os
+import tempfile
 
 import sysutil
 from sysutil import Daemon
@@ -81,6 +82,81 @@ def test_a_check_tells_what_would_change_and_changes_nothing():
         assert "nothing has changed" in d.cli(
             "-o", "table", "reload", "--check").stdout
         assert d.cli("reload").returncode == 0
+
+
+def test_a_check_tells_what_the_files_mean():
+    """as config.get does of what is in force, so that both can be compared"""
+    def change(conf):
+        conf["devices"]["plc1"]["holding_registers"][0]["count"] = 6
+    with edited(change) as (d, path):
+        now = d.rpc("config.get")["text"]
+        said = d.rpc("config.check", dump=True)
+        differ = [(a, b) for a, b in zip(now.splitlines(),
+                                         said["text"].splitlines()) if a != b]
+        assert len(differ) == 1 and '"count": 6' in differ[0][1], differ
+        assert "text" not in d.rpc("config.check")
+
+
+def test_a_text_is_checked_instead_of_the_file():
+    """what it would change, its mistakes by place, and that nothing of it
+    stays; a second check finds the file again"""
+    with Daemon(CONF) as d:
+        path = d.rpc("config.get")["path"]
+        with open(path) as f:
+            was = f.read()
+        conf = json.loads(was)
+        conf["devices"]["plc2"] = {"coils": [{"addr": 7}]}
+        said = d.rpc("config.check", text=json.dumps(conf), dump=True)
+        assert said["ok"] and said["added"] == ["device plc2"], said
+        assert '"plc2"' in said["text"]
+        said = d.rpc("config.check", text='{\n  "transprots": {}\n}', dump=True)
+        assert not said["ok"] and "text" not in said, said
+        assert any(e.startswith(path + ":2:3: ") and
+                   'did you mean "transports"' in e
+                   for e in said["errors"]), said
+        for text in ("", "[]", "{" * 200, "\x01", '"', "{}" * 1000):
+            assert not d.rpc("config.check", text=text)["ok"], text
+        try:
+            d.rpc("config.check", text="{}\0")
+            raise AssertionError("a character of number 0 was taken")
+        except sysutil.RpcError as e:
+            assert "number 0" in str(e), e
+        said = d.rpc("config.check")
+        assert said["ok"] and not said["added"] + said["changed"], said
+        with open(path) as f:
+            assert f.read() == was
+
+
+def test_a_text_opens_no_file_but_those_in_force():
+    """who may check a text need not be allowed to read what the supervisor
+    may: neither its content nor that it is there is told"""
+    with tempfile.TemporaryDirectory(prefix="hf-config-") as tmp:
+        secret, shared = (os.path.join(tmp, n) for n in ("secret", "shared"))
+        with open(secret, "w") as f:
+            f.write("hunter2\n")
+        with open(shared, "w") as f:
+            f.write('{"drain_timeout_s": 3}')
+        with Daemon({**CONF, "include": [shared]}) as d:
+            def told(conf):
+                said = d.rpc("config.check", text=json.dumps(conf))
+                assert "hunter2" not in json.dumps(said), said
+                return said
+            assert told({**CONF, "include": [shared]})["ok"]
+            told_of = {}
+            for name in (secret, os.path.join(tmp, "none")):
+                said = told({**CONF, "include": [name]})
+                told_of[name] = said["errors"][0].replace(name, "NAME")
+                said = told({**CONF, "devices": {"plc1": {"map": name}}})
+                assert "denied" in said["errors"][0], said
+                said = told({**CONF, "transports": {"t": {
+                    "type": "tls", "listen": "127.0.0.1:0", "cert": "c",
+                    "key": "k", "roles": name, "units": {"1": "plc1"}}}})
+                assert "denied" in str(said["errors"]), said
+            assert len(set(told_of.values())) == 1, told_of
+            assert "denied" in list(told_of.values())[0], told_of
+            # nor are names found by a pattern
+            said = told({**CONF, "include": [os.path.join(tmp, "s*")]})
+            assert said["ok"], said
 
 
 def test_a_check_tells_the_mistakes():

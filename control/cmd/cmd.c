@@ -121,7 +121,8 @@ static const struct cmd table[] = {
 	{ "config.get", CMD_ADMIN, "the configuration in force", cmd_config_get,
 	    { { 0 } } },
 	{ "config.check", CMD_ADMIN, "what a reload would find",
-	    cmd_config_check, { { 0 } } },
+	    cmd_config_check,
+	    { { "text", ARG_STRING, MAY }, { "dump", ARG_BOOLEAN, MAY } } },
 
 	{ "snapshot.save", CMD_ADMIN, "writes the registers to a file",
 	    cmd_snapshot_save, { { "path", ARG_STRING, MAY } } },

@@ -13,6 +13,7 @@
 #include "shm/seg.h"
 #include "shm/table.h"
 #include "supervisor/conf/conf_map.h"
+#include "supervisor/conf/conf_open.h"
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/mem.h"
 
@@ -118,7 +119,7 @@ conf_map_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (!conf_want(ctx, node, JSONC_STRING, "the path of a CSV file"))
 		return;
 	path = conf_resolve(node->doc, node->text);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = conf_open(ctx, path);
 	if (fd == -1 || conf_map_each(ctx, fd, path, add_line, obj) == -1)
 		conf_fault(ctx, node, "cannot read the map %s: %s", path,
 		    strerror(errno));

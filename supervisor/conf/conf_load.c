@@ -19,21 +19,17 @@
 #include "supervisor/conf/conf_tree.h"
 #include "supervisor/conf/conf_http.h"
 #include "supervisor/conf/conf_net.h"
+#include "supervisor/conf/conf_open.h"
 #include "supervisor/conf/conf_range.h"
 #include "supervisor/conf/conf_read.h"
 #include "supervisor/conf/conf_roles.h"
 #include "supervisor/conf/conf_setup.h"
 #include "supervisor/mem.h"
 
-struct file_id {
-	dev_t dev;
-	ino_t ino;
-};
-
 /* What is read of one configuration: the files so far, each of them once. */
 struct load {
 	struct conf_ctx ctx;
-	struct file_id *seen;
+	struct conf_file_id *seen;
 	size_t nseen;
 };
 
@@ -51,7 +47,7 @@ seen_before(struct load *l, int fd)
 		if (l->seen[i].dev == st.st_dev && l->seen[i].ino == st.st_ino)
 			return true;
 	l->seen = mem_more(l->seen, l->nseen, sizeof(*l->seen));
-	l->seen[l->nseen++] = (struct file_id){ st.st_dev, st.st_ino };
+	l->seen[l->nseen++] = (struct conf_file_id){ st.st_dev, st.st_ino };
 	return false;
 }
 
@@ -64,7 +60,7 @@ read_file(struct load *l, const char *path, struct jsonc_doc **doc)
 	int fd;
 
 	*doc = NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = conf_open(&l->ctx, path);
 	if (fd == -1)
 		return -1;
 	if (seen_before(l, fd)) {
@@ -73,6 +69,19 @@ read_file(struct load *l, const char *path, struct jsonc_doc **doc)
 	}
 	*doc = conf_tree_read(&l->ctx, fd, path);
 	return *doc != NULL ? 1 : -1;
+}
+
+/* A text is a file that is called so. */
+static struct jsonc_doc *
+tree_of_text(struct conf_ctx *ctx, const char *path, const char *text)
+{
+	char *copy = mem_text(text);
+	struct jsonc_doc *doc =
+	    jsonc_parse(path, copy, strlen(copy), conf_fault_at, ctx);
+
+	mem_wipe(copy);
+	conf_tree_keep(ctx, doc);
+	return doc;
 }
 
 /* ---- several files as one ---- */
@@ -169,7 +178,8 @@ include_glob(
 		include_file(l, into, pattern, node);
 	else if (glob(pattern, 0, NULL, &g) == 0) {
 		for (size_t i = 0; i < g.gl_pathc; i++)
-			include_file(l, into, g.gl_pathv[i], node);
+			if (conf_may_open(&l->ctx, g.gl_pathv[i]))
+				include_file(l, into, g.gl_pathv[i], node);
 		globfree(&g);
 	}
 	free(pattern);
@@ -223,27 +233,65 @@ conf_load(const char *path, FILE *err)
 	return conf_load_pick(path, NULL, err);
 }
 
-struct conf *
-conf_load_pick(const char *path, const struct conf_pick *pick, FILE *err)
+/* Reads the main file, or the text instead of it. */
+static struct conf *
+load(struct load *l, const char *path, const struct conf_pick *pick,
+    const char *text, FILE *err)
 {
 	struct conf *conf = mem_zero(1, sizeof(*conf));
-	struct load l = { .ctx = { .conf = conf } };
 	struct jsonc_doc *doc;
 	int failed = 0;
 
+	l->ctx.conf = conf;
 	conf->path = mem_text(path);
 	conf->pick = pick;
-	if (read_file(&l, path, &doc) == -1) {
+	if (text != NULL) {
+		doc = tree_of_text(&l->ctx, path, text);
+	} else if (read_file(l, path, &doc) == -1) {
 		failed = errno;
 		fprintf(err, "%s: cannot read: %m\n", path);
-	} else {
-		read_root(&l, doc);
-		if (l.ctx.nfaults > 0)
-			failed = EINVAL;
-		conf_faults_print(&l.ctx, err);
 	}
-	free(l.seen);
-	return conf_ctx_end(&l.ctx, failed);
+	if (failed == 0) {
+		read_root(l, doc);
+		if (l->ctx.nfaults > 0)
+			failed = EINVAL;
+		conf_faults_print(&l->ctx, err);
+	}
+	free(l->seen);
+	return conf_ctx_end(&l->ctx, failed);
+}
+
+struct conf *
+conf_load_pick(const char *path, const struct conf_pick *pick, FILE *err)
+{
+	struct load l = { 0 };
+
+	return load(&l, path, pick, NULL, err);
+}
+
+struct conf *
+conf_load_text(
+    const char *path, const struct conf_pick *pick, const char *text, FILE *err)
+{
+	struct conf_files files = { 0 };
+	struct load disk = { .ctx = { .files = &files } };
+	struct load l = { .ctx = { .files = &files } };
+	FILE *nobody = fopen("/dev/null", "w");
+	struct conf *conf;
+	int failed;
+
+	if (nobody == NULL)
+		return NULL;
+	conf = load(&disk, path, pick, NULL, nobody);
+	if (conf != NULL)
+		conf_free(conf);
+	fclose(nobody);
+	files.closed = true;
+	conf = load(&l, path, pick, text, err);
+	failed = errno;
+	free(files.at);
+	errno = failed;
+	return conf;
 }
 
 struct conf *
@@ -293,18 +341,10 @@ struct devices_load {
 	FILE *err;
 };
 
-/* A text is a file that is called so. */
 static int
 read_text(struct devices_load *d)
 {
-	struct conf_ctx *ctx = &d->l.ctx;
-	size_t len = strlen(d->text);
-	char *copy = mem_text(d->text);
-
-	d->doc = jsonc_parse(d->path, copy, len, conf_fault_at, ctx);
-	mem_wipe(copy);
-	ctx->docs = mem_more(ctx->docs, ctx->ndocs, sizeof(*ctx->docs));
-	ctx->docs[ctx->ndocs++] = d->doc;
+	d->doc = tree_of_text(&d->l.ctx, d->path, d->text);
 	return 1;
 }
 

@@ -39,6 +39,7 @@ struct conf_ctx {
 	const struct jsonc_node *top; /* the whole, as merged */
 	struct setup **setups; /* what was read of setup files */
 	size_t nsetups;
+	struct conf_files *files; /* that are opened; NULL: whichever */
 	bool quiet; /* what is found now has been told before */
 	bool partial; /* a file could not be read: what is missing may be
 		       * there */

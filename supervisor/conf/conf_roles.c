@@ -13,6 +13,7 @@
 #include "shm/plain.h"
 #include "shm/table.h"
 #include "supervisor/conf/conf_device.h"
+#include "supervisor/conf/conf_open.h"
 #include "supervisor/conf/conf_tree.h"
 #include "supervisor/mem.h"
 
@@ -220,7 +221,7 @@ tree_of(struct conf_ctx *ctx, const char *path, bool *again)
 		if (strcmp(ctx->roles[i]->path, path) == 0)
 			return ctx->roles[i];
 	*again = false;
-	fd = plain_open(path);
+	fd = conf_may_open(ctx, path) ? conf_opened(ctx, plain_open(path)) : -1;
 	doc = fd != -1 ? conf_tree_read(ctx, fd, path) : NULL;
 	if (doc != NULL) {
 		ctx->roles =
