@@ -125,10 +125,12 @@ end""", lua(0, count=2), coils=[{"addr": 0, "count": 2, "values": [0, 1]}],
 
 
 def test_what_was_written_stays_where_an_action_fails():
-    """as a simulator does; function code 23 everywhere"""
+    """as a simulator does; function code 23 everywhere; and counts as written,
+    though nothing has been read"""
     for simulator in (True, False):
         with Scripted("function action(cell) return nil, 6 end", lua(0),
-                      simulator=simulator) as d, d.client() as m:
+                      simulator=simulator, counters=True) as d, \
+                d.client() as m:
             both = struct.pack(">BHHHHBH", 23, 0, 1, 0, 1, 2, 8)
             single = struct.pack(">BHH", 6, 0, 7)
             assert m.request(single) == (b"\x86\6" if simulator else single)
@@ -137,6 +139,8 @@ def test_what_was_written_stays_where_an_action_fails():
                     assert m.request(send) == b"\x97\6"
                 assert d.rpc("registers.read", device="d", table="hr", addr=0,
                              count=1)["values"] == [value]
+            assert d.rpc("registers.counts", device="d", table="hr",
+                         addr=0) == {"reads": [0], "writes": [2]}
 
 
 def test_on_the_clock():

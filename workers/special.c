@@ -2,7 +2,8 @@
 /*
  * Requests to devices that want more than their registers read and written.
  * Runs in the workers, on the request path; allocates nothing. What is to be
- * refused is refused before any action runs; counted is what was carried out.
+ * refused is refused before any action runs; counted is what was carried out, a
+write whose action fails behind it, too.
  *
  * Actions run when a client reads: with function codes 1 to 4, before 22
  * changes what it reads, and after 23 has written. That 23 is one step as far
@@ -115,19 +116,17 @@ after(struct bind_device *d, const struct mb_step *s, unsigned n)
 	return ex;
 }
 
+/* Counts what a request has read, or what it has written. */
 static void
-count(const struct bind_device *d, const struct mb_step *s, unsigned n)
+count(const struct bind_device *d, const struct mb_step *s, unsigned n,
+    bool written)
 {
 	for (unsigned i = 0; d->store->counts != NULL && i < n; i++) {
-		enum store_table t = (enum store_table)s[i].table;
-		uint32_t many = count_of(&s[i]);
+		bool did = written ? writes(&s[i]) : s[i].op != MB_WRITE;
 
-		if (!plain_table(&s[i]))
-			continue;
-		if (s[i].op != MB_WRITE)
-			store_count(d->store, t, s[i].addr, many, false);
-		if (writes(&s[i]))
-			store_count(d->store, t, s[i].addr, many, true);
+		if (did && plain_table(&s[i]))
+			store_count(d->store, (enum store_table)s[i].table,
+			    s[i].addr, count_of(&s[i]), written);
 	}
 }
 
@@ -144,9 +143,12 @@ special_step(struct bind_device *d, struct mb_step *s, unsigned n)
 			ex = act(d, &s[i]);
 	if (ex == MB_EX_NONE)
 		ex = bind_plain(d, s, n);
-	if (ex == MB_EX_NONE && !only_reads)
+	if (ex == MB_EX_NONE && !only_reads) {
+		/* it has been written, whatever its actions come to */
+		count(d, s, n, true);
 		ex = after(d, s, n);
+	}
 	if (ex == MB_EX_NONE)
-		count(d, s, n);
+		count(d, s, n, false);
 	return ex;
 }
