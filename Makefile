@@ -166,10 +166,12 @@ $(O)/parts/lua: $(O)/core.a
 	    echo "without Lua: there is no lua5.4 (liblua5.4-dev)"; \
 	fi
 
-# a plugin is somebody else's: it sees holdfast.h and nothing more
+# a plugin is somebody else's: it sees holdfast.h and nothing more; what is in a
+# folder of its name is of it
+$(foreach p,$(PLUGINS),$(eval $(p): $$(wildcard workers/plugins/$(basename $(notdir $(p)))/*.[ch])))
 $(O)/plugins/%.so: workers/plugins/%.c supervisor/holdfast.h $(wildcard supervisor/holdfast/*.h) | bootstrap-build
 	@mkdir -p $(@D)
-	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
+	$(CC) -Isupervisor -D_GNU_SOURCE -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $(filter %.c,$^)
 
 $(O)/holdfast: $(call obj,$(SRC_CLI)) $(O)/core.a
 	$(LD_EXE) -o $@ $^ $(LIBS_ZMQ) -ldl -lm
@@ -305,6 +307,9 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
 	install -m 644 $(wildcard workers/plugins/*.c) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins
+	install -d $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins/replay
+	install -m 644 $(wildcard workers/plugins/replay/*.[ch]) \
+	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins/replay
 # the loader's list of libraries; who installs elsewhere, or is not root, has none
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 

@@ -28,6 +28,7 @@ struct conf_transport {
 	struct conf_shm shm;
 	char *folder; /* of the file that it stands in */
 	struct conf_paths plugins;
+	char *plugins_place; /* where they stand, "FILE:LINE:COL"; or NULL */
 	struct conf_options options; /* for the plugins */
 	unsigned max_transactions; /* 0: no limit */
 	char *framer; /* a name that framer_find() knows, or a plugin's */

@@ -18,6 +18,7 @@
 struct conf_option {
 	char *name, *value;
 	bool bare; /* a number, true or false rather than a string */
+	char *place; /* of the value, "FILE:LINE:COL"; NULL: nowhere */
 };
 
 struct conf_options {

@@ -14,7 +14,8 @@
  *	holdfast/hooks.h	traces, function codes, actions
  *	holdfast/exception.h	what a request may be answered instead
  *	holdfast/framer.h	framers
- *	holdfast/plugin.h	the same for holdfastd, and transports
+ *	holdfast/plugin.h	the same for holdfastd
+ *	holdfast/transport.h	what clients come by
  *
  * A call returns 0, or -1 (a pointer: NULL) with errno, unless it says
  * otherwise; hf_error() has the words. Nothing exits, prints without being

@@ -69,6 +69,9 @@ struct proc_roles {
 	proc_main_fn *actions;
 	proc_main_fn *http;
 	proc_main_fn *clock;
+	/* prints what is wrong with what a transport's plugins are told; how
+	 * many mistakes. Only in a process of its own */
+	int (*check)(const struct conf_transport *, FILE *err);
 	const char *missing; /* a part that was not found, or NULL */
 	/* told in the supervisor, once: the lines of the file "ready", and
 	 * where the page is; or NULL */

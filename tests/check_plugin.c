@@ -241,8 +241,10 @@ END_TEST
 START_TEST(an_option_that_nobody_asks_for_is_told)
 {
 	static char name[2][5] = { "mode", "moed" }, value[] = "1";
-	static struct conf_option options[2] = { { name[0], value, false },
-		{ name[1], value, false } };
+	static struct conf_option options[2] = {
+		{ .name = name[0], .value = value },
+		{ .name = name[1], .value = value },
+	};
 
 	compile(0, "");
 	fx.transport.options.at = options;

@@ -30,7 +30,7 @@ out=$(
 	# what programs include; it is installed as it lies here
 	check 'supervisor/holdfast/*' '[a-z]*\.h$'
 	# a plugin is somebody else's program
-	check 'workers/plugins/*.[ch]' 'holdfast\.h'
+	check 'workers/plugins/*.[ch]' 'holdfast\.h|replay/replay\.h|replay\.h'
 	check 'tests/plugins/*.[ch]' 'holdfast\.h'
 	check 'control/*.[ch]' 'control/|shm/|workers/proto/|supervisor/(conf|ipc|near|proc)\.h'
 )

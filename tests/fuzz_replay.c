@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a capture to be replayed. What is found in it can be asked for
- * and is answered within its bounds.
+ * and is answered within its bounds, as late as it can be at most.
  *
- * Needs: -Isupervisor
+ * Needs: -Isupervisor workers/plugins/replay/answers.c workers/plugins/replay/capture.c workers/plugins/replay/flow.c -lm
  */
 
 #include "workers/plugins/replay.c"
 
+#include <search.h>
+
 #include "tests/lib/fuzz_frame.h"
+
+static void
+delay(const struct hf_host *host, uint32_t ms)
+{
+	(void)host;
+	HOLDS(ms > 0);
+}
 
 static void
 ask(const void *node, VISIT visit, int depth)
 {
+	static const struct hf_host host = {
+		.revision = HF_PLUGIN_REVISION, .delay = delay,
+	};
 	struct request *r = *(struct request *const *)node;
 	struct reply *first = r->reply;
-	const struct hf_traced in = { .unit = r->unit },
-			       out = { .unit = r->unit, .sending = 1 };
+	const struct hf_traced in = { .host = &host, .unit = r->unit },
+			       out = { .host = &host, .unit = r->unit,
+				   .sending = 1 },
+			       all = { .host = &host, .broadcast = 1 };
 	uint8_t pdu[HF_PDU_MAX] = { 0 };
 	size_t len;
 
@@ -31,6 +45,7 @@ ask(const void *node, VISIT visit, int depth)
 		len = hooks.trace_pdu(NULL, &out, pdu, 2, sizeof(pdu));
 		HOLDS(len >= 1 && len <= sizeof(pdu));
 	}
+	hooks.refuse(NULL, &all, r->pdu, r->len);
 	r->reply = first;
 }
 
@@ -50,19 +65,15 @@ drop(void *node)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	flows = calloc(FLOWS, sizeof(*flows));
-	probe = calloc(1, sizeof(*probe) + HF_PDU_MAX);
-	HOLDS(flows != NULL && probe != NULL);
-	nreplies = 0;
-	memset(keys, 0, sizeof(keys));
-	memset(used, 0, sizeof(used));
+	answers = (struct answers){ 0 };
 	answering = NULL;
-	read_any((struct bytes){ data, size });
-	HOLDS(nreplies == 0 || requests != NULL);
-	twalk(requests, ask);
-	tdestroy(requests, drop);
-	requests = NULL;
-	free(probe);
-	free(flows);
+	times = 1;
+	HOLDS(flow_init(502) == 0 && answers_init() == 0);
+	capture_bytes((struct bytes){ data, size });
+	HOLDS(answers.nreplies == 0 || answers.requests != NULL);
+	twalk(answers.requests, ask);
+	tdestroy(answers.requests, drop);
+	free(answers.probe);
+	flow_fini();
 	return 0;
 }

@@ -549,7 +549,7 @@ def test_what_the_host_tells():
             [d.program, "-V"], capture_output=True, text=True).stdout.split()
         assert told.pop("version") in version, version
         assert told.pop("folder") == d.dir
-        assert told == {"abi": "1", "revision": "3", "transport": "u1",
+        assert told == {"abi": "1", "revision": "4", "transport": "u1",
                         "type": "odd"}, told
 
 

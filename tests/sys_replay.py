@@ -3,12 +3,15 @@
 """Replay: a transport answers as a device did whose traffic was captured, by
 Holdfast itself or on the wire."""
 
+import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 import sysutil
 import tls_case
@@ -169,12 +172,38 @@ def udp(out, data):
     return ipv4(17, struct.pack(">HHHH", *ports, 8 + len(data), 0) + data, out)
 
 
-def pcap(path, link, packets, order="<"):
+def pcap(path, link, packets, order="<", at_ms=(), magic=0xa1b2c3d4):
+    """at_ms: when each was recorded; at the same time unless it is said"""
+    tick = 1000 if magic == 0xa1b2c3d4 else 1000000
     with open(path, "wb") as f:
-        f.write(struct.pack(order + "IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535,
+        f.write(struct.pack(order + "IHHIIII", magic, 2, 4, 0, 0, 65535,
                             link))
-        for p in packets:
-            f.write(struct.pack(order + "IIII", 1, 0, len(p), len(p)) + p)
+        for i, p in enumerate(packets):
+            s, ms = divmod(at_ms[i] if at_ms else 0, 1000)
+            f.write(struct.pack(order + "IIII", 1 + s, ms * tick, len(p),
+                                len(p)) + p)
+
+
+def pcapng(path, packets, at_ms, order="<", resolution=None):
+    """One section of one interface of raw IP; resolution: its if_tsresol."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        n = 12 + len(body)
+        return struct.pack(order + "II", kind, n) + body + \
+            struct.pack(order + "I", n)
+    options, tick = b"", 1000000
+    if resolution is not None:
+        options = struct.pack(order + "HHBxxxHH", 9, 1, resolution, 0, 0)
+        tick = 2 ** (resolution & 127) if resolution & 128 else \
+            10 ** resolution
+    with open(path, "wb") as f:
+        f.write(block(0x0a0d0d0a, struct.pack(order + "IHHq", 0x1a2b3c4d, 1, 0,
+                                              -1)))
+        f.write(block(1, struct.pack(order + "HHI", 101, 0, 0) + options))
+        for p, ms in zip(packets, at_ms):
+            t = (1000000 * 1000 + ms) * tick // 1000
+            f.write(block(6, struct.pack(order + "IIIII", 0, t >> 32,
+                                         t & 0xffffffff, len(p), len(p)) + p))
 
 
 Q, A = bytes.fromhex("0300000001"), bytes.fromhex("03024711")
@@ -267,6 +296,158 @@ def test_the_busy_and_the_faulty_refuse_what_was_recorded():
             while len(got) < len(want):
                 got += m.socket.recv(len(want) - len(got))
             assert got == want, got.hex()
+
+
+def took_ms(m, pdu):
+    began = time.monotonic()
+    reply = m.request(pdu)
+    return (time.monotonic() - began) * 1000, reply
+
+
+def exchange():
+    """A read, and one more that was asked before the first was answered."""
+    return [tcp(100, 0, mbap(1, Q)), tcp(112, 0, mbap(2, Q2)),
+            tcp(900, 1, mbap(1, A)), tcp(911, 1, mbap(2, A2))]
+
+
+def test_replies_take_as_long_as_they_took():
+    """with "times" replies are as late as the device's were, or by a factor;
+    what was asked before the last reply had left is counted from that"""
+    at = [0, 10, 150, 270]
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+
+        def both(m):
+            return [took_ms(m, Q), took_ms(m, Q2)]
+        for write in (lambda: pcap(path, 101, exchange(), "<", at),
+                      lambda: pcap(path, 101, exchange(), ">", at, 0xa1b23c4d),
+                      lambda: pcapng(path, exchange(), at),
+                      lambda: pcapng(path, exchange(), at, ">", 9),
+                      lambda: pcapng(path, exchange(), at, "<", 0x80 | 20)):
+            write()
+            with replayed(path, times=True) as d, \
+                    Modbus(d.port("tcp1")) as m:
+                (first, a), (second, a2) = both(m)
+                assert (a, a2) == (A, A2)
+                assert 149 < first < 230 and 119 < second < 200, (
+                    first, second)
+        pcap(path, 101, exchange(), "<", at)
+        for times, least, most in ((False, 0, 60), (0, 0, 60), (2, 299, 400),
+                                   (0.5, 74, 140)):
+            with replayed(path, times=times) as d, \
+                    Modbus(d.port("tcp1")) as m:
+                assert least <= took_ms(m, Q)[0] < most, times
+        with replayed(path) as d, Modbus(d.port("tcp1")) as m:
+            assert took_ms(m, Q)[0] < 60
+        # the trace tells when it left, and another client is not held up
+        with replayed(path, times=2) as d, Modbus(d.port("tcp1")) as m, \
+                Modbus(d.port("tcp1")) as other:
+            m.send(m.adu(Q))
+            assert took_ms(other, ASKED[6])[0] < 100
+            assert m.receive()[2] == A
+            frames = d.rpc("trace.read")["frames"]
+            sent = [f for f in frames if f["direction"] == "out"]
+            assert max(f["us"] for f in sent) >= 300000, sent
+
+
+def test_datagrams_and_lines_are_as_late():
+    """so are replies over UDP; those of others are not"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+        pcap(path, 101, exchange(), "<", [0, 10, 150, 270])
+        c = conf(OTHER, plugins=["replay"],
+                 options={"file": path, "times": True})
+        c["transports"]["tcp1"]["type"] = "udp"
+        with Daemon(c) as d, socket.socket(type=socket.SOCK_DGRAM) as s, \
+                socket.socket(type=socket.SOCK_DGRAM) as other:
+            for one in s, other:
+                one.settimeout(10)
+                one.connect(("127.0.0.1", d.port("tcp1")))
+            began = time.monotonic()
+            s.send(mbap(7, Q))
+            other.send(mbap(8, ASKED[6]))
+            assert other.recv(300) == mbap(8, ASKED[6])
+            assert time.monotonic() - began < 0.1
+            assert s.recv(300) == mbap(7, A)
+            assert 0.149 < time.monotonic() - began < 0.25
+
+
+def test_a_broadcast_that_was_refused():
+    """is not carried out: unit 0 as it was recorded, else if all that were
+    asked have refused; and in turn"""
+    def wrote(m):
+        return m.read_hr(0, unit=9) == [7]
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+        ok, no = WRITE, REFUSED
+        for recorded, want in (
+                ([], [True]), ([(0, no)], [False]), ([(0, ok)], [True]),
+                ([(0, no), (0, ok)], [False, True]), ([(3, no)], [False]),
+                ([(3, no), (4, ok)], [True]), ([(3, no), (4, no)], [False]),
+                ([(3, no), (0, ok)], [True])):
+            packets = [tcp(100, 0, mbap(1, Q)), tcp(900, 1, mbap(1, A))]
+            for i, (unit, reply) in enumerate(recorded):
+                packets += [
+                    tcp(112 + 12 * i, 0, mbap(2 + i, WRITE)[:6] +
+                        bytes([unit]) + WRITE),
+                    tcp(911 + sum(7 + len(r) for _, r in recorded[:i]), 1,
+                        mbap(2 + i, reply)[:6] + bytes([unit]) + reply)]
+            pcap(path, 101, packets)
+            c = conf(OTHER, plugins=["replay"], broadcast=True,
+                     options={"file": path})
+            with Daemon(c) as d, Modbus(d.port("tcp1")) as m:
+                for each in want:
+                    m.write_hr(0, 5, unit=9)
+                    m.send(m.adu(WRITE, unit=0))
+                    assert wrote(m) == each, (recorded, want)
+
+
+def test_the_check_of_a_configuration():
+    """holdfastd -t tells what is wrong with the options, each at its place
+    or at that of the plugins"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        path = os.path.join(folder, "a.pcap")
+        file = os.path.join(folder, "c.json")
+
+        def check(options):
+            with open(file, "w") as f:
+                f.write(json.dumps(conf(OTHER, plugins=["replay"],
+                                        options=options), indent=1))
+            done = subprocess.run(
+                [os.path.join(sysutil.BUILD, "holdfastd"), "-t", "-c", file],
+                capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stderr
+
+        def at(word):
+            """FILE:LINE:COL of the value that word is the key of"""
+            with open(file) as f:
+                for n, line in enumerate(f, 1):
+                    if f'"{word}": ' in line:
+                        return f"{file}:{n}:{line.index(': ') + 3}: "
+            raise AssertionError(word)
+        for make, says in (
+                (lambda: None, "No such file"),
+                (lambda: open(path, "wb").close(), "empty"),
+                (lambda: open(path, "wb").write(b"x" * 99), "no pcap"),
+                (lambda: pcap(path, 147, [b"x"]), "link type"),
+                (lambda: pcap(path, 1, []), "no request with its reply")):
+            make()
+            code, err = check({"file": "a.pcap"})
+            assert code == 78 and err.startswith(at("file")) and says in err \
+                and err.count("\n") == 1, err
+        os.remove(path)
+        os.mkfifo(path)
+        assert "no plain file" in check({"file": "a.pcap"})[1]
+        os.remove(path)
+        talk(path)
+        assert check({"file": "a.pcap"}) == (0, "")
+        assert check({"file": "a.pcap", "times": 1.5}) == (0, "")
+        for key, value in (("port", 65536), ("port", "x"), ("times", "slow"),
+                           ("times", -1), ("times", "inf")):
+            code, err = check({"file": "a.pcap", key: value})
+            assert code == 78 and err.startswith(at(key)), err
+        code, err = check({"port": 502})
+        assert code == 78 and err.startswith(at("plugins")), err
 
 
 def test_what_is_no_recording():

@@ -113,7 +113,8 @@ def commands(section, text=None):
 
 
 def test_every_sample_is_right():
-    """holdfastd -t says OK to every sample"""
+    """holdfastd -t says OK to every sample, but for the recording that one of
+    them has somebody make"""
     with Samples() as s:
         names = sorted(n for n in os.listdir(s.conf)
                        if n.endswith(".json") and n != "roles.json")
@@ -124,6 +125,11 @@ def test_every_sample_is_right():
             done = subprocess.run(
                 [os.path.join(BUILD, "holdfastd"), "-t", "-c", s.path(name)],
                 capture_output=True, text=True, timeout=20)
+            if name == "replay.json":  # one makes the recording first
+                assert done.returncode == 78, done
+                assert done.stderr.count("\n") == 1, done
+                assert "recorded.pcap: No such file" in done.stderr, done
+                continue
             assert (done.returncode, done.stderr) == (0, ""), done
             assert done.stdout == f"{s.path(name)}: OK\n", done.stdout
 

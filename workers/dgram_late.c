@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Datagrams that leave later. Runs in the workers of type udp, and only where
- * fault rules are. Never blocks; memory is bounded.
+ * fault rules are, or plugins that put replies off. Never blocks; memory is
+ * bounded.
  */
 #include "workers/dgram_late.h"
 

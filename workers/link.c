@@ -178,6 +178,25 @@ serve_shown(struct run *r, uint8_t *pdu)
 	return len;
 }
 
+/* Whether a reply of len bytes leaves late: faults.late, by rules and by what a
+ * hook has asked for. */
+static bool
+put_off(struct run *r, size_t len)
+{
+	struct worker *w = r->link->worker;
+	struct faults *f = &r->link->faults;
+	uint32_t ms = (w->traced & HOOK_PDU) != 0 ? hooks_delay_ms(w) : 0;
+	bool late;
+
+	if (!r->faulty)
+		f->late = (struct late){ 0 };
+	late = r->faulty && faults_late(f, len);
+	f->late.delay_ms += ms;
+	if (ms != 0 && r->trace)
+		record_late(&r->link->rec, f->late.delay_ms);
+	return late || ms != 0;
+}
+
 /*
  * answer() where hooks look or faults hit. What they make of a reply is what is
  * recorded and sent: an interrupted sending goes on in the very same bytes.
@@ -202,8 +221,8 @@ answer_shown(struct run *r, uint8_t *adu)
 	if ((w->traced & HOOK_PACKET) != 0 && len != 0)
 		len =
 		    hooks_packet(w, r->conn, NULL, true, adu, len, l->out_max);
-	if (r->faulty && len != 0 && !w->draining)
-		r->late = faults_late(&l->faults, len);
+	if (len != 0 && !w->draining)
+		r->late = put_off(r, len);
 	r->spoiled = r->faulty && l->faults.got != 0;
 	if (r->spoiled && r->trace)
 		record_spoiled(&l->rec, r->late ? l->faults.late.delay_ms : 0);

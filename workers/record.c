@@ -217,6 +217,12 @@ record_spoiled(struct recorder *r, uint32_t late_ms)
 	r->late_ms = late_ms;
 }
 
+void
+record_late(struct recorder *r, uint32_t late_ms)
+{
+	r->late_ms = late_ms;
+}
+
 /* The first class whose bound is not below it. */
 static unsigned
 class_of(uint64_t ns)

@@ -28,7 +28,7 @@ enum { RECORD_WAITING = 64 };
 struct record_reply {
 	const uint8_t *adu;
 	uint64_t asked; /* where its request lies */
-	uint32_t late_ms; /* that it waits for by a fault rule */
+	uint32_t late_ms; /* that it waits for by a rule, or a plugin */
 	uint16_t len;
 	uint16_t first, next; /* the how manieth there; and behind the last */
 	uint8_t unit, flags;
@@ -87,6 +87,9 @@ void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
 /* The reply that is recorded next, which may have no byte, is as fault rules
  * have it, and leaves so late. */
 void record_spoiled(struct recorder *, uint32_t late_ms);
+
+/* The next reply is whole, and leaves so late. */
+void record_late(struct recorder *, uint32_t late_ms);
 
 /* All of c's that was read at once has been answered: so many requests, which
  * are counted by how long they took. */

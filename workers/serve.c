@@ -70,6 +70,16 @@ carry_out(struct run *r, struct bind_device *d, bool broadcast, uint8_t *pdu)
 	return len;
 }
 
+/* Whether a hook keeps all devices from a broadcast. */
+static bool
+unwanted(const struct run *r)
+{
+	struct worker *w = r->link->worker;
+
+	return !r->plain && (w->traced & HOOK_REFUSE) != 0 &&
+	    hooks_refuse(w, r->conn, &r->frame, true) != MB_EX_NONE;
+}
+
 /* Unit 0 where broadcasts are on: carried out by every device that the peer's
  * role lets it ask that of, unanswered. Each device's write has an operation
  * number of its own. */
@@ -77,15 +87,20 @@ static size_t
 serve_all(struct run *r, uint8_t *pdu)
 {
 	struct bind *b = &r->link->worker->bind;
-	bool refused = false;
+	bool refused = false, asked = false, kept = false;
 
 	worker_count(&r->link->worker->shm->stats.broadcasts, 1);
 	for (unsigned i = 0; i < b->ndevices; i++) {
 		b->who.op = ++r->op;
-		if (allowed(r, &b->device[i]))
-			carry_out(r, &b->device[i], true, pdu);
-		else
+		if (!allowed(r, &b->device[i])) {
 			refused = true;
+			continue;
+		}
+		if (!asked)
+			kept = unwanted(r);
+		asked = true;
+		if (!kept)
+			carry_out(r, &b->device[i], true, pdu);
 	}
 	if (refused)
 		tell_refused(r);
@@ -127,7 +142,7 @@ withheld(struct run *r, const struct bind_device *d)
 		return ex;
 	r->refused = ex;
 	if (ex == 0 && (w->traced & HOOK_REFUSE) != 0)
-		ex = hooks_refuse(w, r->conn, &r->frame);
+		ex = hooks_refuse(w, r->conn, &r->frame, false);
 	return ex;
 }
 

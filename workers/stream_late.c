@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When a reply that is put off may leave, and what holds it meanwhile. Runs in
- * the workers that have streams, and only there where fault rules are. Sends
- * nothing, blocks for nothing; memory is bounded and given back with the reply.
+ * the workers that have streams, and only there where fault rules are, or
+ * plugins that put replies off. Sends nothing, blocks for nothing; memory is
+ * bounded and given back with the reply.
  */
 #include "workers/stream_late.h"
 

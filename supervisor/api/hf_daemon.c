@@ -14,6 +14,7 @@
 #include "supervisor/simstart.h"
 #include "supervisor/start.h"
 #include "workers/action/clock.h"
+#include "workers/hooks/plugin_check.h"
 #include "workers/worker.h"
 
 /* The control process is a part: what libzmq weighs stays in it. */
@@ -52,6 +53,7 @@ roles_of(char missing[PATH_MAX])
 		.actions = actions_main,
 		.http = http,
 		.clock = clock_main,
+		.check = plugin_check,
 	};
 
 	if (!part_path("control", missing, PATH_MAX))

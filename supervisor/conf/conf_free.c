@@ -31,6 +31,7 @@ free_transport(struct conf_transport *t)
 	conf_paths_free(&t->tls.key);
 	conf_paths_free(&t->tls.ocsp);
 	conf_paths_free(&t->plugins);
+	free(t->plugins_place);
 	free(t->tls.password);
 	free(t->tls.password_file);
 	free(t->tls.ca);

@@ -76,11 +76,22 @@ conf_paths_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	read_list(ctx, node, key, beside_file, obj);
 }
 
+/* For what is only found out once all has been read. */
+static char *
+place_of(const struct jsonc_node *node)
+{
+	return mem_format("%s:%u:%u", node->doc->path, node->line, node->col);
+}
+
 void
 conf_plugins_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
+	struct conf_transport *t = obj;
+
 	read_list(ctx, node, key, installed, obj);
+	free(t->plugins_place);
+	t->plugins_place = place_of(node);
 }
 
 void
@@ -139,6 +150,7 @@ conf_options_take(struct conf_ctx *ctx, const struct jsonc_node *node,
 		if (o.value == NULL)
 			continue;
 		o.name = mem_text(n->key);
+		o.place = place_of(n);
 		o.bare = n->type != JSONC_STRING;
 		list->at = mem_more(list->at, list->n, sizeof(o));
 		list->at[list->n++] = o;
@@ -164,6 +176,7 @@ conf_options_free(struct conf_options *list)
 	for (size_t i = 0; i < list->n; i++) {
 		free(list->at[i].name);
 		free(list->at[i].value);
+		free(list->at[i].place);
 	}
 	free(list->at);
 }

@@ -36,6 +36,7 @@ struct hf_traced {
 	 * fault says so. Who puts data in its place undoes that. */
 	uint8_t refused;
 	uint16_t transaction; /* trace_pdu: of MBAP; else 0 */
+	uint8_t broadcast; /* refuse: not 0 if nobody will see the reply */
 };
 
 /* A length that a function code's PDUs have, counted behind the function code
@@ -138,7 +139,8 @@ struct hf_hooks {
 	/* Asked of a request that its device would carry out now, behind roles,
 	 * max_transactions and faults: HF_EX_NONE lets it. Else that is the
 	 * reply, nothing is carried out, and trace_pdu may make of the reply
-	 * what it likes. Not asked of broadcasts. */
+	 * what it likes. Asked of a broadcast once for all of its devices;
+	 * that has no reply. */
 	enum hf_exception (*refuse)(void *arg, const struct hf_traced *,
 	    const uint8_t *pdu, size_t len);
 };

@@ -3,29 +3,30 @@
 #define HOLDFAST_PLUGIN_H
 
 /*
- * Plugins, and transports of one's own: part of holdfast.h. A plugin is a
- * shared object that the workers of a transport load; holdfast-plugin(7) says
- * how to write, build and configure one.
+ * Plugins: part of holdfast.h. A plugin is a shared object that the workers of
+ * a transport load; holdfast-plugin(7) says how to write, build and configure
+ * one.
  *
- * How this grows. HF_PLUGIN_ABI changes when what is here or in hooks.h changes
- * its place or meaning; a plugin of another number is refused. Else structs
- * only get new members where nothing was. Those that a plugin gives say their
- * size: what it has not filled in is NULL, so an older plugin goes on working,
- * and a newer one that uses what the host does not know is refused. What those
- * that the host gives have gained, host->revision counts.
+ * How this grows. HF_PLUGIN_ABI changes when what is here, in hooks.h or in
+ * transport.h changes its place or meaning; a plugin of another number is
+ * refused. Else structs only get new members where nothing was. Those that a
+ * plugin gives say their size: what it has not filled in is NULL, so an older
+ * plugin goes on working, and a newer one that uses what the host does not know
+ * is refused. What those that the host gives have gained, host->revision
+ * counts.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "hooks.h"
+#include "transport.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { HF_PLUGIN_ABI = 1, HF_PLUGIN_REVISION = 3 };
-enum { HF_PEER_TEXT = 64, HF_PEER_KEY = 16 };
+enum { HF_PLUGIN_ABI = 1, HF_PLUGIN_REVISION = 4 };
 
 #define HF_EXPORT __attribute__((__visibility__("default")))
 #define HF_PRINTF(a, b) __attribute__((__format__(__printf__, a, b)))
@@ -54,75 +55,10 @@ struct hf_host {
 	    HF_PRINTF(2, 3);
 	/* CLOCK_MONOTONIC in ns, as of the batch in hand; costs nothing. */
 	uint64_t (*now_ns)(const struct hf_host *);
-};
-
-/* What clients come in by. */
-struct hf_listener {
-	const struct hf_host *host;
-	int fd; /* the plugin sets it; the host makes it non-blocking, waits for
-		 * it with epoll until somebody can be accepted, closes it */
-	void *state; /* the plugin's own */
-};
-
-/* Who has been accepted; all zero before. */
-struct hf_peer {
-	char text[HF_PEER_TEXT]; /* for logs and lists: "uid:0/pid:4711" */
-	uint8_t key[HF_PEER_KEY]; /* connections with the same bytes come from
-				   * one peer (max_connections_per_peer) */
-};
-
-/* A connection, from its acceptance to close(). */
-struct hf_conn {
-	const struct hf_host *host;
-	struct hf_listener *listener;
-	int fd; /* as accept() gave it; the host closes it after close() */
-	void *session; /* the plugin's own, NULL at first */
-};
-
-/* What a step has come to, or what must be possible on the connection's
- * descriptor before it is taken again. */
-enum hf_io {
-	HF_IO_DONE,
-	HF_IO_WANT_READ,
-	HF_IO_WANT_WRITE,
-	HF_IO_EOF, /* the peer has ended it */
-	HF_IO_FAIL, /* it is broken: fail(), or errno */
-};
-
-/*
- * A transport that carries streams of bytes over descriptors. Framing, units,
- * limits, time-outs, back-pressure, statistics and traces are the host's.
- */
-struct hf_transport {
-	size_t size; /* sizeof(struct hf_transport) */
-	const char *name; /* what "type" says in the configuration */
-	/* Opens the listener: sets fd, and state if it likes. 0; -1 with errno
-	 * or fail(). EINVAL: the configuration is wrong, and nobody tries
-	 * again; after all else the host tries again, in growing intervals. */
-	int (*listen)(struct hf_listener *);
-	/* Takes one connection that waits: its descriptor, which the host makes
-	 * non-blocking; -1 with errno, EAGAIN if nobody waits. It may be closed
-	 * at once, without close(), if the transport is full. */
-	int (*accept)(struct hf_listener *, struct hf_peer *);
-	/* Puts what there is into buf, 1 to room bytes: DONE and *n. Or
-	 * WANT_READ, WANT_WRITE, EOF, FAIL. */
-	enum hf_io (*recv)(
-	    struct hf_conn *, uint8_t *buf, size_t room, size_t *n);
-	/* Takes 1 to len bytes of buf: DONE and *n. Or WANT_WRITE, after which
-	 * it gets the same bytes again; EOF, FAIL. */
-	enum hf_io (*send)(
-	    struct hf_conn *, const uint8_t *buf, size_t len, size_t *n);
-	/* The rest may be NULL. */
-	/* Begins a connection, before anything is read: called until DONE,
-	 * within frame_timeout_ms. */
-	enum hf_io (*open)(struct hf_conn *);
-	/* Not 0 if recv() has bytes that the descriptor no longer announces. */
-	int (*pending)(const struct hf_conn *);
-	/* Ends a connection: gives session back. Its descriptor is open. */
-	void (*close)(struct hf_conn *);
-	/* Nobody is to come in any more: gives state back. Connections may
-	 * live on for as long as a drain lasts; the descriptor is open. */
-	void (*unlisten)(struct hf_listener *);
+	/* For trace_pdu, of a reply: it leaves so much later, counted from when
+	 * its request was read; up to 600000. What the same peer has asked
+	 * behind it waits for that. Of several the longest counts. */
+	void (*delay)(const struct hf_host *, uint32_t ms);
 };
 
 struct hf_plugin {
@@ -139,6 +75,15 @@ struct hf_plugin {
  * be used, and nobody tries again.
  */
 HF_EXPORT const struct hf_plugin *holdfast_plugin(const struct hf_host *);
+
+/*
+ * What a plugin may export: whether its options are right, asked by holdfastd
+ * -t in a process that serves nothing and ends then. It looks, and changes
+ * nothing. 0, or -1 after fail(): a mistake of the configuration, told with the
+ * place of the option that it has asked for last. Without this function the
+ * mistake is told as the transport starts.
+ */
+HF_EXPORT int holdfast_check(const struct hf_host *);
 
 #ifdef __cplusplus
 }

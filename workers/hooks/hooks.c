@@ -272,6 +272,7 @@ hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
 	t.unit = f->unit;
 	t.refused = (uint8_t)refused;
 	t.transaction = f->tid;
+	ps->delay_ms = 0;
 	for (size_t i = 0; i < ps->n && len > 0; i++) {
 		struct plugin *p = in_turn(ps, i, sending);
 
@@ -285,8 +286,15 @@ hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
 	return len;
 }
 
+uint32_t
+hooks_delay_ms(const struct worker *w)
+{
+	return w->plugins->delay_ms;
+}
+
 enum mb_ex
-hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f)
+hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f,
+    bool broadcast)
 {
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, NULL);
@@ -294,6 +302,7 @@ hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f)
 
 	t.unit = f->unit;
 	t.transaction = f->tid;
+	t.broadcast = broadcast;
 	for (size_t i = 0; i < ps->n && ex == HF_EX_NONE; i++) {
 		const struct plugin *p = &ps->at[i];
 

@@ -47,10 +47,14 @@ size_t hooks_pdu(struct worker *, const struct shm_conn *,
     const struct frame *f, bool sending, unsigned refused, uint8_t *pdu,
     size_t len);
 
+/* How much later a hook wants the reply to leave that hooks_pdu() has just
+ * shown, 0: not at all. */
+uint32_t hooks_delay_ms(const struct worker *);
+
 /* The exception that a hook wants in place of the request's being carried out,
  * MB_EX_NONE if none does. */
-enum mb_ex hooks_refuse(
-    struct worker *, const struct shm_conn *, const struct frame *);
+enum mb_ex hooks_refuse(struct worker *, const struct shm_conn *,
+    const struct frame *, bool broadcast);
 
 void hooks_connect(struct worker *, const struct shm_conn *, bool connected);
 

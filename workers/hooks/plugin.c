@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "shm/fault.h"
 #include "supervisor/near.h"
 
 enum {
@@ -40,9 +41,11 @@ host_option(const struct hf_host *host, const char *name)
 	const char *value = NULL;
 
 	note_name(ps, name);
+	ps->last = t->options.n;
 	for (size_t i = 0; i < t->options.n; i++)
 		if (strcmp(t->options.at[i].name, name) == 0) {
 			ps->asked[i] = true;
+			ps->last = i;
 			value = t->options.at[i].value;
 		}
 	return value;
@@ -92,6 +95,17 @@ host_now_ns(const struct hf_host *host)
 }
 
 static void
+host_delay(const struct hf_host *host, uint32_t ms)
+{
+	struct plugins *ps = ((struct plugin *)host->self)->all;
+
+	if (ms > FAULT_WAIT_MAX_MS)
+		ms = FAULT_WAIT_MAX_MS;
+	if (ms > ps->delay_ms)
+		ps->delay_ms = ms;
+}
+
+static void
 host_init(struct plugin *p, const struct conf_transport *t)
 {
 	p->host = (struct hf_host){
@@ -107,6 +121,7 @@ host_init(struct plugin *p, const struct conf_transport *t)
 		.log = host_log,
 		.fail = host_fail,
 		.now_ns = host_now_ns,
+		.delay = host_delay,
 	};
 }
 
@@ -273,6 +288,31 @@ add_program(struct plugins *ps, const struct hf_hooks *hooks)
 }
 
 int
+plugins_new(struct plugins *ps, struct worker *w)
+{
+	const struct conf_transport *t = w->conf;
+
+	ps->worker = w;
+	ps->at = calloc(t->plugins.n + 1, sizeof(*ps->at));
+	ps->asked = calloc(t->options.n + 1, sizeof(*ps->asked));
+	return ps->at != NULL && ps->asked != NULL ? 0 : -1;
+}
+
+struct plugin *
+plugins_add(struct plugins *ps)
+{
+	const struct conf_transport *t = ps->worker->conf;
+	struct plugin *p = &ps->at[ps->n];
+
+	p->all = ps;
+	p->path = t->plugins.at[ps->n++];
+	p->file = strrchr(p->path, '/');
+	p->file = p->file != NULL ? p->file + 1 : p->path;
+	host_init(p, t);
+	return p;
+}
+
+int
 plugins_load(struct worker *w)
 {
 	const struct conf_transport *t = w->conf;
@@ -284,24 +324,11 @@ plugins_load(struct worker *w)
 		return 0;
 	w->why = "not enough memory";
 	w->plugins = ps = calloc(1, sizeof(*ps));
-	if (ps == NULL)
+	if (ps == NULL || plugins_new(ps, w) == -1)
 		return -1;
-	ps->worker = w;
-	ps->at = calloc(t->plugins.n + 1, sizeof(*ps->at));
-	ps->asked = calloc(t->options.n + 1, sizeof(*ps->asked));
-	if (ps->at == NULL || ps->asked == NULL)
-		return -1;
-	for (; ps->n < t->plugins.n; ps->n++) {
-		struct plugin *p = &ps->at[ps->n];
-
-		p->all = ps;
-		p->path = t->plugins.at[ps->n];
-		p->file = strrchr(p->path, '/');
-		p->file = p->file != NULL ? p->file + 1 : p->path;
-		host_init(p, t);
-		if (load(ps, p) == -1)
+	while (ps->n < t->plugins.n)
+		if (load(ps, plugins_add(ps)) == -1)
 			return -1;
-	}
 	if (w->proc->hooks != NULL && add_program(ps, w->proc->hooks) == -1)
 		return -1;
 	w->why = NULL;

@@ -36,6 +36,9 @@ struct plugins {
 	bool *asked; /* a byte for each option of the configuration */
 	char names[PLUGIN_NAMES][PLUGIN_NAME]; /* that were asked for */
 	unsigned nnames;
+	size_t last; /* the option that was asked for last; beyond all of them:
+		      * one that there is not */
+	uint32_t delay_ms; /* of the reply in hand, as delay() has it */
 	char why[2 * PLUGIN_WORDS];
 };
 
@@ -46,6 +49,11 @@ struct plugins {
  */
 int plugins_load(struct worker *);
 void plugins_free(struct worker *);
+
+/* Room for the plugins of a worker's configuration, without any; 0, or -1. */
+int plugins_new(struct plugins *, struct worker *);
+/* The next one of them: all but what it takes to load it. */
+struct plugin *plugins_add(struct plugins *);
 
 /* Words for what no second try will mend: worker->why and code. Returns -1. */
 int plugins_refuse(struct plugins *, const char *fmt, ...) LOG_FMT(2, 3);
