@@ -97,8 +97,8 @@ check_one(const struct conf_transport *t, const struct proc_roles *roles)
 	    (initgroups(t->user, pw->pw_gid) < 0 ||
 		setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
 		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)) {
-		fprintf(stderr, "%s: cannot become %s: %s\n",
-		    t->plugins_place, t->user, strerror(errno));
+		fprintf(stderr, "%s: cannot become %s: %s\n", t->plugins_place,
+		    t->user, strerror(errno));
 		_exit(EX_CONFIG);
 	}
 	_exit(roles->check(t, stderr) == 0 ? EX_OK : EX_CONFIG);

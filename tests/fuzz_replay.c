@@ -23,13 +23,15 @@ static void
 ask(const void *node, VISIT visit, int depth)
 {
 	static const struct hf_host host = {
-		.revision = HF_PLUGIN_REVISION, .delay = delay,
+		.revision = HF_PLUGIN_REVISION,
+		.delay = delay,
 	};
 	struct request *r = *(struct request *const *)node;
 	struct reply *first = r->reply;
 	const struct hf_traced in = { .host = &host, .unit = r->unit },
-			       out = { .host = &host, .unit = r->unit,
-				   .sending = 1 },
+			       out = { .host = &host,
+				       .unit = r->unit,
+				       .sending = 1 },
 			       all = { .host = &host, .broadcast = 1 };
 	uint8_t pdu[HF_PDU_MAX] = { 0 };
 	size_t len;
