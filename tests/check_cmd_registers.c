@@ -395,32 +395,47 @@ END_TEST
 
 START_TEST(an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for)
 {
-	pid_t pid = hold_device();
-	pid_t killer = fork();
+	uint64_t *ended_ns = mmap(NULL, sizeof(*ended_ns),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = hold_device(), killer;
+	uint64_t began = clock_mono_ns();
+	const char *answer;
 
+	ck_assert_ptr_ne(ended_ns, MAP_FAILED);
+	killer = fork();
 	if (killer == 0) {
 		poll(NULL, 0, (PATIENCE_HOLDS + 1) * PATIENCE_LOOK_MS);
 		kill(pid, SIGKILL);
+		*ended_ns = clock_mono_ns();
 		_exit(0);
 	}
-	ck_assert_str_eq(
-	    call("registers.write", WRITE_1), "\"result\":{\"seq\":5}");
+	answer = call("registers.write", WRITE_1);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert_int_eq(waitpid(killer, NULL, 0), killer);
+	/* a machine on which the one that ends it comes late proves nothing */
+	if (*ended_ns - began < PATIENCE_WRITE_MS * 1000000ull)
+		ck_assert_str_eq(answer, "\"result\":{\"seq\":5}");
+	munmap(ended_ns, sizeof(*ended_ns));
 }
 END_TEST
 
 START_TEST(a_device_that_was_waited_for_in_vain_is_not_waited_for_again)
 {
 	pid_t pid = hold_device();
-	uint64_t began = clock_mono_ns(), first;
+	uint64_t wait_ns = PATIENCE_WRITE_MS * 1000000ull;
+	uint64_t shortest = UINT64_MAX, began = clock_mono_ns(), took;
 
 	call("registers.write", WRITE_1);
-	first = clock_mono_ns() - began;
-	ck_assert_uint_ge(first, PATIENCE_WRITE_MS * 1000000ull);
-	for (int i = 0; i < 5; i++)
+	ck_assert_uint_ge(clock_mono_ns() - began, wait_ns);
+	/* each would wait so long; a machine that is busy holds up some */
+	for (int i = 0; i < 5; i++) {
+		began = clock_mono_ns();
 		call("registers.write", WRITE_1);
-	ck_assert_uint_lt(clock_mono_ns() - began, 2 * first);
+		took = clock_mono_ns() - began;
+		if (took < shortest)
+			shortest = took;
+	}
+	ck_assert_uint_lt(shortest, wait_ns / 2);
 	ck_assert_uint_eq(seg_slot(cf.control.shm, 1)->busy_ns, 0);
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);

@@ -3,11 +3,14 @@
  * Programs that attach to a live store, write as fast as they can, and are
  * killed at random, many at a time; while the store's own workers serve.
  *
- *	torture_attach STORE DEVICE [--seconds N] [--writers N] [--seed N]
+ *	torture_attach STORE DEVICE [--seconds N] [--writers N] [--kills N]
+ *	    [--seed N]
  *
  * Every write is a transaction that gives a run of registers one value and a
  * run of coils its lowest bit. Readers must never see two of them mixed; each
  * writer must get on; and in the end every slot must be there for the taking.
+ * It goes on until the time is up and so many were killed, however slow the
+ * machine is.
  * Registers 0..99 and coils 0..63 of the device are this program's.
  */
 #include <errno.h>
@@ -191,36 +194,40 @@ end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* The writer that has not got on for too long, or -1. */
+/* The writer that has not got on for too long, or -1. Its time is read before
+ * the clock: it may write at any moment, and a later one is not long ago. */
 static int
 stuck(int n)
 {
-	uint64_t now = now_ms();
+	for (int i = 0; i < n; i++) {
+		uint64_t moved = atomic_load(&shared->moved_ms[i]);
 
-	for (int i = 0; i < n; i++)
-		if (now - atomic_load(&shared->moved_ms[i]) > STUCK_MS)
+		if (now_ms() - moved > STUCK_MS)
 			return i;
+	}
 	return -1;
 }
 
-/* Kills until the time is up. Returns how many, or -1: somebody is stuck. */
+/* Kills until the time is up, and so many at least. Returns how many, or -1:
+ * somebody is stuck. */
 static long
-torture(pid_t *pid, int n, unsigned seconds)
+torture(pid_t *pid, int n, unsigned seconds, long least)
 {
 	uint64_t until = now_ms() + seconds * 1000ull;
 	long kills = 0;
 
 	for (int i = 0; i < n; i++)
 		pid[i] = start(run_writer, i);
-	while (now_ms() < until) {
-		int i = (int)rnd((uint32_t)n);
+	while (now_ms() < until || kills < least) {
+		int i = (int)rnd((uint32_t)n), lame;
 
 		end(pid[i]);
 		pid[i] = start(run_writer, i);
 		kills++;
 		usleep(rnd(1500));
-		if (stuck(n) >= 0) {
-			fprintf(stderr, "writer %d is stuck\n", stuck(n));
+		lame = stuck(n);
+		if (lame >= 0) {
+			fprintf(stderr, "writer %d is stuck\n", lame);
 			return -1;
 		}
 	}
@@ -253,13 +260,14 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "seconds", required_argument, NULL, 's' },
 		{ "writers", required_argument, NULL, 'w' },
+		{ "kills", required_argument, NULL, 'k' },
 		{ "seed", required_argument, NULL, 'r' },
 		{ 0 },
 	};
 	pid_t pid[WRITERS_MAX], readers[2];
 	unsigned seconds = 5;
 	int writers = 200, opt, slots;
-	long kills;
+	long kills, least = 1;
 
 	seed = clock_mono_ns();
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -267,6 +275,8 @@ main(int argc, char **argv)
 			seconds = (unsigned)atoi(optarg);
 		else if (opt == 'w')
 			writers = atoi(optarg);
+		else if (opt == 'k')
+			least = atol(optarg);
 		else if (opt == 'r')
 			seed = strtoull(optarg, NULL, 10);
 	if (argc - optind != 2 || writers < 1 || writers > WRITERS_MAX)
@@ -281,7 +291,7 @@ main(int argc, char **argv)
 	fflush(stdout);
 	for (int i = 0; i < 2; i++)
 		readers[i] = start(reader, -1);
-	kills = torture(pid, writers, seconds);
+	kills = torture(pid, writers, seconds, least);
 	for (int i = 0; i < writers; i++)
 		end(pid[i]);
 	slots = reclaim();
