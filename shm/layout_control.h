@@ -46,6 +46,9 @@ struct shm_slot {
 	_Atomic uint32_t transport; /* index; workers only */
 	_Atomic uint32_t worker; /* index within the transport */
 	_Atomic uint64_t since_ms; /* unix time of birth */
+	/* workers: pid of the keeper, who shares the descriptors, and with
+	 * them the lock on the byte; the supervisor, relaxed */
+	_Atomic uint32_t keeper;
 	char name[SHM_NAME_MAX]; /* for logs; set before the birth */
 	/* the beat: written by the occupant alone, relaxed */
 	_Alignas(SHM_LINE) _Atomic uint64_t beat_ns; /* monotonic, each turn */

@@ -128,14 +128,14 @@ struct shm_batch {
 
 struct shm_worker {
 	struct shm_head head;
-	uint32_t transport, worker; /* indices */
-	uint32_t nconns, nbatches;
+	uint32_t transport, worker /* indices */, nconns, nbatches;
 	uint64_t conns_off; /* struct shm_conn[nconns] */
 	uint64_t colds_off; /* struct shm_conn_cold[nconns] */
 	uint64_t whos_off; /* struct shm_conn_who[nconns] */
 	uint64_t batches_off; /* struct shm_batch[nbatches] */
 	uint64_t trace_off; /* SHM_TRACE_OFF: struct shm_ring and its data */
 	_Atomic uint64_t next_serial;
+	_Atomic uint32_t accepting; /* 1: a connection may have no record */
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	_Alignas(SHM_LINE) struct shm_stats stats;

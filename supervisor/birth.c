@@ -87,29 +87,33 @@ step_maps(struct birth *b)
 	return 0;
 }
 
-static int
-by_number(const void *a, const void *b)
+void
+birth_table(const struct proc *p, struct table *t)
 {
-	return *(const int *)a - *(const int *)b;
+	const int given[] = { 0, 1, 2, log_fd(), p->chan, p->listen_fd,
+		p->actions_fd };
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		table_add(t, given[i]);
 }
 
+/* What a keeper makes shares its table, which that has seen to. */
 static int
 step_files(struct birth *b)
 {
-	int keep[] = { 0, 1, 2, log_fd(), b->proc->chan, b->proc->listen_fd,
-		b->proc->actions_fd };
-	size_t i, n = sizeof(keep) / sizeof(keep[0]);
-	int next = 0;
+	struct table t = { .fd = NULL };
+	int rc;
 
-	qsort(keep, n, sizeof(keep[0]), by_number);
-	for (i = 0; i < n; i++) {
-		if (keep[i] > next &&
-		    close_range((unsigned)next, (unsigned)keep[i] - 1, 0) < 0)
-			return -1;
-		if (keep[i] >= next)
-			next = keep[i] + 1;
-	}
-	return close_range((unsigned)next, ~0u, 0);
+	birth_table(b->proc, &t);
+	rc = table_close_others(&t);
+	table_free(&t);
+	return rc;
+}
+
+static int
+step_born(struct birth *b)
+{
+	return ipc_send_born(b->proc->chan, getpid());
 }
 
 static int
@@ -214,22 +218,31 @@ step_umask(struct birth *b)
 	return 0;
 }
 
+enum {
+	FORKED = BIRTH_CHILD | BIRTH_KEEPER,
+	MADE = BIRTH_WARD | BIRTH_HEIR,
+	SERVING = BIRTH_CHILD | MADE,
+	ALL = FORKED | MADE,
+};
+
 static const struct step {
 	const char *what; /* after "cannot " */
 	int (*run)(struct birth *);
 	int code; /* exit code if it fails */
+	unsigned of; /* BIRTH_* that it is for */
 } recipe[] = {
-	{ "reset the signals", step_signals, EX_SOFTWARE },
-	{ "set the name", step_name, EX_SOFTWARE },
-	{ "give back segments", step_maps, EX_SOFTWARE },
-	{ "close inherited files", step_files, EX_SOFTWARE },
-	{ "lock the slot", step_lock, EX_SOFTWARE },
-	{ "open the devices", step_stores, EX_SOFTWARE },
-	{ "set limits", step_limits, EX_SOFTWARE },
-	{ "read its keys", step_secrets, EX_SOFTWARE },
-	{ "become the configured user", step_user, EX_CONFIG },
-	{ "give up privileges", step_privileges, EX_SOFTWARE },
-	{ "set the mask", step_umask, EX_SOFTWARE },
+	{ "say that it lives", step_born, EX_SOFTWARE, MADE },
+	{ "reset the signals", step_signals, EX_SOFTWARE, ALL },
+	{ "set the name", step_name, EX_SOFTWARE, ALL },
+	{ "give back segments", step_maps, EX_SOFTWARE, SERVING },
+	{ "close inherited files", step_files, EX_SOFTWARE, FORKED },
+	{ "lock the slot", step_lock, EX_SOFTWARE, SERVING },
+	{ "open the devices", step_stores, EX_SOFTWARE, SERVING },
+	{ "set limits", step_limits, EX_SOFTWARE, SERVING },
+	{ "read its keys", step_secrets, EX_SOFTWARE, SERVING },
+	{ "become the configured user", step_user, EX_CONFIG, SERVING },
+	{ "give up privileges", step_privileges, EX_SOFTWARE, ALL },
+	{ "set the mask", step_umask, EX_SOFTWARE, ALL },
 };
 
 void
@@ -238,7 +251,7 @@ birth(struct birth *b)
 	size_t i;
 
 	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
-		if (recipe[i].run(b) < 0) {
+		if ((recipe[i].of & b->kind) != 0 && recipe[i].run(b) < 0) {
 			log_exit(proc_failed(b->proc, recipe[i].code,
 			    "cannot %s: %s", recipe[i].what, strerror(errno)));
 		}

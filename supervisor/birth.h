@@ -10,8 +10,17 @@
 #include <sys/types.h>
 
 #include "supervisor/proc.h"
+#include "supervisor/table.h"
+
+enum birth_kind {
+	BIRTH_CHILD = 1, /* forked by the supervisor */
+	BIRTH_KEEPER = 2, /* the same, to make workers: keeper.h */
+	BIRTH_WARD = 4, /* a worker that its keeper has made; its first one */
+	BIRTH_HEIR = 8, /* a later one */
+};
 
 struct birth {
+	enum birth_kind kind;
 	struct proc *proc; /* env.control, env.me, chan, listen_fd,
 			    * worker_seg, stores and the words are set */
 	const char *name; /* "tcp1", "control"; stays */
@@ -26,6 +35,9 @@ struct birth {
 	gid_t gid;
 	proc_main_fn *main;
 };
+
+/* Adds the descriptors that a child is given. */
+void birth_table(const struct proc *, struct table *);
 
 /*
  * Carries out the recipe in a child that has just been forked, with all

@@ -20,6 +20,7 @@
 #include "supervisor/actions.h"
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
+#include "supervisor/keeper.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
@@ -291,6 +292,7 @@ unboot(struct super *s)
 		process_fini(&s->processes[i]);
 	if (s->processes != NULL)
 		aides_free(s);
+	keepers_wait();
 	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++)
 		if (s->services[i].listen_fd >= 0)
 			close(s->services[i].listen_fd);

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,41 +213,67 @@ holds_byte(pid_t pid, int lock_fd, unsigned slot)
 	return found;
 }
 
+/* A descriptor of a process that holds the byte of a slot; -1. First the
+ * descriptor, then the proof: so it is the pid of the holder for as long as the
+ * descriptor is open. */
+static int
+holder_open(uint32_t pid, int lock_fd, unsigned slot)
+{
+	int fd = -1;
+
+	if (pid > 1)
+		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (fd >= 0 && !holds_byte((pid_t)pid, lock_fd, slot)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+enum { HOLDERS = 2 }; /* a worker and its keeper */
+
+static void
+end_holders(const int fd[HOLDERS], const uint32_t pid[HOLDERS])
+{
+	for (int i = 0; i < HOLDERS; i++) {
+		if (fd[i] < 0)
+			continue;
+		log_warnx("pid %u of a former daemon does not end; killing it",
+		    pid[i]);
+		syscall(SYS_pidfd_send_signal, fd[i], SIGKILL, 0, 0);
+	}
+}
+
 /* Waits for the orphan of a slot. True once it has gone. */
 static bool
 outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 {
-	struct pollfd pfd = { .fd = -1, .events = POLLIN };
+	uint32_t pid[HOLDERS] = { 0 };
+	int fd[HOLDERS];
 	struct timespec slice = { 0, 5000000 };
-	pid_t pid = was != NULL ? (pid_t)atomic_load(&was->pid) : 0;
+	bool known = false;
 	int kills = 0;
 
-	if (pid > 1) {
-		/* first the descriptor, then the proof: so it is the pid of
-		 * the holder for as long as the descriptor is open */
-		pfd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (pfd.fd >= 0 && !holds_byte(pid, lock_fd, slot)) {
-			close(pfd.fd);
-			pfd.fd = -1;
-		}
+	if (was != NULL) {
+		pid[0] = atomic_load(&was->pid);
+		pid[1] = atomic_load(&was->keeper);
+	}
+	for (int i = 0; i < HOLDERS; i++) {
+		fd[i] = holder_open(pid[i], lock_fd, slot);
+		known |= fd[i] >= 0;
 	}
 	while (slot_lock_held(lock_fd, slot)) {
-		if (now_ms() > until && (pfd.fd < 0 || kills++ == KILLS))
+		if (now_ms() > until && (!known || kills++ == KILLS))
 			break; /* unknown, or the kernel cannot end it */
 		if (now_ms() > until) {
-			log_warnx("pid %d of a former daemon does not end; "
-				  "killing it",
-			    (int)pid);
-			syscall(SYS_pidfd_send_signal, pfd.fd, SIGKILL, 0, 0);
+			end_holders(fd, pid);
 			until = now_ms() + 1000;
 		}
-		if (pfd.fd >= 0)
-			poll(&pfd, 1, 50);
-		else
-			nanosleep(&slice, NULL);
+		nanosleep(&slice, NULL);
 	}
-	if (pfd.fd >= 0)
-		close(pfd.fd);
+	for (int i = 0; i < HOLDERS; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
 	return !slot_lock_held(lock_fd, slot);
 }
 

@@ -55,6 +55,14 @@ ipc_send_fd(int fd, const struct ipc_msg *m, int pass)
 	return n < 0 ? -1 : 0;
 }
 
+int
+ipc_send_born(int fd, pid_t pid)
+{
+	struct ipc_msg m = { .kind = IPC_BORN, .arg = (uint64_t)pid };
+
+	return ipc_send(fd, &m);
+}
+
 /* One more byte than a message has, so that a longer one shows. */
 struct ipc_bytes {
 	struct ipc_msg msg;

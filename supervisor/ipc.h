@@ -9,11 +9,13 @@
  */
 
 #include <stdint.h>
+#include <sys/types.h>
 
 enum ipc_kind {
 	/* child to parent */
 	IPC_READY = 1, /* it serves */
 	IPC_FAILED, /* it cannot serve; text says why; it exits next */
+	IPC_BORN, /* first of all by what a keeper makes: arg = its pid */
 	/* to IPC_REFRESH, under its tag: rc = 0, or text says why the files
 	 * were not taken. Parent to control: the same of a transport, before
 	 * the IPC_DONE of its reload and under the tag of that */
@@ -36,6 +38,9 @@ enum ipc_kind {
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
 	/* parent to worker: files that it has read may have changed */
 	IPC_REFRESH,
+	/* parent to keeper: a worker is to be made, whose identity is arg; its
+	 * end of its channel comes along */
+	IPC_SPAWN,
 	/* parent to control: the last one to go */
 	IPC_EXIT,
 	/* parent to all: the log was opened anew, its descriptor comes along;
@@ -71,6 +76,9 @@ int ipc_send(int fd, const struct ipc_msg *);
 
 /* The same, with a descriptor for the reader unless pass is -1. */
 int ipc_send_fd(int fd, const struct ipc_msg *, int pass);
+
+/* Sends IPC_BORN. */
+int ipc_send_born(int fd, pid_t);
 
 /* Receives one: 1 got it, 0 none now, -1 the peer has gone (errno 0) or sent
  * what is no message (errno EPROTO). */

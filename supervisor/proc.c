@@ -57,19 +57,24 @@ proc_refreshed(struct proc *p, uint32_t tag, const char *why)
 		log_warn("cannot tell the supervisor what a reload came to");
 }
 
+void
+proc_log_order(const struct ipc_msg *m, int fd)
+{
+	if (m->kind == IPC_LOG && fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0)
+		log_warn("cannot go over to the new log");
+	if (m->kind == IPC_LOG && m->arg > 0)
+		log_set_level((enum log_level)(m->arg - 1));
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 proc_order(struct proc *p, struct ipc_msg *m)
 {
 	int rc, fd;
 
-	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG) {
-		if (fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0)
-			log_warn("cannot go over to the new log");
-		if (m->arg > 0)
-			log_set_level((enum log_level)(m->arg - 1));
-		if (fd >= 0)
-			close(fd);
-	}
+	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG)
+		proc_log_order(m, fd);
 	if (fd >= 0)
 		close(fd);
 	return rc;

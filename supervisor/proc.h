@@ -48,6 +48,8 @@ struct proc {
 	struct store *stores; /* one per conf device; dev NULL: not served */
 	int chan; /* to the parent, non-blocking */
 	int listen_fd; /* -1 for those without */
+	bool
+	    kept; /* workers: a predecessor's descriptors are still open here */
 	int actions_fd; /* workers: the socket, to be connected to, of who runs
 			 * the module of "actions"; -1: there is none */
 	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
@@ -89,6 +91,9 @@ int proc_failed(struct proc *, int code, const char *fmt, ...) LOG_FMT(3, 4);
 /* Answers IPC_REFRESH under its tag. why: NULL, or why the files were not
  * taken. */
 void proc_refreshed(struct proc *, uint32_t tag, const char *why);
+
+/* Carries out IPC_LOG, and closes what came along with whatever it is. */
+void proc_log_order(const struct ipc_msg *, int fd);
 
 /* The next message from the parent: 1 got one, 0 none now, -1 the parent has
  * gone: the child should drain and end. */

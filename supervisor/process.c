@@ -23,7 +23,9 @@
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
-enum { MESSAGES_A_TURN = 16 };
+enum { MESSAGES_A_TURN = 16, BIRTH_MS = 2000 };
+
+static void never_born(struct process *);
 
 static struct process *
 process_of(struct child *c)
@@ -31,7 +33,10 @@ process_of(struct child *c)
 	return (struct process *)c; /* its first member */
 }
 
-static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
+/* A keeper stands for the worker that it makes: it is of its transport, but
+ * not of its slot. */
+void
+process_be_born(struct process *p, int chan, enum birth_kind kind)
 {
 	struct super *s = p->super;
 	const struct service *sv = p->service;
@@ -42,6 +47,7 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.worker = p->worker,
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
+		.kept = kind == BIRTH_HEIR,
 		.control_seg = s->control_seg,
 		.hooks = s->host != NULL ? s->host->hooks : NULL,
 		.stores = s->stores,
@@ -51,7 +57,9 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		.bell_fd = -1,
 		.actions_fd = -1,
 	};
+	char keeper[SHM_NAME_MAX + 8];
 	struct birth b = {
+		.kind = kind,
 		.proc = &proc,
 		.name = p->name,
 		.lock_path = s->claim.store_lock,
@@ -76,6 +84,11 @@ static void __attribute__((__noreturn__)) be_born(struct process *p, int chan)
 		b.uid = p->uid;
 		b.gid = p->gid;
 	}
+	if (kind == BIRTH_KEEPER) {
+		snprintf(keeper, sizeof(keeper), "keeper %s", p->name);
+		b.name = keeper;
+		b.main = keeper_main;
+	}
 	birth(&b);
 }
 
@@ -95,18 +108,65 @@ fill_slot(struct process *p)
 }
 
 static void
-hear(evutil_socket_t fd, short what, void *arg)
+have_pid(struct process *p, pid_t pid)
 {
-	struct process *p = arg;
+	p->pid = pid;
+	atomic_store(&p->shm->pid, (uint32_t)pid);
+	if (p->service != NULL && p->worker == 0)
+		atomic_store(&p->service->shm->pid, (uint32_t)pid);
+}
+
+/* Believed only of a child of ours, since that is what will be killed. */
+static bool
+is_child(pid_t pid)
+{
+	siginfo_t si;
+
+	return pid > 1 &&
+	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Keeper and worker both say so, since either may die before it has. */
+static void
+born(struct process *p, pid_t pid)
+{
+	int status;
+	bool dead = super_stray(p->super, pid, &status);
+
+	if (!p->unborn || (!dead && !is_child(pid)))
+		return;
+	p->unborn = false;
+	have_pid(p, pid);
+	if (dead)
+		process_died(p, status);
+	else if (p->doomed)
+		kill(pid, SIGKILL);
+}
+
+static bool
+take(struct process *p, const struct ipc_msg *m)
+{
+	if (m->kind != IPC_BORN)
+		return orders_take(p, m);
+	born(p, (pid_t)m->arg);
+	return p->service != NULL;
+}
+
+void
+process_hear(struct process *p)
+{
 	struct ipc_msg m;
 	bool taken;
 	int i, rc;
 
-	(void)what;
-	for (i = 0; i < MESSAGES_A_TURN; i++) {
-		rc = ipc_recv_fd(fd, &m, &p->passed);
+	for (i = 0; i < MESSAGES_A_TURN && p->chan >= 0; i++) {
+		rc = ipc_recv_fd(p->chan, &m, &p->passed);
 		if (rc == 0)
 			return;
+		if (rc < 0 && p->unborn) {
+			never_born(p);
+			return;
+		}
 		if (rc < 0 && errno == 0) {
 			/* it is about to end, or has closed its channel: the
 			 * watchdog tells one from the other */
@@ -114,7 +174,7 @@ hear(evutil_socket_t fd, short what, void *arg)
 			event_del(p->chan_event);
 			return;
 		}
-		taken = rc > 0 && orders_take(p, &m);
+		taken = rc > 0 && take(p, &m);
 		if (p->passed >= 0)
 			close(p->passed);
 		p->passed = -1;
@@ -124,6 +184,14 @@ hear(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 	}
+}
+
+static void
+hear(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	process_hear(arg);
 }
 
 static void
@@ -162,11 +230,34 @@ open_channel(struct process *p)
 }
 
 static int
+make(struct process *p, int chan)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		process_be_born(p, chan, BIRTH_CHILD);
+	if (pid < 0)
+		return -1;
+	have_pid(p, pid);
+	return 0;
+}
+
+static int
+ask_for(struct process *p, int chan)
+{
+	if (keeper_spawn(p, chan) < 0)
+		return -1;
+	p->unborn = true;
+	p->doomed = false;
+	p->asked_ms = super_now_ns() / 1000000;
+	return 0;
+}
+
+static int
 spawn(struct child *c)
 {
 	struct process *p = process_of(c);
-	int chan = open_channel(p), err;
-	pid_t pid;
+	int chan = open_channel(p), err, rc;
 
 	if (chan < 0) {
 		child_why(c, "no channel: %s", strerror(errno));
@@ -174,23 +265,16 @@ spawn(struct child *c)
 	}
 	p->id = slot_next_id(p->super->control, p->slot);
 	fill_slot(p);
-	pid = fork();
-	if (pid == 0)
-		be_born(p, chan);
+	p->ready_ms = p->mute_ms = 0;
+	rc = p->service != NULL ? ask_for(p, chan) : make(p, chan);
 	err = errno;
 	close(chan);
-	if (pid < 0) {
+	if (rc < 0) {
 		child_why(c, "cannot fork: %s", strerror(err));
 		atomic_store(&p->shm->role, SHM_FREE);
 		close_channel(p);
-		return -1;
 	}
-	p->pid = pid;
-	p->ready_ms = p->mute_ms = 0;
-	atomic_store(&p->shm->pid, (uint32_t)pid);
-	if (p->service != NULL && p->worker == 0)
-		atomic_store(&p->service->shm->pid, (uint32_t)pid);
-	return 0;
+	return rc;
 }
 
 void
@@ -215,10 +299,15 @@ drain(struct child *c)
 void
 process_kill(struct process *p, const char *why)
 {
-	if (p->pid <= 0)
+	if (p->pid <= 0 && !p->unborn)
 		return;
 	if (why[0] != '\0')
 		child_why(&p->child, "%s", why);
+	if (p->unborn) {
+		p->doomed = true;
+		keeper_end(&p->keeper);
+		return;
+	}
 	kill(p->pid, SIGKILL); /* not waited for yet, so the pid is its own */
 }
 
@@ -258,6 +347,8 @@ changed(struct child *c, enum life from)
 
 	if (c->state == LIFE_UP)
 		p->ready_ms = super_now_ns() / 1000000;
+	if (c->state == LIFE_STOPPED || c->state == LIFE_FAILED)
+		keeper_end(&p->keeper);
 	if (p->service != NULL) {
 		service_settle(p->service, c->why);
 		ready_tell(p->super); /* before an answer can be read */
@@ -352,6 +443,26 @@ bury(struct process *p)
 	read_will(p);
 	close_channel(p);
 	p->pid = 0;
+	p->unborn = false;
+}
+
+/* Nobody has the other end of its channel: there is no such process. */
+static void
+never_born(struct process *p)
+{
+	bury(p);
+	if (p->child.why[0] == '\0')
+		child_why(&p->child, "its keeper died before it was there");
+	log_warnx("%s: not born why=\"%s\"", p->name, p->child.why);
+	child_event(&p->child, LIFE_CRASHED);
+}
+
+void
+process_watch_birth(struct process *p, uint64_t now_ms)
+{
+	if (!p->unborn || p->doomed || now_ms - p->asked_ms <= BIRTH_MS)
+		return;
+	process_kill(p, "its keeper does not make it");
 }
 
 void
@@ -406,6 +517,7 @@ init(struct process *p, struct super *s, unsigned slot,
 	p->slot = slot;
 	p->shm = seg_slot(s->control, slot);
 	p->chan = p->listen_fd = p->passed = -1;
+	keeper_init(&p->keeper);
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);
 	return p->timer != NULL ? 0 : -1;
@@ -444,5 +556,6 @@ process_fini(struct process *p)
 {
 	if (p->timer != NULL)
 		event_free(p->timer);
+	keeper_end(&p->keeper);
 	close_channel(p);
 }

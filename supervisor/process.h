@@ -12,8 +12,10 @@
 #include <sys/types.h>
 
 #include "shm/seg.h"
+#include "supervisor/birth.h"
 #include "supervisor/child.h"
 #include "supervisor/ipc.h"
+#include "supervisor/keeper.h"
 #include "supervisor/watchdog.h"
 
 struct aide;
@@ -35,7 +37,11 @@ struct process {
 	uid_t uid;
 	gid_t gid;
 	char name[SHM_NAME_MAX];
-	pid_t pid; /* 0: none */
+	pid_t pid; /* 0: none, or its keeper has not said so yet */
+	bool unborn; /* its keeper was asked to make it */
+	bool doomed; /* and it is to be ended as soon as it is there */
+	uint64_t asked_ms;
+	struct keeper keeper; /* workers */
 	uint64_t id; /* identity in the store */
 	int chan; /* -1: none */
 	int passed; /* came with the message that is being heard; or -1 */
@@ -57,6 +63,16 @@ void process_fini(struct process *);
 /* The supervisor has waited for the child: declares it dead, repairs what it
  * held, and lets its life go on. */
 void process_died(struct process *, int wait_status);
+
+/* In a child: becomes what this describes. chan: its end of the channel. */
+void process_be_born(struct process *, int chan, enum birth_kind)
+    __attribute__((__noreturn__));
+
+/* Ends a keeper that owes a worker for too long. */
+void process_watch_birth(struct process *, uint64_t now_ms);
+
+/* Hears what a child that is not known yet has to say of itself. */
+void process_hear(struct process *);
 
 /* Sends it a message; a child that does not read is killed. */
 void process_send(struct process *, const struct ipc_msg *, int pass_fd);

@@ -53,6 +53,7 @@ service_open(struct service *sv)
 	}
 	if (sv->listen_fd < 0)
 		return -1;
+	sv->listen_round++;
 	memcpy(sv->listen, real, sizeof(real));
 	if (sv->shm != NULL) {
 		snprintf(

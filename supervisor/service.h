@@ -30,6 +30,7 @@ struct service {
 	struct shm_transport *shm;
 	struct process *workers; /* conf->workers of them */
 	int listen_fd; /* -1: closed */
+	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
 	bool wanted; /* it should serve */
 	enum shm_state state;

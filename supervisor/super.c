@@ -113,23 +113,52 @@ super_stop(struct super *s, bool at_once)
 
 /* ---- signals ---- */
 
+static bool
+died(struct super *s, pid_t pid, int status)
+{
+	for (size_t i = 0; i < s->nprocesses; i++) {
+		if (s->processes[i].pid == pid) {
+			process_died(&s->processes[i], status);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Who has ended may have said who it is, or its keeper will. */
+static void
+remember(struct super *s, pid_t pid, int status)
+{
+	s->strays[s->nstrays++ % SUPER_STRAYS] =
+	    (struct super_stray){ pid, status };
+	for (size_t i = 0; i < s->nworkers; i++)
+		if (s->processes[i].unborn)
+			process_hear(&s->processes[i]);
+}
+
+bool
+super_stray(struct super *s, pid_t pid, int *status)
+{
+	for (unsigned i = 0; pid > 0 && i < SUPER_STRAYS; i++) {
+		if (s->strays[i].pid == pid) {
+			*status = s->strays[i].status;
+			s->strays[i].pid = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void
 reap(struct super *s)
 {
-	size_t i;
 	pid_t pid;
 	int status;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (reload_died(s, pid, status))
-			continue;
-		for (i = 0; i < s->nprocesses; i++) {
-			if (s->processes[i].pid == pid) {
-				process_died(&s->processes[i], status);
-				break;
-			}
-		}
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!reload_died(s, pid, status) &&
+		    !keeper_died(s, pid, status) && !died(s, pid, status))
+			remember(s, pid, status);
 }
 
 static void

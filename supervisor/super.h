@@ -34,6 +34,8 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 
 struct host;
 
+enum { SUPER_STRAYS = 64 };
+
 enum super_phase {
 	SUPER_SERVES,
 	SUPER_DRAINS, /* the workers are ending */
@@ -79,6 +81,12 @@ struct super {
 	struct watchdog_hold *holds; /* conf->ndevices */
 	uint64_t notify_ms, notified_ms; /* the service manager's watchdog */
 	char *ready_text; /* as written last, or NULL */
+	/* children that were waited for before it was known whose they were */
+	struct super_stray {
+		pid_t pid;
+		int status;
+	} strays[SUPER_STRAYS];
+	unsigned nstrays; /* goes round */
 	int code; /* to exit with */
 };
 
@@ -99,6 +107,9 @@ void super_drain(struct super *, unsigned drain_ms);
 
 /* A child's state has changed: goes on with stopping, if that is under way. */
 void super_progress(struct super *);
+
+/* True if a child of that pid has ended before anybody knew it; forgets it. */
+bool super_stray(struct super *, pid_t, int *status);
 
 uint64_t super_now_ns(void); /* CLOCK_MONOTONIC */
 

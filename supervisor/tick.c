@@ -152,6 +152,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
+	for (i = 0; i < s->nworkers; i++)
+		process_watch_birth(&s->processes[i], now_ms);
 	for (i = 0; i < s->nprocesses; i++)
 		watch_process(s, &s->processes[i], now_ns);
 	for (i = 0; i < s->conf->ndevices; i++)

@@ -287,8 +287,9 @@ def test_children_have_only_what_they_were_given():
             "both": {"units": {"1": "plc1", "2": "plc2"}}}
     with Toys(toy.conf(keys)) as d:
         s = state(d, "tcp1")
-        # 0 1 2, channel, listener, lock, and the connection that asks
-        assert int(s["open"]) == 7, s
+        # 0 1 2, channel, its keeper's, listener, lock, and the connection
+        # that asks
+        assert int(s["open"]) == 8, s
         assert s["devices"] == "1" and s["writable"] == "1", s
         assert int(s["files"]) >= 2000 and s["core"] == "0", s
         assert s["privs"] == "1" and s["name"] == "hf:tcp1", s

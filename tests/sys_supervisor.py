@@ -111,8 +111,12 @@ def test_a_worker_that_cannot_be_forked_is_brought_back_once_it_can():
         before, other = files(), d.ask("tcp2", "pid")
         with open(path, "w"):
             os.kill(d.child("tcp1"), signal.SIGKILL)
+            wait_for(lambda: d.stderr_text().count(
+                "its keeper cannot make it: ") >= 4)
+            os.kill(d.keeper("tcp1"), signal.SIGKILL)
             wait_for(lambda: d.stderr_text().count("cannot fork: ") >= 4)
-        assert files() == before - 1  # the channel of the missing one
+        # the channels of the missing one and of its keeper
+        assert files() == before - 2
         assert d.ask("tcp2", "pid") == other
         sysutil.shutil.rmtree(os.path.dirname(path))
         d.ask("tcp1", "pid")  # waits in the backlog
@@ -287,6 +291,29 @@ def hostile(d, name, index, line):
     # an order ends the row of deaths: the next one need not wait long
     assert d.order(f"restart {index} 100").rc == 0
     d.wait_state("up", 1 - index)
+
+
+def test_a_keeper_that_is_killed_is_replaced_with_its_worker():
+    with Toys(toy.conf()) as d:
+        keeper, worker = d.keeper("tcp1"), d.child("tcp1")
+        os.kill(keeper, signal.SIGKILL)
+        d.wait_stderr("its keeper died")
+        assert d.ask("tcp1", "pid").split()[-1] == str(worker)
+        os.kill(worker, signal.SIGKILL)
+        d.wait_new_child("tcp1", worker)
+        d.ask("tcp1", "pid")
+        assert d.keeper("tcp1") != keeper
+
+
+def test_a_keeper_that_does_not_make_its_worker_is_replaced():
+    with Toys(toy.conf()) as d:
+        keeper, worker = d.keeper("tcp1"), d.child("tcp1")
+        os.kill(keeper, signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        d.wait_stderr("its keeper does not make it")
+        d.ask("tcp1", "pid")
+        assert d.keeper("tcp1") != keeper
+        assert not os.path.exists(f"/proc/{keeper}")
 
 
 def test_what_is_no_message_ends_the_worker_that_sent_it_and_no_other():
@@ -512,10 +539,10 @@ def test_kick_ends_one_connection_and_says_so_when_it_has():
 
 def test_workers_share_a_listener_and_live_one_by_one():
     with Toys(toy.conf({"tcp1": {"workers": 3}})) as d:
-        titles = [sysutil.process_title(p) for p in d.children()]
+        titles = sorted(sysutil.process_title(p) for p in d.children())
         assert titles == ["holdfastd: control", "holdfastd: tcp1/0",
                           "holdfastd: tcp1/1", "holdfastd: tcp1/2"], titles
-        pids = d.children()
+        pids = [d.child(t.split()[-1]) for t in titles]
         os.kill(pids[2], signal.SIGKILL)
         wait_for(lambda: len(d.children()) == 4 and
                  pids[2] not in d.children())

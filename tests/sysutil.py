@@ -316,13 +316,24 @@ class Daemon:
                 return t["pid"]
         raise KeyError(name)
 
-    def children(self):
+    def family(self):
         """Pids of the daemon's processes, oldest first."""
         try:
             with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
                 return [int(p) for p in f.read().split()]
         except FileNotFoundError:
             return []
+
+    def children(self):
+        """The same without the keepers."""
+        return [p for p in self.family() if not is_keeper(p)]
+
+    def keeper(self, name):
+        """Pid of the keeper of a child."""
+        for pid in self.family():
+            if process_title(pid) == f"holdfastd: keeper {name}":
+                return pid
+        raise KeyError(f"no keeper of {name}")
 
     def child(self, name):
         """Pid of the child whose title ends so: "control", "tcp1"."""
@@ -419,6 +430,10 @@ def process_title(pid):
             return f.read().replace(b"\0", b" ").decode(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def is_keeper(pid):
+    return process_title(pid).startswith("holdfastd: keeper ")
 
 
 class ModbusError(Exception):

@@ -96,6 +96,8 @@ wipe(struct conns *cs)
 		atomic_store_explicit(
 		    &c->used, CONN_CLOSING, memory_order_release);
 		notify_close(w, c, "worker died");
+		if (w->proc->kept && c->fd >= 0)
+			close(c->fd);
 		c->fd = -1;
 		atomic_store_explicit(
 		    &c->used, CONN_FREE, memory_order_release);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_KEEPER_H
+#define SUPERVISOR_KEEPER_H
+
+/*
+ * What keeps the connections of a worker while it is being replaced.
+ *
+ * A keeper is a small process that the supervisor forks for each worker, and
+ * which makes that worker, and every successor of it, as a copy of itself that
+ * shares its table of descriptors (clone with CLONE_FILES). What a worker has
+ * open, down to what it has just accepted, is therefore still open when it has
+ * died, whatever it died of. The workers are the supervisor's own children
+ * nonetheless (CLONE_PARENT), which waits for them, ends them and judges them
+ * as it does with all others.
+ *
+ *	supervisor                keeper                worker
+ *	    | IPC_SPAWN, the worker's  |                     |
+ *	    |    end of its channel -> | closes what the     |
+ *	    |                          | dead one left, but  |
+ *	    |                          | for its connections |
+ *	    |                          |        clone -----> |
+ *	    | <- IPC_BORN, pid, over   |                     |
+ *	    |    the worker's channel, |                     |
+ *	    |    from both: either may die before it says so |
+ *
+ * The end of the channel (EOF) before IPC_BORN is the proof that there is no
+ * worker: neither the keeper nor a worker has the other end. A keeper has the
+ * image that the supervisor had when the transport was started; it hears
+ * nothing from outside, and holds nothing but descriptors.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc;
+struct process;
+struct super;
+
+struct keeper {
+	pid_t pid; /* 0: none */
+	int chan; /* to it; -1 */
+	unsigned round; /* of the listener that it has */
+};
+
+void keeper_init(struct keeper *);
+
+/* Has the keeper of a process, which is made if there is none, make the
+ * worker, whose end of its channel is chan. 0, or -1 with errno. */
+int keeper_spawn(struct process *, int chan);
+
+/* Ends it, and with it all connections that no worker has. */
+void keeper_end(struct keeper *);
+
+/* Waits until those that were ended have gone: they are all that is left. */
+void keepers_wait(void);
+
+/* What becomes of one: proc_main_fn. */
+int keeper_main(struct proc *);
+
+/* True if it was a keeper that has been waited for. */
+bool keeper_died(struct super *, pid_t, int wait_status);
+
+#endif

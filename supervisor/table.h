@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_TABLE_H
+#define SUPERVISOR_TABLE_H
+
+/*
+ * The descriptors of a process: which stay open and which do not.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A list of them. Zeroed to begin with; -1 may be added and is left out. */
+struct table {
+	int *fd;
+	size_t n, room;
+	bool failed; /* memory ran out */
+};
+
+void table_add(struct table *, int fd);
+
+/* Adds those that are connections of the internet, whoever made them. 0, or
+ * -1 with errno. */
+int table_add_connections(struct table *);
+
+/* Closes all that are not in the list. 0, or -1 with errno, also for a list
+ * that failed. */
+int table_close_others(struct table *);
+
+void table_free(struct table *);
+
+#endif
