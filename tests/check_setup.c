@@ -48,7 +48,7 @@ static struct setup *
 read_with(const char *text, const char *server, const char *device,
     const struct hf_hooks *actions)
 {
-	struct setup_pick pick = { server, device, actions, false };
+	struct setup_pick pick = { server, device, actions, false, NULL };
 	char *copy = strdup(text);
 	struct setup *s =
 	    setup_read("dir/setup.json", copy, strlen(copy), &pick);
@@ -77,8 +77,9 @@ static char *
 told(const struct setup *s)
 {
 	static const char *const tables[] = { "co", "di", "hr", "ir" };
-	static const char *const types[] = { "uint16", "", "uint32", "", "", "",
-		"float32", "", "string", "bits" };
+	static const char *const types[] = { "uint16", "int16", "uint32",
+		"int32", "uint64", "int64", "float32", "float64", "string",
+		"bits" };
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -101,6 +102,15 @@ told(const struct setup *s)
 	return text;
 }
 
+#define U16(entry) SECTIONS(SETUP("true"), "", "", "", entry, "", "", "", "")
+#define U32(entry) SECTIONS(SETUP("true"), "", "", "", "", entry, "", "", "")
+#define F32(entry) SECTIONS(SETUP("true"), "", "", "", "", "", entry, "", "")
+#define STRING(entry) SECTIONS(SETUP("true"), "", "", "", "", "", "", entry, "")
+#define REPEAT(entry) \
+	SECTIONS(SETUP("true"), "", "", "", "5", "", "", "", entry)
+#define SERVES(keys) FILE_OF(keys, SETUP("true") NONE)
+#define HAS(setup) FILE_OF(SERVER, "\"setup\": {" setup "}" NONE)
+
 /* ---- cells ---- */
 
 static const struct {
@@ -114,9 +124,9 @@ static const struct {
 	    "hr 2+1 bits ro - 0007\n"
 	    "hr 3+4 uint16 ro - 0000 0000 0000 0000\n"
 	    "hr 8+2 uint16 ro - 4269 4269\n" },
-	/* high word first; n means n and n+1; an odd run is one longer */
+	/* high word first; n means n and n+1 */
 	{ SECTIONS(SETUP("true"), "", "", "", "",
-	      "{\"addr\": [4, 5], \"value\": 617001}, 8, [20, 22]",
+	      "{\"addr\": [4, 5], \"value\": 617001}, 8, [20, 23]",
 	      "{\"addr\": [6, 7], \"value\": 404.17}", "", ""),
 	    "hr 4+2 uint32 ro - 0009 6a29\n"
 	    "hr 6+2 float32 ro - 43ca 15c3\n"
@@ -134,7 +144,7 @@ static const struct {
 	    "hr 16+3 string ro - 415f 4220 2020\n"
 	    "hr 19+1 string ro - e978\nhr 21+2 string ro - 2020 2020\n" },
 	/* writable are those that are listed, a value if all of it is */
-	{ SECTIONS(SETUP("true"), "", "3, [5, 6], 8", "", "[2, 4]", "[5, 9]",
+	{ SECTIONS(SETUP("true"), "", "3, [5, 6], 8", "", "[2, 4]", "[5, 10]",
 	      "", "", ""),
 	    "hr 2+1 uint16 ro - 0000\nhr 3+1 uint16 rw - 0000\n"
 	    "hr 4+1 uint16 ro - 0000\nhr 5+2 uint32 rw - 0000 0000\n"
@@ -159,6 +169,27 @@ static const struct {
 	    "hr 11+2 uint32 ro uptime 0001 0002\n"
 	    "hr 14+1 uint16 rw - 0005\n"
 	    "hr 15+1 uint16 ro - 0001\n" },
+	/* the types of newer files, in big endian like the others; their
+	 * defaults need not be there */
+	{ FILE_OF(SERVER,
+	      SETUP("true") NONE
+	      ", \"int16\": [{\"addr\": [0, 1], \"value\": -2}], \"int32\": "
+	      "[{\"addr\": 2, \"value\": -65538}], \"int64\": [{\"addr\": "
+	      "[4, 7], \"value\": -9223372036854775808}], \"uint64\": [8, "
+	      "{\"addr\": 12, \"value\": 18446744073709551615}], "
+	      "\"float64\": [{\"addr\": [16, 19], \"value\": 4242.487}, "
+	      "{\"addr\": 20, \"value\": -1237.879, \"action\": "
+	      "\"increment\"}]"),
+	    "hr 0+2 int16 ro - fffe fffe\n"
+	    "hr 2+2 int32 ro - fffe fffe\n"
+	    "hr 4+4 int64 ro - 8000 0000 0000 0000\n"
+	    "hr 8+8 uint64 ro - 0000 0000 0000 0000 ffff ffff ffff ffff\n"
+	    "hr 16+4 float64 ro - 40b0 927c ac08 3127\n"
+	    "hr 20+4 float64 ro increment c093 5784 1893 74bc\n" },
+	/* kwargs is the former name of parameters */
+	{ U16("{\"addr\": 1, \"action\": \"random\", \"kwargs\": "
+	      "{\"maxval\": 9}}"),
+	    "hr 1+1 uint16 ro random{\"maxval\":9} 0000\n" },
 	/* an address that is "invalid" may be defined */
 	{ SECTIONS(SETUP("true"), "[0, 39], 3", "", "", "3", "", "", "", ""),
 	    "hr 3+1 uint16 ro - 0000\n" },
@@ -216,7 +247,7 @@ START_TEST(what_an_entry_does_not_say_is_as_setup_has_it)
 {
 	struct setup *s = good(FILE_OF(SERVER,
 	    "\"setup\": {" SIZES("0", "0", "0",
-		"9") ", \"shared blocks\": true, \"type exception\": false, \"more\": 1,"
+		"9") ", \"shared blocks\": true, \"type exception\": false,"
 		     "\"defaults\": {\"value\": {\"bits\": 1, \"uint16\": 2, "
 		     "\"uint32\": 3, \"float32\": 1.0, \"string\": \"s\"}, \"action\": "
 		     "{\"bits\": null, \"uint16\": \"increment\", \"uint32\": null, "
@@ -265,6 +296,28 @@ START_TEST(actions_of_hooks_are_known_by_name)
 
 	ck_assert_ptr_null(s->why);
 	ck_assert_str_eq(s->ranges[0].action, "mine");
+	setup_free(s);
+}
+END_TEST
+
+START_TEST(what_does_nothing_is_told)
+{
+	struct setup *s =
+	    good(FILE_OF(SERVER ", \"backlog\": 20, \"allow_reuse_address\": "
+				"true",
+		SETUP("true") ", \"invalid\": [], \"write\": [], \"bits\": "
+			      "[], \"uint16\": [{\"addr\": 1, \"action\": "
+			      "\"increment\", \n\"args\": {\"maxval\": "
+			      "3}}], \"uint32\": [], \"float32\": [], "
+			      "\"string\": [], \"repeat\": []"));
+
+	ck_assert_str_eq(s->notes,
+	    "dir/setup.json:2:68: \"backlog\" does nothing here\n"
+	    "dir/setup.json:2:83: \"allow_reuse_address\" does nothing here\n"
+	    "dir/setup.json:4:1: \"args\" does nothing, as in pymodbus; what "
+	    "an action takes stands in \"parameters\"");
+	ck_assert_uint_eq(s->nranges, 1);
+	ck_assert_ptr_null(s->ranges[0].parameters);
 	setup_free(s);
 }
 END_TEST
@@ -324,13 +377,13 @@ START_TEST(hosts_are_addresses)
 }
 END_TEST
 
-START_TEST(a_line_has_its_own_keys_and_any_others)
+START_TEST(a_line_has_its_own_keys)
 {
 	struct setup *s = good(FILE_OF(
 	    "\"comm\": \"serial\", \"framer\": \"rtu\", \"port\": \"/dev/x\", "
 	    "\"baudrate\": 9600, \"bytesize\": 7, \"parity\": \"E\", "
 	    "\"stopbits\": 2, \"timeout\": 1, \"reconnect_delay\": 2, "
-	    "\"handle_local_echo\": true, \"whatever\": []",
+	    "\"handle_local_echo\": true",
 	    SETUP("true") NONE));
 
 	ck_assert_int_eq(s->opts.type, HF_SERIAL);
@@ -346,15 +399,6 @@ START_TEST(a_line_has_its_own_keys_and_any_others)
 END_TEST
 
 /* ---- mistakes ---- */
-
-#define U16(entry) SECTIONS(SETUP("true"), "", "", "", entry, "", "", "", "")
-#define U32(entry) SECTIONS(SETUP("true"), "", "", "", "", entry, "", "", "")
-#define F32(entry) SECTIONS(SETUP("true"), "", "", "", "", "", entry, "", "")
-#define STRING(entry) SECTIONS(SETUP("true"), "", "", "", "", "", "", entry, "")
-#define REPEAT(entry) \
-	SECTIONS(SETUP("true"), "", "", "", "5", "", "", "", entry)
-#define SERVES(keys) FILE_OF(keys, SETUP("true") NONE)
-#define HAS(setup) FILE_OF(SERVER, "\"setup\": {" setup "}" NONE)
 
 /* at: what the place points to in the text; NULL: anything. */
 static const struct {
@@ -389,6 +433,9 @@ static const struct {
 	{ SERVES(SERVER ", \"identity\": {\"VendorName\": 3}"), "3}",
 	    "must be a string" },
 	{ SERVES("\"comm\": \"serial\", \"framer\": \"rtu\", \"port\": \"x\", "
+		 "\"baudrat\": 9600"),
+	    "\"baudrat", "did you mean \"baudrate\"?" },
+	{ SERVES("\"comm\": \"serial\", \"framer\": \"rtu\", \"port\": \"x\", "
 		 "\"parity\": \"X\""),
 	    "\"X\"", "\"N\", \"E\" or \"O\"" },
 	/* sections */
@@ -397,7 +444,23 @@ static const struct {
 	{ FILE_OF(SERVER, "\"invalid\": []"), "{\n\"invalid",
 	    "\"setup\" is missing" },
 	{ FILE_OF(SERVER, SETUP("true") NONE ", \"unit16\": []"), "\"unit16",
-	    "no section \"unit16\"; did you mean \"uint16\"?" },
+	    "a device has no \"unit16\"; did you mean \"uint16\"?" },
+	{ FILE_OF(SERVER,
+	      SETUP("true") NONE ", \"float64\": [{\"addr\": 0, \"value\": "
+				 "1e999}]"),
+	    NULL, "dir/setup.json:3:" },
+	{ FILE_OF(SERVER,
+	      SETUP("true") NONE ", \"int16\": [{\"addr\": 0, \"value\": "
+				 "32768}]"),
+	    "32768", "a whole number from -32768 to 32767" },
+	{ FILE_OF(SERVER,
+	      SETUP("true") NONE ", \"int64\": [{\"addr\": 0, \"value\": "
+				 "-9223372036854775809}]"),
+	    NULL, "dir/setup.json:3:" },
+	{ FILE_OF(SERVER, SETUP("true") NONE ", \"uint64\": [[3, 8]]"), "[3, 8",
+	    "a uint64 takes 4 registers, and 3 to 8 are 6" },
+	{ FILE_OF(SERVER, SETUP("true") NONE ", \"int32\": 5"), "5}}}",
+	    "\"int32\" must be" },
 	{ HAS(SIZES(
 	      "1", "1", "1", "1") ", \"type exception\": true, " DEFAULTS),
 	    "{\"co size", "\"shared blocks\" is missing" },
@@ -447,6 +510,31 @@ static const struct {
 	      "[]}}"),
 	    "[]}}", "a parameter is" },
 	{ U32("39"), "39]", "ends behind register 39" },
+	{ U32("[20, 22]"), "[20, 22", "20 to 22 are 3" },
+	{ F32("{\"addr\": [8, 8]}"), "[8, 8", "a float32 takes 2 registers" },
+	{ U16("{\"addr\": 3, \"vaule\": 1}"), "\"vaule",
+	    "an entry of \"uint16\" has no \"vaule\"; did you mean "
+	    "\"value\"?" },
+	{ STRING("{\"addr\": 3, \"name\": \"x\"}"), "\"name",
+	    "an entry of \"string\" has no \"name\"" },
+	{ U16("{\"addr\": 3, \"parameters\": {}, \"kwargs\": {}}"), "\"kwargs",
+	    "is what \"parameters\" was called" },
+	{ U16("{\"addr\": 3, \"kwargs\": 3}"), "3}]",
+	    "\"kwargs\" must be an object" },
+	{ REPEAT("{\"addr\": [5, 5], \"to\": [6, 7], \"too\": 1}"), "\"too",
+	    "did you mean \"to\"?" },
+	{ HAS(SIZES("1", "1", "1",
+	      "1") ", \"type_exception\": 1, \"shared blocks\": true, "
+		   "\"type exception\": true, " DEFAULTS),
+	    "\"type_exc", "did you mean \"type exception\"?" },
+	{ HAS(SIZES("1", "1", "1",
+	      "1") ", \"shared blocks\": true, \"type exception\": true, "
+		   "\"defaults\": {\"values\": {}, \"value\": {\"bits\": "
+		   "1, \"uint16\": 1, \"uint32\": 1, \"float32\": 1, "
+		   "\"string\": \"\"}, \"action\": {\"bits\": null, "
+		   "\"uint16\": null, \"uint32\": null, \"float32\": "
+		   "null, \"string\": null}}"),
+	    "\"values", "did you mean \"value\"?" },
 	{ U32("[4, 5], [5, 6]"), "[5, 6", "register 5 is defined twice" },
 	{ U32("{\"addr\": 3, \"value\": 4294967296}"), "4294967296",
 	    "from 0 to 4294967295" },
@@ -523,7 +611,8 @@ START_TEST(a_file_that_ends_early_is_a_mistake)
 	static const char text[] = U16("5");
 
 	for (size_t len = 0; len + 1 < sizeof(text); len++) {
-		struct setup_pick pick = { "server", "device", NULL, false };
+		struct setup_pick pick = { "server", "device", NULL, false,
+			NULL };
 		char *part = strndup(text, len);
 		struct setup *s = setup_read("x", part, len, &pick);
 
@@ -546,9 +635,10 @@ suite(void)
 	tcase_add_test(tc, what_an_entry_does_not_say_is_as_setup_has_it);
 	tcase_add_test(tc, the_built_in_actions_are_those_of_the_workers);
 	tcase_add_test(tc, actions_of_hooks_are_known_by_name);
+	tcase_add_test(tc, what_does_nothing_is_told);
 	tcase_add_test(tc, a_server_becomes_options);
 	tcase_add_test(tc, hosts_are_addresses);
-	tcase_add_test(tc, a_line_has_its_own_keys_and_any_others);
+	tcase_add_test(tc, a_line_has_its_own_keys);
 	tcase_add_loop_test(
 	    tc, mistakes_are_told_with_their_place, 0, N(mistakes));
 	tcase_add_test(tc, all_mistakes_are_told);

@@ -42,8 +42,13 @@ static void
 check_range(const struct hf_range *r)
 {
 	static const unsigned char regs[] = { [HF_UINT16] = 1,
+		[HF_INT16] = 1,
 		[HF_UINT32] = 2,
+		[HF_INT32] = 2,
+		[HF_UINT64] = 4,
+		[HF_INT64] = 4,
 		[HF_FLOAT32] = 2,
+		[HF_FLOAT64] = 4,
 		[HF_STRING] = 1,
 		[HF_BITS] = 1 };
 
@@ -62,7 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static unsigned char seen[TABLES][ADDRESSES];
 	/* the names of actions are known, or somebody else's */
-	struct setup_pick pick = { "server", NULL, NULL, len % 2 != 0 };
+	struct setup_pick pick = { "server", NULL, NULL, len % 2 != 0, NULL };
 	char *text = malloc(len + 1);
 	struct setup *s;
 
@@ -72,6 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	s = setup_read("x.json", text, len, &pick);
 	free(text);
 	check_words(s->why);
+	check_words(s->notes);
 	must(s->why == NULL || s->nranges == 0, "ranges of a mistake");
 	memset(seen, 0, s->nranges > 0 ? sizeof(seen) : 0);
 	for (size_t i = 0; i < s->nranges; i++) {

@@ -60,6 +60,8 @@ read_setup(void *arg)
 static int
 read_file(struct reading *r)
 {
+	char *line, *rest;
+
 	if (conf_try(read_setup, r) < 0)
 		return api_fail(ENOMEM, "out of memory");
 	if (r->err != 0) {
@@ -68,6 +70,11 @@ read_file(struct reading *r)
 	}
 	if (r->setup->why != NULL)
 		return api_fail(EINVAL, "%s", r->setup->why);
+	if (r->setup->notes == NULL)
+		return 0;
+	for (line = strtok_r(r->setup->notes, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest))
+		log_warnx("%s", line);
 	return 0;
 }
 

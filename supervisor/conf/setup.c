@@ -19,18 +19,16 @@ enum { FAULTS_MAX = 20, WORDS = 512, NAMES_MAX = 64 };
 
 /* ---- mistakes ---- */
 
+/* A line more. */
 static void
-note(struct setup_ctx *c, const char *path, uint32_t line, uint32_t col,
-    const char *words)
+add_line(
+    char **to, const char *path, uint32_t line, uint32_t col, const char *words)
 {
-	struct setup *s = c->to;
-	char *was = s->why;
+	char *was = *to;
 
-	if (++c->faults > FAULTS_MAX)
-		return;
-	s->why = mem_format("%s%s%s:%u:%u: %s", was != NULL ? was : "",
+	*to = mem_format("%s%s%s:%u:%u: %s", was != NULL ? was : "",
 	    was != NULL ? "\n" : "", path, line, col, words);
-	for (char *p = s->why + (was != NULL ? strlen(was) + 1 : 0); *p != '\0';
+	for (char *p = *to + (was != NULL ? strlen(was) + 1 : 0); *p != '\0';
 	     p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
@@ -42,7 +40,10 @@ static void
 note_fault(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
     const char *what)
 {
-	note(arg, doc->path, line, col, what);
+	struct setup_ctx *c = arg;
+
+	if (++c->faults <= FAULTS_MAX)
+		add_line(&c->to->why, doc->path, line, col, what);
 }
 
 static void
@@ -80,7 +81,44 @@ setup_fault_key(
 	tell(c, n->doc, n->key_line, n->key_col, words);
 }
 
+void
+setup_note(
+    struct setup_ctx *c, const struct jsonc_node *n, const char *fmt, ...)
+{
+	char words[WORDS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	if (c->pick->note != NULL)
+		c->pick->note(c->arg, n->doc, n->key_line, n->key_col, words);
+	else if (++c->notes <= FAULTS_MAX)
+		add_line(&c->to->notes, n->doc->path, n->key_line, n->key_col,
+		    words);
+}
+
 /* ---- nodes ---- */
+
+void
+setup_known(struct setup_ctx *c, const struct jsonc_node *object,
+    const char *what, const char *const *names, size_t n)
+{
+	for (const struct jsonc_node *m = object->in.first; m != NULL;
+	     m = m->next) {
+		const char *near;
+		size_t i = 0;
+
+		while (i < n && strcmp(names[i], m->key) != 0)
+			i++;
+		if (i < n)
+			continue;
+		near = near_name(m->key, names, n);
+		setup_fault_key(c, m, "%s has no \"%.60s\"%s%.60s%s", what,
+		    m->key, near != NULL ? "; did you mean \"" : "",
+		    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	}
+}
 
 const struct jsonc_node *
 setup_need(struct setup_ctx *c, const struct jsonc_node *in, const char *key,
@@ -254,5 +292,6 @@ setup_free(struct setup *s)
 	free(s->range_at);
 	free(s->server_place);
 	free(s->why);
+	free(s->notes);
 	free(s);
 }

@@ -21,6 +21,8 @@ struct setup_pick {
 	const char *device; /* NULL: what the server says, else "device" */
 	const struct hf_hooks *actions; /* more than those built in; NULL */
 	bool any_action; /* which there are is not known here */
+	jsonc_fault_fn *note; /* told, with the arg that mistakes are told with,
+			       * what is taken but does nothing; NULL */
 };
 
 struct setup {
@@ -35,6 +37,7 @@ struct setup {
 	const struct jsonc_node **range_at; /* beside them: their entries */
 	char *server_place; /* "setup.json:3:19" */
 	char *why; /* all mistakes, a line each, or NULL: there are none */
+	char *notes; /* likewise what does nothing; without pick->note */
 	void *own; /* what the texts and values lie in */
 };
 

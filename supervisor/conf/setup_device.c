@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "supervisor/mem.h"
-#include "supervisor/near.h"
 #include "supervisor/conf/setup_own.h"
 
-enum { KINDS = 5 };
+enum { KINDS = 10 };
 
 static const struct jsonc_node *
 section(struct setup_ctx *c, const struct jsonc_node *device, const char *name)
@@ -48,35 +47,57 @@ take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 	c->cells = mem_zero(c->ncells + 1, sizeof(*c->cells));
 }
 
+/* "value" and "action": what entries of each section do not say. */
+static void
+take_defaults(struct setup_ctx *c, const struct jsonc_node *defaults,
+    struct setup_kind kinds[KINDS])
+{
+	static const char *const keys[] = { "value", "action" };
+	const struct jsonc_node *in[2], *n;
+	const char *names[KINDS];
+
+	setup_known(c, defaults, "\"defaults\"", keys, 2);
+	for (unsigned i = 0; i < KINDS; i++)
+		names[i] = kinds[i].name;
+	for (unsigned k = 0; k < 2; k++) {
+		in[k] = setup_need(c, defaults, keys[k], JSONC_OBJECT);
+		if (in[k] == NULL)
+			return;
+		setup_known(c, in[k],
+		    k == 0 ? "\"value\" of \"defaults\""
+			   : "\"action\" of \"defaults\"",
+		    names, KINDS);
+	}
+	for (unsigned i = 0; i < KINDS; i++) {
+		kinds[i].value = jsonc_get(in[0], kinds[i].name);
+		n = jsonc_get(in[1], kinds[i].name);
+		if (n != NULL)
+			setup_action(c, n, &kinds[i].action);
+		for (unsigned k = 0; k < 2 && !kinds[i].newer; k++)
+			if (jsonc_get(in[k], kinds[i].name) == NULL)
+				setup_fault(c, in[k], "\"%s\" is missing",
+				    kinds[i].name);
+	}
+}
+
 static void
 take_setup(struct setup_ctx *c, const struct jsonc_node *setup,
     struct setup_kind kinds[KINDS])
 {
-	const struct jsonc_node *n, *value, *action;
+	static const char *const keys[] = { "co size", "di size", "ir size",
+		"hr size", "shared blocks", "type exception", "defaults" };
+	const struct jsonc_node *n;
 
+	setup_known(
+	    c, setup, "\"setup\"", keys, sizeof(keys) / sizeof(keys[0]));
 	n = setup_need(c, setup, "shared blocks", JSONC_BOOL);
 	c->to->shared = n != NULL && n->yes;
 	n = setup_need(c, setup, "type exception", JSONC_BOOL);
 	c->to->type_exception = n != NULL && n->yes;
 	take_sizes(c, setup);
 	n = setup_need(c, setup, "defaults", JSONC_OBJECT);
-	if (n == NULL)
-		return;
-	value = setup_need(c, n, "value", JSONC_OBJECT);
-	action = setup_need(c, n, "action", JSONC_OBJECT);
-	for (unsigned i = 0; value != NULL && action != NULL && i < KINDS;
-	     i++) {
-		kinds[i].value = jsonc_get(value, kinds[i].name);
-		if (kinds[i].value == NULL)
-			setup_fault(
-			    c, value, "\"%s\" is missing", kinds[i].name);
-		n = jsonc_get(action, kinds[i].name);
-		if (n == NULL)
-			setup_fault(
-			    c, action, "\"%s\" is missing", kinds[i].name);
-		else
-			setup_action(c, n, &kinds[i].action);
-	}
+	if (n != NULL)
+		take_defaults(c, n, kinds);
 }
 
 static void
@@ -101,6 +122,7 @@ take_write(struct setup_ctx *c, const struct jsonc_node *n)
 static void
 take_repeat(struct setup_ctx *c, const struct jsonc_node *n)
 {
+	static const char *const keys[] = { "addr", "to" };
 	const struct jsonc_node *addr, *to;
 	uint32_t a, b, first, last;
 
@@ -110,6 +132,7 @@ take_repeat(struct setup_ctx *c, const struct jsonc_node *n)
 		    "[first, last] }");
 		return;
 	}
+	setup_known(c, n, "an entry of \"repeat\"", keys, 2);
 	addr = setup_need(c, n, "addr", JSONC_ARRAY);
 	to = setup_need(c, n, "to", JSONC_ARRAY);
 	if (addr == NULL || to == NULL || !setup_addresses(c, addr, &a, &b) ||
@@ -119,26 +142,29 @@ take_repeat(struct setup_ctx *c, const struct jsonc_node *n)
 		c->cells[i] = c->cells[a + (i - first) % (b - a + 1)];
 }
 
+/* Sections that entries with values stand in, and the others. */
 static void
-unknown_sections(struct setup_ctx *c, const struct jsonc_node *device)
+check_sections(struct setup_ctx *c, const struct jsonc_node *device,
+    const struct setup_kind kinds[KINDS])
 {
-	static const char *const names[] = { "setup", "invalid", "write",
-		"bits", "uint16", "uint32", "float32", "string", "repeat" };
+	const char *names[KINDS + 4] = { "setup", "invalid", "write",
+		"repeat" };
+
+	for (unsigned i = 0; i < KINDS; i++)
+		names[4 + i] = kinds[i].name;
+	setup_known(c, device, "a device", names, KINDS + 4);
+}
+
+static void
+take_values(struct setup_ctx *c, const struct jsonc_node *device,
+    const struct setup_kind *kind)
+{
 	const struct jsonc_node *n;
-	size_t i, count = sizeof(names) / sizeof(names[0]);
 
-	for (n = device->in.first; n != NULL; n = n->next) {
-		const char *near = near_name(n->key, names, count);
-
-		for (i = 0; i < count && strcmp(names[i], n->key) != 0;)
-			i++;
-		if (i == count)
-			setup_fault_key(c, n,
-			    "a device has no section \"%.60s\"%s%s%s", n->key,
-			    near != NULL ? "; did you mean \"" : "",
-			    near != NULL ? near : "",
-			    near != NULL ? "\"?" : "");
-	}
+	if (kind->newer && jsonc_get(device, kind->name) == NULL)
+		return;
+	for (n = section(c, device, kind->name); n != NULL; n = n->next)
+		setup_entry(c, kind, n);
 }
 
 void
@@ -146,9 +172,29 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 {
 	struct setup_kind kinds[KINDS] = {
 		{ .name = "bits", .type = SETUP_BITS, .cells = 1 },
+		{ .name = "int16",
+		    .type = SETUP_INT16,
+		    .cells = 1,
+		    .newer = true },
 		{ .name = "uint16", .type = SETUP_UINT16, .cells = 1 },
+		{ .name = "int32",
+		    .type = SETUP_INT32,
+		    .cells = 2,
+		    .newer = true },
 		{ .name = "uint32", .type = SETUP_UINT32, .cells = 2 },
+		{ .name = "int64",
+		    .type = SETUP_INT64,
+		    .cells = 4,
+		    .newer = true },
+		{ .name = "uint64",
+		    .type = SETUP_UINT64,
+		    .cells = 4,
+		    .newer = true },
 		{ .name = "float32", .type = SETUP_FLOAT32, .cells = 2 },
+		{ .name = "float64",
+		    .type = SETUP_FLOAT64,
+		    .cells = 4,
+		    .newer = true },
 		{ .name = "string", .type = SETUP_STRING },
 	};
 	const struct jsonc_node *n;
@@ -160,15 +206,12 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 		take_setup(c, n, kinds);
 	if (c->faults > faults)
 		return; /* what follows would only be consequences */
-	unknown_sections(c, device);
+	check_sections(c, device, kinds);
 	n = section(c, device, "invalid");
 	for (; n != NULL; n = n->next)
 		setup_addresses(c, n, &first, &last);
-	for (unsigned i = 0; i < KINDS; i++) {
-		n = section(c, device, kinds[i].name);
-		for (; n != NULL; n = n->next)
-			setup_entry(c, &kinds[i], n);
-	}
+	for (unsigned i = 0; i < KINDS; i++)
+		take_values(c, device, &kinds[i]);
 	n = section(c, device, "write");
 	for (; n != NULL; n = n->next)
 		take_write(c, n);

@@ -146,7 +146,7 @@ parameters_of(struct setup_ctx *c, const struct jsonc_node *n)
 	if (n == NULL || n->type == JSONC_NULL)
 		return NULL;
 	if (n->type != JSONC_OBJECT) {
-		setup_fault(c, n, "\"parameters\" must be an object");
+		setup_fault(c, n, "\"%s\" must be an object", n->key);
 		return NULL;
 	}
 	f = open_memstream(&text, &len);
@@ -167,39 +167,73 @@ parameters_of(struct setup_ctx *c, const struct jsonc_node *n)
 
 /* ---- values ---- */
 
-/* A register, or a mistake and 0. */
-static uint16_t
-small_value(struct setup_ctx *c, const struct jsonc_node *n)
+/* A whole number of so many bits, signed as two's complement; 0 after a
+ * mistake. */
+static uint64_t
+whole_value(
+    struct setup_ctx *c, const struct jsonc_node *n, unsigned bits, bool sign)
 {
-	uint64_t v = 0;
+	uint64_t most = UINT64_MAX >> (64 - bits + sign), v = 0;
 
-	if (n->type == JSONC_BOOL)
-		return n->yes;
-	setup_number(c, n, UINT16_MAX, &v);
-	return (uint16_t)v;
+	if (!sign) {
+		setup_number(c, n, most, &v);
+		return v;
+	}
+	if (n->type == JSONC_INTEGER && n->magnitude <= most + n->negative)
+		return n->negative ? 0 - n->magnitude : n->magnitude;
+	setup_fault(c, n, "must be a whole number from -%llu to %llu",
+	    (unsigned long long)most + 1, (unsigned long long)most);
+	return 0;
 }
 
-static uint32_t
-wide_value(
-    struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
+/* The bits of a float in so many registers. */
+static uint64_t
+real_value(struct setup_ctx *c, const struct jsonc_node *n, uint32_t cells)
 {
-	uint64_t v = 0;
+	uint64_t wide;
 	uint32_t bits;
+	double d;
 	float f;
 
-	if (k->type == SETUP_UINT32) {
-		setup_number(c, n, UINT32_MAX, &v);
-		return (uint32_t)v;
-	}
 	if (n->type != JSONC_INTEGER && n->type != JSONC_REAL) {
 		setup_fault(c, n, "must be a number");
 		return 0;
 	}
-	f = (float)jsonc_number(n);
-	if (!(f >= -FLT_MAX && f <= FLT_MAX))
+	d = jsonc_number(n);
+	f = (float)d;
+	if (cells == 2 && !(f >= -FLT_MAX && f <= FLT_MAX))
 		setup_fault(c, n, "is too large for a float32");
+	if (cells == 4 && !(d >= -DBL_MAX && d <= DBL_MAX))
+		setup_fault(c, n, "is too large for a float64");
+	memcpy(&wide, &d, sizeof(wide));
 	memcpy(&bits, &f, sizeof(bits));
-	return bits;
+	return cells == 4 ? wide : bits;
+}
+
+/* A value in the low bits, the first register highest. */
+static uint64_t
+value_of(
+    struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
+{
+	if (n == NULL)
+		return 0;
+	switch (k->type) {
+	case SETUP_FLOAT32:
+	case SETUP_FLOAT64:
+		return real_value(c, n, k->cells);
+	case SETUP_INT16:
+	case SETUP_INT32:
+	case SETUP_INT64:
+		return whole_value(c, n, 16 * k->cells, true);
+	case SETUP_BITS:
+	case SETUP_UINT16:
+		if (n->type == JSONC_BOOL)
+			return n->yes;
+		break;
+	default:
+		break;
+	}
+	return whole_value(c, n, 16 * k->cells, false);
 }
 
 /* The next character, which has a byte; -1 behind the last, -2 it has none. */
@@ -274,7 +308,7 @@ define(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
 static void
 fill(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
 {
-	uint32_t v;
+	uint64_t v;
 
 	if (!define(c, k, e))
 		return;
@@ -285,45 +319,86 @@ fill(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
 			setup_fault(c, e->value, "must be a string");
 		return;
 	}
-	v = k->cells == 1 ? small_value(c, e->value)
-			  : wide_value(c, k, e->value);
+	v = value_of(c, k, e->value);
 	for (uint32_t i = e->first; i <= e->last; i++)
-		c->cells[i].value =
-		    c->cells[i].type == SETUP_NEXT || k->cells == 1
-		    ? (uint16_t)v
-		    : (uint16_t)(v >> 16);
+		c->cells[i].value = (uint16_t)(v >>
+		    16 * (k->cells - 1 - (i - e->first) % k->cells));
+}
+
+/* How an entry that is an object says it; false after a mistake without which
+ * nothing else can be said. */
+static bool
+take_keys(struct setup_ctx *c, const struct setup_kind *k, struct entry *e)
+{
+	/* the parameters were "kwargs" before pymodbus 3.7; "args" it has never
+	 * taken, but its own examples have them */
+	static const char *const keys[] = { "addr", "value", "action",
+		"parameters", "kwargs", "args" };
+	const struct jsonc_node *n = e->entry, *m;
+	const struct jsonc_node *older = jsonc_get(n, "kwargs");
+	char what[40];
+
+	snprintf(what, sizeof(what), "an entry of \"%s\"", k->name);
+	setup_known(c, n, what, keys, sizeof(keys) / sizeof(keys[0]));
+	m = jsonc_get(n, "args");
+	if (m != NULL)
+		setup_note(c, m,
+		    "\"args\" does nothing, as in pymodbus; what an action "
+		    "takes stands in \"parameters\"");
+	m = jsonc_get(n, "value");
+	if (m != NULL)
+		e->value = m;
+	m = jsonc_get(n, "action");
+	if (m != NULL && !setup_action(c, m, &e->action))
+		return false;
+	m = jsonc_get(n, "parameters");
+	if (m != NULL && older != NULL)
+		setup_fault_key(c, older,
+		    "\"kwargs\" is what \"parameters\" was called; one of "
+		    "the two must do");
+	e->parameters = parameters_of(c, m != NULL ? m : older);
+	e->node = jsonc_get(n, "addr");
+	if (e->node == NULL)
+		setup_fault(c, n, "\"addr\" is missing");
+	return e->node != NULL;
+}
+
+/* The registers of an entry are so many values; one address is that of one
+ * value. False after a mistake. */
+static bool
+take_addresses(struct setup_ctx *c, const struct setup_kind *k, struct entry *e)
+{
+	uint32_t n;
+
+	if (!setup_addresses(c, e->node, &e->first, &e->last))
+		return false;
+	n = e->last - e->first + 1;
+	if (k->cells > 1 && e->node->type != JSONC_ARRAY)
+		e->last = e->first + k->cells - 1;
+	else if (k->cells > 1 && n % k->cells != 0) {
+		setup_fault(c, e->node,
+		    "a %s takes %u registers, and %u to %u are %u: a range "
+		    "must hold whole values",
+		    k->name, k->cells, e->first, e->last, n);
+		return false;
+	}
+	if (e->last < c->ncells)
+		return true;
+	setup_fault(c, e->node,
+	    "the value ends behind register %u, the last one", c->ncells - 1);
+	return false;
 }
 
 void
 setup_entry(
     struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
 {
-	const struct jsonc_node *addr = n, *m;
-	struct entry e = { .entry = n, .value = k->value, .action = k->action };
+	struct entry e = {
+		.entry = n, .node = n, .value = k->value, .action = k->action
+	};
 
-	if (n->type == JSONC_OBJECT) {
-		addr = jsonc_get(n, "addr");
-		if (addr == NULL) {
-			setup_fault(c, n, "\"addr\" is missing");
-			return;
-		}
-		m = jsonc_get(n, "value");
-		if (m != NULL)
-			e.value = m;
-		m = jsonc_get(n, "action");
-		if (m != NULL && !setup_action(c, m, &e.action))
-			return;
-		e.parameters = parameters_of(c, jsonc_get(n, "parameters"));
-	}
-	e.node = addr;
-	if (!setup_addresses(c, addr, &e.first, &e.last))
+	if (n->type == JSONC_OBJECT && !take_keys(c, k, &e))
 		return;
-	if (k->cells == 2 && (e.last - e.first) % 2 == 0)
-		e.last++; /* the last value is whole in any case */
-	if (e.last >= c->ncells)
-		setup_fault(c, addr,
-		    "the last value ends behind register %u, the last one",
-		    c->ncells - 1);
-	else
+	if (take_addresses(c, k, &e))
 		fill(c, k, &e);
 }

@@ -17,9 +17,14 @@
 enum setup_type {
 	SETUP_INVALID,
 	SETUP_BITS,
+	SETUP_INT16,
 	SETUP_UINT16,
+	SETUP_INT32,
 	SETUP_UINT32,
+	SETUP_INT64,
+	SETUP_UINT64,
 	SETUP_FLOAT32,
+	SETUP_FLOAT64,
 	SETUP_STRING,
 	SETUP_NEXT, /* what a value takes behind its first cell */
 };
@@ -39,7 +44,8 @@ struct setup_kind {
 	const char *name;
 	enum setup_type type;
 	uint32_t cells; /* of a value; 0: the whole entry is one */
-	const struct jsonc_node *value;
+	bool newer; /* than 3.8: need not be there */
+	const struct jsonc_node *value; /* NULL: 0 */
 	const char *action;
 };
 
@@ -61,7 +67,7 @@ struct setup_ctx {
 	struct setup_block blocks[SETUP_BLOCKS]; /* if they are not shared */
 	char **texts; /* and values, owned */
 	size_t ntexts;
-	unsigned faults;
+	unsigned faults, notes;
 };
 
 /* Notes a mistake at the place of a node. */
@@ -71,6 +77,15 @@ void setup_fault(struct setup_ctx *, const struct jsonc_node *, const char *fmt,
 /* The same at the key of a member. */
 void setup_fault_key(struct setup_ctx *, const struct jsonc_node *,
     const char *fmt, ...) LOG_FMT(3, 4);
+
+/* Notes what is taken but does nothing, at the key of a member. */
+void setup_note(struct setup_ctx *, const struct jsonc_node *, const char *fmt,
+    ...) LOG_FMT(3, 4);
+
+/* Notes a mistake at the key of each member of an object that is called none
+ * of these; what has no member of that name is `what`. */
+void setup_known(struct setup_ctx *, const struct jsonc_node *object,
+    const char *what, const char *const *names, size_t n);
 
 /* The member of an object, which must be there and of that type; NULL after a
  * mistake. */

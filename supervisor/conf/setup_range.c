@@ -24,13 +24,22 @@ struct run {
 	const char *action, *parameters;
 };
 
-static const enum hf_type types[] = {
-	[SETUP_BITS] = HF_BITS,
-	[SETUP_UINT16] = HF_UINT16,
-	[SETUP_UINT32] = HF_UINT32,
-	[SETUP_FLOAT32] = HF_FLOAT32,
-	[SETUP_STRING] = HF_STRING,
-	[SETUP_NEXT] = HF_UINT16,
+/* What a cell of each type begins; a string is as long as it is. */
+static const struct {
+	enum hf_type type;
+	uint32_t cells;
+} types[] = {
+	[SETUP_BITS] = { HF_BITS, 1 },
+	[SETUP_INT16] = { HF_INT16, 1 },
+	[SETUP_UINT16] = { HF_UINT16, 1 },
+	[SETUP_INT32] = { HF_INT32, 2 },
+	[SETUP_UINT32] = { HF_UINT32, 2 },
+	[SETUP_INT64] = { HF_INT64, 4 },
+	[SETUP_UINT64] = { HF_UINT64, 4 },
+	[SETUP_FLOAT32] = { HF_FLOAT32, 2 },
+	[SETUP_FLOAT64] = { HF_FLOAT64, 4 },
+	[SETUP_STRING] = { HF_STRING, 0 },
+	[SETUP_NEXT] = { HF_UINT16, 1 },
 };
 
 static bool
@@ -47,13 +56,13 @@ value_at(const struct setup_ctx *c, uint32_t i, uint32_t end)
 	unsigned type = c->cells[i].type;
 	uint32_t n = 1;
 
-	if (type == SETUP_BITS || type == SETUP_UINT16)
-		return 1;
 	if (type == SETUP_INVALID || type == SETUP_NEXT)
 		return 0;
+	if (types[type].cells == 1)
+		return 1;
 	while (i + n < c->ncells && c->cells[i + n].type == SETUP_NEXT)
 		n++;
-	if (i + n > end || (type != SETUP_STRING && n != 2))
+	if (i + n > end || (type != SETUP_STRING && n != types[type].cells))
 		return 0;
 	return n;
 }
@@ -77,7 +86,7 @@ run_at(const struct setup_ctx *c, uint32_t i, uint32_t end)
 	struct run r = { .at = i, .n = step };
 
 	r.writable = writable(c, i, step);
-	r.type = n > 0 ? types[first->type] : HF_UINT16;
+	r.type = n > 0 ? types[first->type].type : HF_UINT16;
 	r.action = n > 0 ? first->action : NULL;
 	r.parameters = n > 0 ? first->parameters : NULL;
 	while (r.type != HF_STRING && (i += step) < end) {
@@ -87,7 +96,8 @@ run_at(const struct setup_ctx *c, uint32_t i, uint32_t end)
 		    writable(c, i, step) != r.writable)
 			break;
 		if (n > 0 &&
-		    (types[next->type] != r.type || next->action != r.action ||
+		    (types[next->type].type != r.type ||
+			next->action != r.action ||
 			next->parameters != r.parameters))
 			break;
 		r.n += step;

@@ -4,11 +4,11 @@
  * options of a server of ours. Runs in the program's own process, under
  * mem_try(); no I/O.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/mem.h"
-#include "supervisor/near.h"
 #include "supervisor/conf/setup_own.h"
 
 enum { PORT_MAX = 65535, UNIT_MAX = 255, SPEED_MAX = 100000000 };
@@ -18,7 +18,8 @@ enum { PORT_MAX = 65535, UNIT_MAX = 255, SPEED_MAX = 100000000 };
 #define ALL (NETS | BIT(HF_SERIAL))
 
 enum take {
-	TAKE_NOTHING, /* said elsewhere, or without effect */
+	TAKE_NOTHING, /* said elsewhere, or without effect there, too */
+	TAKE_NOTE, /* without effect: it is told */
 	TAKE_TEXT,
 	TAKE_NUMBER,
 	TAKE_YES,
@@ -44,6 +45,8 @@ static const struct key {
 	{ "bytesize", BIT(HF_SERIAL), 0, TAKE_NUMBER, AT(bytesize) },
 	{ "stopbits", BIT(HF_SERIAL), 0, TAKE_NUMBER, AT(stopbits) },
 	{ "parity", BIT(HF_SERIAL), 0, TAKE_PARITY, AT(parity) },
+	{ "timeout", BIT(HF_SERIAL), 0, TAKE_NOTHING, 0 },
+	{ "reconnect_delay", BIT(HF_SERIAL), 0, TAKE_NOTHING, 0 },
 	{ "handle_local_echo", BIT(HF_SERIAL), 0, TAKE_YES,
 	    AT(handle_local_echo) },
 	{ "device_id", ALL, 0, TAKE_DEVICE_ID, 0 },
@@ -57,6 +60,10 @@ static const struct key {
 	{ "keyfile", BIT(HF_TLS), 0, TAKE_TEXT, AT(keyfile) },
 	{ "password", BIT(HF_TLS), 0, TAKE_TEXT, AT(password) },
 	{ "identity", ALL, 0, TAKE_IDENTITY, 0 },
+	/* what the documents have and no version does anything with */
+	{ "auto_reconnect", BIT(HF_SERIAL), 0, TAKE_NOTE, 0 },
+	{ "allow_reuse_address", NETS, 0, TAKE_NOTE, 0 },
+	{ "backlog", NETS, 0, TAKE_NOTE, 0 },
 #undef AT
 };
 enum { NKEYS = sizeof(keys) / sizeof(keys[0]) };
@@ -114,19 +121,14 @@ take_identity(struct setup_ctx *c, const struct jsonc_node *n)
 
 	for (i = 0; i < NOBJECTS; i++)
 		names[i] = objects[i].name;
+	setup_known(c, n, "an identity", names, NOBJECTS);
 	for (m = n->in.first; m != NULL; m = m->next) {
-		const char *near = near_name(m->key, names, NOBJECTS);
-
 		for (i = 0; i < NOBJECTS; i++)
 			if (strcmp(names[i], m->key) == 0)
 				break;
 		if (i == NOBJECTS)
-			setup_fault_key(c, m,
-			    "an identity has no \"%.60s\"%s%s%s", m->key,
-			    near != NULL ? "; did you mean \"" : "",
-			    near != NULL ? near : "",
-			    near != NULL ? "\"?" : "");
-		else if (m->type != JSONC_STRING)
+			continue;
+		if (m->type != JSONC_STRING)
 			setup_fault(c, m, "\"%s\" must be a string", m->key);
 		else
 			put_text(&c->to->identity, objects[i].at, m->text);
@@ -152,6 +154,9 @@ take(struct setup_ctx *c, const struct key *k, const struct jsonc_node *n)
 
 	switch (k->take) {
 	case TAKE_NOTHING:
+		break;
+	case TAKE_NOTE:
+		setup_note(c, n, "\"%s\" does nothing here", n->key);
 		break;
 	case TAKE_TEXT:
 		if (is(c, n, JSONC_STRING))
@@ -194,21 +199,25 @@ key_of(enum hf_server_type type, const char *name)
 	return NULL;
 }
 
+/* A server has the keys of its kind, and no others. */
 static void
-unknown_key(struct setup_ctx *c, const struct jsonc_node *n,
+check_keys(struct setup_ctx *c, const struct jsonc_node *server,
     enum hf_server_type type, const char *comm)
 {
-	const char *names[NKEYS], *near;
+	const char *names[NKEYS];
+	char what[60];
 	size_t count = 0;
 
-	for (size_t i = 0; i < NKEYS; i++)
+	for (size_t i = 0; i < NKEYS; i++) {
 		if (keys[i].types & BIT(type))
 			names[count++] = keys[i].name;
-	near = near_name(n->key, names, count);
-	setup_fault_key(c, n,
-	    "a server with comm \"%s\" has no \"%.60s\"%s%s%s", comm, n->key,
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-	    near != NULL ? "\"?" : "");
+		if (keys[i].needed & BIT(type) &&
+		    jsonc_get(server, keys[i].name) == NULL)
+			setup_fault(
+			    c, server, "\"%s\" is missing", keys[i].name);
+	}
+	snprintf(what, sizeof(what), "a server with comm \"%.10s\"", comm);
+	setup_known(c, server, what, names, count);
 }
 
 /* "127.0.0.1:5020"; NULL after a mistake, or without what it needs. */
@@ -249,18 +258,12 @@ setup_server(struct setup_ctx *c, const struct jsonc_node *server)
 		return;
 	}
 	c->to->opts.type = (enum hf_server_type)type;
-	for (size_t i = 0; i < NKEYS; i++)
-		if (keys[i].needed & BIT(type) &&
-		    jsonc_get(server, keys[i].name) == NULL)
-			setup_fault(
-			    c, server, "\"%s\" is missing", keys[i].name);
+	check_keys(c, server, c->to->opts.type, comm->text);
 	for (n = server->in.first; n != NULL; n = n->next) {
 		const struct key *k = key_of(c->to->opts.type, n->key);
 
 		if (k != NULL && n->type != JSONC_NULL)
 			take(c, k, n);
-		else if (k == NULL && type != HF_SERIAL)
-			unknown_key(c, n, c->to->opts.type, comm->text);
 		else if (k != NULL && k->needed)
 			setup_fault(c, n, "\"%s\" is null", n->key);
 	}

@@ -10,16 +10,17 @@
  * The server: comm (tcp udp tls serial), framer, host and port, or the line's
  * keys; device_id (without it every unit answers), ignore_missing_slaves,
  * broadcast_enable, identity; certfile, keyfile and password, whose paths begin
- * where the program is. Keys that a server does not have are mistakes but on a
- * serial line; timeout and reconnect_delay do nothing: lines come back by
- * themselves. host is a numeric address, "localhost", or "" for every one.
+ * where the program is. Keys that a server does not have are mistakes; timeout
+ * and reconnect_delay do nothing: lines come back by themselves. host is a
+ * numeric address, "localhost", or "" for every one.
  *
  * The device: its nine sections setup, invalid, write, bits, uint16, uint32,
- * float32, string and repeat, all of them needed. Addresses are those on the
- * wire; with "shared blocks" false they are indexes into coils, discrete
- * inputs, input registers and holding registers one after the other. What no
- * section has defined is answered 02, and so is a write to what "write" does
- * not list. With "type exception" so is a request that cuts a value in two; the
+ * float32, string and repeat, all of them needed, and those of newer files:
+ * int16, int32, int64, uint64 and float64. An entry has addr, value, action and
+ * parameters (kwargs). Addresses are those on the wire; with "shared blocks"
+ * false they are indexes into coils, discrete inputs, input registers and
+ * holding registers one after the other. What no section has defined is
+ * answered 02, and so is a write to what "write" does not list. With "type exception" so is a request that cuts a value in two; the
  * accesses to each cell are counted. Actions run when a client reads, once for
  * a cell, and function codes 5 and 6 answer what they have made of the value;
  * those of pymodbus that are built in are increment, random, timestamp, uptime

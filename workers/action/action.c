@@ -26,7 +26,8 @@ enum { MINVAL = 1, MAXVAL }; /* places in the rows */
 /* ---- functions ---- */
 
 /* One more, and round from maxval to minval: what a value that counts without
- * bounds cannot hold any more begins anew. */
+ * bounds cannot hold any more begins anew. Without minval, and with 0, it may
+ * come from below. */
 static enum hf_exception
 increment(const struct action_call *call, struct hf_cell *c)
 {
@@ -36,7 +37,7 @@ increment(const struct action_call *call, struct hf_cell *c)
 	if (!number_get(c, &x))
 		return HF_EX_NONE;
 	x += 1;
-	if (!(x <= at[MAXVAL] && x >= at[MINVAL]))
+	if (!(x <= at[MAXVAL]) || (at[MINVAL] != 0 && x < at[MINVAL]))
 		x = at[MINVAL];
 	return number_put(c, x);
 }
