@@ -72,6 +72,7 @@ struct conf {
 	struct conf_http http;
 	unsigned drain_timeout_s;
 	unsigned hang_timeout_ms;
+	char *notes; /* lines: what is left out or does nothing; or NULL */
 };
 
 /*
@@ -84,8 +85,7 @@ struct conf {
  */
 struct conf *conf_load(const char *path, FILE *err);
 
-/* The same with a pick, which must stay as long as the configuration; NULL:
- * what the file itself says is served. */
+/* The same with a pick, which stays as long; NULL: what the file itself says. */
 struct conf *conf_load_pick(
     const char *path, const struct conf_pick *, FILE *err);
 
@@ -101,8 +101,7 @@ struct conf_text {
 	bool hooked; /* hooks may bring types and framers */
 };
 
-/* Reads that. NULL, and why[] has the mistakes as one sentence, without places:
- * they name the keys. errno is EINVAL then. */
+/* Reads that. NULL with EINVAL, and why[] is the mistakes without places. */
 struct conf *conf_parse(const struct conf_text *, char *why, size_t size);
 
 /* An object of strings, numbers, true and false as options; owned by what they

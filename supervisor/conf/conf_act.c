@@ -127,6 +127,17 @@ check_copy(const struct act *a)
 	if (s.device == CONF_NO_DEVICE) {
 		if (device != NULL)
 			conf_device_want(a->ctx, device);
+		else
+			conf_fault(a->ctx, a->at,
+			    "no device is called \"%.60s\"",
+			    conf_action_text(a->r, "device"));
+		return;
+	}
+	if ((size_t)s.device >= c->ndevices - a->ctx->nspare &&
+	    s.device != (int)a->device) {
+		conf_fault(a->ctx, a->at,
+		    "nobody serves device \"%s\", so it is not there",
+		    c->devices[s.device].name);
 		return;
 	}
 	/* in shared blocks each table's addresses are another's, too */

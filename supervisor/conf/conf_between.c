@@ -22,32 +22,42 @@ collide(const struct conf_addr *a, const struct conf_addr *b)
 	    memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
 }
 
+size_t
+conf_between_taken(const struct conf_ctx *ctx, size_t n, enum conf_type type,
+    const char *listen)
+{
+	const struct conf_transport *t = ctx->conf->transports;
+	struct conf_addr mine, other;
+	char why[300];
+
+	if (listen == NULL || type == CONF_PLUGIN ||
+	    conf_addr_parse(listen, &mine, why, sizeof(why)) == -1)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (t[i].listen != NULL && t[i].type != CONF_PLUGIN &&
+		    (type == CONF_UDP) == (t[i].type == CONF_UDP) &&
+		    conf_addr_parse(t[i].listen, &other, why, sizeof(why)) ==
+			0 &&
+		    collide(&mine, &other))
+			return i;
+	return n;
+}
+
 static void
 check_listen(struct conf_ctx *ctx, size_t i)
 {
 	const struct conf_transport *t = ctx->conf->transports;
 	const struct jsonc_node *node = jsonc_get(
 	    ctx->transport_at[i], t[i].type == CONF_SERIAL ? "port" : "listen");
-	struct conf_addr mine, other;
-	char why[300], place[CONF_PLACE];
+	size_t j = conf_between_taken(ctx, i, t[i].type, t[i].listen);
+	char place[CONF_PLACE];
 
-	if (t[i].listen == NULL || t[i].type == CONF_PLUGIN ||
-	    conf_addr_parse(t[i].listen, &mine, why, sizeof(why)) == -1)
-		return;
-	for (size_t j = 0; j < i; j++) {
-		if (t[j].listen == NULL || t[j].type == CONF_PLUGIN ||
-		    (t[i].type == CONF_UDP) != (t[j].type == CONF_UDP) ||
-		    conf_addr_parse(t[j].listen, &other, why, sizeof(why)) ==
-			-1 ||
-		    !collide(&mine, &other))
-			continue;
+	if (j < i)
 		conf_fault(ctx, node,
 		    "%s is taken by transport \"%s\" (%s) at %s", t[i].listen,
 		    t[j].name, t[j].listen,
 		    conf_place(
 			place, sizeof(place), ctx->transport_at[j], node->doc));
-		return;
-	}
 }
 
 /* Every process has a slot and every connection an author number in shared

@@ -9,6 +9,11 @@
 
 #include "supervisor/conf/conf_read.h"
 
+/* Which of the first n transports has an address, so that the kernel would not
+ * let another listen there; n: none has. */
+size_t conf_between_taken(
+    const struct conf_ctx *, size_t n, enum conf_type, const char *listen);
+
 /* Notes the mistakes; every transport has been read. */
 void conf_between_check(struct conf_ctx *);
 

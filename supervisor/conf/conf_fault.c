@@ -45,25 +45,28 @@ line_of(const struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
 }
 
 static void
+add(struct conf_ctx *ctx, struct conf_fault **list, size_t *n,
+    const struct jsonc_doc *doc, uint32_t line, uint32_t col, char *text)
+{
+	*list = mem_more(*list, *n, sizeof(**list));
+	(*list)[*n] = (struct conf_fault){ file_of(ctx, doc), line, col,
+		(unsigned)*n, text };
+	++*n;
+	make_printable(text);
+}
+
+static void
 note(struct conf_ctx *ctx, const struct jsonc_doc *doc, uint32_t line,
     uint32_t col, const char *what, bool syntax)
 {
-	struct conf_fault *f;
-
 	if (ctx->quiet)
 		return;
 	if (ctx->nfaults >= CONF_FAULTS_MAX) {
 		ctx->dropped++;
 		return;
 	}
-	ctx->faults = mem_more(ctx->faults, ctx->nfaults, sizeof(*f));
-	f = &ctx->faults[ctx->nfaults];
-	f->file = file_of(ctx, doc);
-	f->line = line;
-	f->col = col;
-	f->nth = (unsigned)ctx->nfaults++;
-	f->text = line_of(ctx, doc, line, col, what, syntax);
-	make_printable(f->text);
+	add(ctx, &ctx->faults, &ctx->nfaults, doc, line, col,
+	    line_of(ctx, doc, line, col, what, syntax));
 }
 
 void
@@ -130,6 +133,65 @@ conf_faults_print(struct conf_ctx *ctx, FILE *err)
 	ctx->faults = NULL;
 	ctx->nfaults = ctx->dropped = 0;
 }
+
+/* ---- notes ---- */
+
+void
+conf_note_at(void *arg, const struct jsonc_doc *doc, uint32_t line,
+    uint32_t col, const char *what)
+{
+	struct conf_ctx *ctx = arg;
+
+	if (!ctx->quiet && ctx->nnotes < CONF_FAULTS_MAX)
+		add(ctx, &ctx->notes, &ctx->nnotes, doc, line, col,
+		    line_of(ctx, doc, line, col, what, false));
+}
+
+void
+conf_note_key(
+    struct conf_ctx *ctx, const struct jsonc_node *node, const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	conf_note_at(ctx, node->doc, node->key_line, node->key_col, what);
+}
+
+void
+conf_notes_keep(struct conf_ctx *ctx)
+{
+	char *was;
+
+	if (ctx->nnotes > 0)
+		qsort(ctx->notes, ctx->nnotes, sizeof(*ctx->notes), by_place);
+	for (size_t i = 0; i < ctx->nnotes; i++) {
+		was = ctx->conf->notes;
+		ctx->conf->notes = mem_format(
+		    "%s%s\n", was != NULL ? was : "", ctx->notes[i].text);
+		free(was);
+		free(ctx->notes[i].text);
+	}
+	free(ctx->notes);
+	ctx->notes = NULL;
+	ctx->nnotes = 0;
+}
+
+void
+conf_notes_refuse(struct conf_ctx *ctx)
+{
+	for (size_t i = 0; i < ctx->nnotes; i++) {
+		ctx->faults =
+		    mem_more(ctx->faults, ctx->nfaults, sizeof(*ctx->faults));
+		ctx->notes[i].nth = (unsigned)ctx->nfaults;
+		ctx->faults[ctx->nfaults++] = ctx->notes[i];
+	}
+	ctx->nnotes = 0;
+}
+
+/* ---- words ---- */
 
 const char *
 conf_hint(

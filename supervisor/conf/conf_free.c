@@ -77,6 +77,7 @@ conf_free(struct conf *conf)
 	free(conf->http.web_root);
 	conf_paths_free(&conf->http.hosts);
 	free(conf->store);
+	free(conf->notes);
 	free(conf->path);
 	free(conf);
 }

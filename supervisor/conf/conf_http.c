@@ -20,17 +20,9 @@ conf_http_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
 	struct conf *conf = obj;
-	struct conf_addr a;
-	char text[300];
 
-	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
-		return;
-	if (conf_addr_parse(node->text, &a, text, sizeof(text)) == -1) {
-		conf_fault(ctx, node, "%s", text);
-		return;
-	}
-	conf_addr_text(&a, text, sizeof(text));
-	conf->http.listen = mem_text(text);
+	if (conf_want(ctx, node, JSONC_STRING, key->takes))
+		conf->http.listen = conf_listen_text(ctx, node, node->text);
 }
 
 static bool

@@ -324,6 +324,7 @@ conf_ctx_end(struct conf_ctx *ctx, int err)
 		free(ctx->placed[i].range_at);
 	free(ctx->placed);
 	conf_setup_end(ctx);
+	conf_notes_keep(ctx);
 	if (err == 0)
 		return ctx->conf;
 	conf_free(ctx->conf);

@@ -183,19 +183,19 @@ cidr_parse(const char *text, struct conf_cidr *c, char *why, size_t size)
 
 /* ---- keys ---- */
 
-void
-conf_listen_text(struct conf_ctx *ctx, const struct jsonc_node *node,
-    const char *text, struct conf_transport *t)
+char *
+conf_listen_text(
+    struct conf_ctx *ctx, const struct jsonc_node *node, const char *text)
 {
 	struct conf_addr a;
-	char why[300];
+	char words[300];
 
-	if (conf_addr_parse(text, &a, why, sizeof(why)) == -1) {
-		conf_fault(ctx, node, "%s", why);
-		return;
+	if (conf_addr_parse(text, &a, words, sizeof(words)) == -1) {
+		conf_fault(ctx, node, "%s", words);
+		return NULL;
 	}
-	conf_addr_text(&a, why, sizeof(why));
-	t->listen = mem_text(why);
+	conf_addr_text(&a, words, sizeof(words));
+	return mem_text(words);
 }
 
 void
@@ -210,7 +210,7 @@ conf_listen_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 		if (conf_text_ok(ctx, node, key->name, LISTEN_TEXT))
 			t->listen = mem_text(node->text);
 	} else {
-		conf_listen_text(ctx, node, node->text, t);
+		t->listen = conf_listen_text(ctx, node, node->text);
 	}
 }
 

@@ -31,9 +31,10 @@ bool conf_addr_any(const struct conf_addr *);
 /* What must hold between the keys of "control", whose node may be NULL. */
 void conf_control_check(struct conf_ctx *, const struct jsonc_node *);
 
-/* Takes text for the address that a transport listens on. */
-void conf_listen_text(struct conf_ctx *, const struct jsonc_node *,
-    const char *text, struct conf_transport *);
+/* The address that something listens on, as text has it, written as we write
+ * them; malloc'd. NULL after noting a mistake at the node. */
+char *conf_listen_text(
+    struct conf_ctx *, const struct jsonc_node *, const char *text);
 
 conf_read_fn conf_listen_read, conf_cidrs_read, conf_endpoints_read;
 conf_dump_fn conf_cidrs_dump, conf_endpoints_dump;

@@ -115,6 +115,17 @@ conf_check_path(struct conf_ctx *ctx, const struct jsonc_node *node,
 	conf_fault(ctx, node, "\"%s\": %s: %m", key->name, path);
 }
 
+void
+conf_read_members(
+    struct conf_ctx *ctx, const struct jsonc_node *node, conf_member_fn *read)
+{
+	if (!conf_want(ctx, node, JSONC_OBJECT, "an object"))
+		return;
+	for (const struct jsonc_node *n = node->in.first; n != NULL;
+	     n = n->next)
+		read(ctx, n);
+}
+
 static size_t
 count_words(const char *const *words)
 {

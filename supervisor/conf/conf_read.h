@@ -34,12 +34,15 @@ struct conf_ctx {
 	struct conf_fault *faults;
 	size_t nfaults;
 	size_t dropped; /* faults beyond CONF_FAULTS_MAX */
+	struct conf_fault *notes; /* what conf->notes will say */
+	size_t nnotes;
 	const struct jsonc_doc **roles; /* those of docs that are of roles */
 	size_t nroles;
 	const struct jsonc_node *top; /* the whole, as merged */
 	struct setup **setups; /* what was read of setup files */
 	size_t nsetups;
 	struct conf_files *files; /* that are opened; NULL: whichever */
+	size_t nspare; /* devices of theirs that nobody serves, the last */
 	bool quiet; /* what is found now has been told before */
 	bool partial; /* a file could not be read: what is missing may be
 		       * there */
@@ -56,6 +59,17 @@ void conf_fault_key(struct conf_ctx *, const struct jsonc_node *,
 /* The same at a place; a jsonc_fault_fn. */
 void conf_fault_at(void *ctx, const struct jsonc_doc *, uint32_t line,
     uint32_t col, const char *what);
+
+/* Notes what is taken but left out, at its key; and, as a jsonc_fault_fn, what
+ * does nothing. */
+void conf_note_key(struct conf_ctx *, const struct jsonc_node *,
+    const char *fmt, ...) __attribute__((__format__(printf, 3, 4)));
+void conf_note_at(void *ctx, const struct jsonc_doc *, uint32_t line,
+    uint32_t col, const char *what);
+
+/* The end of the notes: they become conf->notes, or mistakes. */
+void conf_notes_keep(struct conf_ctx *);
+void conf_notes_refuse(struct conf_ctx *);
 
 /* mem_try() for what reads texts. */
 int conf_try(void (*run)(void *), void *arg);
@@ -84,6 +98,11 @@ void conf_read_section(struct conf_ctx *, const struct jsonc_node *,
  * for conf_read_section(). */
 int conf_find_row(struct conf_ctx *, const struct jsonc_node *,
     const struct conf_section *, const char *what, unsigned skip);
+
+/* Reads each member of what must be an object. */
+typedef void conf_member_fn(struct conf_ctx *, const struct jsonc_node *);
+void conf_read_members(
+    struct conf_ctx *, const struct jsonc_node *, conf_member_fn *);
 
 /* True if the node is of the type; notes a mistake with what was wanted. */
 bool conf_want(struct conf_ctx *, const struct jsonc_node *, enum jsonc_type,

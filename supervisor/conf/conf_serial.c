@@ -64,7 +64,7 @@ conf_port_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 	if (!conf_want(ctx, node, JSONC_STRING, key->takes))
 		return;
 	if (strncmp(node->text, socket_prefix, SKIP) == 0) {
-		conf_listen_text(ctx, node, node->text + SKIP, t);
+		t->listen = conf_listen_text(ctx, node, node->text + SKIP);
 		return;
 	}
 	if (!conf_text_ok(ctx, node, key->name, PORT_TEXT))

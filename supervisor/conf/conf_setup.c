@@ -6,7 +6,8 @@
  * The simulator runs one server with one device. Here each server that says
  * with the key "device" which one it serves is a transport. A file in which
  * none says so, and which has no transports of ours either, is taken as the
- * simulator takes it: its "server" serves its "device".
+ * simulator takes it: its "server" serves its "device". The others are read as
+ * well, for their mistakes, but for the simulator, who is told what to read.
  */
 #include "supervisor/conf/conf_setup.h"
 
@@ -103,6 +104,12 @@ conf_setup_served(const struct conf_ctx *ctx, const struct jsonc_node *server)
 	return true;
 }
 
+bool
+conf_setup_every(const struct conf_ctx *ctx)
+{
+	return way_of(ctx) == EVERY;
+}
+
 const char *
 conf_setup_device(const struct conf_ctx *ctx, const struct jsonc_node *server)
 {
@@ -160,7 +167,8 @@ struct setup *
 conf_setup_of(struct conf_ctx *ctx, const struct jsonc_node *server,
     const struct jsonc_node *device)
 {
-	const struct setup_pick pick = { .any_action = any_action(ctx) };
+	const struct setup_pick pick = { .any_action = any_action(ctx),
+		.note = conf_note_at };
 	struct setup *s = setup_of(server, device, &pick, conf_fault_at, ctx);
 
 	ctx->setups =
@@ -275,18 +283,33 @@ read_device(struct conf_ctx *ctx, const struct jsonc_node *node)
 	conf->devices[conf->ndevices++] = d;
 }
 
+static void
+read_needed(struct conf_ctx *ctx, const struct jsonc_node *node)
+{
+	if (device_needed(ctx, node->key))
+		read_device(ctx, node);
+}
+
+/* A device that nobody serves is read like any other, behind those that
+ * somebody does, and forgotten when all that there is to check has been. */
+static void
+read_spare(struct conf_ctx *ctx, const struct jsonc_node *node)
+{
+	if (device_needed(ctx, node->key))
+		return;
+	read_device(ctx, node);
+	ctx->nspare++;
+}
+
 void
 conf_device_list_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
 	(void)key;
 	(void)obj;
-	if (!conf_want(ctx, node, JSONC_OBJECT, "an object"))
-		return;
-	for (const struct jsonc_node *n = node->in.first; n != NULL;
-	     n = n->next)
-		if (device_needed(ctx, n->key))
-			read_device(ctx, n);
+	conf_read_members(ctx, node, read_needed);
+	if (ctx->conf->pick == NULL && node->type == JSONC_OBJECT)
+		conf_read_members(ctx, node, read_spare);
 }
 
 /* ---- the whole ---- */
@@ -331,6 +354,8 @@ conf_setup_pick(struct conf_ctx *ctx)
 void
 conf_setup_end(struct conf_ctx *ctx)
 {
+	for (; ctx->nspare > 0; ctx->nspare--)
+		conf_device_free(&ctx->conf->devices[--ctx->conf->ndevices]);
 	for (size_t i = 0; i < ctx->nsetups; i++)
 		setup_free(ctx->setups[i]);
 	free(ctx->setups);

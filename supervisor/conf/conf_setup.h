@@ -19,7 +19,7 @@ bool conf_elsewhere(const struct conf_ctx *, const char *key);
 /* The store, page and module of actions that ctx->conf->pick names. */
 void conf_setup_pick(struct conf_ctx *);
 
-/* Gives back what the reading needed. */
+/* Gives back what the reading needed, and devices that nobody serves. */
 void conf_setup_end(struct conf_ctx *);
 
 #endif

@@ -11,6 +11,9 @@
 bool conf_setup_served(
     const struct conf_ctx *, const struct jsonc_node *server);
 
+/* True if what cannot be served is to be left out. */
+bool conf_setup_every(const struct conf_ctx *);
+
 /* The name of the device that a server serves, which need not exist; NULL: what
  * it says is no name. */
 const char *conf_setup_device(

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "supervisor/conf/conf_between.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_setup_own.h"
 #include "supervisor/conf/conf_transport.h"
@@ -251,6 +252,64 @@ tell_taken(struct conf_ctx *ctx, const struct jsonc_node *server)
 				ctx->transport_at[i], server->doc));
 }
 
+/* ---- what cannot be served ---- */
+
+/* Why a file that a server needs is not there; "" if it is. */
+static void
+want_file(const struct making *m, const char *key, const char *path, char *why,
+    size_t size)
+{
+	const struct jsonc_node *n = jsonc_get(m->server, key);
+	char *whole;
+
+	why[0] = '\0';
+	if (path == NULL) {
+		snprintf(why, size, "it has no \"%s\"", key);
+		return;
+	}
+	whole = conf_absolute(n->doc, path);
+	if (access(whole, R_OK) < 0)
+		snprintf(why, size, "\"%s\": %.200s: %m", key, whole);
+	free(whole);
+}
+
+/* True for one of all servers that cannot be served, though nothing is wrong
+ * with what it says; notes it with its reasons. */
+static bool
+left_out(struct making *m)
+{
+	static const enum conf_type types[] = { [HF_TCP] = CONF_TCP,
+		[HF_TLS] = CONF_TLS,
+		[HF_UDP] = CONF_UDP,
+		[HF_SERIAL] = CONF_SERIAL };
+	const struct hf_server_opts *o = &m->setup->opts;
+	struct conf_ctx *ctx = m->ctx;
+	char place[CONF_PLACE], taken[CONF_PLACE + 100] = "";
+	char cert[300] = "", key[300] = "";
+	size_t n = ctx->conf->ntransports, i;
+
+	i = conf_between_taken(ctx, n, types[o->type], o->address);
+	if (i < n)
+		snprintf(taken, sizeof(taken),
+		    "%.60s is taken by \"%.40s\" at %s", o->address,
+		    ctx->conf->transports[i].name,
+		    conf_place(place, sizeof(place), ctx->transport_at[i],
+			m->server->doc));
+	if (o->type == HF_TLS) {
+		want_file(
+		    m, "certfile", path_of(m, o->certfile), cert, sizeof(cert));
+		if (o->keyfile != NULL)
+			want_file(m, "keyfile", path_of(m, o->keyfile), key,
+			    sizeof(key));
+	}
+	if (taken[0] == '\0' && cert[0] == '\0' && key[0] == '\0')
+		return false;
+	conf_note_key(ctx, m->server, "\"%.40s\" is left out: %s%s%s%s%s",
+	    m->server->key, taken, taken[0] && (cert[0] || key[0]) ? "; " : "",
+	    cert, cert[0] && key[0] ? "; " : "", key);
+	return true;
+}
+
 static void
 read_server(struct conf_ctx *ctx, const struct jsonc_node *server)
 {
@@ -261,12 +320,21 @@ read_server(struct conf_ctx *ctx, const struct jsonc_node *server)
 		return;
 	tell_taken(ctx, server);
 	m.setup = conf_setup_of(ctx, server, NULL);
-	if (!has_device(ctx, server) || ctx->nfaults + ctx->dropped > faults)
+	if (!has_device(ctx, server) || ctx->nfaults + ctx->dropped > faults ||
+	    (conf_setup_every(ctx) && left_out(&m)))
 		return;
 	m.transport = new_node(&m, "", JSONC_OBJECT);
 	m.transport->key = server->key;
 	put_all(&m, conf_setup_device(ctx, server));
 	conf_transport_read(ctx, m.transport);
+}
+
+/* Nobody serves it, but what it says must be right. */
+static void
+check_server(struct conf_ctx *ctx, const struct jsonc_node *server)
+{
+	if (conf_want(ctx, server, JSONC_OBJECT, "an object"))
+		conf_setup_of(ctx, server, NULL);
 }
 
 /* None of the servers is the one that is wanted. */
@@ -292,23 +360,32 @@ tell_none(struct conf_ctx *ctx, const struct jsonc_node *list)
 	free(names);
 }
 
+static void
+read_any(struct conf_ctx *ctx, const struct jsonc_node *server)
+{
+	if (conf_setup_served(ctx, server))
+		read_server(ctx, server);
+	else if (ctx->conf->pick == NULL)
+		check_server(ctx, server);
+}
+
 void
 conf_server_list_read(struct conf_ctx *ctx, const struct jsonc_node *node,
     const struct conf_key *key, void *obj)
 {
 	bool native = jsonc_get(ctx->top, "transports") != NULL;
-	size_t n = 0;
+	size_t n = 0, had = ctx->conf->ntransports;
 
 	(void)key;
 	(void)obj;
-	if (!conf_want(ctx, node, JSONC_OBJECT, "an object"))
+	conf_read_members(ctx, node, read_any);
+	if (node->type != JSONC_OBJECT)
 		return;
 	for (const struct jsonc_node *s = node->in.first; s != NULL;
 	     s = s->next)
-		if (conf_setup_served(ctx, s)) {
-			read_server(ctx, s);
-			n++;
-		}
+		n += conf_setup_served(ctx, s);
 	if (n == 0 && (!native || ctx->conf->pick != NULL) && !ctx->partial)
 		tell_none(ctx, node);
+	if (conf_setup_every(ctx) && ctx->conf->ntransports == had && !native)
+		conf_notes_refuse(ctx);
 }

@@ -415,9 +415,5 @@ conf_transports_read(struct conf_ctx *ctx, const struct jsonc_node *node,
 {
 	(void)key;
 	(void)obj;
-	if (!conf_want(ctx, node, JSONC_OBJECT, "an object"))
-		return;
-	for (const struct jsonc_node *n = node->in.first; n != NULL;
-	     n = n->next)
-		conf_transport_read(ctx, n);
+	conf_read_members(ctx, node, conf_transport_read);
 }
