@@ -230,9 +230,9 @@ def test_documented():
         answer = web.registers(submit="Registers", range_start=16,
                                range_end=17)
         assert [r["index"] for r in answer["register_rows"]] == ["16", "17"]
-        # any word but Set reads, and so does none
-        for body in ({"submit": "Register"}, {}, {"submit": None}):
-            answer = web.registers(range_start="16", **body)
+        # the word of the documents, and that of the pages
+        for word in ("Register", "Registers"):
+            answer = web.registers(range_start="16", submit=word)
             assert answer["register_rows"][0]["index"] == "16"
 
 
@@ -288,9 +288,8 @@ def test_set_by_type():
             got = answer["register_rows"][0]["value"]
             assert got == shown, (register, value, got)
             assert m.read_hr(register, len(words)) == words
-        # blank changes nothing
-        for value in ("", None, "  "):
-            web.registers(submit="Set", register=17, value=value)
+        # what says no value changes nothing, but may be about "writeable"
+        web.registers(submit="Set", register=17, writeable=True)
         assert m.read_hr(17) == [65535]
         # without a range that which was set is shown
         answer = web.registers(submit="Set", register="18", value="7")
@@ -322,6 +321,26 @@ WRONG = [
     ("registers", {"submit": "Set", "register": 16, "value": 70000}, 400,
      "70000"),
     ("registers", {"submit": "Set", "register": 16, "value": -1}, 400, "-1"),
+    ("registers", {"submit": "Set", "register": 16}, 400,
+     "value is missing"),
+    ("registers", {"submit": "Set", "register": 16, "value": None}, 400,
+     "value is missing"),
+    ("registers", {"submit": "Set", "register": 16, "value": " "}, 400,
+     "value is missing"),
+    ("registers", {"submit": "Set", "register": 31, "value": ""}, 400,
+     "value is missing"),
+    ("registers", {}, 400,
+     "submit is missing; it may be Registers, Add, Clear, Set"),
+    ("registers", {"submit": None}, 400, "submit is missing"),
+    ("registers", {"submit": "", "range_start": 16}, 400,
+     "submit is missing"),
+    ("registers", {"submit": "Sett", "register": 16, "value": 1}, 400,
+     'submit "Sett" is unknown; it may be Registers, Add'),
+    ("registers", {"submit": "Download"}, 400, "is unknown"),
+    ("calls", {}, 400, "submit is missing; it may be Calls, Add"),
+    ("calls", {"submit": "simulate"}, 400, 'submit "simulate" is unknown'),
+    ("log", {"submit": "Set"}, 400, "it may be Log, Clear, Monitor"),
+    ("server", {"submit": "Reboot"}, 400, "it may be Server, Restart"),
     ("registers", {"submit": "Set", "register": 16, "value": True}, 400,
      "value"),
     ("registers", {"submit": "Set", "register": 16, "value": [1]}, 400,
@@ -355,7 +374,7 @@ WRONG = [
                    "range_stop": 300}, 404, "300"),
     ("registers", {"submit": "Registers", "range_start": -1}, 400, "-1"),
     ("registers", {"submit": 5}, 400, "submit must be a string"),
-    ("registers", {"device": "nobody"}, 404,
+    ("registers", {"submit": "Registers", "device": "nobody"}, 404,
      "there is no device \"nobody\""),
     ("registers", [], 400, "JSON object"),
     ("registers", "null", 400, "JSON object"),
@@ -386,7 +405,7 @@ WRONG = [
      "response_clear_after"),
     ("calls", {"submit": "Monitor", "function": "many"}, 400, "function"),
     ("calls", {"submit": "Monitor", "range_start": "a"}, 400, "range_start"),
-    ("calls", {"server": "nobody"}, 404, "there is no server \"nobody\""),
+    ("calls", {"submit": "Calls", "server": "nobody"}, 404, "there is no server \"nobody\""),
     ("log", {"level": "loud"}, 400, "loud"),
     ("log", {"limit": 0}, 400, "limit"),
     ("server", {"server": "nobody"}, 404, "nobody"),
@@ -396,6 +415,29 @@ WRONG = [
     ("Registers", {}, 404, "there is no such page"),
     ("registers/", {}, 404, "there is no such page"),
 ]
+
+
+def test_wrong_on_pages():
+    """a page says with its status, too, what was wrong; one that nothing is
+    asked of shows"""
+    with Daemon(SETUP) as d, pick(d) as m:
+        web = Web(d)
+        before = m.read_hr(16)
+        for page, form, words in (
+                ("registers", {"submit": "Sett", "register": 16,
+                               "value": 1}, "is unknown"),
+                ("registers", {"submit": "Set", "register": 16},
+                 "value is missing"),
+                ("registers", {"submit": "Set", "register": 16,
+                               "value": ""}, "value is missing"),
+                ("calls", {"submit": "Simulat"}, "is unknown"),
+                ("log", {"submit": "Logs"}, "is unknown"),
+                ("server", {"submit": "Reboot"}, "is unknown")):
+            a = web.get("/api/" + page, **form)
+            assert a.status == 400 and words in a.text, (form, a.status)
+        assert m.read_hr(16) == before
+        for page in ("registers", "calls", "log", "server"):
+            assert web.get("/api/" + page).status == 200
 
 
 def test_wrong():
@@ -414,7 +456,7 @@ def test_wrong():
                 assert words in answer["error"], (body, answer)
         assert before == (m.read_hr(16, 4) + m.read_hr(21, 6) +
                           m.read_hr(31, 6))
-        assert web.calls()["simulation_action"] == ""
+        assert web.calls(submit="Calls")["simulation_action"] == ""
         for name in ("registers", "calls", "log", "server"):
             a = web.get("/restapi/" + name)
             assert a.status == 405 and a.headers["Allow"] == "POST"
@@ -465,7 +507,8 @@ def test_native():
                     row["value"]) == (index, type_, access, value), row
         assert rows[str(IR)]["action"] == (
             "increment({'minval': 0, 'maxval': 99})"), rows[str(IR)]
-        web.post("/restapi/registers", {"range_start": HR + 65}, 404)
+        web.post("/restapi/registers", {
+            "submit": "Registers", "range_start": HR + 65}, 404)
         with pick(d, "tcp1") as m:
             for register, value, read, expect in (
                     (CO + 1, "0x8001", lambda: m.read_co(16, 16),
@@ -670,7 +713,7 @@ def test_monitor():
             m.read_hr(200)
         except ModbusError:
             pass
-        rows = web.calls()["call_rows"]
+        rows = web.calls(submit="Calls")["call_rows"]
         assert [(r["call"], r["fc"], r["address"], r["count"])
                 for r in reversed(rows)] == [
             (True, 3, 16, 2), (False, 3, 16, 2), (True, 16, 17, 2),
@@ -691,7 +734,7 @@ def test_monitor():
         m.write_hr(16, [1, 2])
         m.write_hr(18, [0x1234])
         m.write_hr(18, [7])
-        rows = web.calls()["call_rows"]
+        rows = web.calls(submit="Calls")["call_rows"]
         assert [(r["call"], r["fc"]) for r in rows] == [
             (False, 16), (True, 16)] * 2, rows
         assert rows[3]["data"].endswith("10 00 12 00 01 02 12 34"), rows
@@ -702,14 +745,14 @@ def test_monitor():
         assert shown[1][0] == "Call - 3 Read Holding Registers", shown
         assert shown[0][0] == "Response - 3 Read Holding Registers"
         assert "Monitoring active" in page
-        assert web.calls()["call_rows"][1]["data"] == shown[1][3] != ""
+        assert web.calls(submit="Calls")["call_rows"][1]["data"] == shown[1][3] != ""
         # and the end of it
         page = web.page("calls", submit="Stop")
         assert "Stopped monitoring" in page and table(page, "Calls") == []
-        answer = web.calls()
+        answer = web.calls(submit="Calls")
         assert answer["foot"] == "not active" and answer["call_rows"] == []
         m.read_hr(16)
-        assert web.calls()["call_rows"] == []
+        assert web.calls(submit="Calls")["call_rows"] == []
 
 
 def test_monitor_is_bounded():
@@ -719,7 +762,7 @@ def test_monitor_is_bounded():
         web.calls(submit="Monitor")
         for i in range(600):
             m.read_hr(16 + i % 2)
-        rows = web.calls()["call_rows"]
+        rows = web.calls(submit="Calls")["call_rows"]
         assert len(rows) == 1000
         assert (rows[0]["call"], rows[0]["address"]) == (False, 17)
 
@@ -765,10 +808,10 @@ def test_simulate_error():
                 raise AssertionError("no exception")
             except ModbusError as e:
                 assert e.code == 6
-            assert web.calls()["function_response_clear_after"] == left
+            assert web.calls(submit="Calls")["function_response_clear_after"] == left
         assert m.request(struct.pack(">BHH", 6, 16, 99)) == b"\x86\x06"
         assert m.read_hr(16) == [3124], "it is over, and was not carried out"
-        answer = web.calls()
+        answer = web.calls(submit="Calls")
         assert answer["simulation_action"] == "" and checked(answer) == []
         assert "fault rule" not in web.page("registers")
 
@@ -804,7 +847,7 @@ def test_simulate_empty():
         m.send(m.adu(struct.pack(">BHH", 3, 17, 1)))
         tid, _, pdu = m.receive()
         assert tid == m.tid and pdu == b"\x03\x02" + struct.pack(">H", 5678)
-        assert web.calls()["simulation_action"] == ""
+        assert web.calls(submit="Calls")["simulation_action"] == ""
 
 
 def test_simulate_junk():
@@ -859,13 +902,13 @@ def test_simulate_normal():
         plain = sum(m.read_hr(16, 4) == [3124, 5678, 14661, 14661]
                     for _ in range(200))
         assert 50 < plain < 150, plain
-        assert web.calls()["simulation_action"] == ""
+        assert web.calls(submit="Calls")["simulation_action"] == ""
         # a proper reply and nothing else is one, too, and is counted
         simulate(web, response_type=0, response_clear_after=2)
         assert m.read_hr(16) == [3124]
-        assert web.calls()["simulation_action"] == "ACTIVE"
+        assert web.calls(submit="Calls")["simulation_action"] == "ACTIVE"
         assert m.read_hr(16) == [3124]
-        assert web.calls()["simulation_action"] == ""
+        assert web.calls(submit="Calls")["simulation_action"] == ""
 
 
 def test_simulate_is_one_rule():
@@ -880,7 +923,7 @@ def test_simulate_is_one_rule():
         assert (rule["transport"], rule["exception"], rule["count"]) == (
             "tcp1", 4, 50), rule
         assert n.read_hr(7) == [9], "the other server is as it was"
-        assert web.calls(server="tcp2")["simulation_action"] == ""
+        assert web.calls(submit="Calls", server="tcp2")["simulation_action"] == ""
         simulate(web, server="tcp2", response_type=2,
                  response_clear_after=9)
         assert len(d.rpc("faults.list")) == 2
@@ -892,10 +935,10 @@ def test_simulate_is_one_rule():
         assert answer["function_response_junk"] == 10
         assert m.read_hr(0) == [0]
         assert len(d.rpc("faults.list")) == 2
-        assert web.calls(server="tcp2")["simulation_action"] == "ACTIVE"
+        assert web.calls(submit="Calls", server="tcp2")["simulation_action"] == "ACTIVE"
         # whoever clears it
         d.rpc("faults.clear")
-        assert web.calls(server="tcp2")["simulation_action"] == ""
+        assert web.calls(submit="Calls", server="tcp2")["simulation_action"] == ""
 
 
 def test_simulate_form():
@@ -931,7 +974,7 @@ def test_simulate_survives():
 
         def again():
             try:
-                return web.calls()
+                return web.calls(submit="Calls")
             except (ConnectionError, http.client.HTTPException):
                 return None
         answer = wait_for(again)
@@ -1146,7 +1189,7 @@ def test_roles():
         assert d.rpc("faults.list") == []
         web.calls(submit="Monitor")
         m.read_hr(16)
-        assert len(web.calls()["call_rows"]) == 2
+        assert len(web.calls(submit="Calls")["call_rows"]) == 2
         web.page("registers", submit="Add", range_start=16)
     with Daemon({**SETUP, "http": {"listen": "127.0.0.1:0",
                                    "local": "none"}}) as d:
@@ -1164,7 +1207,7 @@ def test_trace_off():
         m.read_hr(0)
         web.calls(submit="Monitor")
         m.read_hr(0)
-        assert [r["call"] for r in web.calls()["call_rows"]] == [False, True]
+        assert [r["call"] for r in web.calls(submit="Calls")["call_rows"]] == [False, True]
 
 
 def test_odd_requests():

@@ -10,20 +10,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "control/http/sim_form.h"
 #include "control/http/sim_own.h"
+#include "control/http/sim_widget.h"
 #include "control/jtext.h"
 
 #define ON(page) (1u << (page))
 #define BOTH (ON(SIM_REGISTERS) | ON(SIM_CALLS))
+#define ALL (BOTH | ON(SIM_LOG) | ON(SIM_SERVER))
 
-/* All other words only show the page. */
+/* What "submit" may say on which pages; without a function it shows, or the
+ * page looks at it itself. */
 static const struct {
 	const char *submit;
 	unsigned pages;
 	void (*act)(struct sim_call *);
 } buttons[] = {
+	{ "Registers", ALL, NULL },
+	{ "Register", ALL, NULL }, /* what pymodbus's documents say */
+	{ "Calls", ALL, NULL },
+	{ "Log", ALL, NULL },
+	{ "Server", ALL, NULL },
 	{ "Add", BOTH, sim_filter_add },
 	{ "Clear", BOTH, sim_filter_clear },
 	{ "Set", BOTH, sim_set },
@@ -31,7 +40,13 @@ static const struct {
 	{ "Stop", BOTH, sim_stop },
 	{ "Simulate", BOTH, sim_simulate },
 	{ "Reset", BOTH, sim_reset },
+	{ "Clear", ON(SIM_LOG), NULL },
+	{ "Monitor", ON(SIM_LOG), NULL },
+	{ "Stop", ON(SIM_LOG), NULL },
+	{ "Download", ON(SIM_LOG), NULL },
+	{ "Restart", ON(SIM_SERVER), NULL },
 };
+enum { BUTTONS = sizeof(buttons) / sizeof(buttons[0]) };
 
 static void (*const pages[SIM_PAGES])(struct sim_call *) = {
 	[SIM_REGISTERS] = sim_registers,
@@ -110,15 +125,58 @@ take_refresh(struct sim_call *c)
 		c->session->refresh_s = (unsigned)seconds;
 }
 
+/* The button of this page, or BUTTONS. */
+static size_t
+button_of(const struct sim_call *c)
+{
+	const char *submit = sim_submit(c);
+	size_t i = 0;
+
+	while (i < BUTTONS &&
+	    ((buttons[i].pages & ON(c->page)) == 0 ||
+		strcmp(buttons[i].submit, submit) != 0))
+		i++;
+	return i;
+}
+
+/* A page may be looked at without a button. So may the log and the server over
+ * REST, where pymodbus wants none either. */
+static void
+check_submit(struct sim_call *c)
+{
+	const json_t *v = json_object_get(c->in, "submit");
+	const char *submit = sim_submit(c);
+	char may[200] = "";
+	size_t len = 0;
+
+	if (v != NULL && !json_is_string(v) && !json_is_null(v)) {
+		sim_fail(c, 400, "submit must be a string");
+		return;
+	}
+	if (button_of(c) < BUTTONS ||
+	    (submit[0] == '\0' && (c->html || !(BOTH & ON(c->page)))))
+		return;
+	for (size_t i = 0; i < BUTTONS; i++)
+		if (buttons[i].pages & ON(c->page) &&
+		    (buttons[i].pages != ALL ||
+			strcasecmp(
+			    buttons[i].submit, sim_page_names[c->page]) == 0))
+			len += (size_t)snprintf(may + len, sizeof(may) - len,
+			    "%s%s", len > 0 ? ", " : "", buttons[i].submit);
+	if (submit[0] == '\0')
+		sim_fail(c, 400, "submit is missing; it may be %s", may);
+	else
+		sim_fail(c, 400, "submit \"%.40s\" is unknown; it may be %s",
+		    submit, may);
+}
+
 static void
 press(struct sim_call *c)
 {
-	const char *submit = sim_submit(c);
+	size_t i = button_of(c);
 
-	for (size_t i = 0; i < sizeof(buttons) / sizeof(buttons[0]); i++)
-		if ((buttons[i].pages & ON(c->page)) != 0 &&
-		    strcmp(buttons[i].submit, submit) == 0)
-			buttons[i].act(c);
+	if (i < BUTTONS && buttons[i].act != NULL)
+		buttons[i].act(c);
 }
 
 static bool
@@ -139,13 +197,10 @@ answer_error(struct sim_call *c)
 void
 sim_run(struct sim_call *c)
 {
-	json_t *bad = json_object_get(c->in, "submit");
-
 	if (c->status == 0)
 		c->status = 200;
 	c->out = json_pack("{s:s}", "result", "ok");
-	if (bad != NULL && !json_is_string(bad) && !json_is_null(bad))
-		sim_fail(c, 400, "submit must be a string");
+	check_submit(c);
 	take_refresh(c);
 	if (c->why[0] == '\0')
 		press(c);

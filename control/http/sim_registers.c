@@ -147,6 +147,8 @@ sim_set(struct sim_call *c)
 		else if (sim_ticked(c, "value") &&
 		    !json_is_string(json_object_get(c->in, "value")))
 			sim_fail(c, 400, "value must be a number or a text");
+		else if (!sim_ticked(c, "writeable"))
+			sim_fail(c, 400, "value is missing");
 	}
 	sim_map_fini(&m);
 }
