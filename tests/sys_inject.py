@@ -839,6 +839,32 @@ def test_command_line():
             done.stderr
 
 
+def test_short_options():
+    "an option may be shortened as far as no other of its command begins so"
+    with Daemon(conf()) as d:
+        def add(*words):
+            made = d.cli("-o", "json", "fault", "add", "tcp1", *words).stdout
+            return next(f for f in d.rpc("faults.list")
+                        if f["id"] == json.loads(made)["id"])
+        assert add("--exc", 2)["exception"] == 2
+        assert add("--wrong", "--un=7")["unit"] == 7
+        assert add("--change", 30)["change_pct"] == 30
+        assert add("--change-r", 40, "--change", 9)["change_rate_pct"] == 40
+        assert add("--change-rate", 50, "--change", 9)[
+            "change_rate_pct"] == 50
+        before = d.rpc("faults.list")
+        for words in (["--ex", 2], ["--d", 2], ["--c", 2, "--drop"]):
+            done = d.cli("fault", "add", *words, ok=False)
+            assert done.returncode == 64, done
+            assert "ambiguous" in done.stderr, done
+        assert d.rpc("faults.list") == before
+        # another command's does not stand in the way
+        assert d.cli("reload", "--ch").returncode == 0
+        assert d.cli("top", "--inter", 1, "--rou", 1).returncode == 0
+        done = d.cli("ping", "--dro", ok=False)
+        assert done.returncode == 64 and "'--dro'" in done.stderr, done
+
+
 def test_python():
     "holdfast.py: a fault for as long as a block lasts, and those that stay"
     sys.path.insert(0, BUILD)

@@ -57,6 +57,7 @@ static const struct option options[] = {
 	{ "junk", required_argument, NULL, OPT_COMMAND },
 	{ "split", required_argument, NULL, OPT_COMMAND },
 	{ "change", required_argument, NULL, OPT_COMMAND },
+	{ "change-rate", required_argument, NULL, OPT_COMMAND },
 	{ "wrong-unit", no_argument, NULL, OPT_COMMAND },
 	{ "bad-crc", no_argument, NULL, OPT_COMMAND },
 	{ "note", required_argument, NULL, OPT_COMMAND },
@@ -158,45 +159,6 @@ is_negative(const char *word)
 	    word[1] != '\0';
 }
 
-int
-cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
-    char **words, int *nwords)
-{
-	int c, code, which;
-
-	optind = 0; /* begin anew */
-	for (;;) {
-		if (is_negative(argv[optind])) {
-			words[(*nwords)++] = argv[optind++];
-			continue;
-		}
-		c = getopt_long(argc, argv, "-s:o:t:w:n:hSV", options, &which);
-		if (c == -1)
-			break;
-		if (c == 1) {
-			words[(*nwords)++] = optarg;
-			continue;
-		}
-		if (c == 'h' && *nwords > 0)
-			return cli_help(cli, 1, words);
-		if (c == OPT_COMMAND || c == 'S' || c == 'n') {
-			code = keep_option(cli,
-			    c == 'S'       ? "scaled"
-				: c == 'n' ? "rounds"
-					   : options[which].name);
-			if (code == CLI_OK)
-				continue;
-			return code;
-		}
-		code = take_option(cli, c, run_dir);
-		if (code != -1)
-			return code;
-	}
-	while (optind < argc) /* behind -- */
-		words[(*nwords)++] = argv[optind++];
-	return -1;
-}
-
 /* Whose an option is that not every command takes. */
 static const struct {
 	const char *option, *command;
@@ -231,6 +193,7 @@ static const struct {
 	{ "junk", "fault" },
 	{ "split", "fault" },
 	{ "change", "fault" },
+	{ "change-rate", "fault" },
 	{ "wrong-unit", "fault" },
 	{ "bad-crc", "fault" },
 	{ "note", "fault" },
@@ -244,6 +207,80 @@ is_owner(const char *option, const char *command)
 		    strcmp(owners[i].command, command) == 0)
 			return true;
 	return false;
+}
+
+static bool
+is_own(const struct option *o)
+{
+	return o->val == OPT_COMMAND || o->val == 'S' || o->val == 'n';
+}
+
+/*
+ * The options that a word may be short for: those of its command, once that is
+ * known, and those of all; and the one that it says in full, whosesoever that
+ * is. Each has a value of its own: getopt_long() takes any of one value for
+ * the same.
+ */
+static void
+meant_by(struct option *own, const char *word, const char *command)
+{
+	size_t n = 0, len;
+
+	word = word != NULL && strncmp(word, "--", 2) == 0 ? word + 2 : "";
+	len = strcspn(word, "=");
+	for (int i = 0; options[i].name != NULL; i++) {
+		if (command != NULL && is_own(&options[i]) &&
+		    !is_owner(options[i].name, command) &&
+		    (strlen(options[i].name) != len ||
+			strncmp(options[i].name, word, len) != 0))
+			continue;
+		own[n] = options[i];
+		if (own[n].val == OPT_COMMAND)
+			own[n].val += i;
+		n++;
+	}
+	own[n] = (struct option){ 0 };
+}
+
+int
+cli_parse(struct cli *cli, int argc, char **argv, const char **run_dir,
+    char **words, int *nwords)
+{
+	struct option own[sizeof(options) / sizeof(options[0])];
+	int c, code, which;
+
+	optind = 0; /* begin anew */
+	for (;;) {
+		if (is_negative(argv[optind])) {
+			words[(*nwords)++] = argv[optind++];
+			continue;
+		}
+		meant_by(own, argv[optind], *nwords > 0 ? words[0] : NULL);
+		c = getopt_long(argc, argv, "-s:o:t:w:n:hSV", own, &which);
+		if (c == -1)
+			break;
+		if (c == 1) {
+			words[(*nwords)++] = optarg;
+			continue;
+		}
+		if (c == 'h' && *nwords > 0)
+			return cli_help(cli, 1, words);
+		if (c >= OPT_COMMAND || c == 'S' || c == 'n') {
+			code = keep_option(cli,
+			    c == 'S'       ? "scaled"
+				: c == 'n' ? "rounds"
+					   : own[which].name);
+			if (code == CLI_OK)
+				continue;
+			return code;
+		}
+		code = take_option(cli, c, run_dir);
+		if (code != -1)
+			return code;
+	}
+	while (optind < argc) /* behind -- */
+		words[(*nwords)++] = argv[optind++];
+	return -1;
 }
 
 bool
@@ -266,8 +303,7 @@ cli_each_option(
 	char text[40];
 
 	for (const struct option *o = options; o->name != NULL; o++) {
-		if ((o->val == OPT_COMMAND || o->val == 'S' || o->val == 'n') &&
-		    !is_owner(o->name, command))
+		if (is_own(o) && !is_owner(o->name, command))
 			continue;
 		snprintf(text, sizeof(text), "--%s", o->name);
 		tell(arg, text);
