@@ -60,17 +60,35 @@ simopts_help(FILE *f, const char *program, unsigned without)
 	fflush(f);
 }
 
-/* n: there is none that is called so. */
+enum { NONE = -1, SEVERAL = -2 };
+
+/* The option that is called so, or the one that this is short for. */
 static int
 find(const char *word, size_t len, int n)
 {
-	int i = 0;
+	int found = NONE;
 
-	while (i < n &&
-	    (strlen(rows[i].name) != len ||
-		strncmp(rows[i].name, word, len) != 0))
-		i++;
-	return i;
+	for (int i = 0; i < n && len > 0; i++) {
+		if (strncmp(rows[i].name, word, len) != 0)
+			continue;
+		if (rows[i].name[len] == '\0')
+			return i;
+		found = found == NONE ? i : SEVERAL;
+	}
+	return found;
+}
+
+static int
+ambiguous(const char *word, size_t len, int n, char *words, size_t size)
+{
+	size_t at = (size_t)snprintf(
+	    words, size, "--%.*s is short for several:", (int)len, word);
+
+	for (int i = 0; i < n && at < size; i++)
+		if (strncmp(rows[i].name, word, len) == 0)
+			at += (size_t)snprintf(
+			    words + at, size - at, " --%s", rows[i].name);
+	return -1;
 }
 
 static int
@@ -107,7 +125,7 @@ simopts_read(const char *got[SIMOPTS], int n, int argc, char **argv,
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		size_t len;
-		int row = n;
+		int row = NONE;
 
 		if (asked(word, n) != 0)
 			return asked(word, n);
@@ -115,7 +133,9 @@ simopts_read(const char *got[SIMOPTS], int n, int argc, char **argv,
 			len = strcspn(word + 2, "=");
 			row = find(word + 2, len, n);
 		}
-		if (row == n)
+		if (row == SEVERAL)
+			return ambiguous(word + 2, len, n, words, size);
+		if (row == NONE)
 			return unknown(word, n, words, size);
 		if (word[2 + len] == '=') {
 			got[row] = word + 2 + len + 1;

@@ -297,6 +297,8 @@ simstart(int argc, char **argv, struct proc_roles *roles)
 		goto out;
 	}
 	s->conf = conf = conf_load_pick(find_json(s), &s->pick, stderr);
+	if (conf != NULL && conf->notes != NULL)
+		fputs(conf->notes, stderr);
 	code = conf != NULL ? serve(s, roles) : start_code(errno);
 out:
 	conf_free(conf);

@@ -142,6 +142,8 @@ perform(const struct opts *o, const struct proc_roles *roles)
 
 	if (conf == NULL)
 		return start_code(errno);
+	if (conf->notes != NULL)
+		fputs(conf->notes, stderr);
 	if (o->task == OPTS_CHECK) {
 		code = check_plugins(conf, roles) ? EX_OK : EX_CONFIG;
 		if (code == EX_OK)

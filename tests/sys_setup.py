@@ -300,7 +300,7 @@ def many():
             "line1": dict(comm="serial", port=line.path, framer="rtu",
                           baudrate=9600, bytesize=8, parity="N", stopbits=1,
                           timeout=3, reconnect_delay=2, device="two",
-                          device_id=9, nonsense=1),
+                          device_id=9),
             "unused": net("tls", "tls", certfile="nowhere", keyfile="no")}
         other = whole()
         other["uint16"][0] = {"addr": 16, "value": 4000}
@@ -401,19 +401,97 @@ def test_beside_sections_of_ours():
 
 
 def test_which_are_served():
-    """without "device" one server serves one device, and nothing else of the
-    file is looked at; beside transports of ours none does"""
-    broken = {"comm": "tcp", "framer": 7}
-    one = setup({"server": net(), "try": broken}, device=whole(), bad={})
+    """without "device" one server serves one device, and the others are only
+    read for their mistakes; beside transports of ours none does"""
+    spare = net("tls", "tls", certfile="gone")
+    one = setup({"server": net(), "try": spare}, spare=whole(),
+                device=whole(), another=whole())
     got = dumped(one)
     assert list(got["transports"]) == ["server"]
     assert list(got["devices"]) == ["device"]
+    with Daemon(one) as d, Modbus(d.port("server")) as m:
+        assert m.read_hr(16) == [3124]
+        assert [n["name"] for n in d.rpc("devices.list")] == ["device"]
+    far = json.dumps(dict(one["device_list"]["spare"]))
+    for old, new, words in (
+            ('"value": 14661', '"value": 70000', "from 0 to 65535"),
+            ('"action": "increment"', '"action": "incremet"',
+             'did you mean "increment"?'),
+            ('{"minval": 8', '{"minvl": 8', '"minvl"'),
+            ('[60, 61]', '[100, 101]', "but not defined")):
+        assert old in far, old
+        one["device_list"]["spare"] = json.loads(far.replace(old, new, 1))
+        for option in ("-t", "-T"):
+            code, _, err = run(option, conf=one)
+            assert code == 78 and words in err and "x.json:1:" in err, err
+    one["device_list"]["spare"] = whole()
+    one["server_list"]["try"]["certfil"] = one["server_list"]["try"].pop(
+        "certfile")
+    code, _, err = run("-t", conf=one)
+    assert code == 78 and 'did you mean "certfile"?' in err, err
     got = dumped(setup({"plant": net()}, tank=whole()))
     assert got["transports"]["plant"]["units"] == {"*": "tank"}
     got = dumped(dict(setup({"x": net()}, tank=whole()), transports={}))
     assert got["transports"] == {} and list(got["devices"]) == ["tank"]
     code, _, err = run("-t", conf=setup({"a": net(), "b": net()}))
     assert code == 78 and '"server_list" has no "server"' in err, err
+
+
+def test_newer_types():
+    """the sections of newer files: values in big endian, actions by type, and
+    "type exception" for all of their registers"""
+    more = dict(whole(), int16=[{"addr": 100, "value": -2},
+                                {"addr": 101, "value": -1,
+                                 "action": "increment"}],
+                int32=[{"addr": [102, 103], "value": -65538}],
+                int64=[{"addr": 104, "value": -2 ** 63}],
+                uint64=[{"addr": [108, 111], "value": 2 ** 64 - 1},
+                        {"addr": 124, "value": 2 ** 32 - 2,
+                         "action": "increment"}],
+                float64=[{"addr": [112, 115], "value": 4242.487},
+                         {"addr": [116, 119], "value": -1237.879,
+                          "action": "increment"}])
+    more["write"] = more["write"] + [[100, 119]]
+    more["setup"]["defaults"]["value"]["float64"] = 1.5
+    more["setup"]["defaults"]["action"]["float64"] = None
+    more["float64"].append([120, 123])
+    with Daemon(setup(device=more)) as d, Modbus(d.port("server")) as m:
+        def read(addr, form):
+            data = struct.pack(">%dH" % (struct.calcsize(form) // 2),
+                               *m.read_hr(addr, struct.calcsize(form) // 2))
+            return struct.unpack(form, data)[0]
+        assert read(100, ">h") == -2 and read(102, ">i") == -65538
+        assert [read(101, ">h") for _ in range(2)] == [0, 1]
+        assert read(104, ">q") == -2 ** 63 and read(112, ">d") == 4242.487
+        assert read(108, ">Q") == 2 ** 64 - 1
+        assert [read(124, ">Q") for _ in range(2)] == [2 ** 32 - 1, 2 ** 32]
+        assert abs(read(116, ">d") + 1236.879) < 1e-9
+        assert read(120, ">d") == 1.5
+        for addr, count in ((104, 3), (105, 1), (112, 2), (115, 1), (103, 1)):
+            assert code_of(m.read_hr, addr, count) == 2, (addr, count)
+        m.write_hr(112, [0x3ff0, 0, 0, 0])
+        assert read(112, ">d") == 1.0
+        types = {r["addr"]: r["type"] for r in d.rpc("registers.describe")}
+        assert [types[a] for a in (100, 102, 104, 108, 112)] == [
+            "int16", "int32", "int64", "uint64", "float64"]
+
+
+def test_what_does_nothing_is_told():
+    """keys that the reference's own files have and nothing reads: a line with
+    the place, and the file is served"""
+    conf = setup()
+    conf["device_list"]["device"]["uint16"][4]["args"] = {"maxval": 3}
+    conf["server_list"]["server"]["backlog"] = 20
+    code, out, err = run("-t", conf=conf)
+    assert code == 0 and out.endswith("x.json: OK\n"), (code, out, err)
+    assert [line.partition(": ")[2] for line in err.splitlines()] == [
+        '"backlog" does nothing here',
+        '"args" does nothing, as in pymodbus; what an action takes stands in '
+        '"parameters"'], err
+    assert all(line.startswith("x.json:1:") for line in err.splitlines())
+    with Daemon(conf) as d, Modbus(d.port("server")) as m:
+        assert m.read_hr(60) == [6]
+        d.wait_stderr('"args" does nothing')
 
 
 def test_the_newer_name():
@@ -450,7 +528,9 @@ def test_mistakes_have_their_place():
     at('"port": 0', '"prot": 0', '"prot"; did you mean "port"?')
     at('"host": "127.0.0.1"', '"host": "nobody"', "nobody")
     at('"comm": "tcp"', '"comm": "tpc"', '"comm" must be')
-    at('"co size"', '"co sizes"', '"co size" is missing', up=1)
+    at('"co size"', '"co sizes"', 'did you mean "co size"?')
+    at('"parameters": {', '"paramters": {', 'did you mean "parameters"?')
+    at('"value": 14661', '"valu": 14661', 'did you mean "value"?')
     at('"type exception": true', '"type exception": 1', "must be true or")
     at('"action": "reset"', '"action": "rest"', 'did you mean "reset"?')
     at('"value": 14661', '"value": 70000', "from 0 to 65535")

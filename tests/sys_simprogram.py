@@ -158,6 +158,67 @@ def test_all_servers_at_once():
         assert 'device "device", unit 4' in p.said["b"], p.said
 
 
+STOCK = os.path.join(sysutil.ROOT, "conf", "setup.json")
+
+
+def test_what_cannot_be_served_is_left_out():
+    """of all servers of the stock file those are served that can be; a line
+    for each other one has its place and every reason; a mistake
+    is one with "all", too"""
+    with open(STOCK) as f:
+        text = f.read()
+    with tempfile.TemporaryDirectory(prefix="hf-") as d:
+        with Program() as other:
+            port = str(other.port())
+        path = os.path.join(d, "stock.json")
+        with open(path, "w") as f:
+            f.write(text.replace("5020", port).replace(
+                "/dev/tty0", os.path.join(d, "line")))
+        at = text[:text.index('"server_try_tls"')].count("\n") + 1
+        with Program("--modbus_server", "all", "--json_file", path) as p:
+            assert sorted(p.said) == [
+                "control", "server", "server_test_try_udp",
+                "server_try_serial"], p.said
+            told = [line for line in p.stderr().splitlines()
+                    if "left out" in line]
+            assert len(told) == 1 and told[0].startswith(
+                '%s:%d:9: "server_try_tls" is left out: 127.0.0.1:%s is taken '
+                'by "server" at ' % (path, at, port)), told
+            assert '"certfile": ' in told[0] and '"keyfile": ' in told[0]
+            assert "No such file" in told[0]
+            with Modbus(p.port()) as m:
+                assert m.read_hr(3) == [17001]
+            with Master(Udp(p.port("server_test_try_udp")), "socket") as m:
+                assert m.read_hr(4, 3) == [17001]
+            assert p.end() == 0
+    tls = {"a": net("tls", "tls", certfile="gone.pem"),
+           "b": net("tls", "tls")}
+    code, out, err = run("--modbus_server", "all", "--json_file", "setup.json",
+                         "--http_port", "none", conf=setup(tls))
+    assert code == 78 and out == "", (code, out)
+    assert '"a" is left out: "certfile": ' in err and "gone.pem: No" in err
+    assert '"b" is left out: it has no "certfile"' in err, err
+    code, out, err = run("--modbus_server", "a", "--json_file", "setup.json",
+                         "--http_port", "none", conf=setup(tls))
+    assert code == 78 and "gone.pem: No such file" in err, err
+    # a mistake is none that is left out
+    tls["b"]["frmer"] = 1
+    tls["c"] = net()
+    code, out, err = run("--modbus_server", "all", "--json_file", "setup.json",
+                         "--http_port", "none", conf=setup(tls))
+    assert code == 78 and 'did you mean "framer"?' in err, err
+
+
+def test_short_options():
+    """a name may be shortened as long as one option begins so, as there"""
+    with Program("--modbus_s", "server", "--log=error",
+                 "--modbus_dev=device") as p, Modbus(p.port()) as m:
+        assert m.read_hr(16) == [3124]
+    code, _, err = run("--modbus", "x")
+    assert code == 64 and ("--modbus is short for several: --modbus_server "
+                           "--modbus_device") in err, err
+
+
 def test_the_page():
     """--http_host and --http_port say where it is, 127.0.0.1 if nothing does"""
     with Program(http="0") as p:
@@ -289,7 +350,7 @@ def test_what_is_refused():
     """options and files that are wrong: a sentence, the nearest name, the exit
     code"""
     for args, code, words in (
-            (["--json_fil", "x"], 64, 'did you mean "--json_file"?'),
+            (["--jsn_file", "x"], 64, 'did you mean "--json_file"?'),
             (["--json_file"], 64, "--json_file needs a FILE"),
             (["--log", "loud"], 64, '"loud" is no level'),
             (["--http_port", "90000"], 64, "--http_port"),

@@ -290,7 +290,7 @@ def test_what_the_command_line_refuses():
             (["--http_host=x"], "--http_host: this version"),
             (["--custom_actions_module", "m"], "hf_simulator_new()"),
             (["--log", "loud"], '"loud" is no level'),
-            (["--json_fil", "x"], 'did you mean "--json_file"?'),
+            (["--jsn_file", "x"], 'did you mean "--json_file"?'),
             (["--json_file"], "--json_file needs a FILE"),
             (["-x"], 'no option "-x"'), (["word"], 'no option "word"')):
         refused(words, *args, how="args")
