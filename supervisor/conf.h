@@ -85,7 +85,7 @@ struct conf {
  */
 struct conf *conf_load(const char *path, FILE *err);
 
-/* The same with a pick, which stays as long; NULL: what the file itself says. */
+/* The same with a pick, which stays as long; NULL: what the file says. */
 struct conf *conf_load_pick(
     const char *path, const struct conf_pick *, FILE *err);
 
