@@ -141,6 +141,7 @@ differ_report(const struct conf *now, bool text, int sheet, FILE *out)
 				 : conf_load_pick(now->path, now->pick, out);
 	int failed = errno;
 	struct jsonc_doc *was, *is;
+	int code;
 
 	write_down(next, sheet);
 	if (next == NULL)
@@ -150,7 +151,12 @@ differ_report(const struct conf *now, bool text, int sheet, FILE *out)
 	if (was == NULL || was->root == NULL || is == NULL ||
 	    is->root == NULL) {
 		fprintf(out, "the configurations could not be compared\n");
-		return EX_SOFTWARE;
-	}
-	return compare(was->root, is->root, out) > 0 ? DIFFER_CHANGED : 0;
+		code = EX_SOFTWARE;
+	} else
+		code =
+		    compare(was->root, is->root, out) > 0 ? DIFFER_CHANGED : 0;
+	jsonc_free(was);
+	jsonc_free(is);
+	conf_free(next);
+	return code;
 }
