@@ -248,8 +248,8 @@ worker_main(struct proc *p)
 		rc = proc_failed(p, w.code, "%s", w.why);
 	else
 		rc = serve(&w);
-	bind_fini(&w.bind);
 	runner_fini(&w);
+	bind_fini(&w.bind);
 	hooks_free(&w);
 	plugins_free(&w);
 	if (w.base != NULL)
