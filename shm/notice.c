@@ -42,7 +42,8 @@ notice_post_bytes(const struct slot_env *env, enum notice_kind kind,
 		.iov_base = (void *)(uintptr_t)bytes,
 		.iov_len = n.len,
 	};
-	ring_put(ring, SHM_RING_BYTES, piece, 2);
+	/* without text bytes may be NULL */
+	ring_put(ring, SHM_RING_BYTES, piece, n.len > 0 ? 2 : 1);
 }
 
 void
