@@ -51,7 +51,8 @@ ask(const char *params)
 	    "{\"jsonrpc\":\"2.0\",\"method\":\"log.read\",\"params\":%s,"
 	    "\"id\":1}",
 	    params);
-	cf.nanswers = 0;
+	while (cf.nanswers > 0)
+		free(cf.answer[--cf.nanswers]);
 	return json_loads(cf_ask(text), 0, NULL);
 }
 

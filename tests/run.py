@@ -14,12 +14,17 @@ A program must print, last, Check's summary or `N passed, N failed`. One that
 prints none, ran nothing, ends by a signal or with a status that its summary
 does not explain, is still there after its time, or leaves processes behind,
 has failed. Its output stays in DIR/check/NAME.log.
+
+In a build with a sanitizer (make asan, make tsan) what any process of a
+program reports is kept, wherever that process writes its errors to, and fails
+the program too.
 """
 import argparse
 import fnmatch
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +36,7 @@ sys.dont_write_bytecode = True
 import torture_list  # noqa: E402  (beside this file)
 
 LIMIT_S = 180  # longest time that one program may take
+SLOWER = 4  # times as long with a sanitizer
 GRACE_S = 2  # that what a program started may outlive it
 TAIL_BYTES = 200_000  # of a failed program's output are shown
 
@@ -40,6 +46,28 @@ PLAIN_RE = re.compile(
     rb"^(\d+) passed, (\d+) failed(?:, \d+ skipped)?\s*$", re.M)
 
 
+def sanitized(build):
+    """Was what is in build compiled to look for its own mistakes?"""
+    try:
+        text = (build / "holdfastd").read_bytes()
+    except OSError:
+        return False
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
+def sanitizer_env(where):
+    """Reports go into files of the directory where, one for each process,
+    whatever became of that process's standard error. What the environment
+    already says holds, but for that."""
+    env = {}
+    for name, more in (("ASAN", ":handle_sigill=1"),
+                       ("TSAN", ":ignore_noninstrumented_modules=1")):
+        name += "_OPTIONS"
+        env[name] = "%s%s:log_path=%s" % (
+            os.environ.get(name, ""), more, where / "report")
+    return {k: v.lstrip(":") for k, v in env.items()}
+
+
 class Job:
     """One program: how to start it, and once it has ended, its outcome."""
 
@@ -47,7 +75,7 @@ class Job:
         self.name = name
         self.argv = [str(a) for a in argv]
         self.limit_s = limit_s
-        self.proc = None
+        self.proc = self.reports = None
         self.passed = self.failed = 0
         self.why = []
 
@@ -56,6 +84,13 @@ class Job:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, HOLDFAST_BUILD=str(build),
                    PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
+        if sanitized(build):
+            self.reports = build / "check" / (self.name + ".reports")
+            shutil.rmtree(self.reports, ignore_errors=True)
+            self.reports.mkdir()
+            self.reports.chmod(0o1777)  # a worker may be another user
+            env.update(sanitizer_env(self.reports))
+            self.limit_s *= SLOWER
         self.began = time.monotonic()
         with open(self.log, "wb") as out:
             self.proc = subprocess.Popen(
@@ -93,7 +128,22 @@ class Job:
             os.killpg(self.proc.pid, signal.SIGKILL)
             self.proc.wait()
 
+    def gather(self):
+        """Appends the sanitizer's reports to the log; how many there were."""
+        if not self.reports:
+            return 0
+        found = sorted(f for f in self.reports.iterdir() if f.stat().st_size)
+        with open(self.log, "ab") as out:
+            for f in found:
+                out.write(b"\n-- %s:\n" % f.name.encode() + f.read_bytes())
+        if not found:
+            shutil.rmtree(self.reports)
+        return len(found)
+
     def judge(self, status):
+        n = self.gather()
+        if n:
+            self.why.append("%d reports of the sanitizer" % n)
         text = self.log.read_bytes()
         plain = PLAIN_RE.findall(text)
         checks = CHECK_RE.findall(text)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The runner of the tests: nothing that goes wrong may look like success."""
+import itertools
 import os
 import pathlib
 import re
@@ -92,6 +93,27 @@ def verdicts(tests, build):
         "check_nowhere" in out.stdout
 
 
+def reported(tests, build):
+    """The same of a build with a sanitizer, where a child that nobody waits
+    for reports something, and of one where none does."""
+    (build / "tests").mkdir(parents=True)
+    (build / "holdfastd").write_text("__asan_init")
+    tests.mkdir()
+    for name, word in (("check_bad", "overflow"), ("check_good", "")):
+        (tests / (name + ".c")).touch()
+        program = build / "tests" / name
+        program.write_text("#!/bin/sh\n(printf '%s' >${ASAN_OPTIONS"
+                           "##*log_path=}.77) 2>&-\n"
+                           "echo '7 passed, 0 failed'\n" % word)
+        program.chmod(0o755)
+    out = run(tests, build, "check_*")
+    yield "what a sanitizer reports of any process is a failure, and shown", \
+        re.search(r"^check_bad .* 1 failed .* 1 reports of", out.stdout,
+                  re.M) and "overflow" in out.stdout
+    yield "a process of which it reports nothing is fine", \
+        re.search(r"^check_good +7 passed +0 failed", out.stdout, re.M)
+
+
 def main():
     passed = failed = 0
     root = pathlib.Path(os.environ["HOLDFAST_BUILD"]) / "check"
@@ -100,9 +122,10 @@ def main():
         tests, build = (pathlib.Path(where) / d for d in ("t", "b"))
         tests.mkdir()
         build.mkdir()
-        for title, holds in verdicts(tests, build):
+        more = reported(*(pathlib.Path(where) / d for d in ("t2", "b2")))
+        for title, holds in itertools.chain(verdicts(tests, build), more):
             print("%-4s %s" % ("ok" if holds else "FAIL", title))
-            passed, failed = passed + holds, failed + (not holds)
+            passed, failed = passed + bool(holds), failed + (not holds)
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
