@@ -15,10 +15,10 @@ import time
 
 sys.dont_write_bytecode = True
 import sysutil  # noqa: E402
-from embed_case import Program, Refused  # noqa: E402
+from embed_case import Program, Refused, sanitizer  # noqa: E402
 from sys_embed import answers, refused  # noqa: E402
 from peers import fc6  # noqa: E402
-from sysutil import Modbus, wait_for  # noqa: E402
+from sysutil import Modbus, Skip, wait_for  # noqa: E402
 
 KILLS = next((int(a.split("=")[1]) for a in sys.argv[1:]
               if a.startswith("--kills=")), 25)
@@ -143,6 +143,8 @@ def test_a_fork_server_that_is_stopped():
 def test_forks_beside_a_thread_that_uses_the_library():
     """a child that the program forks while a thread starts servers can use the
     library itself"""
+    if sanitizer():
+        raise Skip("its malloc() leaves a child the locks of other threads")
     with Program() as p:
         p.ask("init")
         assert p.int("fork-storm", 150) == 0
