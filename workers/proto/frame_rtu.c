@@ -15,12 +15,13 @@
  *  3. A whole reply with a good CRC is stepped over, unless a request that is
  *     shorter has a good CRC too. (After 2, since the first bytes of a good
  *     write can be, to the bit, a good reply to it.)
- *  4. A whole request with a good CRC is the frame: it will be answered 03.
- *  5. In step, which is right behind a frame or a reply: what is not whole is
- *     waited for. But a reply is not when a whole good request stands behind
- *     what would be a request with a wrong CRC. And a function code that has
- *     no rule is tried at every length up to a small one, so that its client
- *     gets an answer too.
+ *  4. In step, which is right behind a frame or a reply: a whole request with
+ *     a good CRC is the frame: it will be answered 03. Behind noise it is noise
+ *     too, as it would not have been waited for.
+ *  5. In step, what is not whole is waited for. But a reply is not when a
+ *     whole good request stands behind what would be a request with a wrong
+ *     CRC. And a function code that has no rule is tried at every length up to
+ *     a small one, so that its client gets an answer too.
  *  6. Nothing can begin here: the byte is noise, the next place is looked at.
  *
  * Noise that looks like the head of a message holds what follows up until as
@@ -31,10 +32,10 @@
  * Verdicts depend on the bytes from a place on, and on whether it is in step;
  * more bytes do not change them. Noise is therefore kept until a frame follows
  * it, or 256 bytes of it have come, behind which is in step again. So a stream
- * gives the same frames however it is cut into pieces, and nothing inside a
- * frame's data is taken for one. Rule 5's "but" is the one exception: a reply
- * cut behind a request that its data holds. It is needed, since else one
- * request with a wrong CRC could silence the next thirty.
+ * gives the same frames however it is cut into pieces, and in step nothing
+ * inside a frame's data is taken for one. Rule 5's "but" is the one exception:
+ * a reply cut behind a request that its data holds. It is needed, since else
+ * one request with a wrong CRC could silence the next thirty.
  *
  * Not found in a stream: FC 8/0 with more than one data word. It is found as a
  * datagram.
@@ -158,7 +159,7 @@ look(const struct mb_fcs *fcs, const uint8_t *in, size_t len, bool in_step,
 	}
 	if (in_step && want < 0 && rsp.verdict == NONE)
 		req = judge_unknown(in, len);
-	if (req.verdict == GOOD)
+	if (in_step && req.verdict == GOOD)
 		return found(in, req.len, f);
 	if (in_step && req.verdict == SHORT)
 		return FRAME_MORE;
