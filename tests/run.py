@@ -40,7 +40,10 @@ SLOWER = 4  # times as long with a sanitizer
 SANITIZER_OPTIONS = {
     # a trap is what is undefined; some tests preload a library of their own
     "ASAN_OPTIONS": "handle_sigill=1:verify_asan_link_order=0",
-    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1",
+    "LSAN_OPTIONS": "print_suppressions=0:suppressions=%s"
+                    % (HERE / "lsan.supp"),
+    # Check's own signal handler spoils errno
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:report_signal_unsafe=0",
 }
 GRACE_S = 2  # that what a program started may outlive it
 TAIL_BYTES = 200_000  # of a failed program's output are shown
@@ -69,6 +72,13 @@ def sanitizer_env(where):
             for name, more in SANITIZER_OPTIONS.items()}
 
 
+# Empty, or the leak checker's own end: its process was ended meanwhile, or it
+# could not look. Nothing that is found is said so.
+NO_REPORT_RE = re.compile(
+    rb"\A(?!.*ERROR: )(\Z|.*(Unable to get registers from thread"
+    rb"|LeakSanitizer has encountered a fatal error))", re.S)
+
+
 class Job:
     """One program: how to start it, and once it has ended, its outcome."""
 
@@ -90,7 +100,8 @@ class Job:
             shutil.rmtree(self.reports, ignore_errors=True)
             self.reports.mkdir()
             self.reports.chmod(0o1777)  # a worker may be another user
-            env.update(sanitizer_env(self.reports))
+            env.update(sanitizer_env(self.reports),
+                       CK_TIMEOUT_MULTIPLIER=str(SLOWER))
             self.limit_s *= SLOWER
         self.began = time.monotonic()
         with open(self.log, "wb") as out:
@@ -133,7 +144,8 @@ class Job:
         """Appends the sanitizer's reports to the log; how many there were."""
         if not self.reports:
             return 0
-        found = sorted(f for f in self.reports.iterdir() if f.stat().st_size)
+        found = sorted(f for f in self.reports.iterdir()
+                       if not NO_REPORT_RE.search(f.read_bytes()))
         with open(self.log, "ab") as out:
             for f in found:
                 out.write(b"\n-- %s:\n" % f.name.encode() + f.read_bytes())

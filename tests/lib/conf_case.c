@@ -23,11 +23,13 @@ case_load_file(const char *path, const char *cut)
 	FILE *err;
 	struct conf *conf;
 	char *from, *to;
+	int saved;
 
 	free(case_told);
 	case_told = NULL;
 	err = open_memstream(&case_told, &size);
 	conf = conf_load(path, err);
+	saved = errno; /* which a sanitizer's fclose() does not leave alone */
 	fclose(err);
 	/* "PATH:1:2: x\n" becomes "1:2: x\n" */
 	for (from = to = case_told; *from != '\0';)
@@ -38,6 +40,7 @@ case_load_file(const char *path, const char *cut)
 	if (to > case_told && to[-1] == '\n')
 		to--;
 	*to = '\0';
+	errno = saved;
 	return conf;
 }
 
