@@ -196,6 +196,17 @@ def test_actions():
         assert m.read_hr(20, 2) == [4, 4]
 
 
+def test_counts():
+    """the program is told how often its clients have read and written"""
+    with Simulator("-", "-", "-") as s, Modbus(s.port) as m:
+        assert s.ask("#3") == "0 0"
+        m.read_hr(3)
+        m.read_hr(2, 2)
+        m.write_hr(3, [7])
+        assert (s.ask("#3"), s.ask("#2")) == ("2 1", "1 0")
+        assert s.ask("3") == "7" and s.ask("#3") == "2 1"
+
+
 def test_each_kind_of_server():
     """tcp with another framer and a unit of its own, tls, udp, a serial line"""
     setup = stock()

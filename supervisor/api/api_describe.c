@@ -192,6 +192,15 @@ hf_device_share_blocks(struct hf_device *d)
 }
 
 int
+hf_device_count(struct hf_device *d)
+{
+	if (!describable(d))
+		return -1;
+	d->conf.counters = true;
+	return 0;
+}
+
+int
 hf_device_set_identity(struct hf_device *d, uint8_t id, const char *text)
 {
 	if (!describable(d))

@@ -14,6 +14,7 @@
 #include "shm/bell.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
+#include "shm/store_client.h"
 #include "supervisor/api/api_values.h"
 #include "supervisor/holdfast/values.h"
 
@@ -275,4 +276,32 @@ hf_set_values(struct hf_device *d, unsigned fc, uint32_t addr, uint32_t count,
 		    EINVAL, "count is 0: there is nothing to write");
 	return t < 0 ? -1
 		     : set_values(d, (enum store_table)t, addr, count, values);
+}
+
+/* ---- counts ---- */
+
+int
+hf_get_counts(struct hf_device *d, enum hf_table table, uint32_t addr,
+    uint32_t count, uint32_t *reads, uint32_t *writes)
+{
+	enum store_table t = (enum store_table)table;
+	enum store_rc rc = STORE_OK;
+	uint32_t r, w;
+
+	if ((unsigned)table > HF_IR)
+		return api_fail(EINVAL, "there is no table %d", (int)table);
+	if (count == 0)
+		return api_fail(EINVAL, "count is 0: there is nothing to read");
+	if (api_ready(d->store) < 0)
+		return -1;
+	if (count > API_ADDRESSES || !store_has(&d->st, t, addr, count))
+		return api_result(d, STORE_NO_ADDRESS);
+	for (uint32_t i = 0; i < count && rc == STORE_OK; i++) {
+		rc = store_counts(&d->st, t, addr + i, 1, &r, &w);
+		if (reads != NULL)
+			reads[i] = r;
+		if (writes != NULL)
+			writes[i] = w;
+	}
+	return api_gone(d->store) ? api_gone_fail(d) : api_result(d, rc);
 }

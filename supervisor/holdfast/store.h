@@ -96,6 +96,9 @@ int hf_device_add_range(struct hf_device *, const struct hf_range *);
  * of register n / 16. */
 int hf_device_share_blocks(struct hf_device *);
 
+/* Counts how often clients read and write it: hf_get_counts(). */
+int hf_device_count(struct hf_device *);
+
 /* An object of the device identification (function code 43/14): 0 VendorName,
  * 1 ProductCode, 2 MajorMinorRevision ... 6, 0x80..0xff. Also what function
  * code 17 answers. */

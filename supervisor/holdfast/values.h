@@ -23,6 +23,15 @@ int hf_get_values(struct hf_device *, unsigned fc, uint32_t addr,
 int hf_set_values(struct hf_device *, unsigned fc, uint32_t addr,
     uint32_t count, const uint16_t *values);
 
+/* How often clients have read and written each of the addresses, modulo 2^32;
+ * zeros where the device does not count (hf_device_count(), "counters" in a
+ * configuration, any simulator's). A request counts once for each register,
+ * function codes 22 and 23 as both, reads and writes; of bits sixteen in a row
+ * have one count, to which each bit that is written adds one. The program's own
+ * calls count nothing. reads or writes may be NULL. */
+int hf_get_counts(struct hf_device *, enum hf_table, uint32_t addr,
+    uint32_t count, uint32_t *reads, uint32_t *writes);
+
 /* Values of a type, n of them from addr on. ERANGE: one does not fit, and
  * hf_error() says which; EINVAL: n is 0. */
 int hf_get_doubles(struct hf_device *, enum hf_table, uint32_t addr,

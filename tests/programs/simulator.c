@@ -4,8 +4,8 @@
  * FILE" it makes one of options, with "args ..." of a command line, and with
  * "run ..." it serves a command line's until a thread stops it, in the
  * foreground. Tells where it listens, or what has failed; each line on standard
- * input is a register whose value it tells; "stop" and the end of the input
- * stop it.
+ * input is a register whose value it tells, with "#" before it its counts;
+ * "stop" and the end of the input stop it.
  */
 #include <errno.h>
 #include <holdfast.h>
@@ -78,13 +78,18 @@ static void
 obey(struct hf_simulator *sim)
 {
 	char line[80];
+	struct hf_device *d;
+	uint32_t addr, r, w;
 	uint16_t v;
 
 	while (fgets(line, sizeof(line), stdin) != NULL &&
 	    strcmp(line, "stop\n") != 0) {
-		if (hf_get_values(
-			hf_store_device(hf_simulator_store(sim), NULL), 3,
-			(uint32_t)atoi(line), 1, &v) < 0)
+		d = hf_store_device(hf_simulator_store(sim), NULL);
+		addr = (uint32_t)atoi(line + (line[0] == '#'));
+		if (line[0] == '#' &&
+		    hf_get_counts(d, HF_HR, addr, 1, &r, &w) == 0)
+			printf("%u %u\n", r, w);
+		else if (hf_get_values(d, 3, addr, 1, &v) < 0)
 			printf("%s\n", hf_error());
 		else
 			printf("%u\n", v);
