@@ -25,6 +25,7 @@ def rows(build, here, full, seconds):
                 "torture_step", "--mode", "read", "--stride", "8"), 60),
             ("torture_step_waiter", variant(
                 "--endless", "torture_step", "--stride", "9"), 60),
+            ("torture_clock", tool("torture_clock", "--stride", "29"), 60),
             ("torture_nest", tool("torture_nest", "--seconds", "4"), 90),
             ("torture_chaos", tool("torture_chaos", "--seconds", "10"), 60),
             ("torture_mutants", python("torture_mutants.py"), 180),
@@ -35,6 +36,7 @@ def rows(build, here, full, seconds):
         ("torture_step", tool("torture_step"), limit),
         ("torture_step_waiter", variant(
             "--endless", "torture_step"), limit),
+        ("torture_clock", tool("torture_clock"), limit),
         ("torture_nest", tool(
             "torture_nest", "--request", "regs,mask,transaction,wrap"), 3600),
         ("torture_chaos", tool(

@@ -18,12 +18,15 @@ finding_add(struct findings *f, const struct point *p, const char *what)
 		i++;
 	f->what[i] = what;
 	if (f->times[i]++ < SHOWN) {
-		printf("FAIL %s\n     replay: %s --request %s ", what,
-		    p->program, p->request);
+		printf("FAIL %s\n     replay: %s", what, p->program);
+		if (p->request)
+			printf(" --request %s", p->request);
 		if (p->chain)
-			printf("--chain %s\n", p->chain);
+			printf(" --chain %s\n", p->chain);
+		else if (p->mode)
+			printf(" --mode %s --at %ld\n", p->mode, p->at);
 		else
-			printf("--mode %s --at %ld\n", p->mode, p->at);
+			printf(" --at %ld\n", p->at);
 		fflush(stdout);
 	}
 	f->bad = true;

@@ -12,7 +12,8 @@
 enum { FINDING_KINDS = 24 };
 
 struct point { /* of what a kill harness looks at, so as to replay it */
-	const char *program, *mode, *request;
+	const char *program;
+	const char *mode, *request; /* NULL: it has but one */
 	const char *chain; /* else: */
 	long at;
 };
