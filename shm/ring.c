@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { WORD = 8 };
+enum { WORD = 8, AHEAD = 16 /* so much of a ring is kept free */ };
 
 static uint64_t
 load(const _Atomic uint64_t *w)
@@ -34,7 +34,7 @@ record_bytes(uint32_t len)
 
 /* Where the record behind the one at pos starts; `limit` if what stands there
  * cannot be a record. */
-static uint64_t
+static inline uint64_t
 next_record(
     const _Atomic uint64_t *data, uint32_t size, uint64_t pos, uint64_t limit)
 {
@@ -48,10 +48,14 @@ next_record(
 	return pos + record_bytes(len);
 }
 
-/* Gives up the records that a write up to `end` will overwrite. */
-static void
+/*
+ * Gives up the records that a write up to `end` will overwrite, and one more as
+ * long as fewer than `ahead` bytes are free: where they are one out, one in,
+ * its length is the only one that is looked at, and has been fetched.
+ */
+static inline void
 retire(const _Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
-    uint64_t pos, uint64_t end)
+    uint64_t pos, uint64_t end, uint32_t ahead)
 {
 	uint64_t was = load(oldest), o = was;
 
@@ -59,15 +63,17 @@ retire(const _Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 		o = pos;
 	while (o + size < end)
 		o = next_record(data, size, o, pos);
+	if (o + size < end + ahead && o < pos)
+		o = next_record(data, size, o, pos);
 	if (o != was)
 		store(oldest, o);
 	/* who sees what is written from here on sees the new oldest, too */
 	atomic_thread_fence(memory_order_release);
 }
 
-_Atomic uint64_t *
-ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
-    uint64_t *pos, uint32_t len)
+static inline _Atomic uint64_t *
+room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
+    uint64_t *pos, uint32_t len, uint32_t ahead)
 {
 	uint64_t start = *pos & ~(uint64_t)(WORD - 1);
 	uint32_t off = start & (size - 1);
@@ -77,7 +83,7 @@ ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 
 	if (need > size / 2)
 		return NULL;
-	retire(data, size, oldest, start, end);
+	retire(data, size, oldest, start, end, ahead);
 	if (skip) {
 		store(data + off / WORD, RING_SKIP);
 		off = 0;
@@ -85,6 +91,13 @@ ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 	store(data + off / WORD, len);
 	*pos = end;
 	return data + off / WORD + 1;
+}
+
+_Atomic uint64_t *
+ring_room(_Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
+    uint64_t *pos, uint32_t len)
+{
+	return room(data, size, oldest, pos, len, 0);
 }
 
 static void
@@ -156,65 +169,80 @@ ring_init(struct shm_ring *r, uint32_t size)
 }
 
 /*
- * Whole words, of which a trace has thousands in a millisecond. A reader may
- * look meanwhile; it throws away what it meets half done, as oldest tells it,
- * so it does not matter in which pieces they come, but that none comes before
- * oldest. C promises that of atomic stores only, and calls this a race. Yet the
- * fence of retire() is one for all stores: no compiler moves memcpy() across
- * it, and no processor what memcpy() stores (on x86 in order, elsewhere behind
- * a barrier); only what is larger than the caches is written past them, and no
- * record is. Atomic stores, one by one, make a record of 264 bytes half as dear
- * again. Where races are looked for they are taken all the same.
+ * The bytes of a trace are many, and dear if they come one word at a time. A
+ * reader may look meanwhile; it throws away what it meets half done, as oldest
+ * tells it, so it does not matter in which pieces they come, but that none
+ * comes before oldest. C promises that of atomic stores only, and calls this a
+ * race. Yet the fence of retire() is one for all stores: no compiler moves
+ * memcpy() across it, and no processor what memcpy() stores (on x86 in order,
+ * elsewhere behind a barrier); only what is larger than the caches is written
+ * past them, and no record is. Where races are looked for they are atomic.
+ *
+ * Nothing here reads what it has just written in other pieces: a processor
+ * waits then until all that was written before has reached the cache, and the
+ * words of a ring are seldom there yet.
+ *
+ * It is called, not built in: a compiler that learns how long a record can be
+ * at most makes an instruction of the copy that takes long to begin.
  */
-static void
-put_words(_Atomic uint64_t *to, const uint8_t *from, size_t len)
+__attribute__((noinline)) void
+ring_bytes(_Atomic uint64_t *to, size_t at, const void *from, size_t len)
 {
-#ifndef __SANITIZE_THREAD__
-	memcpy((void *)(uintptr_t)to, from, len);
-#else
-	for (size_t i = 0; i < len; i += WORD) {
-		uint64_t w; /* of its own: it stays in a register */
+	uint8_t *p = (uint8_t *)(uintptr_t)to + at;
 
-		memcpy(&w, from + i, WORD);
-		store(to + i / WORD, w);
-	}
+#ifndef __SANITIZE_THREAD__
+	memcpy(p, from, len);
+#else
+	for (size_t i = 0; i < len; i++)
+		__atomic_store_n(
+		    p + i, ((const uint8_t *)from)[i], __ATOMIC_RELAXED);
 #endif
+}
+
+_Atomic uint64_t *
+ring_begin(struct shm_ring *r, uint32_t size, size_t len, uint64_t *end)
+{
+	_Atomic uint64_t *to;
+
+	*end = load(&r->head);
+	if (len > size / 2)
+		return NULL;
+	to = room(
+	    data_of(r), size, &r->oldest, end, (uint32_t)len, size / AHEAD);
+	if (to != NULL && len % WORD != 0)
+		store(to + len / WORD, 0);
+	return to;
+}
+
+void
+ring_publish(struct shm_ring *r, uint32_t size, uint64_t end)
+{
+	const char *data = (const char *)(r + 1);
+	uint32_t off = (uint32_t)end & (size - 1);
+
+	atomic_store_explicit(&r->head, end, memory_order_release);
+	/* the next record and the length of the one that it takes the place
+	 * of: there by then, since somebody is answered first */
+	__builtin_prefetch(data + off, 1);
+	__builtin_prefetch(data + off + SHM_LINE, 1);
+	__builtin_prefetch(data + (load(&r->oldest) & (size - 1)), 1);
 }
 
 void
 ring_put(struct shm_ring *r, uint32_t size, const struct iovec *piece, int n)
 {
-	uint64_t pos = load(&r->head), word = 0;
-	_Atomic uint64_t *to;
 	size_t len = 0, at = 0;
+	_Atomic uint64_t *to;
+	uint64_t end;
 
 	for (int i = 0; i < n; i++)
 		len += piece[i].iov_len;
-	if (len > size / 2 ||
-	    !(to = ring_room(
-		  data_of(r), size, &r->oldest, &pos, (uint32_t)len)))
+	to = ring_begin(r, size, len, &end);
+	if (to == NULL)
 		return;
-	for (int i = 0; i < n; i++) {
-		const uint8_t *from = piece[i].iov_base;
-		size_t left = piece[i].iov_len;
-
-		if (at % WORD == 0) {
-			size_t whole = left & ~(size_t)(WORD - 1);
-
-			put_words(to + at / WORD, from, whole);
-			from += whole;
-			left -= whole;
-			at += whole;
-		}
-		for (size_t m; left > 0; from += m, left -= m, at += m) {
-			m = WORD - at % WORD;
-			if (m > left)
-				m = left;
-			memcpy((uint8_t *)&word + at % WORD, from, m);
-			store(to + at / WORD, word);
-		}
-	}
-	atomic_store_explicit(&r->head, pos, memory_order_release);
+	for (int i = 0; i < n; at += piece[i++].iov_len)
+		ring_bytes(to, at, piece[i].iov_base, piece[i].iov_len);
+	ring_publish(r, size, end);
 }
 
 int

@@ -44,10 +44,20 @@ int ring_read(const _Atomic uint64_t *data, uint32_t size,
     const _Atomic uint64_t *oldest, uint64_t head, uint64_t *pos, void *buf,
     size_t cap);
 
-/* The same for a struct shm_ring with its data behind it. init empties it. */
+/* The same for a struct shm_ring with its data behind it, of which a sixteenth
+ * is kept free. init empties it. */
 void ring_init(struct shm_ring *, uint32_t size);
 void ring_put(
     struct shm_ring *, uint32_t size, const struct iovec *piece, int n);
+
+/* ring_put() step by step: room for a record of len bytes, behind which is
+ * *end, NULL if it is too long; bytes into it, from its byte `at` on; and out
+ * with it. */
+_Atomic uint64_t *ring_begin(
+    struct shm_ring *, uint32_t size, size_t len, uint64_t *end);
+void ring_bytes(_Atomic uint64_t *to, size_t at, const void *from, size_t len);
+void ring_publish(struct shm_ring *, uint32_t size, uint64_t end);
+
 int ring_get(const struct shm_ring *, uint32_t size, uint64_t *pos, void *buf,
     size_t cap);
 

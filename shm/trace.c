@@ -7,51 +7,94 @@
 
 #include "shm/trace.h"
 
+#include <endian.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "shm/ring.h"
 #include "shm/seg.h"
 
-enum { WORD = 8 };
+enum {
+	WORD = 8,
+	HEAD = sizeof(struct trace_head) / WORD,
+	LITTLE = __BYTE_ORDER == __LITTLE_ENDIAN,
+};
 
 _Static_assert(sizeof(struct trace_head) == 32, "whole words");
 
 /* Bytes that a peer takes in a record. */
-static size_t
+static inline size_t
 peer_bytes(size_t len)
 {
 	return (len + WORD - 1) & ~(size_t)(WORD - 1);
 }
 
+/* A field of so many bits where it lies in a word of memory. */
+static inline uint64_t
+field(uint64_t v, unsigned at, unsigned bits)
+{
+	return v << (LITTLE ? at : 64 - at - bits);
+}
+
+static inline void
+word(_Atomic uint64_t *to, uint64_t v)
+{
+	atomic_store_explicit(to, v, memory_order_relaxed);
+}
+
+/* The head, word by word. It has just been written, field by field; so it is
+ * read (see ring_bytes()). */
+static inline void
+put_head(_Atomic uint64_t *to, const volatile struct trace_head *h, size_t len)
+{
+	word(to, h->unix_us);
+	word(to + 1, h->conn);
+	word(to + 2, field(h->us, 0, 32) | field(h->request, 32, 32));
+	word(to + 3,
+	    field(len, 0, 16) | field(h->port, 16, 16) |
+		field(h->flags, 32, 8) | field(h->framer, 40, 8) |
+		field(h->unit, 48, 8) | field(h->peer_len, 56, 8));
+}
+
+/* The peer, as nearly all of them are: an address. */
+static inline void
+put_peer(_Atomic uint64_t *to, const void *peer, size_t len)
+{
+	uint32_t v4;
+
+	if (len == sizeof(v4)) {
+		memcpy(&v4, peer, sizeof(v4));
+		word(to, field(v4, 0, 32));
+	} else if (len != 0) {
+		word(to + (len - 1) / WORD, 0);
+		ring_bytes(to, 0, peer, len);
+	}
+}
+
+void
+trace_write(struct shm_ring *r, uint32_t size, const struct trace_head *h,
+    const void *peer, const uint8_t *adu)
+{
+	size_t len = h->len < BATCH_IN ? h->len : BATCH_IN;
+	size_t front = sizeof(*h) + peer_bytes(h->peer_len);
+	uint64_t end;
+	_Atomic uint64_t *to = ring_begin(r, size, front + len, &end);
+
+	if (to == NULL)
+		return;
+	put_head(to, h, len);
+	put_peer(to + HEAD, peer, h->peer_len);
+	ring_bytes(to, front, adu, len);
+	ring_publish(r, size, end);
+}
+
 uint64_t
-trace_put(struct shm_ring *r, const struct trace_head *given, const void *peer,
+trace_put(struct shm_ring *r, const struct trace_head *h, const void *peer,
     const uint8_t *adu)
 {
 	uint64_t pos = ring_end(r);
-	struct {
-		struct trace_head head;
-		uint8_t peer[CONN_PEER_MAX];
-	} front;
-	size_t peer_len = peer_bytes(given->peer_len);
-	struct iovec piece[2];
 
-	front.head = *given;
-	if (front.head.len > BATCH_IN)
-		front.head.len = BATCH_IN;
-	if (peer_len > 0) {
-		memset(front.peer + peer_len - WORD, 0, WORD);
-		memcpy(front.peer, peer, given->peer_len);
-	}
-	piece[0] = (struct iovec){
-		.iov_base = &front,
-		.iov_len = sizeof(front.head) + peer_len,
-	};
-	piece[1] = (struct iovec){
-		.iov_base = (void *)(uintptr_t)adu,
-		.iov_len = front.head.len,
-	};
-	ring_put(r, seg_trace_bytes(r), piece, 2);
+	trace_write(r, seg_trace_bytes(r), h, peer, adu);
 	return pos;
 }
 

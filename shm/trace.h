@@ -42,12 +42,19 @@ struct trace_head {
 	uint64_t unix_us;
 	uint64_t conn; /* serial of the connection; 0: nobody's */
 	uint32_t us; /* of a reply: since its request was read */
-	/* of a reply: so many words of 8 bytes before this record lies that of
-	 * its request; 0: there is none to be found */
-	uint32_t back : TRACE_BACK_BITS;
-	/* and the how manieth in that it is; of replies that are one record,
-	 * the request of the first, the others' lie right behind it */
-	uint32_t first : TRACE_FIRST_BITS;
+	union {
+		struct {
+			/* of a reply: so many words of 8 bytes before this
+			 * record lies that of its request; 0: there is none
+			 * to be found */
+			uint32_t back : TRACE_BACK_BITS;
+			/* and the how manieth in that it is; of replies that
+			 * are one record, the request of the first, the
+			 * others' lie right behind it */
+			uint32_t first : TRACE_FIRST_BITS;
+		};
+		uint32_t request; /* the two as one */
+	};
 	uint16_t len; /* bytes of the frame */
 	uint16_t port; /* of the peer */
 	uint8_t flags; /* TRACE_* */
@@ -68,6 +75,10 @@ struct trace_frame {
  * head->peer_len bytes (no more than CONN_PEER_MAX). Returns its position. */
 uint64_t trace_put(struct shm_ring *, const struct trace_head *head,
     const void *peer, const uint8_t *adu);
+
+/* The same for who knows how large the ring is, and where it ends. */
+void trace_write(struct shm_ring *, uint32_t size,
+    const struct trace_head *head, const void *peer, const uint8_t *adu);
 
 /* The next frame at *pos: 1 one, 0 none, -1 some were overwritten. */
 int trace_next(const struct shm_ring *, uint64_t *pos, struct trace_frame *);

@@ -106,6 +106,27 @@ START_TEST(a_buffer_too_small_gets_the_start_of_the_record)
 }
 END_TEST
 
+/* Records of one size and of all sizes: what is kept free is little. */
+START_TEST(nearly_all_of_a_ring_is_records)
+{
+	char buf[SIZE] = { 0 };
+
+	for (uint32_t step = 0; step <= 7; step += 7) {
+		for (uint32_t i = 0; i < 1000; i++) {
+			uint64_t left;
+
+			put(buf, 16 + i * step % 64);
+			left = ring_end(&mem->ring) -
+			    atomic_load(&mem->ring.oldest);
+			ck_assert_uint_le(left, SIZE);
+			if (i > SIZE / 8)
+				ck_assert_uint_ge(
+				    left, SIZE - SIZE / 16 - 2 * (8 + 80));
+		}
+	}
+}
+END_TEST
+
 START_TEST(a_record_longer_than_half_of_the_ring_is_not_taken)
 {
 	char big[SIZE];
@@ -255,6 +276,7 @@ main(void)
 	tcase_add_test(t, records_come_out_as_they_went_in);
 	tcase_add_test(t, pieces_of_any_length_make_one_record);
 	tcase_add_test(t, a_buffer_too_small_gets_the_start_of_the_record);
+	tcase_add_test(t, nearly_all_of_a_ring_is_records);
 	tcase_add_test(t, a_record_longer_than_half_of_the_ring_is_not_taken);
 	tcase_add_test(
 	    t, a_slow_reader_is_told_and_goes_on_with_the_oldest_left);

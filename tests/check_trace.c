@@ -50,6 +50,34 @@ put(uint64_t us, uint64_t conn, uint8_t flags, const uint8_t *adu, size_t len)
 	return trace_put(ring, &h, host, adu);
 }
 
+/* Whatever a field holds, it is not its neighbour's. */
+START_TEST(each_field_comes_back_by_itself)
+{
+	static const struct trace_head head[] = {
+		{ .unix_us = UINT64_MAX },
+		{ .conn = UINT64_MAX },
+		{ .us = UINT32_MAX },
+		{ .back = (1 << TRACE_BACK_BITS) - 1 },
+		{ .first = (1 << TRACE_FIRST_BITS) - 1 },
+		{ .len = 12 },
+		{ .port = UINT16_MAX },
+		{ .flags = UINT8_MAX },
+		{ .framer = UINT8_MAX },
+		{ .unit = UINT8_MAX },
+		{ .peer_len = CONN_PEER_MAX },
+		{ .us = 1, .back = 2, .first = 3, .port = 4, .unit = 5 },
+	};
+	static const uint8_t bytes[CONN_PEER_MAX];
+	uint64_t pos = 0;
+
+	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++) {
+		trace_put(ring, &head[i], bytes, bytes);
+		ck_assert_int_eq(trace_next(ring, &pos, &f), 1);
+		ck_assert_mem_eq(&f.head, &head[i], sizeof(f.head));
+	}
+}
+END_TEST
+
 START_TEST(a_frame_comes_back_as_it_was_put)
 {
 	static const uint8_t adu[] = { 0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1 };
@@ -193,6 +221,7 @@ main(void)
 	TCase *t = tcase_create("trace");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, each_field_comes_back_by_itself);
 	tcase_add_test(t, a_frame_comes_back_as_it_was_put);
 	tcase_add_test(t, a_frame_too_long_is_cut_and_one_of_no_bytes_is_kept);
 	tcase_add_test(t, frames_outlive_the_worker_that_wrote_them);

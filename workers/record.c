@@ -21,8 +21,14 @@ void
 record_init(struct recorder *r, struct worker *w, const struct framer *f)
 {
 	r->worker = w;
+	r->ring = seg_trace(w->shm);
+	r->ring_bytes = seg_trace_bytes(r->ring);
 	r->set_ns = 0;
+	r->tick_ns = 0;
+	r->tick_us = 0;
 	r->nreplies = 0;
+	r->last = NULL;
+	r->joins = NULL;
 	r->spoiled = false;
 	r->late_ms = 0;
 	r->input = 0;
@@ -38,19 +44,24 @@ record_init(struct recorder *r, struct worker *w, const struct framer *f)
 		r->framer = TRACE_ASCII;
 }
 
-/* The time of day at a moment of the monotonic clock. */
-static uint64_t
-unix_us(struct recorder *r, uint64_t mono_ns)
+/* The time of day when the clock was last read for what came then. */
+static inline uint64_t
+tick_us(struct recorder *r)
 {
+	uint64_t now_ns = r->worker->now_ns;
 	struct timespec t;
 
-	if (r->set_ns == 0 || mono_ns - r->set_ns > SET_AGAIN_NS) {
+	if (now_ns == r->tick_ns)
+		return r->tick_us;
+	if (r->set_ns == 0 || now_ns - r->set_ns > SET_AGAIN_NS) {
 		clock_gettime(CLOCK_REALTIME, &t);
 		r->unix_ns = (uint64_t)t.tv_sec * 1000000000u +
 		    (uint64_t)t.tv_nsec - clock_mono_ns();
-		r->set_ns = mono_ns;
+		r->set_ns = now_ns;
 	}
-	return (r->unix_ns + mono_ns) / 1000;
+	r->tick_ns = now_ns;
+	r->tick_us = (r->unix_ns + now_ns) / 1000;
+	return r->tick_us;
 }
 
 /* Who is at the other end: address and port, or words and how long they are. */
@@ -79,10 +90,13 @@ put(struct recorder *r, const struct shm_conn *c, struct trace_head *h,
     const uint8_t *adu)
 {
 	const void *peer = peer_of(r, c, h);
+	uint64_t pos =
+	    atomic_load_explicit(&r->ring->head, memory_order_relaxed);
 
 	h->conn = atomic_load_explicit(&c->serial, memory_order_relaxed);
 	h->framer = r->framer;
-	return trace_put(seg_trace(r->worker->shm), h, peer, adu);
+	trace_write(r->ring, r->ring_bytes, h, peer, adu);
+	return pos;
 }
 
 static uint64_t
@@ -90,7 +104,7 @@ put_in(struct recorder *r, const struct shm_conn *c, uint8_t unit,
     uint8_t flags, const uint8_t *adu, size_t len)
 {
 	struct trace_head h = {
-		.unix_us = unix_us(r, r->worker->now_ns),
+		.unix_us = tick_us(r),
 		.flags = flags,
 		.unit = unit,
 		.len = len < BATCH_IN ? (uint16_t)len : BATCH_IN,
@@ -142,10 +156,9 @@ least(uint64_t us)
 static void
 put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 {
-	const struct shm_ring *ring = seg_trace(r->worker->shm);
 	uint64_t us = (now_ns - r->worker->now_ns) / 1000, at, back;
 
-	at = unix_us(r, now_ns);
+	at = tick_us(r) + us;
 	for (unsigned i = 0; i < r->nreplies; i++) {
 		const struct record_reply *reply = &r->reply[i];
 		struct trace_head h = {
@@ -156,9 +169,9 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 			.len = reply->len,
 		};
 
-		back =
-		    (atomic_load_explicit(&ring->head, memory_order_relaxed) -
-			reply->asked) /
+		back = (atomic_load_explicit(
+			    &r->ring->head, memory_order_relaxed) -
+			   reply->asked) /
 		    WORD;
 		if (reply->asked != 0 && back < 1 << TRACE_BACK_BITS &&
 		    reply->first < 1 << TRACE_FIRST_BITS) {
@@ -168,34 +181,20 @@ put_replies(struct recorder *r, const struct shm_conn *c, uint64_t now_ns)
 		put(r, c, &h, reply->adu);
 	}
 	r->nreplies = 0;
-}
-
-/* Whether a reply goes into the record of the one before it. */
-static bool
-joins(const struct record_reply *last, uint64_t asked, unsigned index,
-    const uint8_t *adu, size_t len)
-{
-	return (last->flags & TRACE_MANY) != 0 && last->asked == asked &&
-	    last->next == index && last->adu + last->len == adu &&
-	    last->len + len <= BATCH_IN;
+	r->joins = NULL;
 }
 
 void
-record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+record_first(struct recorder *r, const struct shm_conn *c, uint8_t unit,
     uint64_t asked, bool many, const uint8_t *adu, size_t len)
 {
 	unsigned index = many ? r->input_done : 0;
 
 	many = many && !r->spoiled;
-	if (many && r->nreplies > 0 &&
-	    joins(&r->reply[r->nreplies - 1], asked, index, adu, len)) {
-		r->reply[r->nreplies - 1].len += (uint16_t)len;
-		r->reply[r->nreplies - 1].next++;
-		return;
-	}
 	if (r->nreplies == RECORD_WAITING)
 		put_replies(r, c, clock_mono_ns());
-	r->reply[r->nreplies++] = (struct record_reply){
+	r->last = &r->reply[r->nreplies++];
+	*r->last = (struct record_reply){
 		.adu = adu,
 		.asked = asked,
 		.len = (uint16_t)len,
@@ -206,6 +205,7 @@ record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
 		    (r->spoiled ? TRACE_SPOILED : 0),
 		.late_ms = r->late_ms,
 	};
+	r->joins = many ? adu + len : NULL;
 	r->spoiled = false;
 	r->late_ms = 0;
 }

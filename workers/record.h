@@ -36,8 +36,11 @@ struct record_reply {
 
 struct recorder {
 	struct worker *worker;
+	struct shm_ring *ring;
+	uint32_t ring_bytes;
 	uint64_t unix_ns; /* time of day less monotonic time */
 	uint64_t set_ns; /* when that was found out */
+	uint64_t tick_ns, tick_us; /* worker.now_ns, and the time of day then */
 	uint8_t framer; /* enum trace_framer */
 	bool splits; /* frames that lie together can be told apart */
 	bool spoiled; /* the next reply is */
@@ -47,6 +50,10 @@ struct recorder {
 	uint64_t input, input_conn;
 	unsigned input_done;
 	unsigned nreplies;
+	/* the last reply that waits, and where one has to lie to go into its
+	 * record; NULL if none can */
+	struct record_reply *last;
+	const uint8_t *joins;
 	struct record_reply reply[RECORD_WAITING];
 };
 
@@ -77,12 +84,29 @@ uint64_t record_again(struct recorder *, const struct shm_conn *c, bool begun);
 void record_stray(struct recorder *, const struct shm_conn *c, uint8_t unit,
     const uint8_t *bytes, size_t len);
 
+/* What record_reply() does with a reply that begins a record. */
+void record_first(struct recorder *, const struct shm_conn *c, uint8_t unit,
+    uint64_t asked, bool many, const uint8_t *adu, size_t len);
+
 /* Records the reply to the request at `asked`; by record_end() at the latest,
  * until when adu stays as it is. many: its request is the one of record_input()
  * that r->input_done counts; and it goes together with the replies to those
  * right before and behind that. */
-void record_reply(struct recorder *, const struct shm_conn *c, uint8_t unit,
-    uint64_t asked, bool many, const uint8_t *adu, size_t len);
+static inline void
+record_reply(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    uint64_t asked, bool many, const uint8_t *adu, size_t len)
+{
+	struct record_reply *last = r->last;
+
+	if (!many || adu != r->joins || r->spoiled || last->asked != asked ||
+	    last->next != r->input_done || last->len + len > BATCH_IN) {
+		record_first(r, c, unit, asked, many, adu, len);
+		return;
+	}
+	last->len += (uint16_t)len;
+	last->next++;
+	r->joins = adu + len;
+}
 
 /* The reply that is recorded next, which may have no byte, is as fault rules
  * have it, and leaves so late. */
