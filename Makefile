@@ -52,7 +52,10 @@ WARN	:= -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
 HARDEN	?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fno-semantic-interposition \
 	-fstack-clash-protection
-CFLAGS	+= -std=gnu11 $(OPT) $(LTO) $(WARN) $(HARDEN) $(SANITIZE) -pthread
+# without link-time optimisation each function by itself, so that a shared
+# object holds what it uses and no more, as with it
+SECTIONS := $(if $(strip $(LTO)$(SANITIZE)),,-ffunction-sections -fdata-sections)
+CFLAGS	+= -std=gnu11 $(OPT) $(LTO) $(SECTIONS) $(WARN) $(HARDEN) $(SANITIZE) -pthread
 CPPFLAGS += -I. -D_GNU_SOURCE -DHOLDFAST_VERSION='"$(VERSION)"' \
 	-DHOLDFAST_PREFIX='"$(PREFIX)"' $(call pc,--cflags,jansson libevent_core gnutls)
 LDFLAGS	+= -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) -pthread
