@@ -42,8 +42,10 @@ SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "handle_sigill=1:verify_asan_link_order=0",
     "LSAN_OPTIONS": "print_suppressions=0:suppressions=%s"
                     % (HERE / "lsan.supp"),
-    # Check's own signal handler spoils errno
-    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:report_signal_unsafe=0",
+    # Check's own signal handler spoils errno; programs that tests start leave
+    # it to their end to end their threads
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:report_signal_unsafe=0"
+                    ":report_thread_leaks=0",
 }
 GRACE_S = 2  # that what a program started may outlive it
 TAIL_BYTES = 200_000  # of a failed program's output are shown
