@@ -5,11 +5,12 @@
 //   create(ctx) -> { el, route(parts, query)?, search()?, key(event)?, destroy()? }
 
 import { h, icon, text, announce, toast } from "./dom.js";
-import { link, token, rpc, listen } from "./rpc.js";
-import { model, ready, stateWords, stateIcon, stateClass } from "./model.js";
-import { count, rate, duration, clock } from "./formats.js";
+import { link, token, rpc } from "./rpc.js";
+import { model, ready } from "./model.js";
+import { count, rate, duration, clock, plural } from "./formats.js";
 import { describeFault } from "./faultwords.js";
 import { recorder } from "./pins.js";
+import { watchAlarms } from "./alarms.js";
 
 const screens = [
   ["overview", "Overview", "o"],
@@ -158,7 +159,7 @@ function sayFaults() {
       h("a", { href: "#/faults", class: "button quiet" }, "Look"),
       model.may("faults.clear") && h("button", { class: "quiet", onclick: clearFaults }, "Clear all"));
     $("banners").append(faultBanner);
-    announce(`${n} fault rule${n > 1 ? "s" : ""} active`);
+    announce(`${plural(n, "fault rule")} active`);
   }
   text(faultBanner.querySelector("strong"), n > 1 ? `${n} faults are being injected` : "A fault is being injected");
   if (rules !== lastRules) text(faultBanner.querySelector(".what"), lastRules = rules);
@@ -167,7 +168,7 @@ function sayFaults() {
 async function clearFaults() {
   try {
     const { cleared } = await rpc("faults.clear");
-    toast(`${cleared} fault rule${cleared === 1 ? "" : "s"} cleared`, "good");
+    toast(`${plural(cleared, "fault rule")} cleared`, "good");
     model.refresh();
   } catch (e) {
     toast(e.message, "bad");
@@ -197,33 +198,6 @@ function sayLink() {
     announce("The connection is back.");
     toast("The connection is back", "good");
   }
-}
-
-// Alarms of transports, said aloud and shown wherever one is
-
-const alarms = new Map(); // transport -> { end, why } of what has not passed
-
-function watchAlarms() {
-  listen("transports.", (e) => {
-    const was = e.was ? `, was ${stateWords({ state: e.was })}` : "";
-    const why = e.why ? `: ${e.why}` : "";
-    const line = `${e.name} is ${stateWords(e)}`;
-    model.note(e.at, stateIcon(e), line + was + why);
-    const alarm = alarms.get(e.name);
-    if (alarm) alarm.end();
-    alarms.delete(e.name);
-    if (stateClass(e) === "bad" || stateClass(e) === "warn")
-      alarms.set(e.name, { end: toast(line + why, "bad"), why: (e.why || "").replace(/ \(.*/, "") || (alarm && alarm.why) });
-    else if (alarm && e.state === "starting")
-      alarms.set(e.name, { end: () => {}, why: alarm.why });
-    else if (alarm && e.state === "up")
-      toast(alarm.why ? `${e.name} died (${alarm.why}) and is back` : `${e.name} is back`, "info");
-    model.refresh().catch(() => {});
-  });
-  listen("faults", (e) => {
-    model.note(e.at, "faults", `fault ${e.id} ${e.event}${e.rule ? `: ${describeFault(e.rule)}` : ""}`);
-    model.refresh().catch(() => {});
-  });
 }
 
 // Theme

@@ -101,6 +101,18 @@ export function announce(words) {
   setTimeout(() => { live.textContent = words; }, 30);
 }
 
+// Takes it away once it could be read for so long: the time counts in which the
+// page was shown and drew, and nobody held on to it.
+function expire(el, ms) {
+  const STEP = 250;
+  const timer = setInterval(() => {
+    if (document.hidden || el.matches(":hover, :focus-within")) return;
+    ms -= STEP;
+    if (ms <= 0) el.remove();
+    if (!el.isConnected) clearInterval(timer);
+  }, STEP);
+}
+
 // A line at the foot of the page that goes by itself, with one thing to do.
 // Returns what takes it away before.
 export function toast(words, kind = "info", action = null) {
@@ -120,7 +132,7 @@ export function toast(words, kind = "info", action = null) {
   }, icon("close")));
   host.append(el);
   while (host.children.length > 2) host.firstChild.remove();
-  setTimeout(gone, kind === "bad" ? 8000 : 4000);
+  expire(el, kind === "bad" || action ? 8000 : 4000);
   // what it offers is of the screen that it was said on
   if (action) addEventListener("hashchange", gone, { once: true });
   if (kind === "bad") announce(words);

@@ -229,6 +229,9 @@ export function rate(n) {
     n === 0 ? "0" : n.toFixed(2);
 }
 
+// "1 rule", "2 rules"
+export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
 export function duration(s) {
   if (s == null || !Number.isFinite(s)) return "–";
   s = Math.floor(s);

@@ -6,6 +6,7 @@
 import { rpc, every, link } from "./rpc.js";
 
 const KEEP = 180; // seconds of rates that are kept
+const HAPPENED = 24; // things that happened
 const ROLES = ["read", "operate", "admin"];
 
 class Model extends EventTarget {
@@ -20,13 +21,23 @@ class Model extends EventTarget {
     this.faults = [];
     this.pid = 0;
     this.counted = -1000;
-    this.happened = []; // since the page was opened, the newest first
+    this.happened = []; // the newest first
   }
 
   // Something that happened, for the overview.
   note(at, icon, line) {
     this.happened.unshift({ at, icon, line });
-    this.happened.length = Math.min(this.happened.length, 12);
+    this.happened.length = Math.min(this.happened.length, HAPPENED);
+    this.dispatchEvent(new Event("happened"));
+  }
+
+  // The same of what happened while nobody listened; what has been heard of is
+  // there already, in the same words as far as they begin alike.
+  recall(list) {
+    const head = (e) => e.line.split(":")[0];
+    const fresh = list.filter((e) => !this.happened.some((o) => Math.abs(o.at - e.at) < 2 && head(o) === head(e)));
+    // of one moment, the later first
+    this.happened = [...this.happened, ...fresh.reverse()].sort((a, b) => b.at - a.at).slice(0, HAPPENED);
     this.dispatchEvent(new Event("happened"));
   }
 
@@ -48,6 +59,21 @@ class Model extends EventTarget {
     if (!m) return `This daemon does not know ${method}.`;
     if (this.may(method)) return "";
     return `Needs the role ${m.role}; yours is ${this.info.role}.`;
+  }
+
+  // Makes a button one that may be pressed, or says why not.
+  allow(button, method, title = "") {
+    const why = this.whyNot(method);
+    button.disabled = !!why;
+    button.title = why || title;
+    return !why;
+  }
+
+  // Listens; returns what ends it.
+  on(what, fn) {
+    const heard = () => fn();
+    this.addEventListener(what, heard);
+    return () => this.removeEventListener(what, heard);
   }
 
   param(method, name) {

@@ -57,6 +57,14 @@ class Pins extends EventTarget {
 
 export const pins = new Pins();
 
+// A series out of a range as registers.describe has it, at one of its
+// addresses, read as a format of formats.
+export function seriesOf(device, table, range, { addr, format, order, scale, width }) {
+  const n = (addr - range.addr) / width;
+  return { device, table, addr, format, order, scale: scale || 1,
+    name: range.name ? range.name + (range.count > width ? `[${n}]` : "") : "", unit: range.unit || "" };
+}
+
 class Recorder extends EventTarget {
   constructor() {
     super();

@@ -23,6 +23,9 @@ export class RpcError extends Error {
 // Nobody answered. Screens need not say so: the page does, once.
 export class Gone extends Error {}
 
+// What went wrong in words; gone: those for no answer.
+export const said = (e, gone = "No answer") => (e instanceof Gone ? gone : e.message);
+
 class Link extends EventTarget {
   constructor() {
     super();

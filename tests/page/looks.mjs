@@ -43,6 +43,15 @@ await run({ deviceScaleFactor: 1, bypassCSP: true }, async ({ page }) => {
           await page.locator(".g-row:not([hidden]) .c-line").first().click();
           await page.waitForSelector(".whole:has-text('supervisor:')");
         }
+        if (width < 3840 && id === "configuration") {
+          // a text that is pasted, and what it would change
+          await page.click("[data-do=paste]");
+          await page.click("[data-do=fill]");
+          const text = await page.inputValue("#paste-text");
+          await page.fill("#paste-text", text.replace('"tcp2"', '"tcp3"'));
+          await page.click("[data-do=check-text]");
+          await page.waitForSelector(".compare .came");
+        }
         for (const scheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
           const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth, document.querySelector("main").scrollWidth, document.querySelector("main").clientWidth]);

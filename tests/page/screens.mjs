@@ -33,6 +33,8 @@ await run({}, async ({ page }) => {
       assert.match(await page.textContent(`.card:has(b:text-is("${t.name}"))`), /up/);
     assert.match(await page.textContent(".summary"), /All 3 transports are up/);
     assert.match(await page.textContent("#where"), new RegExp((await rpc("system.info")).store));
+    // what was before the page was opened stands there too
+    await until(async () => /tcp2 is up/.test(await page.textContent(".events")), "what the log remembers");
     await page.click('.columns a:text-matches("65.536")');
     await page.waitForURL(/#\/registers\/big\/hr/);
   });
@@ -56,8 +58,8 @@ await run({}, async ({ page }) => {
     await go(page, "#/registers/plc1/hr/1100");
     await until(async () => (await page.locator(".registers .g-row:has(.c-name:text-is('flow')) .c-value.changed").count()) === 1, "flow to change");
     assert.equal(await page.locator(".g-row:has(.c-name:text-is('tag')) .c-value.changed").count(), 0);
-    const [a, b] = await hr(1100, 2);
-    assert.ok(Math.abs(Number(await cell(page, 1100)) - f32(a, b)) < 1);
+    // it moves meanwhile, and the page is a fifth of a second behind
+    await until(async () => { const [a, b] = await hr(1100, 2); return Math.abs(Number(await cell(page, 1100)) - f32(a, b)) < 1; }, "flow's value");
   });
 
   const value = (name) => page.locator(`.registers .g-row:not([hidden]):has(.c-name:text-is('${name}')) .c-value`);
@@ -133,6 +135,34 @@ await run({}, async ({ page }) => {
     await page.keyboard.press("p");
     await go(page, "#/charts");
     const now = () => page.locator("tr:has-text('flow') td.num").first().textContent();
+    const add = async (what) => { await page.fill("input[list=pick-list]", what); await page.keyboard.press("Enter"); };
+    // more of them, by name and by address; each unit has its scale
+    await until(async () => await page.locator("#pick-list option[value=level]").count() === 1, "names to choose from");
+    await add("level");
+    await add("plc1/hr:1000+2");
+    await page.waitForSelector("tr:has-text('plc1/hr:1001')");
+    await add("plc1/xx:7");
+    await page.waitForSelector(".toast:has-text('neither a name here nor an address')");
+    await add("plc1/hr:1050");
+    await page.waitForSelector(".toast:has-text('There is nothing at hr:1050')");
+    const axes = () => page.locator(".u-axis").count();
+    assert.equal(await axes(), 1 + 4);
+    await page.selectOption("select[aria-label=Scales]", "one");
+    assert.equal(await axes(), 1 + 1);
+    await page.selectOption("select[aria-label=Scales]", "unit");
+    // what stood under the cursor, by mouse and by key
+    await until(async () => { const x = Number(await now()); return x > 365 && x < 435; }, "flow's value");
+    const over = await page.locator(".u-over").boundingBox();
+    await page.mouse.move(over.x + over.width - 40, over.y + 40);
+    await page.mouse.move(over.x + over.width - 4, over.y + 40);
+    await page.waitForSelector(".chart-tip:has-text('flow'):has-text('48879')");
+    assert.match(await page.locator("tr:has-text('plc1/hr:1001') td[data-label='at the cursor']").textContent(), /48879/);
+    await page.mouse.move(over.x - 30, over.y - 30);
+    await page.waitForSelector(".chart-tip", { state: "hidden" });
+    await page.focus(".chart-host");
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForSelector(".chart-tip:has-text('48879')");
+    for (const name of ["level", "plc1/hr:1000", "plc1/hr:1001"]) await page.click(`button[aria-label='Unpin ${name}']`);
     await until(async () => { const x = Number(await now()); return x > 365 && x < 435; }, "flow's value");
     await until(async () => page.evaluate(() => { const c = document.querySelector(".uplot canvas"); const d = c.getContext("2d").getImageData(c.width / 2, 0, c.width / 2, c.height).data; const s = getComputedStyle(document.documentElement).getPropertyValue("--s1").trim(); const [r, g, b] = [1, 3, 5].map((i) => parseInt(s.slice(i, i + 2), 16)); let n = 0; for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 60) n++; return n > 2; }), "a line in its colour");
     await page.click("[data-s='30']");
@@ -166,6 +196,19 @@ await run({}, async ({ page }) => {
     await go(page, "#/transports/tcp2");
     await page.click("button[aria-label='start tcp2']");
     await until(async () => await state() === "up", "tcp2 to start");
+    // what has just been of use is not stopped without a question
+    await ask("read", "tcp2", 0);
+    await until(async () => Number(await page.locator("tr:has-text('tcp2') td[data-label='requests/s']").textContent()) > 0, "its request");
+    await page.click("button[aria-label='stop tcp2']");
+    await page.waitForSelector("dialog:has-text('It has answered requests in the last 10 seconds')");
+    await page.click("dialog button[value=no]");
+    assert.equal(await state(), "up");
+    await page.click("button[aria-label='stop tcp2']");
+    await page.click("dialog button[value=yes]");
+    await until(async () => await state() === "stopped", "tcp2 to stop");
+    // and stopping can be taken back
+    await page.click(".toast:has-text('tcp2 is stopped') button:has-text('Start again')");
+    await until(async () => await state() === "up", "tcp2 to start again");
     await page.waitForSelector("tr:has-text('tcp2') >> .state-cell:has-text('up')");
     await ask("connect", "tcp2");
     await until(async () => await page.locator("tr:has-text('tcp2') td[data-label=clients]").textContent() === "1", "a client of tcp2");
@@ -182,6 +225,20 @@ await run({}, async ({ page }) => {
     await page.waitForSelector(".toast:has-text('tcp2 died (signal 9) and is back')");
     await until(async () => await page.locator(".toast.bad:has-text('tcp2')").count() === 0, "no alarm");
     assert.notEqual((await rpc("transports.list")).find((t) => t.name === "tcp2").pid, pid);
+  });
+
+  await step("a death that no event has told of is told all the same", async () => {
+    await page.route("**/api/v1/stream**", (route) => route.abort());
+    await page.reload();
+    await until(async () => /transports/.test(await page.textContent("#figures")) && await page.locator("tr:has-text('tcp2') .state-cell:has-text('up')").count() === 1, "the screen");
+    await ask("kill_worker", "tcp2");
+    await page.waitForSelector(".toast:has-text('tcp2 died (signal 9) and is back')");
+    // nobody looks: what was said stays until somebody does
+    await page.evaluate(() => Object.defineProperty(document, "hidden", { value: true, configurable: true }));
+    await page.waitForTimeout(4500);
+    assert.equal(await page.locator(".toast:has-text('and is back')").count(), 1);
+    await page.unroute("**/api/v1/stream**");
+    await page.reload();
   });
 
   await step("clients: who is there, and shown the door", async () => {
@@ -226,7 +283,7 @@ await run({}, async ({ page }) => {
   if (known.has("faults.add")) {
     await step("faults: a rule is felt by a client, seen everywhere, and cleared", async () => {
       await go(page, "#/faults");
-      await page.waitForSelector("text=Nothing is being spoiled");
+      await page.waitForSelector("text=No fault is being injected");
       await page.selectOption("#f-transport", "tcp2");
       await page.fill("#f-fc", "3");
       await page.selectOption("#f-exception", "6");
@@ -291,7 +348,29 @@ await run({}, async ({ page }) => {
       await page.waitForSelector(".diff >> text=tcp3");
       await page.waitForSelector(".diff >> text=tcp2");
       await page.waitForSelector("text=needs a restart of holdfastd");
+      // line by line, with signs
+      const changed = (sign, words) => page.locator(`.compare .${sign}:has-text('${words}')`);
+      await until(async () => await changed("went", '"tcp2"').count() === 1 && await changed("came", '"tcp3"').count() === 1, "the lines");
+      assert.match(await changed("went", '"tcp2"').locator(".sign").textContent(), /^-goes/);
+      assert.match(await changed("came", '"tcp3"').locator(".sign").textContent(), /^[+]comes/);
+      assert.equal(await page.locator(".compare .went").count(), await page.locator(".compare .came").count());
       await page.click("[aria-label='What was found'] [aria-label=Close]");
+      // a text that is pasted, its mistakes with their places
+      await page.click("[data-do=paste]");
+      await page.fill("#paste-text", text.replace('"tcp2"', '"tcp4"'));
+      await page.click("[data-do=check-text]");
+      await page.waitForSelector("text=This text is right. It differs");
+      await until(async () => await changed("came", '"tcp4"').count() === 1, "the lines of the text");
+      assert.equal(await page.locator(".compare:has-text('tcp3')").count(), 0);
+      await page.fill("#paste-text", '{\n  "devices": {},\n  "transprots": {}\n}');
+      await page.keyboard.press("Control+Enter");
+      await page.waitForSelector(".mistakes li:has-text('did you mean')");
+      await page.click(".mistakes button:has-text('line 3, column 3')");
+      assert.equal(await page.evaluate(() => { const a = document.activeElement; return a.value.slice(a.selectionStart, a.selectionEnd); }), '"transprots": {}');
+      await page.click("[data-do=fill]");
+      await page.click("[data-do=check-text]");
+      await page.waitForSelector("text=This text is right, and is what runs");
+      await page.click("[data-do=paste]");
       await page.click("[data-do=reload]");
       await page.waitForSelector("dialog >> text=needs a restart of holdfastd");
       await page.click("dialog button[value=yes]");

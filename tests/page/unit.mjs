@@ -7,6 +7,9 @@ import { Rows } from "./rows.js";
 import { Undo } from "./undo.js";
 import { decode } from "./decode.js";
 import { describeFault } from "./faultwords.js";
+import { diff, hunks } from "./diff.js";
+import { scalesOf, rangeOf } from "./scales.js";
+import { parsePlace, seriesFrom } from "./pick.js";
 
 const f404 = [0x43ca, 0x15c3]; // 404.17
 
@@ -162,4 +165,49 @@ test("whatever bytes come, taking them apart ends and stays within them", () => 
 test("a fault in words", () => {
   assert.equal(describeFault({ transport: "tcp1", fc: [3, 4], exception: 6, rate_pct: 10 }), "tcp1, FC 3, 4: exception 6 (server device busy), 10 %");
   assert.equal(describeFault({ drop: true }), "everything: no reply");
+});
+
+test("two texts line by line: both can be made of it, and it is short", () => {
+  let seed = 7;
+  const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
+  const some = () => Array.from({ length: 1 + Math.floor(random() * 12) }, () => "abcd"[Math.floor(random() * 4)]).join("\n");
+  const signs = (d, not) => d.filter((l) => l.sign !== not).map((l) => l.text).join("\n");
+  for (let n = 0; n < 1000; n++) {
+    const a = some(), b = some(), d = diff(a, b), x = a.split("\n"), y = b.split("\n");
+    assert.deepEqual([signs(d, "+"), signs(d, "-")], [a, b]);
+    const longest = x.map(() => []);
+    x.forEach((p, i) => y.forEach((q, j) => {
+      const at = (k, l) => (k < 0 || l < 0 ? 0 : longest[k][l]);
+      longest[i][j] = p === q ? at(i - 1, j - 1) + 1 : Math.max(at(i - 1, j), at(i, j - 1));
+    }));
+    assert.equal(d.filter((l) => l.sign === " ").length, longest[x.length - 1][y.length - 1], `${x} ${y}`);
+    assert.equal(hunks(d, 1).flat().filter((l) => l.sign !== " ").length, d.filter((l) => l.sign !== " ").length);
+  }
+  assert.deepEqual(diff("a\nb\n", "a\nc\n"), [{ sign: " ", was: 1, is: 1, text: "a" }, { sign: "-", was: 2, is: null, text: "b" }, { sign: "+", was: null, is: 2, text: "c" }]);
+  assert.deepEqual(hunks(diff("a", "a")), []);
+  assert.deepEqual(hunks(diff("a\nb\nc\nd\ne\nf\ng", "X\nb\nc\nd\ne\nf\nY"), 1).map((h) => h.map((l) => l.sign + l.text).join("")), ["-a+X b", " f-g+Y"]);
+  // much that differs is told as a block, soon
+  const big = Array.from({ length: 20000 }, (_, i) => i).join("\n"), d = diff(big, big.replaceAll("7", "x"));
+  assert.deepEqual([signs(d, "+"), signs(d, "-")], [big, big.replaceAll("7", "x")]);
+});
+
+test("a scale is of one unit, or of one series", () => {
+  const list = [{ name: "flow", unit: "m3/h" }, { name: "in", unit: "degC" }, { table: "hr", addr: 5, unit: "" }, { name: "out", unit: "degC" }, { table: "hr", addr: 6 }];
+  const of = (sharing) => scalesOf(list, sharing).map((s) => [s.members.join(), s.label]);
+  assert.deepEqual(of("unit"), [["0", "flow [m3/h]"], ["1,3", "in, out [degC]"], ["2", "hr:5"], ["4", "hr:6"]]);
+  assert.deepEqual(of("own").map(([m]) => m), ["0", "1", "2", "3", "4"]);
+  assert.deepEqual(of("one"), [["0,1,2,3,4", "flow, in, 3 more"]]);
+  assert.deepEqual([rangeOf(5, 5), rangeOf(0, 0), rangeOf(Infinity, -Infinity)], [[4.5, 5.5], [-1, 1], [0, 1]]);
+  const [a, b] = rangeOf(0, 100);
+  assert.ok(a < 0 && b > 100);
+});
+
+test("a place is read as the command line writes it", () => {
+  assert.deepEqual(parsePlace("plc1/hr:100+4:float32", ["plc1", "x"]), { device: "plc1", table: "hr", addr: 100, count: 4, type: "float32" });
+  assert.deepEqual(parsePlace("co:7", ["plc1"]), { device: "plc1", table: "co", addr: 7, count: 1, type: "" });
+  for (const t of ["hr:7", "plc1/xr:7", "plc1/hr:", "flow", "plc1/hr:700000"]) assert.equal(parsePlace(t, ["plc1", "x"]), null, t);
+  const range = { addr: 100, count: 8, type: "float32", order: "cdab", name: "t", unit: "K", scale: 1 };
+  assert.deepEqual(seriesFrom("d", "hr", range, 100, 8).map((p) => [p.addr, p.name, p.format, p.order]),
+    [[100, "t[0]", "f32", "cdab"], [102, "t[1]", "f32", "cdab"], [104, "t[2]", "f32", "cdab"], [106, "t[3]", "f32", "cdab"]]);
+  assert.deepEqual(seriesFrom("d", "hr", range, 107, 8), []);
 });

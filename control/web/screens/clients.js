@@ -2,7 +2,7 @@
 // Clients: who is connected, how much each asks, and showing one the door.
 
 import { h, icon, text, toast, confirmed, Keyed } from "../dom.js";
-import { rpc, every, Gone } from "../rpc.js";
+import { rpc, every, said } from "../rpc.js";
 import { model } from "../model.js";
 import { count, rate, duration, clock } from "../formats.js";
 import { functions } from "../faultwords.js";
@@ -38,15 +38,14 @@ export function create({ address }) {
     el.parts = p;
     return el;
   }, (el, c) => {
-    const p = el.parts, why = model.whyNot("connections.close");
+    const p = el.parts;
     text(p.since, duration(Date.now() / 1000 - c.since));
     p.since.title = `since ${clock(c.since)}`;
     text(p.rate, rate(c.rate));
     text(p.requests, count(c.requests));
     text(p.fc, c.last_fc ? `${c.last_fc} ${functions[c.last_fc] || ""}` : "–");
     text(p.role, c.role === null || c.role === undefined ? "–" : c.role === "" ? "none named" : c.role);
-    p.kick.disabled = !!why;
-    p.kick.title = why || `close the connection of ${c.peer}`;
+    model.allow(p.kick, "connections.close", `close the connection of ${c.peer}`);
   });
 
   function shown() {
@@ -105,7 +104,7 @@ export function create({ address }) {
       await rpc("connections.close", params, { order: true });
       toast(words, "good");
     } catch (e) {
-      toast(e instanceof Gone ? "No answer: whether it was kicked is not known." : e.message, "bad");
+      toast(said(e, "No answer: whether it was kicked is not known."), "bad");
     }
     look().catch(() => {});
   }

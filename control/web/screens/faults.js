@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults: what is being spoiled on purpose, and spoiling more. Every effect
+// Faults: what is being injected, and injecting more. Every effect
 // and every selector of faults.add has a field; the sentence beneath says what
 // pressing the button will do before it is pressed.
 
 import { h, icon, text, toast, confirmed, Keyed } from "../dom.js";
-import { rpc, Gone } from "../rpc.js";
+import { rpc, Gone, said } from "../rpc.js";
 import { model, ready } from "../model.js";
-import { count, duration } from "../formats.js";
+import { count, duration, plural } from "../formats.js";
 import { describeFault, whom, what, exceptions } from "../faultwords.js";
 
 const number = (id, label, min, max, hint, step = 1) => ({ id, label, min, max, hint, step, kind: "number" });
@@ -37,7 +37,7 @@ const limits = [
 export function create() {
   const inputs = {};
   const body = h("tbody");
-  const empty = h("div", { class: "empty" }, icon("up"), " Nothing is being spoiled.");
+  const empty = h("div", { class: "empty" }, icon("up"), " No fault is being injected.");
   const table = h("table", { class: "plain stack" }, h("thead", null, h("tr", null,
     ["", "Which requests", "What they get instead", "Share", "Hits", "Left", "Ends in", "By", ""].map((t, i) =>
       h("th", { scope: "col", class: i > 2 && i < 7 ? "num" : null }, t || h("span", { class: "sr" }, i ? "What to do" : "Number"))))), body);
@@ -132,7 +132,7 @@ export function create() {
       return text(sentence, err.message);
     }
     if (!r.transport && !r.connection && r.unit == null && r.fc == null && !r.range && !r.count && !r.expires_s &&
-        !await confirmed("Spoil everything?", "The rule names no requests and has no end: it concerns every client of every transport until it is cleared.", "Spoil everything"))
+        !await confirmed("Inject this fault everywhere?", "The rule names no requests and has no end: it concerns every client of every transport until it is cleared.", "Inject it"))
       return;
     try {
       const { id } = await rpc("faults.add", r, { order: true });
@@ -141,7 +141,7 @@ export function create() {
       say();
     } catch (err) {
       problem.hidden = false;
-      text(problem, err instanceof Gone ? "No answer: whether it was added is not known." : err.message);
+      text(problem, said(err, "No answer: whether it was added is not known."));
     }
     model.refresh().catch(() => {});
   }
@@ -149,9 +149,9 @@ export function create() {
   async function clear(id) {
     try {
       const { cleared } = await rpc("faults.clear", id == null ? {} : { id }, { order: true });
-      toast(id == null ? `${cleared} rule${cleared === 1 ? "" : "s"} cleared` : `Rule ${id} is cleared`, "good");
+      toast(id == null ? `${plural(cleared, "rule")} cleared` : `Rule ${id} is cleared`, "good");
     } catch (e) {
-      toast(e instanceof Gone ? "No answer: whether it was cleared is not known." : e.message, "bad");
+      toast(said(e, "No answer: whether it was cleared is not known."), "bad");
     }
     model.refresh().catch(() => {});
   }
@@ -166,12 +166,11 @@ export function create() {
     el.parts = p;
     return el;
   }, (el, r) => {
-    const p = el.parts, why = model.whyNot("faults.clear");
+    const p = el.parts;
     text(p.hits, count(r.hits));
     text(p.left, r.left == null ? "–" : count(r.left));
     text(p.ends, r.expires_in_s == null ? "–" : duration(r.expires_in_s));
-    p.clear.disabled = !!why;
-    p.clear.title = why;
+    model.allow(p.clear, "faults.clear");
   });
 
   function show() {
@@ -188,8 +187,7 @@ export function create() {
       inputs.transport.replaceChildren(...names.map((n) => h("option", { value: n }, n || "any")));
   }
 
-  const onStatus = () => show();
-  model.addEventListener("status", onStatus);
+  const end = model.on("status", show);
   ready().then(() => { show(); say(); });
   show();
   say();
@@ -206,6 +204,6 @@ export function create() {
       say();
     },
     search() { inputs.transport.focus(); },
-    destroy() { model.removeEventListener("status", onStatus); },
+    destroy: end,
   };
 }

@@ -4,7 +4,7 @@
 
 import { h, svg, icon, setIcon, text, Keyed } from "../dom.js";
 import { model, stateWords, stateIcon, stateClass } from "../model.js";
-import { count, rate, clock } from "../formats.js";
+import { count, rate, clock, dateClock } from "../formats.js";
 
 const W = 180, H = 36;
 
@@ -71,11 +71,11 @@ export function create() {
   const summary = h("p", { class: "summary", role: "status", "aria-live": "off" });
   const cards = h("div", { class: "cards" });
   const devices = h("tbody");
-  const events = h("ol", { class: "events" });
+  const events = h("ol", { class: "events", tabindex: 0, "aria-label": "What has happened, the newest first" });
   const aides = h("dl", { class: "facts wide" });
   const total = sparkline("requests a second of all transports, the last three minutes");
   const totalNow = h("span", { class: "huge live" });
-  const noEvents = h("p", { class: "muted" }, "Nothing since this page was opened.");
+  const noEvents = h("p", { class: "muted" }, "Nothing that the log remembers.");
   const el = h("div", { class: "screen overview" },
     h("h1", { class: "sr" }, "Overview"), summary,
     h("section", { class: "panel total", "aria-label": "All transports" },
@@ -86,7 +86,7 @@ export function create() {
         h("table", { class: "plain" }, h("thead", null, h("tr", null,
           ["Device", "Served by", "Coils", "Discrete", "Holding", "Input"].map((t, i) =>
             h("th", { scope: "col", class: i > 1 ? "num" : null }, t)))), devices)),
-      h("section", { class: "panel" }, h("h2", null, "What has happened"), noEvents, events),
+      h("section", { class: "panel happened" }, h("h2", null, "What has happened"), noEvents, events),
       h("section", { class: "panel" }, h("h2", null, "Processes"), aides)));
   const keyed = new Keyed(cards, card, updateCard);
 
@@ -124,24 +124,18 @@ export function create() {
     }));
   }
 
-  const ends = [];
-  const on = (what, fn) => {
-    model.addEventListener(what, fn);
-    ends.push(() => model.removeEventListener(what, fn));
-  };
-  on("status", update);
-  on("ready", showDevices);
-  on("happened", () => showEvents());
   const showEvents = () => {
     noEvents.hidden = model.happened.length > 0;
     events.replaceChildren(...model.happened.map((e) =>
-      h("li", null, icon(e.icon), h("time", { class: "mono" }, clock(e.at)), h("span", null, e.line))));
+      h("li", null, icon(e.icon), h("time", { class: "mono", datetime: new Date(e.at * 1000).toISOString(), title: dateClock(e.at) }, today(e.at) ? clock(e.at) : dateClock(e.at)), h("span", null, e.line))));
   };
+  const ends = [model.on("status", update), model.on("ready", showDevices), model.on("happened", showEvents)];
   update();
   showDevices();
   showEvents();
   return { el, destroy: () => ends.forEach((f) => f()) };
 }
 
+const today = (at) => new Date(at * 1000).toDateString() === new Date().toDateString();
 const short = { coils: "co", discrete_inputs: "di", holding_registers: "hr", input_registers: "ir" };
 const unitWords = (u) => (/^[01]-255$|^0-1,255$/.test(u) ? "any unit" : `unit${/[,-]/.test(u) ? "s" : ""} ${u}`);

@@ -1,46 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers: a table of a device, whatever its size. Only the rows that are
-// seen are read, five times a second. An edit is one step on the daemon's
-// side; undoing it is one too, and is refused if the value is no longer ours.
+// seen are read, five times a second. What stands in its columns, its editing
+// and its CSV are in ../registers.
 
-import { h, icon, text, toast, confirmed, download } from "../dom.js";
-import { rpc, every, link, RpcError, Gone } from "../rpc.js";
+import { h, icon, text, toast } from "../dom.js";
+import { rpc, every, link, RpcError, said } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { Grid, OVERSCAN } from "../grid.js";
 import { Rows } from "../rows.js";
-import { Undo } from "../undo.js";
-import { pins, MOST } from "../pins.js";
-import { formats, orders, show, parse, parseBit, csv, count } from "../formats.js";
+import { pins, seriesOf, MOST } from "../pins.js";
+import { formats, orders, show, parse, parseBit, count } from "../formats.js";
+import { allColumns, plainCell } from "../registers/columns.js";
+import { edits, ofBits, undo } from "../registers/edits.js";
+import { editor } from "../registers/editor.js";
+import { saveCsv } from "../registers/csv.js";
 
 const tables = [
   ["co", "coils", "Coils"], ["di", "discrete_inputs", "Discrete"],
   ["hr", "holding_registers", "Holding"], ["ir", "input_registers", "Input"],
 ];
 const longName = Object.fromEntries(tables.map(([s, l]) => [s, l]));
-const undo = new Undo(); // of the page, not of one visit to this screen
 const CHANGED_MS = 2000;
-
-// Columns, in the order in which a narrow screen gives them up: the highest
-// first.
-const allColumns = [
-  { id: "addr", label: "Address", width: "6.5rem", align: "right mono", need: 0 },
-  { id: "name", label: "Name", width: "minmax(6rem, 20rem)", need: 20 },
-  { id: "value", label: "Value", width: "minmax(7rem, 16rem)", align: "right", need: 0 },
-  { id: "unit", label: "Unit", width: "5rem", need: 34 },
-  { id: "raw", label: "Registers", width: "minmax(6rem, 1fr)", align: "mono", need: 48, title: "as they stand on the wire, hexadecimal" },
-  { id: "type", label: "Type", width: "8rem", need: 58 },
-  { id: "access", label: "Access", width: "4.5rem", need: 66 },
-  { id: "action", label: "Action", width: "minmax(6rem, 14rem)", need: 76 },
-  { id: "reads", label: "Reads", width: "6rem", align: "right", need: 84, counts: true },
-  { id: "writes", label: "Writes", width: "6rem", align: "right", need: 84, counts: true },
-];
 
 export function create({ address }) {
   const s = { device: "", table: "hr", format: "declared", order: "abcd", view: "list",
     ranges: [], rows: new Rows([], "u16", "abcd", false), values: new Map(), reads: new Map(),
     writes: new Map(), changed: new Map(), find: "" };
   const $ = {};
-  const bits = () => s.table === "co" || s.table === "di";
+  const bits = () => ofBits(s.table);
   // a device counts where it is told to; what does not count has no column
   const counting = () => model.knows("registers.counts") && model.devices.some((d) => d.name === s.device && d.counters !== false);
 
@@ -56,7 +43,7 @@ export function create({ address }) {
   $.view = h("button", { "aria-pressed": "false", title: "Many values in a row (v)", onclick: () => open({ view: s.view === "list" ? "matrix" : "list" }) }, icon("overview"), "Matrix");
   $.undo = h("button", { class: "quiet", onclick: () => step("undo") }, icon("undo"), "Undo");
   $.redo = h("button", { class: "quiet", onclick: () => step("redo") }, icon("redo"), "Redo");
-  $.csv = h("button", { class: "quiet", onclick: saveCsv, title: "All of this table as a CSV map" }, icon("csv"), "CSV");
+  $.csv = h("button", { class: "quiet", onclick: () => saveCsv({ ...s, bits: bits() }), title: "All of this table as a CSV map" }, icon("csv"), "CSV");
   $.note = h("p", { class: "note", hidden: true });
   $.status = h("div", { class: "status-line" });
   // what has the focus, in full, and what the keys do with it for who has none
@@ -127,7 +114,7 @@ export function create({ address }) {
       say("");
     } catch (e) {
       s.ranges = [];
-      say(e instanceof Gone ? "" : e.message);
+      say(said(e, ""));
     }
   }
 
@@ -249,7 +236,7 @@ export function create({ address }) {
     cells.forEach((cell, k) => {
       const id = grid.columns[k].id;
       if (cell.querySelector("input")) return;
-      if (id !== "m" && id !== "value") return text(cell, plainCell(id, row));
+      if (id !== "m" && id !== "value") return text(cell, plainCell(id, row, regs, counted));
       const n = id === "m" ? k - 1 : 0;
       if (row.gap || n >= row.n) {
         text(cell, row.gap && n === 0 ? (id === "m" ? "" : "not defined") : "");
@@ -268,30 +255,8 @@ export function create({ address }) {
     });
   }
 
-  function plainCell(id, row) {
-    if (row.gap) {
-      if (id === "addr") return row.count > 1 ? `${row.addr}–${row.addr + row.count - 1}` : row.addr;
-      return "";
-    }
-    const r = row.range;
-    switch (id) {
-      case "addr": return String(row.addr);
-      case "name": return (r.name || "") + (r.name && r.count > row.width ? ` [${(row.addr - r.addr) / row.width}]` : "");
-      case "unit": return r.unit || "";
-      case "raw": {
-        const list = regs(row.addr, row.width);
-        return list ? show(list, "hex") : "…";
-      }
-      case "type": return `${r.type}${["uint16", "int16", "bits", "string"].includes(r.type) ? "" : " " + r.order}${r.scale && r.scale !== 1 ? ` ×${r.scale}` : ""}`;
-      case "access": return r.access === "ro" ? "ro" : "rw";
-      case "action": return actionWords(r.action);
-      case "reads": return counted(s.reads, row);
-      case "writes": return counted(s.writes, row);
-      default: return "";
-    }
-  }
-
-  function counted(map, row) {
+  function counted(which, row) {
+    const map = s[which];
     let most = -1;
     for (let i = 0; i < row.width; i++) most = Math.max(most, map.has(row.addr + i) ? map.get(row.addr + i) : -1);
     return most < 0 ? "" : count(most);
@@ -302,7 +267,7 @@ export function create({ address }) {
     $.here.hidden = !at;
     if (!at) return;
     const r = at.row.range, name = pinOf(at.row, at.addr).name;
-    text($.of, [at.addr, name, words(at.row, at.addr), r.unit, plainCell("type", { ...at.row, addr: at.addr }), readOnly(at.row) ? "read only for clients" : ""].filter((x) => x !== "").join(" "));
+    text($.of, [at.addr, name, words(at.row, at.addr), r.unit, plainCell("type", { ...at.row, addr: at.addr }, regs, counted), readOnly(at.row) ? "read only for clients" : ""].filter((x) => x !== "").join(" "));
     const why = model.whyNot("registers.write");
     $.edit.disabled = !!why;
     $.edit.title = why || "Enter";
@@ -369,7 +334,7 @@ export function create({ address }) {
     const row = s.rows.row(i);
     if (!row || row.gap) return null;
     const n = grid.columns[column] && grid.columns[column].id === "m" ? column - 1 : 0;
-    return n < row.n ? { row, addr: row.addr + n * row.width } : null;
+    return n < row.n ? { device: s.device, table: s.table, row, addr: row.addr + n * row.width } : null;
   }
 
   function activate(i, column, event, first = null) {
@@ -383,51 +348,27 @@ export function create({ address }) {
     const now = regs(at.addr, at.row.width);
     if (!now) return;
     if (bits() && first === null && event.type === "dblclick") return write(at, now, [now[0] ? 0 : 1]);
-    editor(rowEl.cells[k], i, k, at, now, first === null ? words(at.row, at.addr) : first);
+    editor(rowEl.cells[k], { start: first === null ? words(at.row, at.addr) : first, whole: first === null,
+      label: `New value of ${at.addr}${at.row.range.name ? `, ${at.row.range.name}` : ""}`,
+      parse: (v) => (bits() ? parseBit(v) : parse(v, at.row.format, at.row.order, at.row.scale, at.row.width)),
+      commit: (after, move) => {
+        if (move) grid.focus(beside(i, move), k);
+        return write(at, now, after);
+      },
+      ended: (back) => {
+        grid.draw(true);
+        if (back) grid.focus(grid.at.row, k);
+      } });
   }
 
-  function editor(cell, i, k, at, before, start) {
-    const input = h("input", { value: start, "aria-label": `New value of ${at.addr}${at.row.range.name ? `, ${at.row.range.name}` : ""}`, spellcheck: "false", autocomplete: "off" });
-    const tip = h("div", { class: "error-tip", role: "alert", hidden: true });
-    let over = false;
-    const end = (back) => {
-      if (over) return;
-      over = true;
-      tip.remove();
-      cell.textContent = "";
+  const { write, step } = edits({
+    written(at, values) {
+      if (at.device === s.device && at.table === s.table)
+        values.forEach((v, i) => take(at.addr + i, v, performance.now()));
       grid.draw(true);
-      if (back) grid.focus(grid.at.row, k);
-    };
-    const commit = async (move) => {
-      let after;
-      try {
-        after = bits() ? parseBit(input.value) : parse(input.value, at.row.format, at.row.order, at.row.scale, at.row.width);
-      } catch (e) {
-        input.setAttribute("aria-invalid", "true");
-        text(tip, e.message);
-        tip.hidden = false;
-        const box = input.getBoundingClientRect();
-        tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - 240))}px`;
-        tip.style.top = `${box.bottom + 2}px`;
-        document.body.append(tip);
-        return;
-      }
-      end(true);
-      if (move) grid.focus(beside(i, move), k);
-      await write(at, before, after);
-    };
-    input.addEventListener("keydown", (e) => {
-      if (e.key === "Enter") { e.preventDefault(); commit(e.shiftKey ? -1 : 1); }
-      else if (e.key === "Escape") { e.preventDefault(); end(true); }
-      else if (e.key === "Tab") { e.preventDefault(); commit(0); }
-      e.stopPropagation();
-    });
-    input.addEventListener("input", () => { tip.hidden = true; input.removeAttribute("aria-invalid"); });
-    input.addEventListener("blur", () => end(false));
-    cell.replaceChildren(input);
-    input.focus();
-    if (start === words(at.row, at.addr)) input.select();
-  }
+    },
+    again: () => read(),
+  });
 
   // the next row that holds a value
   function beside(i, move) {
@@ -436,73 +377,10 @@ export function create({ address }) {
     return s.rows.row(to) ? to : i;
   }
 
-  // what is under way; each step waits for the one before it
-  let writing = Promise.resolve();
-
-  function write(at, before, after) {
-    return (writing = writing.then(() => writeNow(at, before, after)));
-  }
-
-  async function writeNow(at, before, after) {
-    const { device, table } = s;
-    if (before.every((v, i) => v === after[i])) return;
-    try {
-      await rpc("registers.write", { device, table, addr: at.addr, values: after, ...(bits() ? {} : { type: "uint16" }) }, { order: true });
-    } catch (e) {
-      if (!(e instanceof Gone)) toast(`${device}/${table}:${at.addr} was not written: ${e.message}`, "bad");
-      else toast(`${device}/${table}:${at.addr}: no answer. Whether it was written is not known.`, "bad");
-      return;
-    }
-    const shown = (v) => (bits() ? v[0] : show(v, at.row.format, at.row.order, at.row.scale));
-    undo.push({ device, table, addr: at.addr, before, after,
-      words: `${device}/${table}:${at.addr}${at.row.range.name ? ` ${at.row.range.name}` : ""} ${shown(before)} → ${shown(after)}` });
-    toast(undo.next.words, "good", { label: "Undo", run: () => step("undo") });
-    // shown at once; the next reading agrees or says otherwise
-    if (device === s.device && table === s.table)
-      after.forEach((v, i) => take(at.addr + i, v, performance.now()));
-    grid.draw(true);
-  }
-
-  // One step on the daemon's side: what is there must be what we left.
-  async function put(st, from, to, force) {
-    const b = st.table === "co" || st.table === "di";
-    const as = b ? {} : { type: "uint16" };
-    const ops = [{ op: "write", table: st.table, addr: st.addr, values: to, ...as }];
-    if (!force) ops.unshift({ op: "check", table: st.table, addr: st.addr, values: from, ...as });
-    await rpc("registers.transaction", { device: st.device, ops }, { order: true });
-  }
-
-  function step(which) {
-    return (writing = writing.then(() => stepNow(which)));
-  }
-
-  async function stepNow(which) {
-    try {
-      const st = await undo[which](async (one) => {
-        const [from, to] = which === "undo" ? [one.after, one.before] : [one.before, one.after];
-        try {
-          await put(one, from, to, false);
-        } catch (e) {
-          if (e.reason !== "check_failed") throw e;
-          if (!await confirmed("Somebody else has written this since.", `${one.device}/${one.table}:${one.addr} no longer holds what you left there.`, which === "undo" ? "Undo all the same" : "Redo all the same"))
-            return false;
-          await put(one, from, to, true);
-        }
-        return true;
-      });
-      if (st) toast(`${which === "undo" ? "Undone" : "Done again"}: ${st.words}`, "good");
-    } catch (e) {
-      toast(e instanceof Gone ? "No connection: nothing was undone." : e.message, "bad");
-    }
-    read();
-  }
-
   // pins, jumps, keys
 
   function pinOf(row, addr) {
-    const r = row.range;
-    return { device: s.device, table: s.table, addr, format: bits() ? "u16" : row.format, order: row.order,
-      scale: row.scale, name: r.name ? r.name + (r.count > row.width ? `[${(addr - r.addr) / row.width}]` : "") : "", unit: r.unit || "" };
+    return seriesOf(s.device, s.table, row.range, { addr, format: bits() ? "u16" : row.format, order: row.order, scale: row.scale, width: row.width });
   }
 
   function pin(i, column) {
@@ -578,40 +456,13 @@ export function create({ address }) {
     text($.status, `${a.addr} to ${b.gap ? b.addr + b.count - 1 : b.addr + b.n * b.width - 1} of ${count(total)} addresses in ${s.ranges.length} ranges · Enter edits, p pins, c copies the link`);
   }
 
-  async function saveCsv() {
-    const { device, table, ranges } = s;
-    const lines = [["table", "addr", "type", "order", "value", "name", "unit", "scale", "access", "action"]];
-    try {
-      // values as declared, range by range; long ranges in pieces
-      const rows = new Rows(ranges, "declared", "abcd", bits());
-      for (const p of rows.parts) {
-        if (p.gap) continue;
-        const values = [];
-        for (let at = 0; at < p.values * p.width; at += 4000)
-          values.push(...(await rpc("registers.read", { device, table, addr: p.addr + at,
-            count: Math.min(4000, p.values * p.width - at), ...(bits() ? {} : { type: "uint16" }) })).values);
-        for (let i = 0; i < p.values; i++) {
-          const r = p.range, part = values.slice(i * p.width, (i + 1) * p.width);
-          lines.push([table, p.addr + i * p.width, bits() ? "bits" : p.left ? "uint16" : r.type, p.order,
-            bits() ? part[0] : show(part, p.format, p.order), r.name, r.unit, r.scale === 1 ? "" : r.scale, r.access, actionName(r.action)]);
-        }
-      }
-      download(`${device}-${table}.csv`, "text/csv", csv(lines));
-    } catch (e) {
-      toast(e.message, "bad");
-    }
-  }
-
   const ends = [every(200, read)];
   undo.changed = sayUndo;
-  const onStatus = () => sayUndo();
-  model.addEventListener("status", onStatus);
   const onReady = () => {
     s.loaded = false;
     open(model.devices.some((d) => d.name === s.device) ? {} : { device: (model.devices[0] || {}).name || "" });
   };
-  model.addEventListener("ready", onReady);
-  ends.push(() => { model.removeEventListener("status", onStatus); model.removeEventListener("ready", onReady); });
+  ends.push(model.on("status", sayUndo), model.on("ready", onReady));
 
   return {
     el,
@@ -648,16 +499,4 @@ function firstTable(name) {
   const d = model.devices.find((one) => one.name === name) || model.devices[0];
   const has = d ? ["hr", "ir", "co", "di"].find((t) => d.tables[longName[t]]) : null;
   return has || "hr";
-}
-
-function actionName(a) {
-  return !a ? "" : typeof a === "string" ? a : a.name;
-}
-
-function actionWords(a) {
-  if (!a) return "";
-  if (typeof a === "string") return a;
-  const { name, ...rest } = a;
-  const more = Object.entries(rest).filter(([, v]) => v != null && typeof v !== "object").map(([k, v]) => `${k} ${v}`).join(", ");
-  return more ? `${name} ${more}` : name;
 }

@@ -4,7 +4,7 @@
 // the other.
 
 import { h, icon, text, toast, download } from "../dom.js";
-import { rpc, fetchFile, every, RpcError, Gone } from "../rpc.js";
+import { rpc, fetchFile, every, RpcError, said } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { Grid } from "../grid.js";
 import { compile } from "../filter.js";
@@ -195,12 +195,10 @@ export function create({ address }) {
   function sayTrace() {
     recordB.hidden = !model.knows("trace.set");
     if (recordB.hidden) return;
-    const why = model.whyNot("trace.set");
-    recordB.disabled = !!why;
+    model.allow(recordB, "trace.set", "Have the daemon record frames, or no longer; of the transport chosen, else of all");
     const on = only ? tracing.has(only) : tracing.size > 0;
     recordB.setAttribute("aria-pressed", on);
     text(recordB.lastChild, on ? "Recording" : "Record");
-    recordB.title = why || "Have the daemon record frames, or no longer; of the transport chosen, else of all";
   }
 
   async function setTrace() {
@@ -213,7 +211,7 @@ export function create({ address }) {
       toast(on ? `Recording ${names.join(", ")}` : `No longer recording ${names.join(", ")}`, "good");
       sayTrace();
     } catch (e) {
-      toast(e instanceof Gone ? "No answer" : e.message, "bad");
+      toast(said(e), "bad");
     }
   }
 
@@ -296,7 +294,7 @@ export function create({ address }) {
       if (headers.get("Holdfast-More")) toast("The oldest frames are saved: a filter or a transport gets all of something");
       else toast("Saved", "good");
     } catch (e) {
-      toast(e instanceof Gone ? "No answer" : e.message, "bad");
+      toast(said(e), "bad");
     }
   }
 
@@ -316,7 +314,7 @@ export function create({ address }) {
     else say("");
   }
 
-  model.addEventListener("status", status);
+  const off = model.on("status", status);
   ready().then(status);
   const end = every(300, look);
   return {
@@ -335,6 +333,6 @@ export function create({ address }) {
       pause();
       return true;
     },
-    destroy() { end(); model.removeEventListener("status", status); grid.destroy(); },
+    destroy() { end(); off(); grid.destroy(); },
   };
 }

@@ -3,9 +3,9 @@
 // restarting it. A row opens into every counter that the daemon keeps.
 
 import { h, icon, setIcon, text, toast, confirmed, Keyed } from "../dom.js";
-import { rpc, every, Gone } from "../rpc.js";
+import { rpc, every, said } from "../rpc.js";
 import { model, stateWords, stateIcon, stateClass } from "../model.js";
-import { count, rate, duration, bytes, span, within } from "../formats.js";
+import { count, rate, duration, bytes, span, within, plural } from "../formats.js";
 import { functions, exceptions } from "../faultwords.js";
 
 const groups = [
@@ -15,6 +15,7 @@ const groups = [
   ["TLS", ["handshakes", "handshakes_resumed", "handshakes_failed"]],
   ["Shared memory view", ["view_in", "view_out", "view_refused", "semaphore_misses"]],
 ];
+const RECENT_S = 10; // requests so young are somebody's
 const wrong = /bad|refused|failed|lost|denied|slow|evicted|misses|unknown/;
 
 export function create({ address }) {
@@ -62,10 +63,9 @@ export function create({ address }) {
     text(p.up, t.state === "up" ? duration(t.uptime_s) : "–");
     const can = { start: ["stopped", "failed", "backoff"].includes(t.state), stop: t.state !== "stopped", restart: t.state === "up" };
     for (const b of p.buttons) {
-      const why = model.whyNot(`transports.${b.dataset.verb}`);
+      const may = model.allow(b, `transports.${b.dataset.verb}`, `${b.dataset.verb} ${t.name}`);
       b.hidden = b.dataset.verb === "start" ? !can.start : b.dataset.verb === "stop" ? !can.stop : false;
-      b.disabled = !!why || !can[b.dataset.verb] || b.dataset.busy === "yes";
-      b.title = why || `${b.dataset.verb} ${t.name}`;
+      b.disabled = !may || !can[b.dataset.verb] || b.dataset.busy === "yes";
       b.setAttribute("aria-label", `${b.dataset.verb} ${t.name}`);
     }
   }
@@ -108,23 +108,35 @@ export function create({ address }) {
     if (open.size) look();
   }
 
-  async function order(name, verb, button) {
+  // Who would notice, as a sentence; "" if nobody. Datagrams have no clients,
+  // and are told by what has come of late.
+  function inUse(t) {
+    const recent = (model.rates.get(t.name) || { history: [] }).history.slice(-RECENT_S);
+    const n = recent.reduce((a, b) => a + b, 0) / (recent.length || 1);
+    return [t.connections > 0 && `${plural(t.connections, "client")} ${t.connections > 1 ? "are" : "is"} connected.`,
+      n > 0 && `It has answered ${n < 1 ? "requests" : `about ${rate(n)} requests a second`} in the last ${RECENT_S} seconds.`].filter(Boolean).join(" ");
+  }
+
+  async function order(name, verb, button = null) {
     const t = model.transports.find((x) => x.name === name);
-    if (verb !== "start" && t && t.connections > 0 &&
-        !await confirmed(`${verb === "stop" ? "Stop" : "Restart"} ${name}?`,
-          verb === "stop" ? `Its ${t.connections} client${t.connections > 1 ? "s" : ""} will be disconnected, after what they have asked is answered.`
-            : `${t.connections} client${t.connections > 1 ? "s are" : " is"} connected. Plain TCP connections stay open over a restart; TLS ones end and come back.`,
-          verb === "stop" ? "Stop it" : "Restart it"))
+    const used = verb !== "start" && t ? inUse(t) : "";
+    if (used && !await confirmed(`${verb === "stop" ? "Stop" : "Restart"} ${name}?`,
+      verb === "stop" ? `${used} Clients are disconnected, after what they have asked is answered; nobody is served there until it is started again.`
+        : `${used} Plain TCP connections stay open over a restart; TLS ones end and come back.`,
+      verb === "stop" ? "Stop it" : "Restart it"))
       return;
-    button.dataset.busy = "yes";
-    button.disabled = true;
+    if (button) {
+      button.dataset.busy = "yes";
+      button.disabled = true;
+    }
     try {
       const { state } = await rpc(`transports.${verb}`, { name }, { order: true });
-      toast(`${name} is ${stateWords({ state })}`, "good");
+      toast(`${name} is ${stateWords({ state })}`, "good",
+        verb === "stop" && state === "stopped" ? { label: "Start again", run: () => order(name, "start") } : null);
     } catch (e) {
-      toast(e instanceof Gone ? `${name}: no answer` : e.message, "bad");
+      toast(said(e, `${name}: no answer`), "bad");
     } finally {
-      button.dataset.busy = "";
+      if (button) button.dataset.busy = "";
       model.refresh().catch(() => {});
     }
   }
@@ -140,8 +152,7 @@ export function create({ address }) {
     rows.set(items, (t) => t.name);
   }
 
-  const onStatus = () => show();
-  model.addEventListener("status", onStatus);
+  const off = model.on("status", show);
   const end = every(1000, look);
   show();
   return {
@@ -149,6 +160,6 @@ export function create({ address }) {
     route([name]) {
       if (name) { open.add(name); show(); look(); }
     },
-    destroy() { model.removeEventListener("status", onStatus); end(); },
+    destroy() { off(); end(); },
   };
 }
