@@ -9,6 +9,7 @@
 
 #include "shm/layout.h"
 #include "shm/layout_fault.h"
+#include "shm/layout_saved.h"
 
 enum {
 	SHM_SLOTS_MAX = 1023,
@@ -128,6 +129,7 @@ struct shm_control {
 	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
 			* the supervisor, before the first birth */
 	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */
+	struct shm_saved saved;
 	/* set by a waiter after its bell's word, cleared by the writer that
 	 * then looks at all of those (exchange) */
 	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;

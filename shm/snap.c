@@ -15,7 +15,14 @@
 
 static const char file_magic[8] = "HOLDSNAP", device_magic[4] = "DEVI";
 
-enum { VERSION = 1, AT_NAME = 32, AT_DEVICE_NAME = 24, AT_CRC = 76 };
+enum {
+	VERSION = 2,
+	AT_NAME = 32,
+	AT_DEVICE_NAME = 24,
+	AT_CRC = 76,
+	AT_SEQUENCE = 80,
+	AT_CRC_2 = 92,
+};
 
 /* ---- numbers ---- */
 
@@ -76,9 +83,9 @@ seal(uint8_t *head)
 }
 
 void
-snap_begin(struct snap *s, const char *store, uint64_t at_ms)
+snap_begin(struct snap *s, const char *store, uint64_t at_ms, uint64_t sequence)
 {
-	uint8_t *head = room(s, SNAP_HEAD);
+	uint8_t *head = room(s, SNAP_FILE_HEAD);
 
 	if (head == NULL)
 		return;
@@ -86,6 +93,7 @@ snap_begin(struct snap *s, const char *store, uint64_t at_ms)
 	put(head + 8, VERSION, 4);
 	put(head + 24, at_ms, 8);
 	put_name(head + AT_NAME, store);
+	put(head + AT_SEQUENCE, sequence, 8);
 }
 
 static void
@@ -146,6 +154,7 @@ snap_end(struct snap *s)
 	}
 	put(s->data + 16, s->len, 8);
 	seal(s->data);
+	put(s->data + AT_CRC_2, crc32c(0, s->data, AT_CRC_2), 4);
 	return 0;
 }
 
@@ -226,11 +235,17 @@ check_device(const struct snap *s, size_t *at, char *why)
 	return rc;
 }
 
-int
-snap_check(const struct snap *s, char why[SNAP_WHY])
+/* Bytes of the file's header, by its version. */
+static size_t
+head_of(const struct snap *s)
 {
-	size_t at = SNAP_HEAD;
-	uint64_t devices;
+	return get(s->data + 8, 4) == 1 ? SNAP_HEAD : SNAP_FILE_HEAD;
+}
+
+static int
+check_head(const struct snap *s, char *why)
+{
+	uint64_t version;
 
 	if (s->len < sizeof(file_magic) ||
 	    memcmp(s->data, file_magic, sizeof(file_magic)) != 0)
@@ -238,10 +253,27 @@ snap_check(const struct snap *s, char why[SNAP_WHY])
 	if (s->len < SNAP_HEAD || !is_sealed(s->data) ||
 	    !is_name(s->data + AT_NAME))
 		return refuse(why, "the header is damaged", 0);
-	if (get(s->data + 8, 4) != VERSION)
+	version = get(s->data + 8, 4);
+	if (version != 1 && version != VERSION)
 		return refuse(why, "written by another version", 8);
 	if (get(s->data + 16, 8) != s->len)
 		return refuse(why, "the file is cut off, or too long", 16);
+	if (s->len < head_of(s) ||
+	    (version == VERSION &&
+		get(s->data + AT_CRC_2, 4) != crc32c(0, s->data, AT_CRC_2)))
+		return refuse(why, "the header is damaged", SNAP_HEAD);
+	return 0;
+}
+
+int
+snap_check(const struct snap *s, char why[SNAP_WHY])
+{
+	uint64_t devices;
+	size_t at;
+
+	if (check_head(s, why) == -1)
+		return -1;
+	at = head_of(s);
 	devices = get(s->data + 12, 4);
 	while (devices-- > 0)
 		if (check_device(s, &at, why) == -1)
@@ -258,13 +290,25 @@ snap_time_ms(const struct snap *s)
 	return get(s->data + 24, 8);
 }
 
+uint64_t
+snap_sequence(const struct snap *s)
+{
+	return head_of(s) == SNAP_HEAD ? 0 : get(s->data + AT_SEQUENCE, 8);
+}
+
+void
+snap_store(const struct snap *s, char name[SNAP_NAME])
+{
+	memcpy(name, s->data + AT_NAME, SNAP_NAME);
+}
+
 bool
 snap_next_device(const struct snap *s, size_t *at, struct snap_device *d)
 {
 	const uint8_t *head;
 
 	if (*at == 0)
-		*at = SNAP_HEAD;
+		*at = head_of(s);
 	if (*at >= s->len)
 		return false;
 	head = s->data + *at;

@@ -9,13 +9,16 @@
  * bytes a register, the high one first; eight bits a byte, the lowest address
  * in bit 0. Checksums are CRC-32C.
  *
- *	header, 80 bytes
+ *	header, 96 bytes
  *	 0  "HOLDSNAP"
- *	 8  u32 version, 1      12  u32 devices
+ *	 8  u32 version, 2      12  u32 devices
  *	16  u64 bytes of the whole file
  *	24  u64 time, ms since 1970
  *	32  44 bytes: the store's name, padded with NUL
  *	76  u32 checksum of the 76 bytes before it
+ *	80  u64 place in the row of those that the daemon saves by
+ *	        itself, from 1; 0: somebody asked for this one
+ *	88  u32 0              92  u32 checksum of the 92 bytes before
  *
  *	and for each device, 80 bytes
  *	 0  "DEVI"               4  u32 blocks
@@ -32,9 +35,10 @@
  *	 4  u32 first address    8  u32 registers or bits, at least 1
  *	12  u32 bytes of the values that follow
  *
- * A file that is not exactly so is refused as a whole. What is in one goes to
- * the device, table and address of the same name and number, wherever those
- * lie in the store of the daemon that reads it.
+ * Version 1 has a header of 80 bytes, which ends with its first checksum, and
+ * is read, too. A file that is not exactly so is refused as a whole. What is in
+ * one goes to the device, table and address of the same name and number,
+ * wherever those lie in the store of the daemon that reads it.
  */
 
 #include <stdbool.h>
@@ -45,7 +49,8 @@
 #include "shm/store_picture.h"
 
 enum {
-	SNAP_HEAD = 80,
+	SNAP_HEAD = 80, /* of a device, and of a file of version 1 */
+	SNAP_FILE_HEAD = 96,
 	SNAP_BLOCK = 16,
 	SNAP_NAME = 44,
 	SNAP_WHY = 200,
@@ -61,7 +66,8 @@ struct snap {
 
 /* Puts one together: a beginning, devices, an end. The end says -1 with errno
  * if there was not enough memory for any of it. */
-void snap_begin(struct snap *, const char *store, uint64_t at_ms);
+void snap_begin(
+    struct snap *, const char *store, uint64_t at_ms, uint64_t sequence);
 void snap_add(struct snap *, const char *device, const struct store_picture *);
 int snap_end(struct snap *);
 
@@ -72,7 +78,8 @@ int snap_end(struct snap *);
  */
 int snap_write(const struct snap *, const char *path);
 
-/* Reads a file and checks all of it. -1 with a sentence. */
+/* Reads a file and checks all of it. -1 with a sentence; errno is ENOMEM if
+ * that was all that was wrong. */
 int snap_read(struct snap *, const char *path, char why[SNAP_WHY]);
 
 /* Checks what lies in memory. -1 with a sentence. */
@@ -96,6 +103,8 @@ struct snap_block {
 };
 
 uint64_t snap_time_ms(const struct snap *);
+uint64_t snap_sequence(const struct snap *); /* 0: somebody asked for it */
+void snap_store(const struct snap *, char name[SNAP_NAME]);
 
 /* The first device, and those behind it: *at is 0, then what the last call
  * left there. False when there is none left. */

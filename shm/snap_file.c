@@ -219,6 +219,7 @@ snap_read(struct snap *s, const char *path, char why[SNAP_WHY])
 		got = read_whole(fd, s->data, s->len);
 	}
 	close(fd);
+	errno = s->data == NULL ? ENOMEM : EINVAL;
 	if (got)
 		return snap_check(s, why);
 	snprintf(why, SNAP_WHY, "it cannot be read");

@@ -63,6 +63,18 @@ clock_wanted(const struct conf *c)
 	return false;
 }
 
+static bool
+persist_wanted(const struct conf *c)
+{
+	return c->snapshot.path != NULL;
+}
+
+static const char *
+persist_user(const struct conf *c)
+{
+	return c->snapshot.user;
+}
+
 const struct aide aides[AIDES] = {
 	[AIDE_CONTROL] = { "control", SUPER_CONTROL_SLOT, SHM_CONTROLLER,
 	    MAIN(control), .devices = true, .orders = true, .drain_ms = 2000 },
@@ -74,6 +86,9 @@ const struct aide aides[AIDES] = {
 	    .user = actions_user, .listen = actions_open },
 	[AIDE_CLOCK] = { "clock", SUPER_CLOCK_SLOT, SHM_AIDE, MAIN(clock),
 	    .devices = true, .drain_ms = 1000, .wanted = clock_wanted },
+	[AIDE_PERSIST] = { "persist", SUPER_PERSIST_SLOT, SHM_AIDE,
+	    MAIN(persist), .devices = true, .reads = true, .last = true,
+	    .drain_ms = 30000, .wanted = persist_wanted, .user = persist_user },
 };
 
 static const struct retry_limits limits = {
@@ -166,21 +181,24 @@ aides_start(struct super *s)
 }
 
 void
-aides_stop(struct super *s, bool at_once)
+aides_stop(struct super *s, bool last, bool at_once)
 {
 	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
 		struct process *p = &s->processes[i];
 
+		if (p->aide->last != last)
+			continue;
 		p->child.drain_ms = at_once ? 0 : p->aide->drain_ms;
 		child_event(&p->child, LIFE_STOP);
 	}
 }
 
 bool
-aides_live(const struct super *s)
+aides_live(const struct super *s, bool last)
 {
 	for (size_t i = s->nworkers; i < s->nprocesses; i++)
-		if (s->processes[i].child.state != LIFE_STOPPED &&
+		if (s->processes[i].aide->last == last &&
+		    s->processes[i].child.state != LIFE_STOPPED &&
 		    s->processes[i].child.state != LIFE_FAILED)
 			return true;
 	return false;

@@ -14,7 +14,14 @@
 struct super;
 struct process;
 
-enum aide_kind { AIDE_CONTROL, AIDE_HTTP, AIDE_ACTIONS, AIDE_CLOCK, AIDES };
+enum aide_kind {
+	AIDE_CONTROL,
+	AIDE_HTTP,
+	AIDE_ACTIONS,
+	AIDE_CLOCK,
+	AIDE_PERSIST,
+	AIDES
+};
 
 struct aide {
 	const char *name; /* of its process, too */
@@ -22,6 +29,8 @@ struct aide {
 	enum shm_role role;
 	size_t main; /* a proc_main_fn *, as an offset in struct proc_roles */
 	bool devices; /* it has the registers mapped */
+	bool reads; /* only to read */
+	bool last; /* it ends when all others have, and so sees all they did */
 	bool orders; /* it may give some: orders.c */
 	unsigned drain_ms; /* that it may take to end */
 	/* What the configuration says; NULL: always, nobody else, nothing. */
@@ -40,11 +49,13 @@ void aides_free(struct super *);
 
 void aides_start(struct super *);
 
-/* Tells all to end; at once: without draining. */
-void aides_stop(struct super *, bool at_once);
+/* Tells those to end that are the last, or those that are not; at once:
+ * without draining. */
+void aides_stop(struct super *, bool last, bool at_once);
 
-/* True while one of them has not ended, or not had its first chance. */
-bool aides_live(const struct super *);
+/* True while one of those has not ended; while one of all has not had its
+ * first chance. */
+bool aides_live(const struct super *, bool last);
 bool aides_starting(const struct super *);
 
 /* What an aide runs. */

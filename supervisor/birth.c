@@ -78,7 +78,7 @@ step_maps(struct birth *b)
 	for (i = 0; i < b->proc->conf->ndevices; i++)
 		if (!serves(b, i))
 			seg_unmap(&b->device_segs[i]);
-		else if (t != NULL && t->read_only &&
+		else if ((b->reads || (t != NULL && t->read_only)) &&
 		    seg_make_readonly(&b->device_segs[i]) < 0)
 			return -1;
 	for (i = 0; i < b->nworkers; i++)

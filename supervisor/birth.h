@@ -29,6 +29,7 @@ struct birth {
 	struct seg *worker_segs; /* of all workers */
 	size_t nworkers;
 	bool devices; /* it is to have registers */
+	bool reads; /* but only to read them */
 	uint8_t *tickets; /* of all transports, see secret.h */
 	const char *user; /* or NULL */
 	uid_t uid;

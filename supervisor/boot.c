@@ -27,6 +27,7 @@
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 #include "supervisor/tty.h"
+#include "supervisor/warm.h"
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",
@@ -267,8 +268,8 @@ boot_code(int err)
 typedef int step_fn(struct super *);
 
 static step_fn *const of_daemon[] = { make_services, claim_both, clear_remains,
-	open_listeners, segs_control, segs_devices, segs_workers, make_workers,
-	aides_make, make_secrets, NULL };
+	open_listeners, segs_control, segs_devices, warm_start, segs_workers,
+	make_workers, aides_make, make_secrets, NULL };
 static step_fn *const of_server[] = { make_services, berth_take, open_listeners,
 	segs_workers, make_workers, make_secrets, NULL };
 

@@ -60,6 +60,7 @@ struct conf {
 	const struct conf_pick *pick; /* as given; or NULL */
 	char *path; /* of the main file */
 	char *store; /* store.name */
+	struct conf_snapshot snapshot;
 	struct conf_device *devices;
 	size_t ndevices;
 	struct conf_transport *transports;
@@ -121,8 +122,7 @@ struct conf *conf_load_devices(const char *path, const char *text, FILE *err);
  * else; mistakes as with conf_load(). */
 struct conf *conf_load_map(const char *path, FILE *err);
 
-/* Prints the configuration in force, defaults included, as JSON; but for
- * passwords, which are for nobody's eyes. */
+/* Prints the configuration in force, with defaults, without passwords. */
 void conf_dump(const struct conf *, FILE *out);
 /* The same with passwords: to compare two, never to be shown. */
 void conf_dump_secret(const struct conf *, FILE *out);

@@ -110,6 +110,15 @@ struct conf_actions {
 	unsigned timeout_ms; /* that a request waits for it, all in all */
 };
 
+/* Where the daemon saves the registers by itself: see shm/snap_pair.h. */
+struct conf_snapshot {
+	char *path; /* NULL: nowhere */
+	unsigned interval_ms;
+	bool required; /* no start with configured values if what was saved
+			* cannot be read */
+	char *user; /* or NULL: stay who we are */
+};
+
 /* What a program wants of a setup file of pymodbus' simulator. */
 struct conf_pick {
 	const char *server; /* of "server_list"; "all": every one; NULL:

@@ -26,6 +26,13 @@ struct conf_options {
 	size_t n;
 };
 
+/* Whether a start puts back what the range held when it was saved. */
+enum conf_retain {
+	CONF_RETAIN_AUTO, /* unless an action makes the values */
+	CONF_RETAIN_YES,
+	CONF_RETAIN_NO
+};
+
 struct conf_range {
 	enum store_table table;
 	uint32_t addr, count; /* registers or bits; files: records, addr as
@@ -38,9 +45,13 @@ struct conf_range {
 	char *unit; /* or NULL */
 	char *action; /* what clients' reading does, by name, or NULL */
 	struct conf_options parameters; /* of it */
+	enum conf_retain retain;
 	uint8_t *init; /* store_bytes(table, count) bytes in wire form, or
 			* NULL for zeros */
 };
+
+/* Whether a start puts back what a range held when it was saved. */
+bool conf_range_retained(const struct conf_range *);
 
 struct conf_object {
 	uint8_t id;

@@ -71,6 +71,7 @@ struct proc_roles {
 	proc_main_fn *actions;
 	proc_main_fn *http;
 	proc_main_fn *clock;
+	proc_main_fn *persist;
 	/* prints what is wrong with what a transport's plugins are told; how
 	 * many mistakes. Only in a process of its own */
 	int (*check)(const struct conf_transport *, FILE *err);

@@ -79,6 +79,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		proc.actions_fd = s->actions_fd;
 	} else {
 		b.devices = p->aide->devices;
+		b.reads = p->aide->reads;
 		b.main = aide_main(p->aide, s->roles);
 		b.user = p->user;
 		b.uid = p->uid;

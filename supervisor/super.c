@@ -56,7 +56,15 @@ close_aides(struct super *s)
 {
 	s->phase = SUPER_CLOSES;
 	orders_ended(&s->orders);
-	aides_stop(s, false);
+	aides_stop(s, false, false);
+}
+
+/* Nobody changes a register any more. */
+static void
+save_last(struct super *s)
+{
+	s->phase = SUPER_SAVES;
+	aides_stop(s, true, false);
 }
 
 void
@@ -64,7 +72,9 @@ super_progress(struct super *s)
 {
 	if (s->phase == SUPER_DRAINS && !workers_live(s))
 		close_aides(s);
-	if (s->phase == SUPER_CLOSES && !aides_live(s))
+	if (s->phase == SUPER_CLOSES && !aides_live(s, false))
+		save_last(s);
+	if (s->phase == SUPER_SAVES && !aides_live(s, true))
 		event_base_loopbreak(s->base);
 }
 
@@ -104,8 +114,10 @@ super_stop(struct super *s, bool at_once)
 		log_info("stopping%s", at_once ? " at once" : "");
 		super_drain(s, at_once ? 0 : s->conf->drain_timeout_s * 1000);
 	}
-	if (at_once)
-		aides_stop(s, true); /* they are not to be born again */
+	if (at_once) { /* they are not to be born again */
+		aides_stop(s, false, true);
+		aides_stop(s, true, true);
+	}
 	for (i = 0; at_once && i < s->nprocesses; i++)
 		process_kill(&s->processes[i], "stopped at once");
 	super_progress(s);

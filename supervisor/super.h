@@ -30,6 +30,7 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_ACTIONS_SLOT,
 	SUPER_HTTP_SLOT,
 	SUPER_CLOCK_SLOT,
+	SUPER_PERSIST_SLOT,
 };
 
 struct host;
@@ -40,6 +41,7 @@ enum super_phase {
 	SUPER_SERVES,
 	SUPER_DRAINS, /* the workers are ending */
 	SUPER_CLOSES, /* they have; the aides are ending */
+	SUPER_SAVES, /* those have, too; the last of them are ending */
 };
 
 /*

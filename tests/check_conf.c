@@ -509,6 +509,10 @@ static const char *const rounds[] = {
 	",\"units\":{\"1\":\"b\",\"2\":\"b\",\"*\":\"a\"}}}}",
 	IN_DEVICE("\"identity\":{\"VendorName\":\"\",\"ModelName\":\"\\\"q\\\\"
 		  "\u00fc\",\"objects\":{\"128\":\"\\n\\u0001\"}}"),
+	IN_TOP("\"store\":{\"snapshot\":{\"path\":\"a/b.snap\","
+	       "\"interval_s\":0.25,\"required\":true}}"),
+	IN_TABLE("holding_registers",
+	    "{\"addr\":0,\"retain\":false},{\"addr\":1,\"retain\":true}"),
 	IN_TABLE("input_registers",
 	    "{\"addr\":0,\"type\":\"float32\",\"values\":[0.1,\"nan\",\"inf\","
 	    "-0.0,1e-40,3.4e38,16777217]},"

@@ -93,8 +93,9 @@ static const struct bad keys[] = {
 /* ---- keys of the versions to come ---- */
 
 static const struct bad later[] = {
-	{ IN_TOP("\"store\": {\"snapshot\": {}}"),
-	    "2:11: \"snapshot\" (saved registers) is not in this version" },
+	{ HR("{\"addr\":1,\"durable\":true}"),
+	    "2:11: \"durable\" (writes that are answered once they are on a "
+	    "disk) is not in this version" },
 };
 
 /* ---- types and ranges of values ---- */
@@ -126,6 +127,18 @@ static const struct bad values[] = {
 	{ IN_TOP("\"drain_timeout_s\": 18446744073709551617"),
 	    "2:20: \"drain_timeout_s\" must be a whole number from 0 to 3600, "
 	    "not a number" },
+	{ IN_TOP("\"store\": {\"snapshot\": {}}"),
+	    "2:23: \"path\" is missing in \"snapshot\"" },
+	{ IN_TOP("\"store\": {\"snapshot\": {\"path\": \"\"}}"),
+	    "2:32: \"path\" is \"\"; it must be a file" },
+	{ IN_TOP("\"store\": {\"snapshot\": {\"path\": \"a\", "
+		 "\"interval_s\": 0.0999}}"),
+	    "2:51: \"interval_s\" is 0.0999; it must be from 0.1 to 86400" },
+	{ IN_TOP("\"store\": {\"snapshot\": {\"path\": \"a\", "
+		 "\"interval_s\": \"1\"}}"),
+	    "2:51: \"interval_s\" must be a number, not a string" },
+	{ HR("{\"addr\":1,\"retain\":1}"),
+	    "2:20: \"retain\" must be true or false, not a whole number" },
 	{ IN_TOP("\"hang_timeout_ms\": 99"),
 	    "2:20: \"hang_timeout_ms\" is 99; it must be from 100 to 600000" },
 	{ IN_TOP("\"store\": {\"name\": \"a b\"}"),

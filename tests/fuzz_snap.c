@@ -37,13 +37,17 @@ get(const uint8_t *at)
 static void
 make_right(uint8_t *data, size_t len)
 {
-	size_t at = SNAP_HEAD;
+	bool old = len > 8 && data[8] == 1;
+	size_t at = old ? SNAP_HEAD : SNAP_FILE_HEAD;
 
-	if (len < SNAP_HEAD)
+	if (len < at)
 		return;
-	memcpy(data, "HOLDSNAP\1\0\0", 12);
+	memcpy(data, "HOLDSNAP", 8);
+	put(data + 8, old ? 1 : 2, 4);
 	put(data + 16, len, 8);
 	put(data + 76, crc32c(0, data, 76), 4);
+	if (!old)
+		put(data + 92, crc32c(0, data, 92), 4);
 	while (len - at >= SNAP_HEAD) {
 		uint64_t of = get(data + at + 8);
 

@@ -113,8 +113,8 @@ def device(path, name):
     with open(path, "rb") as f:
         data = f.read()
     assert data[:8] == b"HOLDSNAP" and struct.unpack_from(
-        "<IIQ", data, 8) == (1, 2, len(data))
-    at, found = 80, {}
+        "<IIQ", data, 8) == (2, 2, len(data))
+    at, found = 96, {}
     while at < len(data):
         magic, blocks, size = struct.unpack_from("<4sIQ", data, at)
         assert magic == b"DEVI"

@@ -91,6 +91,36 @@ show_faults(const struct cli *cli, const json_t *info)
 		    (long long)n, n == 1 ? "" : "s");
 }
 
+/* Registers that are not on a disk are lost with the power. */
+static void
+show_saved(const struct cli *cli, const json_t *info)
+{
+	const json_t *s = json_object_get(info, "snapshot");
+	const json_t *age = json_object_get(s, "age_s");
+	const char *error = json_string_value(json_object_get(s, "error"));
+
+	if (s == NULL)
+		return;
+	if (error != NULL)
+		print_note(cli, "REGISTERS ARE NOT SAVED for %s: %s",
+		    print_span(
+			json_number_value(json_object_get(s, "behind_s"))),
+		    error);
+	if (json_is_true(json_object_get(s, "lost")))
+		print_note(cli,
+		    "this start found its snapshots damaged, and began with "
+		    "configured values");
+	if (age == NULL)
+		print_note(cli, "registers have not been saved yet");
+	else
+		print_note(cli, "registers saved %s ago in %s%s",
+		    print_span(json_number_value(age)),
+		    print_text(json_object_get(s, "path")),
+		    json_number_value(json_object_get(s, "behind_s")) == 0
+			? "; nothing has changed since"
+			: "");
+}
+
 int
 cli_status(struct cli *cli, int argc, char **argv)
 {
@@ -114,6 +144,7 @@ cli_status(struct cli *cli, int argc, char **argv)
 			    print_span(json_number_value(
 				json_object_get(info, "uptime_s"))));
 			show_faults(cli, info);
+			show_saved(cli, info);
 			if (json_object_get(info, "http") != NULL)
 				print_note(cli, "page at %s",
 				    print_text(json_object_get(info, "http")));

@@ -219,13 +219,21 @@ void
 cmd_snapshot_save(struct cmd_call *call)
 {
 	struct job *job = new_job(call);
+	const char *own;
 	struct timespec now;
 
 	if (job == NULL)
 		return;
+	own = job->proc->conf->snapshot.path;
+	if (own != NULL && strcmp(job->path, own) == 0) {
+		cmd_fail(call, CMD_PARAMS, "bad_value",
+		    "the daemon itself saves there; choose another path");
+		free(job);
+		return;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	snap_begin(&job->snap, job->proc->conf->store,
-	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS);
+	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS, 0);
 	job->work.run = save_job;
 	work_begin(call, &job->work, DISK_MS, late, saved);
 }

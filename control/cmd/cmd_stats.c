@@ -10,6 +10,7 @@
 #include "control/counters.h"
 #include "control/faults.h"
 #include "control/jtext.h"
+#include "control/saved.h"
 
 /* {"3": 17}: those that are not 0. */
 static json_t *
@@ -107,8 +108,9 @@ cmd_stats_get(struct cmd_call *call)
 	for (size_t i = 0; i < conf->ndevices; i++)
 		json_object_set_new(devices, conf->devices[i].name,
 		    device_stats(&c->proc->stores[i]));
-	call->result = json_pack("{s:o, s:o, s:o*, s:o*, s:i}", "transports",
-	    transports, "devices", devices, "control", door_stats(c, "control"),
-	    "http", door_stats(c, "http"), "faults_active",
-	    (int)faults_count(c, -1));
+	call->result = json_pack("{s:o, s:o, s:o*, s:o*, s:i, s:o*}",
+	    "transports", transports, "devices", devices, "control",
+	    door_stats(c, "control"), "http", door_stats(c, "http"),
+	    "faults_active", (int)faults_count(c, -1), "snapshot",
+	    saved_rows(c));
 }

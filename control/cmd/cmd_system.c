@@ -11,6 +11,7 @@
 #include "control/cmd/cmd_rows.h"
 #include "control/faults.h"
 #include "control/jtext.h"
+#include "control/saved.h"
 #include "control/state.h"
 
 enum {
@@ -69,7 +70,8 @@ cmd_system_info(struct cmd_call *call)
 	up_ms = (double)now.tv_sec * 1e3 + (double)(now.tv_nsec / 1000000) -
 	    (double)c->shm->started_ms;
 	call->result = json_pack(
-	    "{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s, s:o*, s:i}",
+	    "{s:s, s:s, s:i, s:i, s:o, s:s, s:i, s:i, s:o, s:s, s:o*, s:i, "
+	    "s:o*}",
 	    "name", "holdfast", "version", HOLDFAST_VERSION, "pid",
 	    (int)atomic_load(&seg_slot(c->shm, 0)->pid), "control_pid",
 	    (int)json_integer_value(json_object_get(all, "control")),
@@ -77,7 +79,7 @@ cmd_system_info(struct cmd_call *call)
 	    conf->store, "devices", (int)conf->ndevices, "transports",
 	    (int)conf->ntransports, "aides", all, "role",
 	    cmd_role_name(call->role), "http", http_url(c->shm), "faults",
-	    (int)faults_count(call->control, -1));
+	    (int)faults_count(call->control, -1), "snapshot", saved_rows(c));
 }
 
 /* {"name": {"kind": "integer", "required": true}} */

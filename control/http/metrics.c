@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/counters.h"
+#include "shm/clock.h"
 #include "shm/state.h"
 
 void
@@ -72,6 +73,61 @@ show_daemon(FILE *f, struct http_call *call)
 		    json_integer_value(faults));
 	}
 	json_decref(info);
+}
+
+/* ---- what is saved of the registers ---- */
+
+static void
+put_seconds(FILE *f, const char *name, const char *help, double seconds)
+{
+	metrics_head(f, name, "gauge", help);
+	fprintf(f, "%s %.3f\n", name, seconds);
+}
+
+static void
+put_plain(FILE *f, const char *name, const char *type, const char *help,
+    uint64_t number)
+{
+	metrics_head(f, name, type, help);
+	fprintf(f, "%s %" PRIu64 "\n", name, number);
+}
+
+/* Seconds from a unix time to now, which may have been put back. */
+static double
+age(uint64_t ms)
+{
+	uint64_t now = clock_unix_ms();
+
+	return ms == 0 || ms > now ? 0 : (double)(now - ms) / 1e3;
+}
+
+static void
+show_saved(FILE *f, struct control *c)
+{
+	struct shm_saved *s = &c->shm->saved;
+	uint64_t at = atomic_load(&s->at_ms);
+
+	if (c->proc->conf->snapshot.path == NULL)
+		return;
+	if (at != 0)
+		put_seconds(f, "holdfast_snapshot_age_seconds",
+		    "Since the registers were saved last.", age(at));
+	put_seconds(f, "holdfast_snapshot_behind_seconds",
+	    "How long changes have been waiting to be saved; 0: there are "
+	    "none.",
+	    age(atomic_load(&s->behind_ms)));
+	put_seconds(f, "holdfast_snapshot_duration_seconds",
+	    "How long saving took the last time.",
+	    (double)atomic_load(&s->took_us) / 1e6);
+	put_plain(f, "holdfast_snapshot_bytes", "gauge",
+	    "Length of the last snapshot.", atomic_load(&s->bytes));
+	put_plain(f, "holdfast_snapshot_failing", "gauge",
+	    "Whether the registers could not be saved the last time: 1, or 0.",
+	    atomic_load(&s->error) != 0);
+	put_plain(f, "holdfast_snapshot_saves_total", "counter",
+	    "Times that the registers were saved.", atomic_load(&s->saves));
+	put_plain(f, "holdfast_snapshot_failures_total", "counter",
+	    "Times that they could not be.", atomic_load(&s->failures));
 }
 
 /* ---- transports ---- */
@@ -247,6 +303,7 @@ metrics_show(struct http_call *call)
 		return;
 	}
 	show_daemon(f, call);
+	show_saved(f, c);
 	show_life(f, c);
 	show_transports(f, c);
 	show_devices(f, c);

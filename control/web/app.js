@@ -105,6 +105,7 @@ function buildBar() {
     figure("rate", "requests/s", "of all transports"),
     figure("exceptions", "exceptions/s", "replies that are exceptions, of all transports"),
     figure("clients", "clients", "open connections"),
+    figure("saved", "saved ago", "since the registers were saved last"),
     figure("uptime", "uptime", "since the daemon was started"));
   roleButton = h("button", { class: "quiet chip", onclick: () => askToken() });
   themeButton = h("button", { class: "quiet bare", onclick: nextTheme }, icon("theme"));
@@ -113,6 +114,21 @@ function buildBar() {
       title: "Help (?)", onclick: help }, icon("help")));
   sayTheme();
   sayLink();
+}
+
+// Only where the daemon saves registers by itself.
+function saySaved(saved) {
+  const box = $("fig-saved").parentElement;
+  box.hidden = !saved;
+  if (!saved) return;
+  const failed = saved.error !== undefined;
+  box.classList.toggle("bad", failed || saved.lost);
+  text($("fig-saved"), failed ? "failed"
+    : saved.age_s === undefined ? "not yet" : duration(saved.age_s));
+  box.title = failed ? `the registers cannot be saved: ${saved.error}`
+    : saved.lost ? "this start found what was saved damaged, and began with configured values"
+    : `since the registers were saved last, in ${saved.path}` +
+      (saved.behind_s ? "" : "; nothing has changed since");
 }
 
 function sayStatus() {
@@ -127,6 +143,7 @@ function sayStatus() {
   text($("fig-exceptions"), rate(total.exceptions));
   text($("fig-clients"), count(transports.reduce((n, t) => n + t.connections, 0)));
   text($("fig-uptime"), duration(info.uptime_s));
+  saySaved(info.snapshot);
   const role = info.role || "";
   roleButton.hidden = !role || (role === "admin" && !token.get());
   roleButton.replaceChildren(icon(role === "read" ? "lock" : "key"),

@@ -11,6 +11,7 @@
 #include "supervisor/actions.h"
 #include "supervisor/holdfast.h"
 #include "supervisor/part.h"
+#include "supervisor/persist.h"
 #include "supervisor/simstart.h"
 #include "supervisor/start.h"
 #include "workers/action/clock.h"
@@ -53,6 +54,7 @@ roles_of(char missing[PATH_MAX])
 		.actions = actions_main,
 		.http = http,
 		.clock = clock_main,
+		.persist = persist_main,
 		.check = plugin_check,
 	};
 

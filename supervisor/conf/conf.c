@@ -18,6 +18,7 @@
 #include "supervisor/conf/conf_serial.h"
 #include "supervisor/conf/conf_setup.h"
 #include "supervisor/conf/conf_shm.h"
+#include "supervisor/conf/conf_snapshot.h"
 #include "supervisor/conf/conf_transport.h"
 
 #define IN_CONF(m) .off = offsetof(struct conf, m)
@@ -130,7 +131,9 @@ static const struct conf_key top_keys[] = {
 static const struct conf_key store_keys[] = {
 	{ "name", CONF_NAME, IN_CONF(store), .max = 40, .text = "holdfast",
 	    .help = "distinguishes stores on one machine" },
-	LATER("snapshot", "saved registers"),
+	{ "snapshot", CONF_SECTION, .section = &conf_snapshot,
+	    .dump = conf_snapshot_dump,
+	    .help = "the registers are saved, and a start goes on with them" },
 	{ NULL },
 };
 
@@ -238,6 +241,11 @@ static const struct conf_key range_keys[] = {
 	    .takes = "a name, or an object of a name and its parameters",
 	    .read = conf_action_read, .dump = conf_action_dump,
 	    .help = "what makes the values of the range" },
+	{ "retain", CONF_OWN, IN_RANGE(r.retain), .takes = "true or false",
+	    .text = "true; false with an action", .read = conf_retain_read,
+	    .dump = conf_retain_dump,
+	    .help = "a start goes on with the values that were saved" },
+	LATER("durable", "writes that are answered once they are on a disk"),
 	{ NULL },
 };
 
@@ -563,10 +571,10 @@ SECTION(counts, "transports.NAME.counts", "\"counts\"");
 SECTION(rule, "ROLE[]", "a rule of a role");
 
 const struct conf_section *const conf_sections[] = { &conf_top, &conf_store,
-	&conf_device, &conf_range, &conf_file, &conf_fifo, &conf_identity,
-	&conf_transport, &conf_restart, &conf_rs485, &conf_counts,
-	&conf_control, &conf_curve, &conf_actions, &conf_http, &conf_rule,
-	NULL };
+	&conf_snapshot, &conf_device, &conf_range, &conf_file, &conf_fifo,
+	&conf_identity, &conf_transport, &conf_restart, &conf_rs485,
+	&conf_counts, &conf_control, &conf_curve, &conf_actions, &conf_http,
+	&conf_rule, NULL };
 
 const char *
 conf_where(const struct conf_transport *t)

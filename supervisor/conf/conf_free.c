@@ -76,6 +76,8 @@ conf_free(struct conf *conf)
 	free(conf->http.token_file);
 	free(conf->http.web_root);
 	conf_paths_free(&conf->http.hosts);
+	free(conf->snapshot.path);
+	free(conf->snapshot.user);
 	free(conf->store);
 	free(conf->notes);
 	free(conf->path);

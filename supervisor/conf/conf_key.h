@@ -86,10 +86,10 @@ struct conf_section {
 				   * no to, in words; ends with NULL */
 };
 
-extern const struct conf_section conf_top, conf_store, conf_control, conf_curve,
-    conf_actions, conf_http, conf_device, conf_range, conf_file, conf_fifo,
-    conf_identity, conf_transport, conf_restart, conf_rs485, conf_counts,
-    conf_rule;
+extern const struct conf_section conf_top, conf_store, conf_snapshot,
+    conf_control, conf_curve, conf_actions, conf_http, conf_device, conf_range,
+    conf_file, conf_fifo, conf_identity, conf_transport, conf_restart,
+    conf_rs485, conf_counts, conf_rule;
 
 /* Every section, in the manual's order; ends with NULL. */
 extern const struct conf_section *const conf_sections[];
