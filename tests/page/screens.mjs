@@ -145,6 +145,8 @@ await run({}, async ({ page }) => {
     await page.waitForSelector(".toast:has-text('neither a name here nor an address')");
     await add("plc1/hr:1050");
     await page.waitForSelector(".toast:has-text('There is nothing at hr:1050')");
+    // they lie over the figures, and stay for who reads them
+    await page.evaluate(() => document.querySelectorAll(".toast [aria-label=Dismiss]").forEach((b) => b.click()));
     const axes = () => page.locator(".u-axis").count();
     assert.equal(await axes(), 1 + 4);
     await page.selectOption("select[aria-label=Scales]", "one");
