@@ -20,12 +20,23 @@
 #include <unistd.h>
 
 #include "shm/clock.h"
+#include "shm/patience.h"
 #include "shm/snap_pair.h"
 #include "shm/store_picture.h"
+#include "supervisor/segs_make.h"
 
 #define MS UINT64_C(1000000)
 
-enum { PICTURE_MS = 10000, AGAIN_MS = 1000 };
+enum {
+	PICTURE_MS = 10000,
+	AGAIN_MS = 1000,
+	ORPHAN_MS = 2000, /* that others may take to end without a parent, who
+			   * has those ended that take PATIENCE_ORPHANS_MS */
+	ORPHAN_LOOK_MS = 10,
+};
+
+_Static_assert(
+    (int)ORPHAN_MS < (int)PATIENCE_ORPHANS_MS, "there is time left to save in");
 
 struct persist {
 	struct proc *proc;
@@ -36,6 +47,8 @@ struct persist {
 	uint64_t due_ns; /* not before */
 	uint64_t began_ms; /* the save under way, or the last one */
 	int error; /* as told last */
+	uint64_t orphan_ns; /* the parent has gone: others are waited for until
+			     * then; or 0 */
 	bool busy;
 	enum {
 		SERVES,
@@ -232,8 +245,28 @@ hear_parent(struct persist *k)
 	while ((rc = proc_order(k->proc, &m)) == 1)
 		if (m.kind == IPC_EXIT || m.kind == IPC_DRAIN)
 			k->state = ENDS;
-	if (rc == -1)
+	if (rc == -1) {
 		k->state = ENDS;
+		k->orphan_ns = clock_mono_ns() + ORPHAN_MS * MS;
+	}
+}
+
+/* Somebody is still at work. A parent sees to it that nobody is, one that has
+ * died cannot. */
+static bool
+others_live(const struct persist *k)
+{
+	const struct slot_env *env = &k->proc->env;
+
+	for (unsigned i = SEGS_MAKER_SLOT + 1;
+	     i < env->control->nslots && i < SHM_SLOTS_MAX; i++) {
+		uint32_t role = atomic_load(&seg_slot(env->control, i)->role);
+
+		if (i != SLOT_OF(env->me) && role != SHM_FREE &&
+		    role != SHM_EXTERNAL && slot_lock_held(env->lock_fd, i))
+			return true;
+	}
+	return false;
 }
 
 /* What is to be done when nothing is under way. */
@@ -242,6 +275,8 @@ go_on(struct persist *k, uint64_t now)
 {
 	bool more = changed(k);
 
+	if (now < k->orphan_ns && others_live(k))
+		return;
 	if (k->state == ENDS) {
 		k->state = more ? LAST : ENDED;
 	} else if (more) {
@@ -264,6 +299,8 @@ turn(struct persist *k)
 
 	if (ms > k->proc->conf->snapshot.interval_ms)
 		ms = k->proc->conf->snapshot.interval_ms;
+	if (k->orphan_ns != 0)
+		ms = ORPHAN_LOOK_MS;
 	poll(fd, 2, (int)ms);
 	now = clock_mono_ns();
 	proc_beat(k->proc, now);

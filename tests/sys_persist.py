@@ -169,6 +169,37 @@ def test_a_write_while_it_stops_is_saved():
             assert m.read_hr(0)[0] in (last, last + 1), (last, m.read_hr(0))
 
 
+def test_a_write_while_it_is_orphaned_is_saved():
+    """workers answer what has come before they end, and who saves waits for
+    that"""
+    with Place() as p:
+        with Daemon(conf(p.path, interval_s=3600)) as d:
+            for turn in range(5):
+                with Modbus(d.port("tcp1")) as m:
+                    m.write_hr(0, 1)
+                    # many that have come, and are answered once it is over
+                    os.kill(d.worker_pid("tcp1"), signal.SIGSTOP)
+                    for n in range(2, 40):
+                        m.send(m.adu(struct.pack(">BHH", 6, 0, n)))
+                    worker = d.worker_pid("tcp1")
+                    d.process.kill()
+                    d.process.wait()
+                    os.kill(worker, signal.SIGCONT)
+                    last = 1
+                    try:
+                        while True:
+                            m.receive()
+                            last += 1
+                    except (EOFError, OSError):
+                        pass
+                d._rpc.close()
+                d._rpc = None
+                again(d)
+                with Modbus(d.port("tcp1")) as m:
+                    assert last <= m.read_hr(0)[0] <= 39, (turn, last)
+                    assert last > 1 or turn, last
+
+
 def test_a_killed_daemon_leaves_what_was_saved():
     """the supervisor alone: its orphans save once more; all at once: what the
     interval had saved"""
