@@ -8,12 +8,11 @@
  */
 
 #include "shm/layout.h"
+#include "shm/layout_batch.h"
 
 enum {
 	SHM_FC = 128,
 	SHM_EX = 16,
-	BATCH_IN = 4096,
-	BATCH_OUT = 16384,
 	CONN_LEFT_MAX = 520, /* the longest unfinished request: one ADU */
 	CONN_ROLE_MAX = 64,
 	CONN_PEER_MAX = 64,
@@ -106,26 +105,6 @@ struct shm_conn_who {
 	char peer[CONN_PEER_MAX]; /* in words, if it has no IP address */
 };
 
-/*
- * A batch: everything that one read brought and every reply to it. In force
- * for connection c only while c is used and own == c.seq << 16 | c's index.
- *
- * prog is in_done:16 | out_len:16 | requests:16 | round:1 (low bits first).
- * It is stored (release) after each request is carried out and its reply
- * stands in out[]; nothing is sent before that. When out[] is full and all
- * sent, the round flips and out_len is 0 again.
- */
-struct shm_batch {
-	_Alignas(SHM_LINE) _Atomic uint64_t own;
-	_Atomic uint64_t prog;
-	uint64_t tx_base[2]; /* bytes sent before out[0]; one per round */
-	_Atomic uint32_t in_len; /* cross-check: a successor asks the kernel */
-	uint32_t pre; /* bytes of in[] that were left over before */
-	int32_t grown; /* by which a hook has made what was read longer */
-	uint8_t in[BATCH_IN];
-	uint8_t out[BATCH_OUT];
-};
-
 struct shm_worker {
 	struct shm_head head;
 	uint32_t transport, worker /* indices */, nconns, nbatches;
@@ -135,10 +114,13 @@ struct shm_worker {
 	uint64_t batches_off; /* struct shm_batch[nbatches] */
 	uint64_t trace_off; /* SHM_TRACE_OFF: struct shm_ring and its data */
 	_Atomic uint64_t next_serial;
-	_Atomic uint32_t accepting; /* 1: a connection may have no record */
+	/* 1: a connection may be without a record; the worker, release */
+	_Atomic uint32_t accepting;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	_Alignas(SHM_LINE) struct shm_stats stats;
+	struct shm_journal journal;
+	struct shm_came came;
 };
 
 /* The trace ring lies right behind, so that its size can be had from it. */

@@ -135,7 +135,7 @@ commit(struct bind_device *d, struct store_who *who,
 	if (rc == STORE_BUSY)
 		found_busy(d, who);
 	if (rc == STORE_REPLAYED && b->resumed)
-		return STORE_OK;
+		rc = STORE_OK; /* and who did it may not have told of it */
 	if (rc == STORE_OK)
 		b->wrote = true;
 	return rc;
@@ -253,6 +253,15 @@ device_init(struct bind *b, struct bind_device *d, int index)
 		    d, p->transport->identity, p->transport->nidentity);
 	return identify(d, p->conf->devices[index].identity,
 	    p->conf->devices[index].nidentity);
+}
+
+bool
+bind_done(const struct bind *b)
+{
+	return b->resumed &&
+	    atomic_load_explicit(
+		seg_done(b->proc->env.control, b->who.author),
+		memory_order_acquire) >= b->who.op;
 }
 
 void

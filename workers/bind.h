@@ -36,15 +36,20 @@ struct bind {
 			       * sets them before mb_serve() */
 	uint64_t now_ns; /* monotonic; the link sets it with each batch */
 	bool resumed; /* the batch in hand was begun by another worker: what
-		       * that one committed of it has been carried out. In a
-		       * batch of our own nothing can have been, and a number
-		       * that the store knows already is a failure. */
+		       * that one committed of it has been carried out, and
+		       * what it read for the reply stands there. In a batch of
+		       * our own nothing can have been, and a number that the
+		       * store knows already is a failure. The stream sets it */
 	bool wrote; /* something was committed since it was cleared */
 	struct runner *runner; /* of a Python module; NULL without any */
 	uint8_t unit; /* address of the request in hand; set by the link */
 	/* operation numbers that the request in hand has used for what a
 	 * function code of a plugin has written, and may use */
 	unsigned ops, ops_max;
+	struct {
+		unsigned at, known; /* bytes: this far, and of a predecessor */
+		bool full;
+	} journal; /* hooks/journal.h */
 	/* this process's own, for what nobody asks to be done just once:
 	 * actions. Begins behind all that a predecessor can have given out */
 	struct store_who self;
@@ -63,6 +68,10 @@ void bind_self(struct bind *);
  * it has begun. */
 enum store_rc bind_commit(struct bind_device *, struct store_who *,
     const struct store_step *, unsigned n);
+
+/* True if a predecessor has carried out the request in hand, so that nothing is
+ * left but to answer it. Never of one that only reads. */
+bool bind_done(const struct bind *);
 
 /* Carries out the steps of a request, and nothing else: no actions. */
 enum mb_ex bind_plain(struct bind_device *, struct mb_step *, unsigned n);

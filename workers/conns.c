@@ -72,43 +72,12 @@ notify(const struct worker *w, enum notice_kind kind, const struct shm_conn *c,
 	    b, text);
 }
 
-static void
-notify_close(const struct worker *w, const struct shm_conn *c, const char *why)
+void
+conns_tell_end(
+    const struct conns *cs, const struct shm_conn *c, const char *why)
 {
-	notify(w, NOTICE_CONN_CLOSE, c,
+	notify(cs->worker, NOTICE_CONN_CLOSE, c,
 	    atomic_load_explicit(&c->requests, memory_order_relaxed), why);
-}
-
-/* The connections of a predecessor ended with it: their records say so in the
- * same order as if it had closed them, and its batches are void. */
-static void
-wipe(struct conns *cs)
-{
-	struct worker *w = cs->worker;
-	unsigned lost = 0;
-
-	for (unsigned i = 0; i < cs->nconns; i++) {
-		struct shm_conn *c = seg_conn(w->shm, i);
-
-		if (atomic_load_explicit(&c->used, memory_order_relaxed) ==
-		    CONN_FREE)
-			continue;
-		atomic_store_explicit(
-		    &c->used, CONN_CLOSING, memory_order_release);
-		notify_close(w, c, "worker died");
-		if (w->proc->kept && c->fd >= 0)
-			close(c->fd);
-		c->fd = -1;
-		atomic_store_explicit(
-		    &c->used, CONN_FREE, memory_order_release);
-		lost++;
-	}
-	for (unsigned i = 0; i < w->shm->nbatches; i++)
-		batch_void(seg_batch(w->shm, i));
-	atomic_store_explicit(
-	    &w->shm->stats.conns_open, 0, memory_order_relaxed);
-	if (lost != 0)
-		log_info("connections ended with the last worker n=%u", lost);
 }
 
 /* The limit is the transport's, so the others' counts are read too; where they
@@ -185,7 +154,6 @@ conns_init(struct conns *cs, struct worker *w)
 	for (unsigned i = 0; i < cs->npeers; i++)
 		TAILQ_INIT(&cs->peers[i]);
 	find_siblings(cs);
-	wipe(cs);
 	return 0;
 }
 
@@ -281,6 +249,21 @@ conns_find(const struct conns *cs, const struct acl_peer *p)
 	return NULL;
 }
 
+/* The first entry that was never used, which is no more. */
+static struct conn *
+next_fresh(struct conns *cs)
+{
+	struct conn *c = &cs->pool[cs->fresh];
+
+	c->rec.index = cs->fresh++;
+	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
+	c->rec.cold = seg_cold(cs->worker->shm, c->rec.index);
+	c->who = seg_who(cs->worker->shm, c->rec.index);
+	c->author = cs->author + c->rec.index;
+	c->fd = -1;
+	return c;
+}
+
 static struct conn *
 take(struct conns *cs)
 {
@@ -290,15 +273,7 @@ take(struct conns *cs)
 		TAILQ_REMOVE(&cs->free, c, by_peer);
 		return c;
 	}
-	if (cs->fresh == cs->nconns)
-		return NULL;
-	c = &cs->pool[cs->fresh];
-	c->rec.index = cs->fresh++;
-	c->rec.shm = seg_conn(cs->worker->shm, c->rec.index);
-	c->rec.cold = seg_cold(cs->worker->shm, c->rec.index);
-	c->who = seg_who(cs->worker->shm, c->rec.index);
-	c->author = cs->author + c->rec.index;
-	return c;
+	return cs->fresh == cs->nconns ? NULL : next_fresh(cs);
 }
 
 /*
@@ -333,6 +308,48 @@ set_open(struct conns *cs, unsigned n)
 	    &cs->worker->shm->stats.conns_open, n, memory_order_relaxed);
 }
 
+/* The connection in c's record is one of the open ones. */
+static void
+enlist(struct conns *cs, struct conn *c, int fd, const struct acl_peer *p,
+    bool priority)
+{
+	c->fd = fd;
+	c->priority = priority;
+	c->held = NULL;
+	c->resumed = false;
+	c->ready = false;
+	c->why = NULL;
+	c->hopeless = NULL;
+	c->session = NULL;
+	c->rights = NULL;
+	c->since_ns = 0;
+	c->used_ns = cs->worker->now_ns;
+	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
+	c->peers = bucket(cs, p);
+	TAILQ_INSERT_TAIL(c->peers, c, by_peer);
+	if (cs->ends != NULL)
+		LIST_INSERT_HEAD(end_list(cs, p), c, by_end);
+	set_open(cs, cs->open + 1);
+}
+
+struct conn *
+conns_take_over(struct conns *cs, unsigned i, int fd, const struct acl_peer *p,
+    bool priority)
+{
+	struct conn *c = &cs->pool[i];
+
+	while (cs->fresh <= i)
+		TAILQ_INSERT_TAIL(&cs->free, next_fresh(cs), by_peer);
+	TAILQ_REMOVE(&cs->free, c, by_peer);
+	/* its numbers go on from the half in force; those of the next one in
+	 * this record begin as if it were the first */
+	c->ours = false;
+	enlist(cs, c, fd, p, priority);
+	if ((cs->worker->traced & HOOK_CONNECT) != 0)
+		hooks_connect(cs->worker, c->rec.shm, true);
+	return c;
+}
+
 struct conn *
 conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 {
@@ -364,22 +381,7 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 		    &c->who->role_len, 0, memory_order_relaxed);
 	batch_adopt(&c->rec, last_op(cs, c));
 	c->ours = true;
-	c->fd = fd;
-	c->priority = priority;
-	c->held = NULL;
-	c->ready = false;
-	c->why = NULL;
-	c->hopeless = NULL;
-	c->session = NULL;
-	c->rights = NULL;
-	c->since_ns = 0;
-	c->used_ns = cs->worker->now_ns;
-	TAILQ_INSERT_TAIL(&cs->use[priority], c, by_use);
-	c->peers = bucket(cs, p);
-	TAILQ_INSERT_TAIL(c->peers, c, by_peer);
-	if (cs->ends != NULL)
-		LIST_INSERT_HEAD(end_list(cs, p), c, by_end);
-	set_open(cs, cs->open + 1);
+	enlist(cs, c, fd, p, priority);
 	worker_count(&shm->stats.conns_opened, 1);
 	acl_peer_text(p, text);
 	notify(cs->worker, NOTICE_CONN_OPEN, rec, 0, text);
@@ -396,7 +398,7 @@ tell_close(struct conns *cs, const struct conn *c, const struct acl_peer *p,
 	char text[ACL_TEXT_MAX];
 
 	acl_peer_text(p, text);
-	notify_close(cs->worker, c->rec.shm, why);
+	conns_tell_end(cs, c->rec.shm, why);
 	if (counter == NULL) {
 		log_debug("connection closed peer=%s why=\"%s\"", text, why);
 		return;
@@ -407,18 +409,24 @@ tell_close(struct conns *cs, const struct conn *c, const struct acl_peer *p,
 }
 
 void
+conns_doom(struct conn *c)
+{
+	/* this puts its batch out of force, too */
+	atomic_store_explicit(
+	    &c->rec.shm->used, CONN_CLOSING, memory_order_release);
+}
+
+void
 conns_close(struct conns *cs, struct conn *c, const char *why,
     _Atomic uint64_t *counter)
 {
 	struct acl_peer p;
 
+	conns_doom(c);
 	conns_peer(c, &p);
 	tell_close(cs, c, &p, why, counter);
 	if ((cs->worker->traced & HOOK_CONNECT) != 0)
 		hooks_connect(cs->worker, c->rec.shm, false);
-	/* first of all: this puts its batch out of force too */
-	atomic_store_explicit(
-	    &c->rec.shm->used, CONN_CLOSING, memory_order_release);
 	if (c->fd != -1)
 		close(c->fd);
 	atomic_store_explicit(

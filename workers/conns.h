@@ -23,6 +23,7 @@ struct conn {
 	bool ours; /* this worker has numbered its author's operations */
 	struct shm_batch *held; /* waits for room in the socket, or for a
 				 * time; or NULL */
+	bool resumed; /* held was begun by another worker */
 	unsigned sent; /* bytes of held->out that have been sent */
 	struct conn_late *late; /* what is held waits for a time, or NULL */
 	int fd; /* -1: none, or it is closed */
@@ -71,10 +72,16 @@ struct conns {
 	unsigned nsiblings;
 };
 
-/* Makes the pool; wipes what a dead predecessor has left in the records. 0,
- * or -1 after worker->why was set. */
+/* Makes the pool. What a dead predecessor has left in the records is for
+ * resume.h, before anybody is opened. 0, or -1 after worker->why was set. */
 int conns_init(struct conns *, struct worker *);
 void conns_fini(struct conns *);
+
+/* Takes over what stands in record i, whose socket is fd: everything there
+ * stays as it is, nothing is counted, and nobody but hooks is told. It counts
+ * as used just now. Before anybody is opened, and each but once. */
+struct conn *conns_take_over(
+    struct conns *, unsigned i, int fd, const struct acl_peer *, bool priority);
 
 /* From now on those that are opened can be found by conns_find(). 0, or -1
  * after worker->why was set. */
@@ -100,6 +107,14 @@ struct conn *conns_oldest_of(
  * own. */
 struct conn *conns_open(
     struct conns *, int fd, const struct acl_peer *, bool priority);
+
+/* Nobody may go on with it any more: the first thing to be done to one that is
+ * to be closed. */
+void conns_doom(struct conn *);
+
+/* Tells that the connection in a record has ended. */
+void conns_tell_end(
+    const struct conns *, const struct shm_conn *, const char *why);
 
 /*
  * Closes the socket, gives the record back and tells why. The event must not

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "workers/resume.h"
+
 enum {
 	ACCEPTS_ALONE = 32, /* connections taken in one turn */
 	ACCEPTS_SHARED = 4, /* so that the other workers get theirs */
@@ -183,28 +185,51 @@ take(struct door *d, struct acl_peer *who)
 	return fd;
 }
 
-/* Takes one connection; false if there is none, or none for this worker. */
-static bool
-accept_one(struct door *d)
+/* What has been accepted comes in, or is sent away. */
+static void
+let_in(struct door *d, int fd, const struct acl_peer *peer)
 {
 	struct worker *w = d->worker;
-	struct acl_peer peer;
 	char text[ACL_TEXT_MAX];
-	int fd = take(d, &peer);
 
-	if (fd == -1)
-		return retry(d);
-	d->in_vain = false;
-	if (acl_allows(w->conf, &peer)) {
-		admit(d, fd, &peer);
-		return true;
+	if (acl_allows(w->conf, peer)) {
+		admit(d, fd, peer);
+		return;
 	}
 	close(fd);
 	worker_count(&w->shm->stats.conns_denied, 1);
 	if (conns_may_log(d->conns))
 		log_info(
-		    "connection denied peer=%s", acl_peer_text(&peer, text));
-	return true;
+		    "connection denied peer=%s", acl_peer_text(peer, text));
+}
+
+/* Until a record tells of what has been accepted, or it is closed, a successor
+ * has to look for it. */
+static void
+accepting(const struct door *d, bool on)
+{
+	atomic_store_explicit(
+	    &d->worker->shm->accepting, on, memory_order_release);
+}
+
+/* Takes one connection; false if there is none, or none for this worker. */
+static bool
+accept_one(struct door *d)
+{
+	struct acl_peer peer;
+	bool more = true;
+	int fd;
+
+	accepting(d, true);
+	fd = take(d, &peer);
+	if (fd == -1) {
+		more = retry(d);
+	} else {
+		d->in_vain = false;
+		let_in(d, fd, &peer);
+	}
+	accepting(d, false);
+	return more;
 }
 
 /* A full transport makes room in a worker that has somebody to evict. One that
@@ -242,6 +267,28 @@ acceptable(evutil_socket_t fd, short what, void *arg)
 		;
 }
 
+/* A predecessor was killed between accept() and the record: its client comes
+ * in as if it had just been accepted. */
+static void
+let_orphan_in(struct door *d)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct acl_peer peer;
+	int fd = resume_orphan(d->conns, d->listen_fd);
+
+	if (fd == -1)
+		return;
+	memset(&peer, 0, sizeof(peer));
+	if (d->accept == NULL &&
+	    getpeername(fd, (struct sockaddr *)&ss, &len) == 0) {
+		acl_peer_set(&peer, &ss);
+		let_in(d, fd, &peer);
+	} else {
+		close(fd);
+	}
+}
+
 int
 door_open(struct door *d)
 {
@@ -250,6 +297,10 @@ door_open(struct door *d)
 	d->starved_ns = 0;
 	d->left = 0;
 	d->in_vain = false;
+	if (w->proc->kept &&
+	    atomic_load_explicit(&w->shm->accepting, memory_order_relaxed) != 0)
+		let_orphan_in(d);
+	accepting(d, false);
 	d->reserve_fd = fcntl(d->listen_fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&d->pause, w->base, -1, 0, resume_accepting, d);
 	event_assign(&d->listener, w->base, d->listen_fd, EV_READ | EV_PERSIST,

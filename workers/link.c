@@ -17,6 +17,8 @@
 #include "workers/proto/fc.h"
 #include "workers/serve.h"
 
+_Static_assert((int)SHM_PDU_MAX == MB_PDU_MAX, "a reply that is put aside");
+
 enum {
 	FRAME_MIN = 8, /* shortest request that may be broadcast (rtu) */
 	FRAME_MIN_FC = 4, /* with function codes of plugins (rtu) */
@@ -70,6 +72,8 @@ link_init(struct link *l, struct worker *w)
 		w->why = "no such framer";
 		return -1;
 	}
+	/* these make other bytes of a PDU, where it stands; so may plugins' */
+	l->straight = l->framer != &frame_ascii && l->framer->arg == NULL;
 	l->out_max = l->framer->adu_max;
 	if ((w->traced & HOOK_PACKET) != 0)
 		l->out_max = FRAME_ADU_MAX;
@@ -157,7 +161,10 @@ show_request(struct run *r)
 	return false;
 }
 
-/* serve_request() where somebody may look: hooks, and faults behind them. */
+/* serve_request() where somebody may look: hooks, and faults behind them. What
+ * the device has answered stays as it is until prog says that the request is
+ * done, for a successor that finds the request carried out; what hooks make of
+ * it is a copy. */
 static size_t
 serve_shown(struct run *r, uint8_t *pdu)
 {
@@ -171,7 +178,9 @@ serve_shown(struct run *r, uint8_t *pdu)
 	if (r->faulty)
 		faults_meet(&r->link->faults, r->conn, r->frame.unit,
 		    r->frame.pdu, r->frame.pdu_len);
-	len = serve_request(r, pdu);
+	len = serve_request(r, r->reply);
+	if (len != 0)
+		memcpy(pdu, r->reply, len);
 	if (shown && len != 0)
 		len = hooks_pdu(
 		    w, r->conn, &r->frame, true, r->refused, pdu, len);
@@ -198,8 +207,9 @@ put_off(struct run *r, size_t len)
 }
 
 /*
- * answer() where hooks look or faults hit. What they make of a reply is what is
- * recorded and sent: an interrupted sending goes on in the very same bytes.
+ * answer() where hooks look or faults hit, or a frame has other bytes than its
+ * PDU. What is made of a reply is what is recorded and sent: an interrupted
+ * sending goes on in the very same bytes.
  */
 __attribute__((cold, noinline)) static size_t
 answer_shown(struct run *r, uint8_t *adu)
@@ -244,7 +254,7 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 		asked = record_request(
 		    &r->link->rec, r->conn, r->frame.unit, in, r->frame.used);
 	worker_count(&stats->requests[fc], 1);
-	if (r->plain) {
+	if (r->straight) {
 		len = serve_request(r, adu + fr->head);
 		if (len != 0) {
 			count_reply(stats, adu + fr->head);
@@ -279,6 +289,8 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->trace = record_on(w);
 	r->faulty = faults_on(&l->faults, w);
 	r->plain = w->traced == 0 && !r->faulty;
+	r->straight = r->plain && l->straight;
+	r->reply = l->reply;
 	r->late = false;
 	r->spoiled = false;
 	r->together = false;
@@ -389,6 +401,24 @@ run(struct run *r, struct shm_batch *b, const char **why)
 	return LINK_MORE;
 }
 
+/*
+ * What devices answer is not what is sent, or was not earlier in this batch:
+ * it is put aside. If a predecessor had the request in hand answered straight
+ * into out[], that is put aside first, before the record says so.
+ */
+__attribute__((cold, noinline)) static void
+put_aside(struct run *r, struct shm_batch *b)
+{
+	unsigned from = batch_prog_get(b).out + (unsigned)r->link->framer->head;
+
+	if (r->link->worker->bind.resumed && from + MB_PDU_MAX <= BATCH_OUT &&
+	    atomic_load_explicit(&b->aside, memory_order_relaxed) == 0)
+		memcpy(b->reply, b->out + from, MB_PDU_MAX);
+	atomic_store_explicit(&b->aside, 1, memory_order_release);
+	r->reply = b->reply;
+	r->straight = false;
+}
+
 enum link_rc
 link_run(struct link *l, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why)
@@ -398,6 +428,9 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 
 	begin(&r, l, c, author);
 	r.op = batch_half(c)->op;
+	if (!r.straight ||
+	    atomic_load_explicit(&b->aside, memory_order_relaxed) != 0)
+		put_aside(&r, b);
 	rc = run(&r, b, why);
 	end(&r);
 	return rc;

@@ -19,11 +19,13 @@ struct link {
 	unsigned ops_max; /* most operation numbers of one request */
 	const struct conf_role
 	    *rights; /* of whose bytes come next; NULL: all */
+	bool straight; /* a PDU stays as it is in its frame */
 	bool bus; /* other stations' messages are heard, too */
 	struct faults faults;
 	struct mb_fcs fcs;
 	struct recorder rec;
 	uint8_t pdu[MB_PDU_MAX]; /* a request as a hook has changed it */
+	uint8_t reply[MB_PDU_MAX]; /* to a datagram, before hooks and faults */
 };
 
 enum link_rc {

@@ -97,7 +97,7 @@ serve_all(struct run *r, uint8_t *pdu)
 			continue;
 		}
 		if (!asked)
-			kept = unwanted(r);
+			kept = !bind_done(b) && unwanted(r);
 		asked = true;
 		if (!kept)
 			carry_out(r, &b->device[i], true, pdu);
@@ -129,7 +129,8 @@ fault(const struct run *r, const struct bind_device *d)
 }
 
 /* The same for whatever else keeps the device from it. Hooks come last: they
- * are the device's, as far as its master can see. */
+ * are the device's, as far as its master can see. What a predecessor has
+ * carried out is not refused any more. */
 static unsigned
 withheld(struct run *r, const struct bind_device *d)
 {
@@ -138,10 +139,12 @@ withheld(struct run *r, const struct bind_device *d)
 
 	if (ex == 0 && busy(r))
 		ex = MB_EX_BUSY;
+	if (ex != 0 && bind_done(&w->bind))
+		ex = 0;
 	if (r->plain)
 		return ex;
 	r->refused = ex;
-	if (ex == 0 && (w->traced & HOOK_REFUSE) != 0)
+	if (ex == 0 && (w->traced & HOOK_REFUSE) != 0 && !bind_done(&w->bind))
 		ex = hooks_refuse(w, r->conn, &r->frame, false);
 	return ex;
 }

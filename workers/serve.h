@@ -20,6 +20,8 @@ struct run {
 	bool together; /* what has come is recorded as a whole */
 	uint64_t asked; /* where that lies; 0: not known */
 	bool plain; /* no hook looks, no fault can hit */
+	bool straight; /* devices answer into what is sent; else: */
+	uint8_t *reply; /* where they do */
 	bool faulty; /* some fault can */
 	bool late; /* the reply in hand is sent as faults.late says */
 	bool spoiled; /* a fault has had its way with it */

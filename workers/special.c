@@ -133,13 +133,13 @@ count(const struct bind_device *d, const struct mb_step *s, unsigned n,
 enum mb_ex
 special_step(struct bind_device *d, struct mb_step *s, unsigned n)
 {
-	bool only_reads = true;
+	bool only_reads = true, done = bind_done(d->bind);
 	enum mb_ex ex = check(d, s, n);
 
 	for (unsigned i = 0; i < n; i++)
 		only_reads &= !writes(&s[i]);
 	for (unsigned i = 0; ex == MB_EX_NONE && i < n; i++)
-		if (only_reads || s[i].op == MB_MASK)
+		if (only_reads || (s[i].op == MB_MASK && !done))
 			ex = act(d, &s[i]);
 	if (ex == MB_EX_NONE)
 		ex = bind_plain(d, s, n);

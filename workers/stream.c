@@ -14,6 +14,7 @@
 
 #include "workers/conns_wait.h"
 #include "workers/hooks/hooks.h"
+#include "workers/resume.h"
 #include "workers/stream_late.h"
 #include "workers/stream_wait.h"
 
@@ -36,6 +37,7 @@ unhold(struct stream *st, struct conn *c)
 
 	if (b != NULL)
 		st->batch[st->nbatches++] = b;
+	c->resumed = false;
 	conns_unpark(&st->conns, c);
 }
 
@@ -45,6 +47,8 @@ stream_drop(
 {
 	struct stream *st = arg;
 
+	/* before any of its bytes are lost: nobody may take it over then */
+	conns_doom(c);
 	if (c->held != NULL) {
 		batch_void(c->held);
 		unhold(st, c);
@@ -163,6 +167,7 @@ static bool
 serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
 	st->link.rights = c->rights;
+	st->worker->bind.resumed = c->resumed;
 	for (;;) {
 		enum link_rc rc =
 		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
@@ -231,19 +236,39 @@ nothing(struct stream *st, struct conn *c, enum io io)
 /*
  * Shows hooks what has come; how many bytes there are then. By how many there
  * are more or fewer than the kernel has given out is noted: a successor counts
- * in the kernel's bytes. One whose predecessor died before in_len was set finds
- * them as they came, or as far as the hook got, and shows them again.
+ * in the kernel's bytes. What came is kept until in_len is set: a successor
+ * whose predecessor died before that puts it back and shows it again.
  */
 static size_t
-show(struct stream *st, struct conn *c, struct shm_batch *b, unsigned pre,
-    size_t n)
+show(struct stream *st, struct conn *c, struct shm_batch *b, size_t n)
 {
-	size_t kept = hooks_packet(st->worker, c->rec.shm, NULL, false,
-	    b->in + pre, n, st->link.in_max - pre);
+	struct shm_came *came = &st->worker->shm->came;
+	uint64_t own = atomic_load_explicit(&b->own, memory_order_relaxed);
+	uint8_t *in = b->in + b->pre;
+	size_t kept;
 
+	if (c->resumed &&
+	    atomic_load_explicit(&came->own, memory_order_relaxed) == own)
+		memcpy(in, came->in, n);
+	else
+		memcpy(came->in, in, n);
+	atomic_store_explicit(&came->own, own, memory_order_release);
+	kept = hooks_packet(st->worker, c->rec.shm, NULL, false, in, n,
+	    st->link.in_max - b->pre);
 	b->grown = (int32_t)kept - (int32_t)n;
 	atomic_signal_fence(memory_order_release);
 	return kept;
+}
+
+void
+stream_got(struct stream *st, struct conn *c, struct shm_batch *b, size_t n)
+{
+	size_t kept = n;
+
+	if ((st->worker->traced & HOOK_PACKET) != 0)
+		kept = show(st, c, b, n);
+	atomic_store_explicit(
+	    &b->in_len, b->pre + (uint32_t)kept, memory_order_relaxed);
 }
 
 /* Reads once and serves all that has come. True if there may be more: where
@@ -253,7 +278,7 @@ turn(struct stream *st, struct conn *c)
 {
 	struct shm_batch *b = batch_get(st);
 	unsigned pre = batch_begin(b, &c->rec);
-	size_t room = st->link.in_max - pre, n, kept;
+	size_t room = st->link.in_max - pre, n;
 	enum io io = st->ops->recv(c, b->in + pre, room, &n);
 
 	if (io != IO_DONE) {
@@ -265,11 +290,7 @@ turn(struct stream *st, struct conn *c)
 	st->taken += n;
 	worker_count(&stream_stats(st)->bytes_in, n);
 	worker_count(&stream_stats(st)->batches, 1);
-	kept = n;
-	if ((st->worker->traced & HOOK_PACKET) != 0)
-		kept = show(st, c, b, pre, n);
-	atomic_store_explicit(
-	    &b->in_len, pre + (uint32_t)kept, memory_order_relaxed);
+	stream_got(st, c, b, n);
 	return serve(st, c, b, 0) && (n == room || st->ops->pending != NULL);
 }
 
@@ -462,6 +483,65 @@ enter(void *arg, struct conn *c)
 	return true;
 }
 
+void
+stream_take_over(
+    struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
+{
+	c->owner = st;
+	c->ready = true;
+	c->held = b;
+	c->sent = sent;
+	c->resumed = b != NULL;
+	event_assign(&c->ev, st->worker->base, c->fd, EV_READ | EV_PERSIST,
+	    readable, c);
+	if (b != NULL) /* nothing is read before that has gone */
+		event_active(&st->resume, EV_TIMEOUT, 0);
+	else
+		event_add(&c->ev, NULL);
+	if (b == NULL && batch_half(c->rec.shm)->left != 0)
+		conns_slow(&st->conns, c);
+	stream_sweep_arm(st);
+}
+
+/* Goes on with the batches that a dead worker has begun. */
+static void
+resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *st = arg;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < st->conns.fresh; i++) {
+		struct conn *c = &st->conns.pool[i];
+
+		if (c->fd == -1 || !c->resumed || c->since_ns != 0)
+			continue;
+		worker_tick(st->worker);
+		go_on(st, c);
+	}
+}
+
+/* What a predecessor has left; then which records are free. */
+static int
+inherit(struct stream *st)
+{
+	struct worker *w = st->worker;
+	struct conns *cs = &st->conns;
+	struct shm_batch *b;
+
+	event_assign(&st->resume, w->base, -1, 0, resume, st);
+	if ((w->proc->kept && st->ops->resumes
+		    ? resume_connections(st)
+		    : resume_wipe(cs, st->door.listen_fd)) == -1)
+		return -1;
+	for (unsigned i = 0; i < w->shm->nbatches; i++) {
+		b = seg_batch(w->shm, i);
+		if (!batch_in_force(w->shm, b))
+			st->batch[st->nbatches++] = b;
+	}
+	return 0;
+}
+
 static int
 take(void *arg, int listen_fd, struct acl_peer *who)
 {
@@ -489,10 +569,6 @@ stream_start(
 		return -1;
 	if (link_init(&st->link, w) == -1 || conns_init(&st->conns, w) == -1)
 		return -1;
-	while (st->nbatches < n) {
-		st->batch[st->nbatches] = seg_batch(w->shm, st->nbatches);
-		st->nbatches++;
-	}
 	stream_wait_init(st);
 	st->door.worker = w;
 	st->door.conns = &st->conns;
@@ -501,6 +577,8 @@ stream_start(
 	st->door.arg = st;
 	st->door.enter = enter;
 	st->door.leave = stream_drop;
+	if (inherit(st) == -1)
+		return -1;
 	return door_open(&st->door);
 }
 

@@ -40,6 +40,9 @@ struct stream_ops {
 	/* True if recv would give out bytes that the descriptor does not
 	 * announce any more. NULL: never. */
 	bool (*pending)(const struct conn *);
+	/* True if a connection is its socket and nothing more: the successor of
+	 * a worker that was killed goes on with it. Else it ends then. */
+	bool resumes;
 	/* Ends what open() began; the descriptor is closed after it. NULL:
 	 * nothing is to be done. Called once for each admitted connection. */
 	void (*close)(struct conn *);
@@ -60,6 +63,7 @@ struct stream {
 	uint64_t sweep_ns; /* when the sweep is due, 0 never */
 	unsigned turn, opens; /* beginnings in this turn of the loop */
 	struct event unread; /* while draining: who does not read */
+	struct event resume; /* once: what a dead predecessor had in hand */
 };
 
 /*

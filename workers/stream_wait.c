@@ -96,4 +96,5 @@ stream_wait_fini(struct stream *st)
 {
 	event_del(&st->sweep);
 	event_del(&st->unread);
+	event_del(&st->resume);
 }

@@ -2,7 +2,8 @@
 #ifndef WORKERS_STREAM_WAIT_H
 #define WORKERS_STREAM_WAIT_H
 
-/* Between stream.c and the time-outs of its connections. */
+/* Between stream.c, the time-outs of its connections, and those that it takes
+ * over. */
 
 #include "workers/stream.h"
 
@@ -15,6 +16,16 @@ stream_stats(const struct stream *st)
 /* Ends a connection of a stream; see conns_close(). */
 void stream_drop(
     void *st, struct conn *, const char *why, _Atomic uint64_t *counter);
+
+/* Watches a connection that was taken over. b, unless NULL: a batch of it that
+ * is in force; sent bytes of its output have left. */
+void stream_take_over(
+    struct stream *, struct conn *, struct shm_batch *b, unsigned sent);
+
+/* n bytes have been read into b, behind what was left over: shows them to hooks
+ * and notes how many there are. */
+void stream_got(
+    struct stream *, struct conn *, struct shm_batch *b, size_t n);
 
 /* The timers are made, and taken back. */
 void stream_wait_init(struct stream *);

@@ -40,7 +40,11 @@ tcp_send(struct conn *c, const uint8_t *buf, size_t len, size_t *n)
 	return IO_DONE;
 }
 
-static const struct stream_ops ops = { .recv = tcp_recv, .send = tcp_send };
+static const struct stream_ops ops = {
+	.recv = tcp_recv,
+	.send = tcp_send,
+	.resumes = true,
+};
 
 static int
 start(struct worker *w)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "workers/hooks/hooks.h"
+#include "workers/hooks/journal.h"
 
 _Static_assert(2 * HOOK_REGS_MAX <= STORE_STEP_BYTES, "one step each");
 
@@ -76,6 +77,7 @@ bind_write(struct bind_device *d, enum mb_table t, uint32_t addr,
 		.count = count,
 		.in = wire };
 	struct store_who who;
+	enum mb_ex ex;
 
 	if (!sound(t, count))
 		return MB_EX_VALUE;
@@ -83,10 +85,14 @@ bind_write(struct bind_device *d, enum mb_table t, uint32_t addr,
 		return MB_EX_FAILURE;
 	if (b->ops++ > 0)
 		b->who.op++;
+	if (journal_recall(b, JOURNAL_WRITE, NULL, 0, &ex))
+		return ex;
 	who = b->who;
 	who.heed_read_only = false;
 	to_wire(t, values, count, wire);
-	return bind_exception(bind_commit(d, &who, &s, 1));
+	ex = bind_exception(bind_commit(d, &who, &s, 1));
+	journal_note(b, JOURNAL_WRITE, NULL, 0, ex);
+	return ex;
 }
 
 enum mb_ex

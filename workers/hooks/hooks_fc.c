@@ -3,16 +3,19 @@
  * Function codes of plugins: rows of a worker's table. Runs in the workers, on
  * the request path; allocates nothing.
  *
- * What a handler writes is numbered by its place in the request (bind_hook.h).
- * A successor that carries out the request of a dead worker once more, because
- * no reply to it was recorded, so does not write again what had been written;
- * a handler that does the same on the same request need not know.
+ * What a handler writes is numbered by its place in the request (bind_hook.h),
+ * and what it has read is in the journal (journal.h). A successor that carries
+ * out the request of a dead worker once more, because no reply to it was
+ * recorded, so does not write again what had been written, and the handler
+ * reads what it had read; one that does the same on the same request need not
+ * know.
  */
 #include <string.h>
 #include <sysexits.h>
 
 #include "workers/hooks/bind_hook.h"
 #include "workers/hooks/hooks_own.h"
+#include "workers/hooks/journal.h"
 
 enum { FC_MAX = 127, SUB_MAX = 2, FC_HEADS = 128 };
 
@@ -47,8 +50,15 @@ static enum hf_exception
 call_read(const struct hf_call *c, enum hf_table t, uint32_t addr,
     uint16_t count, uint16_t *values)
 {
-	return (enum hf_exception)bind_read(
-	    c->self, (enum mb_table)t, addr, count, values);
+	struct bind_device *d = c->self;
+	size_t len = count * sizeof(values[0]);
+	enum mb_ex ex;
+
+	if (journal_recall(d->bind, JOURNAL_READ, values, len, &ex))
+		return (enum hf_exception)ex;
+	ex = bind_read(d, (enum mb_table)t, addr, count, values);
+	journal_note(d->bind, JOURNAL_READ, values, len, ex);
+	return (enum hf_exception)ex;
 }
 
 static enum hf_exception
@@ -88,6 +98,7 @@ run(struct mb_call *call)
 	begin_reply(call, &h->f);
 	c.reply_len = call->out.len;
 	d->bind->ops = 0;
+	journal_begin(d->bind);
 	ex = (unsigned)h->f.run(h->plugin->hooks.arg, &c);
 	if (c.reply_len > MB_PDU_MAX)
 		fatal(EX_SOFTWARE,

@@ -32,6 +32,7 @@
 
 #include "shm/layout_control.h"
 #include "shm/notice.h"
+#include "workers/resume.h"
 #include "workers/serial/serial.h"
 #include "workers/transport.h"
 
@@ -291,7 +292,8 @@ init(struct serial *s, struct worker *w)
 	w->why = "no timer";
 	if (s->timer_fd == -1 || event_add(&s->timer, NULL) == -1)
 		return -1;
-	if (serial_in_init(s) == -1 || conns_init(&s->conns, w) == -1)
+	if (serial_in_init(s) == -1 || conns_init(&s->conns, w) == -1 ||
+	    resume_wipe(&s->conns, -1) == -1)
 		return -1;
 	return 0;
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LAYOUT_BATCH_H
+#define SHM_LAYOUT_BATCH_H
+
+/*
+ * What a worker has in hand, in its segment, so that a successor can go on
+ * with it wherever the worker was killed. See workers/batch.h for the order of
+ * stores, workers/resume.h for what a successor makes of them.
+ */
+
+#include "shm/layout.h"
+
+enum {
+	BATCH_IN = 4096,
+	BATCH_OUT = 16384,
+	SHM_PDU_MAX = 253, /* of a request, and of a reply */
+	SHM_JOURNAL_BYTES = 8192,
+};
+
+/*
+ * A batch: everything that one read brought and every reply to it. In force
+ * for connection c only while c is used and own == c.seq << 16 | c's index.
+ *
+ * prog is in_done:16 | out_len:16 | requests:16 | round:1 (low bits first).
+ * It is stored (release) after each request is carried out and its reply
+ * stands in out[]; nothing is sent before that. When out[] is full and all
+ * sent, the round flips and out_len is 0 again.
+ */
+struct shm_batch {
+	_Alignas(SHM_LINE) _Atomic uint64_t own;
+	_Atomic uint64_t prog;
+	uint64_t tx_base[2]; /* bytes sent before out[0]; one per round */
+	_Atomic uint32_t in_len; /* cross-check: a successor asks the kernel */
+	uint32_t pre; /* bytes of in[] that were left over before */
+	int32_t grown; /* by which a hook has made what was read longer */
+	/* 1: replies are first written into reply[], not at once into out[];
+	 * release */
+	_Atomic uint32_t aside;
+	uint8_t in[BATCH_IN];
+	uint8_t out[BATCH_OUT];
+	/* what a device has answered, before hooks and faults make of it what
+	 * is sent */
+	uint8_t reply[SHM_PDU_MAX];
+};
+
+/*
+ * What the function of a plugin that is running has read, and what came of
+ * what it has written: a successor that runs it again tells it the same. Of
+ * the request who, while it is in hand. All is the worker's.
+ */
+struct shm_journal {
+	_Atomic uint64_t who; /* author << SHM_TAG_OP_BITS | op; release */
+	_Atomic uint32_t len; /* of data; release */
+	uint8_t data[SHM_JOURNAL_BYTES];
+};
+
+/* What was read for the batch own, as it came, while hooks change it. */
+struct shm_came {
+	_Atomic uint64_t own; /* release, after the bytes */
+	uint8_t in[BATCH_IN];
+};
+
+#endif
