@@ -338,8 +338,11 @@ conns_take_over(struct conns *cs, unsigned i, int fd, const struct acl_peer *p,
 {
 	struct conn *c = &cs->pool[i];
 
-	while (cs->fresh <= i)
-		TAILQ_INSERT_TAIL(&cs->free, next_fresh(cs), by_peer);
+	while (cs->fresh <= i) {
+		struct conn *next = next_fresh(cs);
+
+		TAILQ_INSERT_TAIL(&cs->free, next, by_peer);
+	}
 	TAILQ_REMOVE(&cs->free, c, by_peer);
 	/* its numbers go on from the half in force; those of the next one in
 	 * this record begin as if it were the first */

@@ -131,7 +131,7 @@ trace_slay(pid_t p)
 }
 
 #if defined(__x86_64__)
-static uint64_t
+uint64_t
 trace_pc(pid_t p)
 {
 	return (uint64_t)ptrace(
@@ -165,7 +165,7 @@ trace_run_to(pid_t p, uint64_t pc, int hits)
 	}
 }
 #else
-static uint64_t
+uint64_t
 trace_pc(pid_t p)
 {
 	(void)p;
@@ -180,9 +180,7 @@ trace_run_to(pid_t p, uint64_t pc, int hits)
 }
 #endif
 
-/* For each step the cheapest start for it: the place of an earlier step, to
- * which a breakpoint leads, and single steps from there. */
-static void
+void
 trace_plan(struct trace_path *t)
 {
 	enum { WINDOW = 1500 };
@@ -225,19 +223,24 @@ trace_plan(struct trace_path *t)
 }
 
 void
+trace_note(struct trace_path *t, pid_t p)
+{
+	if (t->n == t->room) {
+		t->room = t->room ? t->room * 2 : 4096;
+		t->pc = realloc(t->pc, (size_t)t->room * sizeof(*t->pc));
+		if (!t->pc)
+			trace_broken("memory");
+	}
+	t->pc[t->n++] = trace_pc(p);
+}
+
+void
 trace_learn(struct trace_path *t, pid_t p)
 {
 	t->n = 0;
-	do {
-		if (t->n == t->room) {
-			t->room = t->room ? t->room * 2 : 4096;
-			t->pc =
-			    realloc(t->pc, (size_t)t->room * sizeof(*t->pc));
-			if (!t->pc)
-				trace_broken("memory");
-		}
-		t->pc[t->n++] = trace_pc(p);
-	} while (trace_step(p, 0) == TRACE_STOPPED);
+	do
+		trace_note(t, p);
+	while (trace_step(p, 0) == TRACE_STOPPED);
 	trace_plan(t);
 }
 

@@ -64,7 +64,16 @@ void trace_slay(pid_t p);
 /* Records the path of a stopped child until it ends. */
 void trace_learn(struct trace_path *t, pid_t p);
 
-/* Frees what trace_learn() has recorded. */
+/* Where a stopped child is. 0 on machines of which that is not known. */
+uint64_t trace_pc(pid_t p);
+
+/* The same by hand: notes where the child is before a step; and when all are
+ * noted, for each step the cheapest way to it: the place of an earlier one, to
+ * which a breakpoint leads, and single steps from there. */
+void trace_note(struct trace_path *t, pid_t p);
+void trace_plan(struct trace_path *t);
+
+/* Frees what has been recorded. */
 void trace_forget(struct trace_path *t);
 
 /* Brings a stopped child behind its k-th instruction: TRACE_STOPPED, or
