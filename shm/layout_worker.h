@@ -116,6 +116,10 @@ struct shm_worker {
 	_Atomic uint64_t next_serial;
 	/* 1: a connection may be without a record; the worker, release */
 	_Atomic uint32_t accepting;
+	/* 1 + the connection whose bytes are being looked at, 0: none; the
+	 * worker. And whether its last occupant has died of itself, not of
+	 * somebody's SIGKILL; the supervisor */
+	_Atomic uint32_t hand, suspect;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	_Alignas(SHM_LINE) struct shm_stats stats;

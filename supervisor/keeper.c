@@ -44,10 +44,10 @@ close_remains(const struct proc *k, int chan, bool kept)
 		const struct shm_conn *c = seg_conn(w, i);
 
 		if (atomic_load(&c->used) != CONN_FREE)
-			table_add(&t, c->fd);
+			table_add_client(&t, c->fd, k->listen_fd);
 	}
 	if (kept && atomic_load(&w->accepting) != 0)
-		rc = table_add_connections(&t);
+		rc = table_add_clients(&t, k->listen_fd);
 	if (rc == 0)
 		rc = table_close_others(&t);
 	table_free(&t);

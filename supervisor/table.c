@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,18 +44,43 @@ option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
 }
 
-static bool
-is_connection(int fd)
+/* The port of a socket here, 0 if it has none. */
+static unsigned
+port_of(int fd)
 {
-	int domain = option(fd, SO_DOMAIN);
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 
-	return (domain == AF_INET || domain == AF_INET6) &&
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return 0;
+	memcpy(&in, &ss, sizeof(in));
+	memcpy(&in6, &ss, sizeof(in6));
+	return ss.ss_family == AF_INET ? in.sin_port
+	    : ss.ss_family == AF_INET6 ? in6.sin6_port
+				       : 0;
+}
+
+static bool
+is_client(int fd, int listen_fd)
+{
+	unsigned port = port_of(listen_fd);
+
+	return port != 0 && port_of(fd) == port &&
 	    option(fd, SO_TYPE) == SOCK_STREAM &&
 	    option(fd, SO_ACCEPTCONN) == 0;
 }
 
+void
+table_add_client(struct table *t, int fd, int listen_fd)
+{
+	if (is_client(fd, listen_fd))
+		table_add(t, fd);
+}
+
 int
-table_add_connections(struct table *t)
+table_add_clients(struct table *t, int listen_fd)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -64,8 +91,8 @@ table_add_connections(struct table *t)
 		return -1;
 	while ((e = readdir(d)) != NULL) {
 		fd = strtol(e->d_name, &end, 10);
-		if (end != e->d_name && *end == '\0' && is_connection((int)fd))
-			table_add(t, (int)fd);
+		if (end != e->d_name && *end == '\0')
+			table_add_client(t, (int)fd, listen_fd);
 	}
 	closedir(d);
 	return 0;

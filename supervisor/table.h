@@ -18,9 +18,12 @@ struct table {
 
 void table_add(struct table *, int fd);
 
-/* Adds those that are connections of the internet, whoever made them. 0, or
- * -1 with errno. */
-int table_add_connections(struct table *);
+/* Adds one if it is a connection that was accepted at a listener of TCP: the
+ * number of one that has been closed may be anybody's by now. */
+void table_add_client(struct table *, int fd, int listen_fd);
+
+/* Adds all of those. 0, or -1 with errno. */
+int table_add_clients(struct table *, int listen_fd);
 
 /* Closes all that are not in the list. 0, or -1 with errno, also for a list
  * that failed. */

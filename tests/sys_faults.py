@@ -216,8 +216,8 @@ def report(delays, jitter):
 
 def test_kills_under_load():
     """a worker killed again and again under load: the next connection is
-    answered within 50 ms, no block is torn, no acknowledged write is lost, no
-    writer is stuck"""
+    answered within 50 ms, no connection breaks, no block is torn, no
+    acknowledged write is lost, no writer is stuck"""
     with Daemon(conf()) as d:
         port = d.port("tcp1")
         parties = [Writer(port, TCP_A), Writer(port, TCP_B),
@@ -239,9 +239,8 @@ def test_kills_under_load():
         print("    fast writers: %r" % fast.result)
         print("    %d writes were repaired" % repairs(d))
         report(delays, jitter)
-        assert fast.result["errors"] == 0 and fast.result["reopened"] >= KILLS
-        assert said[0]["kills"] + said[1]["kills"] > KILLS // 4, (
-            "the kills met no load")
+        assert fast.result["errors"] == 0 and fast.result["reopened"] == 0
+        assert said[0]["kills"] + said[1]["kills"] == 0, said
         assert all(s["steps"] > KILLS for s in said), said
         restarts = {t["name"]: t["restarts"] for t in
                     d.rpc("transports.list")}
@@ -259,42 +258,35 @@ def burst(m, first, n):
         for v in values))
 
 
-def acknowledged(m):
-    """How many replies have come before the connection broke."""
-    n = 0
-    try:
-        while True:
-            m.receive()
-            n += 1
-    except (ConnectionError, EOFError):
-        return n
+def acknowledged(m, n):
+    """Takes n replies; how many of them had come when the first is taken."""
+    had = len(m.socket.recv(
+        n * 12, socket.MSG_PEEK | socket.MSG_DONTWAIT)) // 12
+    for _ in range(n):
+        m.receive()
+    return had
 
 
 BURST = 1000  # writes; the worker is at it for about half a millisecond
 
 
 def test_kills_while_writing():
-    """a worker killed in the middle of a burst of writes leaves the block
-    whole, and at least as new as the last acknowledgement"""
+    """a worker killed in the middle of a burst of writes: its successor writes
+    the rest, and answers every one of them on the same connection"""
     with Daemon(conf()) as d:
         port, value, cut_short = d.port("tcp1"), 0, 0
-        for turn in range(KILLS):
-            pid = sysutil.wait_for(lambda: bt.live_child(d, "tcp1"), 10)
-            with Modbus(port) as m:
-                m.read_hr(0, 1)
+        with Modbus(port) as m:
+            for _ in range(KILLS):
+                pid = sysutil.wait_for(lambda: bt.live_child(d, "tcp1"), 10)
                 burst(m, value + 1, BURST)
                 until = time.monotonic() + random.random() * 0.0002
                 while time.monotonic() < until:
                     pass
                 os.kill(pid, signal.SIGKILL)
-                acked = acknowledged(m)
-            bt.next_reply_ms(port, time.monotonic())
-            with Modbus(port) as m:
-                there = whole(m.read_hr(FAST, BLOCK))
-            gone = ahead(there, value)
-            assert acked <= gone <= BURST, (turn, acked, gone)
-            cut_short += gone < BURST
-            value = there
+                select.select([m.socket], [], [], 10)
+                cut_short += acknowledged(m, BURST) < BURST
+                value = value + BURST & 0xffff
+                assert whole(m.read_hr(FAST, BLOCK)) == value
         print("    %d of %d bursts were cut short, %d writes repaired" % (
             cut_short, KILLS, repairs(d)))
         assert cut_short > KILLS // 5, "the kills came too late"
@@ -332,14 +324,8 @@ def test_kills_leave_the_other_worker_alone():
                    if sysutil.process_title(p).endswith("tcp1/0"))
         os.kill(pid, signal.SIGKILL)
         bt.next_reply_ms(port, time.monotonic())
-        for m in by_worker["1"]:
+        for m in by_worker["1"] + by_worker["0"]:
             m.read_hr(0, 1)
-        for m in by_worker["0"]:
-            try:
-                m.read_hr(0, 1)
-                raise AssertionError("its worker is dead, who answered?")
-            except (ConnectionError, EOFError):
-                pass
         for m in by_worker["0"] + by_worker["1"]:
             m.close()
         sysutil.wait_for(lambda: len([

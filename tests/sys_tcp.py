@@ -526,17 +526,31 @@ def test_read_only():
 
 
 def test_after_a_kill():
-    "the connections of a dead worker are not listed, new ones are served"
+    "the connections of a dead worker go on, and are listed as they were"
+    def listed():
+        return sorted((c["id"], c["peer"], c["since"]) for c in
+                      d.rpc("connections.list"))
+
     with Daemon(conf()) as d:
         old = [Client(d) for _ in range(5)]
         assert all(c.alive() for c in old)
-        pid = d.worker_pid("tcp1")
-        os.kill(pid, 9)
-        assert all(c.closed() for c in old)
+        before = listed()
+        half = old[0].adu(READ_1)
+        old[0].send(half[:5])
+        os.kill(d.worker_pid("tcp1"), 9)
+        assert all(c.alive() for c in old[1:])
+        old[0].send(half[5:])
+        assert old[0].receive()[2] == b"\3\2\0\0"
         with Client(d) as c:
             assert c.alive()
-            assert len(d.rpc("connections.list")) == 1
-            assert stats(d)["conns_open"] == 1
+            assert len(listed()) == 6
+            assert set(before) < set(listed())
+            assert stats(d)["conns_open"] == 6
+            assert stats(d)["conns_opened"] == 6
+        for c in old:
+            c.close()
+        wait_for(lambda: stats(d)["conns_open"] == 0)
+        d.wait_stderr("connections taken over from the last worker n=5")
 
 
 def test_ipv6():

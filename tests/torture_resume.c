@@ -137,8 +137,9 @@ collect(struct peer *p, unsigned short_of, bool end)
 		if (p->ended)
 			peer_wrong(p, "a connection was closed");
 		else if (trace_now_ns() > until)
-			peer_wrong(p, end ? "a connection is not closed"
-					  : "a request is not answered");
+			peer_wrong(p,
+			    end ? "a connection is not closed"
+				: "a request is not answered");
 		else if (poll(&pfd, 1, 50) > 0)
 			peer_take(p, mark);
 	}
@@ -390,9 +391,9 @@ at_rest(void)
 	while (wire_used(&w) != n || wire_open(&w) != n ||
 	    wire_fds() != base_fds + 2 * n) {
 		if (trace_now_ns() > until)
-			return wire_used(&w) != n   ? "records are left over"
-			    : wire_open(&w) != n ? "miscounted connections"
-						 : "descriptors are left over";
+			return wire_used(&w) != n ? "records are left over"
+			    : wire_open(&w) != n  ? "miscounted connections"
+						  : "descriptors are left over";
 		trace_nap_us(100);
 	}
 	for (int i = 0; i < PEERS; i++) {
@@ -634,10 +635,9 @@ sweep(struct stops *at)
 	trace_forget(&at->again);
 	learn(at, true);
 	at->n = 1;
-	at->r[0] = opt.then >= 0 ? opt.then
-				 : (long)(draw() % (uint64_t)opt.stride);
-	for (; at->r[0] <= at->again.n && !enough(0);
-	     at->r[0] += opt.stride) {
+	at->r[0] =
+	    opt.then >= 0 ? opt.then : (long)(draw() % (uint64_t)opt.stride);
+	for (; at->r[0] <= at->again.n && !enough(0); at->r[0] += opt.stride) {
 		try_point(at);
 		if (opt.then >= 0)
 			break;
@@ -785,8 +785,9 @@ main(int argc, char **argv)
 			nest();
 		told(name, length, from, before);
 	}
-	printf("%ld deaths, %ld of them off the path: batches in force %ld (not noted as read %ld, none "
-	       "answered %ld, some %ld), being accepted %ld, closed %ld\n",
+	printf(
+	    "%ld deaths, %ld of them off the path: batches in force %ld (not noted as read %ld, none "
+	    "answered %ld, some %ld), being accepted %ld, closed %ld\n",
 	    w.deaths, strayed, seen.held, seen.unread, seen.begun, seen.partly,
 	    seen.accepting, seen.closing);
 	printf("%ld passed, %ld failed\n", points - findings, findings);

@@ -259,8 +259,7 @@ bool
 bind_done(const struct bind *b)
 {
 	return b->resumed &&
-	    atomic_load_explicit(
-		seg_done(b->proc->env.control, b->who.author),
+	    atomic_load_explicit(seg_done(b->proc->env.control, b->who.author),
 		memory_order_acquire) >= b->who.op;
 }
 

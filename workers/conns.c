@@ -332,6 +332,16 @@ enlist(struct conns *cs, struct conn *c, int fd, const struct acl_peer *p,
 	set_open(cs, cs->open + 1);
 }
 
+static void
+tell_hooks(struct conns *cs, const struct conn *c)
+{
+	if ((cs->worker->traced & HOOK_CONNECT) == 0)
+		return;
+	conns_hand(cs, c);
+	hooks_connect(cs->worker, c->rec.shm, true);
+	conns_hand(cs, NULL);
+}
+
 struct conn *
 conns_take_over(struct conns *cs, unsigned i, int fd, const struct acl_peer *p,
     bool priority)
@@ -348,8 +358,7 @@ conns_take_over(struct conns *cs, unsigned i, int fd, const struct acl_peer *p,
 	 * this record begin as if it were the first */
 	c->ours = false;
 	enlist(cs, c, fd, p, priority);
-	if ((cs->worker->traced & HOOK_CONNECT) != 0)
-		hooks_connect(cs->worker, c->rec.shm, true);
+	tell_hooks(cs, c);
 	return c;
 }
 
@@ -388,8 +397,7 @@ conns_open(struct conns *cs, int fd, const struct acl_peer *p, bool priority)
 	worker_count(&shm->stats.conns_opened, 1);
 	acl_peer_text(p, text);
 	notify(cs->worker, NOTICE_CONN_OPEN, rec, 0, text);
-	if ((cs->worker->traced & HOOK_CONNECT) != 0)
-		hooks_connect(cs->worker, rec, true);
+	tell_hooks(cs, c);
 	log_debug("connection opened peer=%s", text);
 	return c;
 }

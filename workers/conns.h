@@ -108,8 +108,7 @@ struct conn *conns_oldest_of(
 struct conn *conns_open(
     struct conns *, int fd, const struct acl_peer *, bool priority);
 
-/* Nobody may go on with it any more: the first thing to be done to one that is
- * to be closed. */
+/* To be closed: no successor may go on with it. */
 void conns_doom(struct conn *);
 
 /* Tells that the connection in a record has ended. */

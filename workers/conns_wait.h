@@ -32,4 +32,13 @@ struct conn *conns_expired(const struct conns *, bool *idle);
 /* When the next one will be, 0 never. */
 uint64_t conns_next_ns(const struct conns *);
 
+/* Whose bytes hooks and devices get to see now, NULL: nobody's. Should the
+ * worker die of them, that connection ends, and no other. */
+static inline void
+conns_hand(const struct conns *cs, const struct conn *c)
+{
+	atomic_store_explicit(&cs->worker->shm->hand,
+	    c != NULL ? c->rec.index + 1 : 0, memory_order_relaxed);
+}
+
 #endif

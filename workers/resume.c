@@ -76,8 +76,9 @@ resume_batch(const struct shm_batch *b, struct shm_conn *c, int fd,
 	if (resume_counts(fd, &consumed, &written) == -1)
 		return RESUME_LOST;
 	n = consumed - h->rx;
-	if (b->pre != h->left || b->pre > CONN_LEFT_MAX || n > BATCH_IN - b->pre ||
-	    written - b->tx_base[p.round] > p.out || p.out > BATCH_OUT)
+	if (b->pre != h->left || b->pre > CONN_LEFT_MAX ||
+	    n > BATCH_IN - b->pre || written - b->tx_base[p.round] > p.out ||
+	    p.out > BATCH_OUT)
 		return RESUME_LOST;
 	*sent = (unsigned)(written - b->tx_base[p.round]);
 	*fresh = len == 0 ? (unsigned)n : 0;
@@ -172,8 +173,12 @@ struct lefts {
 	struct left *of; /* by record */
 	bool *seen; /* by descriptor: it belongs to a record */
 	unsigned nfds; /* that there may be */
+	unsigned blamed; /* 1 + the one whose bytes its worker died of; or 0 */
 	unsigned ended;
 };
+
+static const char died[] = "worker died",
+		  blame[] = "its worker died of what it asked";
 
 static uint32_t
 used(const struct lefts *ls, unsigned i)
@@ -185,12 +190,12 @@ used(const struct lefts *ls, unsigned i)
 /* Ends what stands in a record, in the order in which its worker would have
  * closed it. */
 static void
-end(struct lefts *ls, struct left *l)
+end(struct lefts *ls, struct left *l, const char *why)
 {
 	struct shm_conn *c = seg_conn(ls->conns->worker->shm, l->index);
 
 	atomic_store_explicit(&c->used, CONN_CLOSING, memory_order_release);
-	conns_tell_end(ls->conns, c, "worker died");
+	conns_tell_end(ls->conns, c, why);
 	if (l->fd != -1) {
 		/* as stream_drop() does */
 		recv(l->fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
@@ -265,6 +270,9 @@ look(struct lefts *ls, struct conns *cs, int listen_fd)
 	}
 	if (!w->proc->kept)
 		return 0;
+	if (atomic_load_explicit(&w->shm->suspect, memory_order_relaxed) != 0)
+		ls->blamed =
+		    atomic_load_explicit(&w->shm->hand, memory_order_relaxed);
 	ls->at = place_of(listen_fd);
 	find_fds(ls, true);
 	find_fds(ls, false);
@@ -281,8 +289,8 @@ tell(const struct lefts *ls)
 			 "ended=%u",
 		    open, ls->ended);
 	else if (ls->ended != 0)
-		log_info("connections ended with the last worker n=%u",
-		    ls->ended);
+		log_info(
+		    "connections ended with the last worker n=%u", ls->ended);
 }
 
 int
@@ -295,7 +303,7 @@ resume_wipe(struct conns *cs, int listen_fd)
 		return -1;
 	for (unsigned i = 0; i < cs->nconns; i++)
 		if (used(&ls, i) != CONN_FREE)
-			end(&ls, &ls.of[i]);
+			end(&ls, &ls.of[i], died);
 	for (unsigned i = 0; i < w->shm->nbatches; i++)
 		batch_void(seg_batch(w->shm, i));
 	atomic_store_explicit(
@@ -365,12 +373,19 @@ take_over(struct lefts *ls, struct stream *st, struct left *l)
 	struct shm_conn *rec = seg_conn(ls->conns->worker->shm, l->index);
 	unsigned fresh = 0, sent = 0;
 	struct acl_peer peer = { .family = rec->family, .port = rec->port };
+	char text[ACL_TEXT_MAX];
 	struct conn *c;
 
 	memcpy(peer.addr, rec->addr, sizeof(peer.addr));
+	if (l->index + 1 == ls->blamed) {
+		log_warnx("connection closed peer=%s why=\"%s\"",
+		    acl_peer_text(&peer, text), blame);
+		end(ls, l, blame);
+		return;
+	}
 	if (l->fd == -1 || batch_half(rec)->apart != 0 ||
 	    !is_peer(l->fd, &peer) || !weigh(ls, l, &fresh, &sent)) {
-		end(ls, l);
+		end(ls, l, died);
 		return;
 	}
 	c = conns_take_over(ls->conns, l->index, l->fd, &peer,
@@ -388,10 +403,12 @@ resume_connections(struct stream *st)
 
 	if (look(&ls, cs, st->door.listen_fd) == -1)
 		return -1;
+	atomic_store_explicit(&cs->worker->shm->stats.conns_open, 0,
+	    memory_order_relaxed); /* they are counted as they are taken */
 	find_batches(&ls);
 	for (unsigned i = 0; i < cs->nconns; i++)
 		if (used(&ls, i) != CONN_FREE && used(&ls, i) != CONN_USED)
-			end(&ls, &ls.of[i]);
+			end(&ls, &ls.of[i], died);
 	/* who came first is taken for longest unused */
 	qsort(ls.of, cs->nconns, sizeof(*ls.of), by_age);
 	for (unsigned i = 0; i < cs->nconns; i++)

@@ -27,6 +27,9 @@
  * worker.accepting says that there may be one. All of this may itself be killed
  * anywhere and begun again by the next worker.
  *
+ * A connection whose bytes were being looked at as the predecessor died of
+ * itself ends: it would take the successor along. No other does.
+ *
  * Sockets are only believed to be connections if they are of the listener's
  * port: the number of one that had been closed may be anybody's by now.
  */

@@ -13,8 +13,6 @@
 #include <string.h>
 
 #include "workers/conns_wait.h"
-#include "workers/hooks/hooks.h"
-#include "workers/resume.h"
 #include "workers/stream_late.h"
 #include "workers/stream_wait.h"
 
@@ -25,7 +23,6 @@ enum {
 	READS_A_TURN = 8, /* of a connection, while others wait */
 };
 
-static void readable(evutil_socket_t, short, void *);
 static void writable(evutil_socket_t, short, void *);
 static void in_time(evutil_socket_t, short, void *);
 static void opening(evutil_socket_t, short, void *);
@@ -142,7 +139,7 @@ finish(struct stream *st, struct conn *c, struct shm_batch *b)
 
 	if (c->held != NULL) {
 		unhold(st, c);
-		await(st, c, EV_READ, readable);
+		await(st, c, EV_READ, stream_readable);
 	}
 	if (served)
 		conns_used(&st->conns, c);
@@ -169,9 +166,12 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 	st->link.rights = c->rights;
 	st->worker->bind.resumed = c->resumed;
 	for (;;) {
-		enum link_rc rc =
-		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
+		enum link_rc rc;
 
+		conns_hand(&st->conns, c);
+		rc =
+		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
+		conns_hand(&st->conns, NULL);
 		if (rc == LINK_LATE)
 			b = late_begin(st, c, b, in_time);
 		switch (flush(st, c, b, &sent)) {
@@ -226,49 +226,11 @@ nothing(struct stream *st, struct conn *c, enum io io)
 		drop_failed(st, c);
 		return;
 	case IO_WANT_WRITE: /* reading may need to say something first */
-		await(st, c, EV_WRITE, readable);
+		await(st, c, EV_WRITE, stream_readable);
 		return;
 	default:
 		return;
 	}
-}
-
-/*
- * Shows hooks what has come; how many bytes there are then. By how many there
- * are more or fewer than the kernel has given out is noted: a successor counts
- * in the kernel's bytes. What came is kept until in_len is set: a successor
- * whose predecessor died before that puts it back and shows it again.
- */
-static size_t
-show(struct stream *st, struct conn *c, struct shm_batch *b, size_t n)
-{
-	struct shm_came *came = &st->worker->shm->came;
-	uint64_t own = atomic_load_explicit(&b->own, memory_order_relaxed);
-	uint8_t *in = b->in + b->pre;
-	size_t kept;
-
-	if (c->resumed &&
-	    atomic_load_explicit(&came->own, memory_order_relaxed) == own)
-		memcpy(in, came->in, n);
-	else
-		memcpy(came->in, in, n);
-	atomic_store_explicit(&came->own, own, memory_order_release);
-	kept = hooks_packet(st->worker, c->rec.shm, NULL, false, in, n,
-	    st->link.in_max - b->pre);
-	b->grown = (int32_t)kept - (int32_t)n;
-	atomic_signal_fence(memory_order_release);
-	return kept;
-}
-
-void
-stream_got(struct stream *st, struct conn *c, struct shm_batch *b, size_t n)
-{
-	size_t kept = n;
-
-	if ((st->worker->traced & HOOK_PACKET) != 0)
-		kept = show(st, c, b, n);
-	atomic_store_explicit(
-	    &b->in_len, b->pre + (uint32_t)kept, memory_order_relaxed);
 }
 
 /* Reads once and serves all that has come. True if there may be more: where
@@ -308,7 +270,7 @@ turn_pending(struct stream *st, struct conn *c, unsigned reads)
 		return;
 	while (c->fd == fd && c->held == NULL && st->ops->pending(c)) {
 		if (reads++ >= READS_A_TURN) {
-			await(st, c, EV_READ | EV_WRITE, readable);
+			await(st, c, EV_READ | EV_WRITE, stream_readable);
 			return;
 		}
 		if (!turn(st, c))
@@ -316,15 +278,15 @@ turn_pending(struct stream *st, struct conn *c, unsigned reads)
 	}
 }
 
-static void
-readable(evutil_socket_t fd, short what, void *arg)
+void
+stream_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct stream *st = c->owner;
 
 	(void)fd;
 	if ((what & EV_WRITE) != 0)
-		await(st, c, EV_READ, readable);
+		await(st, c, EV_READ, stream_readable);
 	if (turn(st, c))
 		turn_pending(st, c, 1);
 }
@@ -342,10 +304,8 @@ last_turns(struct stream *st, struct conn *c)
 		stream_drop(st, c, "draining", NULL);
 }
 
-/* Goes on with what is held, for which there may be room, or for whose next
- * part it may be time. */
-static void
-go_on(struct stream *st, struct conn *c)
+void
+stream_go_on(struct stream *st, struct conn *c)
 {
 	unsigned sent = c->sent;
 
@@ -386,7 +346,7 @@ writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	worker_tick(st->worker);
-	go_on(st, c);
+	stream_go_on(st, c);
 }
 
 /* It is time for what is held, unless that waits for room anyway: what has been
@@ -401,7 +361,7 @@ in_time(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	worker_tick(st->worker);
 	if (late_due(st, c) && c->since_ns == 0)
-		go_on(st, c);
+		stream_go_on(st, c);
 }
 
 /* One more step of the transport's own beginning. True while the connection
@@ -414,7 +374,7 @@ open_step(struct stream *st, struct conn *c)
 		c->ready = true;
 		st->conns.unready--;
 		conns_not_slow(&st->conns, c);
-		await(st, c, EV_READ, readable);
+		await(st, c, EV_READ, stream_readable);
 		turn_pending(st, c, 0);
 		return true;
 	case IO_WANT_READ:
@@ -468,7 +428,7 @@ enter(void *arg, struct conn *c)
 	c->owner = st;
 	c->ready = st->ops->open == NULL;
 	event_assign(&c->ev, st->worker->base, c->fd, EV_READ | EV_PERSIST,
-	    c->ready ? readable : opening, c);
+	    c->ready ? stream_readable : opening, c);
 	if (event_add(&c->ev, NULL) == -1)
 		return false;
 	if (!c->ready) {
@@ -481,65 +441,6 @@ enter(void *arg, struct conn *c)
 	}
 	stream_sweep_arm(st);
 	return true;
-}
-
-void
-stream_take_over(
-    struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
-{
-	c->owner = st;
-	c->ready = true;
-	c->held = b;
-	c->sent = sent;
-	c->resumed = b != NULL;
-	event_assign(&c->ev, st->worker->base, c->fd, EV_READ | EV_PERSIST,
-	    readable, c);
-	if (b != NULL) /* nothing is read before that has gone */
-		event_active(&st->resume, EV_TIMEOUT, 0);
-	else
-		event_add(&c->ev, NULL);
-	if (b == NULL && batch_half(c->rec.shm)->left != 0)
-		conns_slow(&st->conns, c);
-	stream_sweep_arm(st);
-}
-
-/* Goes on with the batches that a dead worker has begun. */
-static void
-resume(evutil_socket_t fd, short what, void *arg)
-{
-	struct stream *st = arg;
-
-	(void)fd;
-	(void)what;
-	for (unsigned i = 0; i < st->conns.fresh; i++) {
-		struct conn *c = &st->conns.pool[i];
-
-		if (c->fd == -1 || !c->resumed || c->since_ns != 0)
-			continue;
-		worker_tick(st->worker);
-		go_on(st, c);
-	}
-}
-
-/* What a predecessor has left; then which records are free. */
-static int
-inherit(struct stream *st)
-{
-	struct worker *w = st->worker;
-	struct conns *cs = &st->conns;
-	struct shm_batch *b;
-
-	event_assign(&st->resume, w->base, -1, 0, resume, st);
-	if ((w->proc->kept && st->ops->resumes
-		    ? resume_connections(st)
-		    : resume_wipe(cs, st->door.listen_fd)) == -1)
-		return -1;
-	for (unsigned i = 0; i < w->shm->nbatches; i++) {
-		b = seg_batch(w->shm, i);
-		if (!batch_in_force(w->shm, b))
-			st->batch[st->nbatches++] = b;
-	}
-	return 0;
 }
 
 static int
@@ -577,7 +478,7 @@ stream_start(
 	st->door.arg = st;
 	st->door.enter = enter;
 	st->door.leave = stream_drop;
-	if (inherit(st) == -1)
+	if (stream_inherit(st) == -1)
 		return -1;
 	return door_open(&st->door);
 }
@@ -600,7 +501,7 @@ stream_drain(struct worker *w)
 		if (waits)
 			late_hurry(c);
 		if (waits && c->since_ns == 0)
-			go_on(st, c);
+			stream_go_on(st, c);
 		else if (c->fd != -1 && c->held == NULL)
 			last_turns(st, c);
 	}

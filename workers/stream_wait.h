@@ -17,6 +17,10 @@ stream_stats(const struct stream *st)
 void stream_drop(
     void *st, struct conn *, const char *why, _Atomic uint64_t *counter);
 
+/* What a predecessor has left: taken over or wiped, the records that are free
+ * found. 0, or -1 after worker->why was set. */
+int stream_inherit(struct stream *);
+
 /* Watches a connection that was taken over. b, unless NULL: a batch of it that
  * is in force; sent bytes of its output have left. */
 void stream_take_over(
@@ -24,8 +28,14 @@ void stream_take_over(
 
 /* n bytes have been read into b, behind what was left over: shows them to hooks
  * and notes how many there are. */
-void stream_got(
-    struct stream *, struct conn *, struct shm_batch *b, size_t n);
+void stream_got(struct stream *, struct conn *, struct shm_batch *b, size_t n);
+
+/* Goes on with what is held, for which there may be room, or for whose next
+ * part it may be time. */
+void stream_go_on(struct stream *, struct conn *);
+
+/* The event of a connection, when requests may have come. */
+void stream_readable(evutil_socket_t, short what, void *conn);
 
 /* The timers are made, and taken back. */
 void stream_wait_init(struct stream *);

@@ -129,7 +129,8 @@ struct hf_hooks {
 	/* The same for a request's PDU, or a reply's; 1 to HF_PDU_MAX. */
 	size_t (*trace_pdu)(void *arg, const struct hf_traced *, uint8_t *pdu,
 	    size_t len, size_t room);
-	/* Somebody has connected, or gone. */
+	/* Somebody has connected, or gone; or was connected to a worker that
+	 * has died, whose successor this is. */
 	void (*trace_connect)(
 	    void *arg, const struct hf_traced *, int connected);
 	const struct hf_function *const *functions;

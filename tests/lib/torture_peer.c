@@ -33,8 +33,7 @@ peer_dial(struct peer *p, const struct sockaddr_in *at, bool small)
 	if (p->fd < 0)
 		return -1;
 	if (small)
-		setsockopt(
-		    p->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	if (connect(p->fd, (const struct sockaddr *)at, sizeof(*at)) < 0)
 		return -1;
 	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -51,8 +50,7 @@ peer_hang_up(struct peer *p, bool hard)
 	struct linger now = { 1, 0 };
 
 	if (hard)
-		setsockopt(
-		    p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(p->fd);
 	p->fd = -1;
 }
@@ -76,7 +74,9 @@ peer_ask(struct peer *p, enum peer_kind kind, unsigned n, uint16_t mark)
 	uint8_t *q = p->out + p->nout;
 	uint16_t tid = ++p->sent;
 	struct peer_asked *a = &p->asked[tid % PEER_QUEUE];
-	unsigned len = kind == PEER_INC ? 10 + 2 * n : kind == PEER_RW ? 19 : 12;
+	unsigned len = kind == PEER_INC ? 10 + 2 * n
+	    : kind == PEER_RW           ? 19
+					: 12;
 
 	*a = (struct peer_asked){ .kind = (uint8_t)kind,
 		.regs = (uint8_t)n,
@@ -126,8 +126,8 @@ peer_send(struct peer *p, size_t len)
 }
 
 static void
-judge_regs(struct peer *p, const struct peer_asked *a, const uint8_t *r,
-    int mark)
+judge_regs(
+    struct peer *p, const struct peer_asked *a, const uint8_t *r, int mark)
 {
 	int got = (int)get16(r + 6);
 
@@ -177,8 +177,8 @@ judge(struct peer *p, const uint8_t *r, unsigned len, int mark)
 int
 peer_take(struct peer *p, int mark)
 {
-	ssize_t n = recv(
-	    p->fd, p->in + p->nin, sizeof(p->in) - p->nin, MSG_DONTWAIT);
+	ssize_t n =
+	    recv(p->fd, p->in + p->nin, sizeof(p->in) - p->nin, MSG_DONTWAIT);
 	size_t at = 0;
 	int replies = 0;
 

@@ -90,9 +90,9 @@ static void
 segments(struct wire *w)
 {
 	struct proc *p = &w->proc;
-	struct seg_range r = { .range = { .table = STORE_HR,
-				   .count = WIRE_REGS,
-				   .scale = 1 } };
+	struct seg_range r = {
+		.range = { .table = STORE_HR, .count = WIRE_REGS, .scale = 1 }
+	};
 	struct shm_transport *t;
 	char name[32];
 
@@ -100,8 +100,7 @@ segments(struct wire *w)
 	seg_unlink_store(name);
 	if (seg_create_control(&p->control_seg, name, 8, 1, 1,
 		FIRST_AUTHOR + WIRE_CONNS) < 0 ||
-	    seg_create_device(
-		&w->device_seg, name, "a", 0, &r, 1, false) < 0 ||
+	    seg_create_device(&w->device_seg, name, "a", 0, &r, 1, false) < 0 ||
 	    seg_create_worker(&p->worker_seg, name, "t", 0, 0, WIRE_CONNS,
 		WIRE_BATCHES, 1 << 16) < 0)
 		trace_broken("segments");
@@ -111,6 +110,16 @@ segments(struct wire *w)
 	t->first_author = FIRST_AUTHOR;
 	t->nconns = WIRE_CONNS;
 	t->nworkers = 1;
+}
+
+static const char *lock_path; /* NULL once it has gone */
+
+/* However the harness ends; its children do not come here. */
+static void
+remove_lock(void)
+{
+	if (lock_path != NULL)
+		unlink(lock_path);
 }
 
 static void
@@ -123,6 +132,8 @@ join(struct wire *w)
 	w->env.control = w->proc.env.control;
 	w->env.lock_fd = slot_lock_open(w->lock_path);
 	w->env.me = slot_next_id(w->env.control, HARNESS_SLOT);
+	lock_path = w->lock_path;
+	atexit(remove_lock);
 	if (w->env.lock_fd < 0 ||
 	    slot_lock_take(w->env.lock_fd, HARNESS_SLOT) < 0 ||
 	    store_open(&w->ours, w->device_seg.at, w->device_seg.size, true,
@@ -181,7 +192,8 @@ wire_unmake(struct wire *w)
 	close(w->proc.listen_fd);
 	close(w->chan);
 	close(w->proc.chan);
-	unlink(w->lock_path);
+	remove_lock();
+	lock_path = NULL;
 	free(w->transport.framer);
 	seg_unmap(&w->proc.worker_seg);
 	seg_unmap(&w->proc.control_seg);
@@ -267,12 +279,11 @@ wire_launch(struct wire *w, bool traced)
 {
 	struct ipc_msg m;
 
-	if (!w->proc.kept) {
+	if (!w->proc.kept)
 		for (int fd = 0; fd < FDS; fd++)
 			mine[fd] = mine[fd] || fcntl(fd, F_GETFD) != -1;
-	} else {
+	else
 		close_remains(w);
-	}
 	while (ipc_recv(w->chan, &m) == 1)
 		if (m.kind == IPC_FAILED)
 			trace_broken(m.text);
@@ -346,9 +357,9 @@ wire_set(struct wire *w, unsigned addr, uint16_t value)
 		.addr = addr,
 		.count = 1,
 		.in = in };
-	struct store_who who = { .author = HARNESS_AUTHOR,
-		.op = ++w->op,
-		.budget_ns = 1000000000 };
+	struct store_who who = {
+		.author = HARNESS_AUTHOR, .op = ++w->op, .budget_ns = 1000000000
+	};
 
 	if (store_apply(&w->ours, &who, &s, 1, NULL) != STORE_OK)
 		trace_broken("write");

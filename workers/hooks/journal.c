@@ -24,8 +24,7 @@ void
 journal_begin(struct bind *b)
 {
 	struct shm_journal *j = journal_of(b);
-	uint64_t who =
-	    (uint64_t)b->who.author << SHM_TAG_OP_BITS | b->who.op;
+	uint64_t who = (uint64_t)b->who.author << SHM_TAG_OP_BITS | b->who.op;
 	uint32_t len = atomic_load_explicit(&j->len, memory_order_relaxed);
 
 	b->journal.at = 0;
@@ -72,8 +71,7 @@ journal_note(struct bind *b, enum journal_kind kind, const void *data,
 	unsigned at = b->journal.at;
 	struct entry e = { .kind = (uint8_t)kind, .ex = (uint8_t)ex };
 
-	if (len > SHM_JOURNAL_BYTES ||
-	    at + sizeof(e) + len > SHM_JOURNAL_BYTES)
+	if (len > SHM_JOURNAL_BYTES || at + sizeof(e) + len > SHM_JOURNAL_BYTES)
 		b->journal.full = true;
 	if (b->journal.full)
 		return;

@@ -20,8 +20,8 @@ void journal_begin(struct bind *);
 
 /* True if a predecessor noted this step: *ex and len bytes of data are what it
  * had. */
-bool journal_recall(struct bind *, enum journal_kind, void *data, size_t len,
-    enum mb_ex *ex);
+bool journal_recall(
+    struct bind *, enum journal_kind, void *data, size_t len, enum mb_ex *ex);
 
 /* Notes the step that has just been made. */
 void journal_note(struct bind *, enum journal_kind, const void *data,
