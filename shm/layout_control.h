@@ -14,6 +14,7 @@
 enum {
 	SHM_SLOTS_MAX = 1023,
 	SHM_WORKER_SLOT = 8, /* the first; before it the daemon's own */
+	SHM_KEEPER_BYTE = 2048, /* + a worker's slot: of the lock file */
 	SHM_EXTERNALS = 256, /* the last slots, for programs that attach */
 	SHM_WORKERS_MAX = SHM_SLOTS_MAX - SHM_WORKER_SLOT - SHM_EXTERNALS,
 	SHM_AUTHORS_MAX = 65535,
@@ -77,6 +78,7 @@ struct shm_transport {
 	char type[16];
 	char listen[SHM_NAME_MAX]; /* ADDRESS:PORT with the real port */
 	_Atomic uint32_t state; /* enum shm_state; release */
+	_Atomic uint32_t wanted; /* it should serve */
 	_Atomic uint32_t pid; /* of the first worker that lives */
 	_Atomic uint32_t restarts; /* deaths survived since the start */
 	_Atomic int32_t last_exit; /* wait status of the last death, -1 none */
@@ -126,6 +128,7 @@ struct shm_control {
 	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
+	uint64_t conf_hash; /* of the configuration in force */
 	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
 			* the supervisor, before the first birth */
 	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */

@@ -19,6 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "shm/store_reap.h"
 #include "supervisor/secret.h"
 #include "supervisor/title.h"
 
@@ -91,7 +92,7 @@ void
 birth_table(const struct proc *p, struct table *t)
 {
 	const int given[] = { 0, 1, 2, log_fd(), p->chan, p->listen_fd,
-		p->actions_fd };
+		p->actions_fd, p->env.lock_fd };
 
 	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
 		table_add(t, given[i]);
@@ -110,10 +111,12 @@ step_files(struct birth *b)
 	return rc;
 }
 
+/* While there is no supervisor there is nobody to hear it. */
 static int
 step_born(struct birth *b)
 {
-	return ipc_send_born(b->proc->chan, getpid());
+	ipc_send_born(b->proc->chan, getpid(), -1);
+	return 0;
 }
 
 static int
@@ -126,7 +129,9 @@ step_lock(struct birth *b)
 	env->lock_fd = slot_lock_find(b->lock_path, true);
 	if (env->lock_fd < 0)
 		return -1;
-	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
+	return slot_lock_take(env->lock_fd,
+	    SLOT_OF(env->me) +
+		(b->kind == BIRTH_KEEPER ? SHM_KEEPER_BYTE : 0));
 }
 
 static int
@@ -143,6 +148,9 @@ step_stores(struct birth *b)
 		    store_open(&p->stores[i], s->at, s->size, s->writable,
 			s->writable ? &p->env : NULL) < 0)
 			return -1;
+		/* what it held, if nobody has seen to it yet */
+		if (b->former != 0 && s->at != NULL && s->writable)
+			store_reap(&p->stores[i], b->former);
 	}
 	return 0;
 }
@@ -236,7 +244,7 @@ static const struct step {
 	{ "set the name", step_name, EX_SOFTWARE, ALL },
 	{ "give back segments", step_maps, EX_SOFTWARE, SERVING },
 	{ "close inherited files", step_files, EX_SOFTWARE, FORKED },
-	{ "lock the slot", step_lock, EX_SOFTWARE, SERVING },
+	{ "lock the slot", step_lock, EX_SOFTWARE, ALL },
 	{ "open the devices", step_stores, EX_SOFTWARE, SERVING },
 	{ "set limits", step_limits, EX_SOFTWARE, SERVING },
 	{ "read its keys", step_secrets, EX_SOFTWARE, SERVING },

@@ -18,9 +18,9 @@
 #include "shm/log.h"
 #include "shm/patience.h"
 #include "supervisor/actions.h"
+#include "supervisor/adopt.h"
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
-#include "supervisor/keeper.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
@@ -31,7 +31,7 @@
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",
-	ACTIONS_SOCKET };
+	ACTIONS_SOCKET, ADOPT_SOCKET };
 
 int
 boot_fail(struct super *s, int code, int err, const char *fmt, ...)
@@ -92,6 +92,11 @@ clear_remains(struct super *s)
 {
 	int n;
 
+	if (adopt_remains(s)) {
+		ready_remove(s->run_dir);
+		remove_sockets(s);
+		return 0;
+	}
 	if (claim_wait_orphans(&s->claim, s->conf->store, PATIENCE_ORPHANS_MS) <
 	    0) {
 		log_error("processes of a former daemon still use the store %s",
@@ -164,7 +169,7 @@ open_listeners(struct super *s)
 	for (i = 0; i < s->conf->ntransports; i++) {
 		struct service *sv = &s->services[i];
 
-		if (!sv->wanted || open_listener(s, sv) == 0)
+		if (!sv->wanted || sv->awaited || open_listener(s, sv) == 0)
 			continue;
 		err = errno;
 		code =
@@ -244,6 +249,8 @@ make_workers(struct super *s)
 				&limits) < 0)
 				return no_memory(s);
 			p->seg = &s->worker_segs[p - s->processes];
+			p->keeper.awaited =
+			    s->adopted && claim_kept(&s->claim, p->slot);
 		}
 	}
 	return 0;
@@ -259,6 +266,27 @@ make_secrets(struct super *s)
 	    s, EX_SOFTWARE, errno, "no random keys: %s", strerror(errno));
 }
 
+uint64_t
+boot_hash(const struct conf *conf)
+{
+	uint64_t h = 14695981039346656037ull;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL)
+		return 0;
+	conf_dump_secret(conf, f);
+	if (fclose(f) != 0)
+		len = 0;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)text[i]) * 1099511628211ull;
+	if (len > 0)
+		explicit_bzero(text, len);
+	free(text);
+	return len > 0 ? h : 0;
+}
+
 int
 boot_code(int err)
 {
@@ -267,9 +295,24 @@ boot_code(int err)
 
 typedef int step_fn(struct super *);
 
+/* What a former supervisor has left is not made again. */
+static int
+make_segs(struct super *s)
+{
+	static step_fn *const make[] = { segs_control, segs_devices, warm_start,
+		segs_workers };
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && !s->adopted &&
+	     i < sizeof(make) / sizeof(make[0]);
+	     i++)
+		code = make[i](s);
+	return code;
+}
+
 static step_fn *const of_daemon[] = { make_services, claim_both, clear_remains,
-	open_listeners, segs_control, segs_devices, warm_start, segs_workers,
-	make_workers, aides_make, make_secrets, NULL };
+	open_listeners, make_segs, make_workers, aides_make, make_secrets,
+	adopt_listen, NULL };
 static step_fn *const of_server[] = { make_services, berth_take, open_listeners,
 	segs_workers, make_workers, make_secrets, NULL };
 
@@ -293,7 +336,7 @@ unboot(struct super *s)
 		process_fini(&s->processes[i]);
 	if (s->processes != NULL)
 		aides_free(s);
-	keepers_wait();
+	adopt_close(s);
 	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++)
 		if (s->services[i].listen_fd >= 0)
 			close(s->services[i].listen_fd);

@@ -2,8 +2,11 @@
 #ifndef SUPERVISOR_BOOT_H
 #define SUPERVISOR_BOOT_H
 
+#include <stdint.h>
+
 #include "shm/log.h"
 
+struct conf;
 struct super;
 
 /*
@@ -21,6 +24,9 @@ int boot_fail(struct super *, int code, int err, const char *fmt, ...)
 /* Gives everything back and removes it from the system. Safe after a boot
  * that failed half-way. */
 void unboot(struct super *);
+
+/* Two configurations of the same hash are the same; 0: no memory. */
+uint64_t boot_hash(const struct conf *);
 
 /* The exit code for what could not be made because of errno err. */
 int boot_code(int err);

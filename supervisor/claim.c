@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/patience.h"
 #include "shm/seg.h"
 #include "shm/slot.h"
 
@@ -230,43 +231,61 @@ holder_open(uint32_t pid, int lock_fd, unsigned slot)
 	return fd;
 }
 
-enum { HOLDERS = 2 }; /* a worker and its keeper */
+/* Who holds the bytes of a slot: its occupant, and a worker's keeper. */
+enum { HOLDERS = 2 };
+
+static unsigned
+byte_of(unsigned slot, int holder)
+{
+	return slot + (holder == 0 ? 0 : SHM_KEEPER_BYTE);
+}
+
+static bool
+held(int lock_fd, unsigned slot)
+{
+	return slot_lock_held(lock_fd, byte_of(slot, 0)) ||
+	    slot_lock_held(lock_fd, byte_of(slot, 1));
+}
+
+static int
+keeper_open(int lock_fd, const struct shm_slot *was, unsigned slot)
+{
+	return holder_open(
+	    atomic_load(&was->keeper), lock_fd, byte_of(slot, 1));
+}
 
 static void
-end_holders(const int fd[HOLDERS], const uint32_t pid[HOLDERS])
+end_holders(const int fd[HOLDERS], unsigned slot)
 {
-	for (int i = 0; i < HOLDERS; i++) {
+	/* the keeper first, which would make another worker */
+	for (int i = HOLDERS - 1; i >= 0; i--) {
 		if (fd[i] < 0)
 			continue;
-		log_warnx("pid %u of a former daemon does not end; killing it",
-		    pid[i]);
+		log_warnx("a process of a former daemon does not end; killing "
+			  "it slot=%u",
+		    slot);
 		syscall(SYS_pidfd_send_signal, fd[i], SIGKILL, 0, 0);
 	}
 }
 
-/* Waits for the orphan of a slot. True once it has gone. */
+/* Waits for the orphans of a slot. True once they have gone. */
 static bool
 outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 {
-	uint32_t pid[HOLDERS] = { 0 };
-	int fd[HOLDERS];
+	int fd[HOLDERS] = { -1, -1 }, kills = 0;
 	struct timespec slice = { 0, 5000000 };
-	bool known = false;
-	int kills = 0;
 
 	if (was != NULL) {
-		pid[0] = atomic_load(&was->pid);
-		pid[1] = atomic_load(&was->keeper);
+		fd[1] = keeper_open(lock_fd, was, slot);
+		fd[0] = holder_open(
+		    atomic_load(&was->pid), lock_fd, byte_of(slot, 0));
 	}
-	for (int i = 0; i < HOLDERS; i++) {
-		fd[i] = holder_open(pid[i], lock_fd, slot);
-		known |= fd[i] >= 0;
-	}
-	while (slot_lock_held(lock_fd, slot)) {
-		if (now_ms() > until && (!known || kills++ == KILLS))
+	while (held(lock_fd, slot)) {
+		if (now_ms() > until &&
+		    ((fd[0] < 0 && fd[1] < 0) || kills++ == KILLS))
 			break; /* unknown, or the kernel cannot end it */
 		if (now_ms() > until) {
-			end_holders(fd, pid);
+			end_holders(fd, slot);
 			until = now_ms() + 1000;
 		}
 		nanosleep(&slice, NULL);
@@ -274,7 +293,7 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 	for (int i = 0; i < HOLDERS; i++)
 		if (fd[i] >= 0)
 			close(fd[i]);
-	return !slot_lock_held(lock_fd, slot);
+	return !held(lock_fd, slot);
 }
 
 /* Those who hold the former lock file keep it; from now on there is another
@@ -308,15 +327,53 @@ claim_wait_orphans(struct claim *c, const char *store, unsigned limit_ms)
 	for (i = 1; i <= SHM_SLOTS_MAX; i++) {
 		const struct shm_slot *was = former(&old, i);
 
-		if (!slot_lock_held(c->store_fd, i))
+		if (!held(c->store_fd, i))
 			continue;
 		if (is_external(&old, i))
 			externals++;
-		else if (!outlive(c->store_fd, was, i, until))
+		else if (!outlive(c->store_fd, was, i,
+			     was != NULL && atomic_load(&was->keeper) != 0
+				 ? 0 /* they would go on */
+				 : until))
 			rc = -1;
 	}
 	seg_unmap(&old);
 	return rc == 0 && externals > 0 ? renew_store(c) : rc;
+}
+
+bool
+claim_end_former(const struct claim *c, struct shm_control *control,
+    unsigned slot)
+{
+	return outlive(c->store_fd, seg_slot(control, slot), slot, 0);
+}
+
+bool
+claim_kept(const struct claim *c, unsigned slot)
+{
+	return slot_lock_held(c->store_fd, byte_of(slot, 1));
+}
+
+bool
+claim_keeper(const struct claim *c, struct shm_control *control, unsigned slot)
+{
+	int fd = keeper_open(c->store_fd, seg_slot(control, slot), slot);
+
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	claim_end_former(c, control, slot);
+	return false;
+}
+
+void
+claim_end_aides(const struct claim *c, struct shm_control *control)
+{
+	uint64_t until = now_ms() + PATIENCE_ORPHANS_MS;
+
+	for (unsigned i = 1; i < SHM_WORKER_SLOT; i++)
+		outlive(c->store_fd, seg_slot(control, i), i, until);
 }
 
 void

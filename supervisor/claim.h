@@ -15,6 +15,8 @@
 
 #include "shm/layout.h"
 
+struct shm_control;
+
 struct claim {
 	int run_fd, store_fd; /* -1: not claimed */
 	bool made; /* the run directory was not there before */
@@ -46,6 +48,22 @@ int claim_store_soon(struct claim *, const char *store);
  * still live.
  */
 int claim_wait_orphans(struct claim *, const char *store, unsigned limit_ms);
+
+/* True if the keeper of a worker's slot lives; if not, whoever else holds the
+ * byte is ended. */
+bool claim_keeper(const struct claim *, struct shm_control *, unsigned slot);
+
+/* The same, ending nobody. */
+bool claim_kept(const struct claim *, unsigned slot);
+
+/* Ends the worker of a slot and its keeper, at once. True once they have gone,
+ * for which it waits. */
+bool claim_end_former(
+    const struct claim *, struct shm_control *, unsigned slot);
+
+/* Waits until a former daemon's processes but for workers have ended, which
+ * they do by themselves; or else ends them. */
+void claim_end_aides(const struct claim *, struct shm_control *);
 
 /* Removes a store whose daemon has gone, unless somebody still has one of its
  * bytes. False if it is still there. */

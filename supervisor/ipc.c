@@ -56,11 +56,11 @@ ipc_send_fd(int fd, const struct ipc_msg *m, int pass)
 }
 
 int
-ipc_send_born(int fd, pid_t pid)
+ipc_send_born(int fd, pid_t pid, int pidfd)
 {
 	struct ipc_msg m = { .kind = IPC_BORN, .arg = (uint64_t)pid };
 
-	return ipc_send(fd, &m);
+	return ipc_send_fd(fd, &m, pidfd);
 }
 
 /* One more byte than a message has, so that a longer one shows. */

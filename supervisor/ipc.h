@@ -38,6 +38,13 @@ enum ipc_kind {
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
 	/* parent to worker: files that it has read may have changed */
 	IPC_REFRESH,
+	/* keeper to a new supervisor, first of all: transport and tag say which
+	 * worker it keeps, arg its pid or 0; the listener comes along */
+	IPC_KEEPER,
+	/* then, if there is a worker: its pidfd comes along */
+	IPC_WARD,
+	/* the answer: what comes along is the channel to that worker */
+	IPC_ADOPT,
 	/* parent to keeper: a worker is to be made, whose identity is arg; its
 	 * end of its channel comes along */
 	IPC_SPAWN,
@@ -77,8 +84,8 @@ int ipc_send(int fd, const struct ipc_msg *);
 /* The same, with a descriptor for the reader unless pass is -1. */
 int ipc_send_fd(int fd, const struct ipc_msg *, int pass);
 
-/* Sends IPC_BORN. */
-int ipc_send_born(int fd, pid_t);
+/* Sends IPC_BORN, with a pidfd unless that is -1. */
+int ipc_send_born(int fd, pid_t, int pidfd);
 
 /* Receives one: 1 got it, 0 none now, -1 the peer has gone (errno 0) or sent
  * what is no message (errno EPROTO). */

@@ -1,123 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keepers: the supervisor's side of them, and they themselves. A keeper runs
- * as the supervisor's user, so that it can make workers of any; it reads
- * messages of one size from the supervisor and nothing else.
+ * Keepers as the supervisor sees them: made, asked for workers, ended. Runs in
+ * the supervisor; what they do themselves is in keeping.c.
  */
 #include "supervisor/keeper.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "shm/log.h"
-#include "supervisor/birth.h"
+#include "supervisor/adopt.h"
 #include "supervisor/super.h"
-#include "supervisor/table.h"
 
-/* ---- in the keeper ---- */
-
-static struct process *ward; /* what a worker is made from */
-
-/* What a predecessor had open stays so only if it is a connection: one that
- * its records name, or that it had accepted and not noted yet. What is said of
- * it there may be wrong, and decides about nothing but the worker's own. */
-static int
-close_remains(const struct proc *k, int chan, bool kept)
-{
-	const struct process *p = ward;
-	struct shm_worker *w = seg_worker(p->seg);
-	struct table t = { .fd = NULL };
-	int rc = 0;
-
-	birth_table(k, &t);
-	table_add(&t, chan);
-	for (unsigned i = 0; kept && i < p->service->conf->max_connections;
-	     i++) {
-		const struct shm_conn *c = seg_conn(w, i);
-
-		if (atomic_load(&c->used) != CONN_FREE)
-			table_add_client(&t, c->fd, k->listen_fd);
-	}
-	if (kept && atomic_load(&w->accepting) != 0)
-		rc = table_add_clients(&t, k->listen_fd);
-	if (rc == 0)
-		rc = table_close_others(&t);
-	table_free(&t);
-	return rc;
-}
-
-/* No worker can be made: says so in its name, which ends its channel. */
-static void
-give_up(int chan, const char *what)
-{
-	struct ipc_msg m = { .kind = IPC_FAILED, .rc = EX_OSERR };
-
-	snprintf(m.text, sizeof(m.text), "its keeper cannot %s: %s", what,
-	    strerror(errno));
-	ipc_send(chan, &m);
-	close(chan);
-}
-
-/* True once there has been a worker. */
-static bool
-make_worker(
-    const struct proc *k, const struct ipc_msg *order, int chan, bool kept)
-{
-	pid_t pid;
-
-	if (close_remains(k, chan, kept) < 0) {
-		give_up(chan, "close what is left of the last one");
-		return kept;
-	}
-	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD,
-	    NULL, NULL, NULL, 0);
-	if (pid == 0) {
-		ward->id = order->arg;
-		process_be_born(ward, chan, kept ? BIRTH_HEIR : BIRTH_WARD);
-	}
-	if (pid < 0) {
-		give_up(chan, "make it");
-		return kept;
-	}
-	ipc_send_born(chan, pid);
-	return true;
-}
-
-/* proc_main_fn. Ends when the supervisor has gone. */
-int
-keeper_main(struct proc *k)
-{
-	struct pollfd pfd = { .fd = k->chan, .events = POLLIN };
-	bool kept = false;
-	struct ipc_msg m;
-	int rc, fd;
-
-	for (;;) {
-		poll(&pfd, 1, -1);
-		while ((rc = ipc_recv_fd(k->chan, &m, &fd)) == 1)
-			if (m.kind == IPC_SPAWN && fd >= 0)
-				kept = make_worker(k, &m, fd, kept);
-			else
-				proc_log_order(&m, fd);
-		if (rc < 0)
-			return 0;
-	}
-}
-
-/* ---- in the supervisor ---- */
+enum { END_MS = 1000 };
 
 void
 keeper_init(struct keeper *k)
 {
-	*k = (struct keeper){ .chan = -1 };
+	*k = (struct keeper){ .chan = -1, .pending = -1 };
 }
 
 static int
@@ -130,7 +35,6 @@ make(struct process *p)
 		return -1;
 	k->pid = fork();
 	if (k->pid == 0) {
-		ward = p;
 		process_be_born(p, fd[1], BIRTH_KEEPER);
 	}
 	err = errno;
@@ -153,6 +57,8 @@ keeper_spawn(struct process *p, int chan)
 	struct ipc_msg m = { .kind = IPC_SPAWN, .arg = p->id };
 	struct keeper *k = &p->keeper;
 
+	if (k->awaited)
+		return adopt_await(p, chan);
 	/* its listener has been closed since */
 	if (k->pid != 0 && k->round != p->service->listen_round)
 		keeper_end(k);
@@ -164,13 +70,57 @@ keeper_spawn(struct process *p, int chan)
 }
 
 void
+keeper_pass(struct process *p, enum ipc_kind kind)
+{
+	struct ipc_msg m = { .kind = kind };
+	struct keeper *k = &p->keeper;
+
+	if (kind == IPC_SPAWN)
+		m.arg = process_new_id(p);
+	/* if it has just died there is nobody: the channel ends with this */
+	ipc_send_fd(k->chan, &m, k->pending);
+	close(k->pending);
+	k->pending = -1;
+	k->awaited = false;
+}
+
+static void
+forget(struct keeper *k)
+{
+	if (k->pending >= 0)
+		close(k->pending);
+	if (k->caller != NULL)
+		adopt_forget(k->caller); /* the channel is its */
+	else if (k->chan >= 0)
+		close(k->chan);
+	keeper_init(k);
+}
+
+/* It holds nothing but descriptors, and no longer than the kernel takes: so
+ * that is waited for, since what is locked through them is free after it. */
+void
 keeper_end(struct keeper *k)
 {
-	if (k->pid == 0)
-		return;
-	kill(k->pid, SIGKILL); /* not waited for yet, so it is its own */
-	close(k->chan);
-	keeper_init(k);
+	struct pollfd gone = { .events = POLLIN };
+
+	if (k->caller != NULL && k->caller->pidfd >= 0) {
+		/* known for good by this, so the pid is its own */
+		gone.fd = k->caller->pidfd;
+		syscall(SYS_pidfd_send_signal, gone.fd, SIGKILL, 0, 0);
+		poll(&gone, 1, END_MS);
+	} else if (k->pid != 0 && k->caller == NULL) {
+		/* not waited for yet */
+		kill(k->pid, SIGKILL);
+		waitpid(k->pid, NULL, 0);
+	}
+	forget(k);
+}
+
+void
+keeper_lost(struct process *p)
+{
+	log_warnx("%s: its keeper died pid=%d", p->name, (int)p->keeper.pid);
+	forget(&p->keeper);
 }
 
 bool
@@ -183,16 +133,8 @@ keeper_died(struct super *s, pid_t pid, int status)
 			continue;
 		log_warnx("%s: its keeper died pid=%d status=%d", p->name,
 		    (int)pid, status);
-		close(p->keeper.chan);
-		keeper_init(&p->keeper);
+		forget(&p->keeper);
 		return true;
 	}
 	return false;
-}
-
-void
-keepers_wait(void)
-{
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
 }

@@ -33,6 +33,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "supervisor/ipc.h"
+
+struct caller;
 struct proc;
 struct process;
 struct super;
@@ -40,6 +43,11 @@ struct super;
 struct keeper {
 	pid_t pid; /* 0: none */
 	int chan; /* to it; -1 */
+	/* of a former supervisor: what its worker is to be told, -1 once that is
+	 * done or where it never was one's; and its call */
+	int pending;
+	struct caller *caller;
+	bool awaited; /* a former supervisor's is to call */
 	unsigned round; /* of the listener that it has */
 };
 
@@ -49,11 +57,13 @@ void keeper_init(struct keeper *);
  * worker, whose end of its channel is chan. 0, or -1 with errno. */
 int keeper_spawn(struct process *, int chan);
 
+/* One of a former supervisor's has called: gives it the worker's channel, with
+ * IPC_SPAWN to make one with it or with IPC_ADOPT. And its call has ended. */
+void keeper_pass(struct process *, enum ipc_kind);
+void keeper_lost(struct process *);
+
 /* Ends it, and with it all connections that no worker has. */
 void keeper_end(struct keeper *);
-
-/* Waits until those that were ended have gone: they are all that is left. */
-void keepers_wait(void);
 
 /* What becomes of one: proc_main_fn. */
 int keeper_main(struct proc *);

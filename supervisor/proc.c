@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shm/patience.h"
@@ -66,6 +67,18 @@ proc_log_order(const struct ipc_msg *m, int fd)
 		log_set_level((enum log_level)(m->arg - 1));
 	if (fd >= 0)
 		close(fd);
+}
+
+bool
+proc_new_parent(struct proc *p)
+{
+	struct stat st;
+	uint64_t was = p->chan_inode;
+
+	if (fstat(p->chan, &st) < 0)
+		return false;
+	p->chan_inode = st.st_ino;
+	return was != 0 && was != st.st_ino;
 }
 
 int

@@ -25,6 +25,7 @@
 enum { PROC_TICKET_BYTES = 64 };
 
 struct hf_hooks;
+struct process;
 
 /* A file that the worker's own user may not be able to read. */
 struct proc_file {
@@ -47,9 +48,11 @@ struct proc {
 				       * library this is; or NULL */
 	struct store *stores; /* one per conf device; dev NULL: not served */
 	int chan; /* to the parent, non-blocking */
+	uint64_t chan_inode; /* proc_new_parent() */
 	int listen_fd; /* -1 for those without */
-	bool
-	    kept; /* workers: a predecessor's descriptors are still open here */
+	bool adopted; /* workers: a keeper finds them a new parent */
+	struct process *ward; /* keepers: what their worker is made from */
+	bool kept; /* workers: a predecessor's descriptors are open here */
 	int actions_fd; /* workers: the socket, to be connected to, of who runs
 			 * the module of "actions"; -1: there is none */
 	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
@@ -76,6 +79,8 @@ struct proc_roles {
 	 * many mistakes. Only in a process of its own */
 	int (*check)(const struct conf_transport *, FILE *err);
 	const char *missing; /* a part that was not found, or NULL */
+	bool mortal; /* nobody is going to start it again: when it is killed
+		      * all that it has made ends too */
 	/* told in the supervisor, once: the lines of the file "ready", and
 	 * where the page is; or NULL */
 	void (*ready)(void *arg, const char *text, const char *page);
@@ -95,6 +100,10 @@ void proc_refreshed(struct proc *, uint32_t tag, const char *why);
 
 /* Carries out IPC_LOG, and closes what came along with whatever it is. */
 void proc_log_order(const struct ipc_msg *, int fd);
+
+/* True if the channel has become another one since it was last asked: the
+ * child has a new parent. One system call. */
+bool proc_new_parent(struct proc *);
 
 /* The next message from the parent: 1 got one, 0 none now, -1 the parent has
  * gone: the child should drain and end. */

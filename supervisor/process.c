@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,13 +19,18 @@
 #include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/store_reap.h"
+#include "supervisor/adopt.h"
 #include "supervisor/aide.h"
 #include "supervisor/birth.h"
 #include "supervisor/host.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
-enum { MESSAGES_A_TURN = 16, BIRTH_MS = 2000 };
+enum {
+	MESSAGES_A_TURN = 16,
+	BIRTH_MS = 2000,
+	UNSEEN = 0x7f, /* a status that no end has: nobody saw it */
+};
 
 static void never_born(struct process *);
 
@@ -47,6 +54,9 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.worker = p->worker,
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
+		.adopted = s->host == NULL && !s->roles->mortal &&
+		    kind != BIRTH_CHILD,
+		.ward = kind == BIRTH_KEEPER ? p : NULL,
 		.kept = kind == BIRTH_HEIR,
 		.control_seg = s->control_seg,
 		.hooks = s->host != NULL ? s->host->hooks : NULL,
@@ -60,6 +70,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 	char keeper[SHM_NAME_MAX + 8];
 	struct birth b = {
 		.kind = kind,
+		.former = kind == BIRTH_HEIR ? p->former : 0,
 		.proc = &proc,
 		.name = p->name,
 		.lock_path = s->claim.store_lock,
@@ -93,8 +104,8 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 	birth(&b);
 }
 
-static void
-fill_slot(struct process *p)
+void
+process_fill_slot(struct process *p)
 {
 	struct shm_slot *s = p->shm;
 
@@ -127,21 +138,69 @@ is_child(pid_t pid)
 	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* How one ended that is no child of ours, if the kernel tells (from 6.15 on). */
+static int
+status_of(int pidfd)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid,
+		    fsuid, fsgid;
+		int32_t exit_code;
+		uint64_t spare[8];
+	} info = { .mask = 1 << 3 };
+	siginfo_t si = { .si_pid = 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 &&
+	    si.si_pid != 0)
+		return si.si_code == CLD_EXITED ? si.si_status << 8
+						: si.si_status;
+	if (ioctl(pidfd, _IOWR(0xFF, 11, char[64 + 64]), &info) == 0 &&
+	    (info.mask & 1 << 3) != 0)
+		return info.exit_code;
+	return UNSEEN;
+}
+
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	process_died(arg, status_of(fd));
+}
+
+/* From p->passed, which is ours then. */
+static void
+watch_pidfd(struct process *p)
+{
+	p->pidfd = p->passed;
+	p->passed = -1;
+	p->gone = event_new(
+	    p->super->base, p->pidfd, EV_READ | EV_PERSIST, on_gone, p);
+	if (p->gone == NULL || event_add(p->gone, NULL) < 0)
+		process_kill(p, "out of memory");
+}
+
 /* Keeper and worker both say so, since either may die before it has. */
 static void
 born(struct process *p, pid_t pid)
 {
 	int status;
 	bool dead = super_stray(p->super, pid, &status);
+	bool foreign = !dead && !is_child(pid);
 
-	if (!p->unborn || (!dead && !is_child(pid)))
+	/* a former supervisor's keeper makes no children of ours, but gives a
+	 * descriptor of what it makes; the worker's own word is not enough */
+	if (!p->unborn ||
+	    (foreign && (p->keeper.caller == NULL || p->passed < 0)))
 		return;
 	p->unborn = false;
 	have_pid(p, pid);
+	if (foreign)
+		watch_pidfd(p);
 	if (dead)
 		process_died(p, status);
 	else if (p->doomed)
-		kill(pid, SIGKILL);
+		process_kill(p, "");
 }
 
 static bool
@@ -254,6 +313,14 @@ ask_for(struct process *p, int chan)
 	return 0;
 }
 
+uint64_t
+process_new_id(struct process *p)
+{
+	p->id = slot_next_id(p->super->control, p->slot);
+	process_fill_slot(p);
+	return p->id;
+}
+
 static int
 spawn(struct child *c)
 {
@@ -264,8 +331,8 @@ spawn(struct child *c)
 		child_why(c, "no channel: %s", strerror(errno));
 		return -1;
 	}
-	p->id = slot_next_id(p->super->control, p->slot);
-	fill_slot(p);
+	if (!p->keeper.awaited)
+		process_new_id(p);
 	p->ready_ms = p->mute_ms = 0;
 	rc = p->service != NULL ? ask_for(p, chan) : make(p, chan);
 	err = errno;
@@ -309,7 +376,10 @@ process_kill(struct process *p, const char *why)
 		keeper_end(&p->keeper);
 		return;
 	}
-	kill(p->pid, SIGKILL); /* not waited for yet, so the pid is its own */
+	if (p->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, 0, 0);
+	else /* not waited for yet, so the pid is its own */
+		kill(p->pid, SIGKILL);
 }
 
 static void
@@ -396,6 +466,8 @@ words_of(int status, char *buf, size_t size)
 		snprintf(buf, size, "signal %d (%s)%s", WTERMSIG(status),
 		    strsignal(WTERMSIG(status)),
 		    WCOREDUMP(status) ? ", core dumped" : "");
+	} else if (status == UNSEEN) {
+		snprintf(buf, size, "nobody saw how");
 	} else {
 		snprintf(buf, size, "exit %d", WEXITSTATUS(status));
 	}
@@ -424,6 +496,17 @@ read_will(struct process *p)
 			orders_take(p, &m);
 }
 
+static void
+forget_pidfd(struct process *p)
+{
+	if (p->gone != NULL)
+		event_free(p->gone);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	p->gone = NULL;
+	p->pidfd = -1;
+}
+
 /* Only after this may another child take the slot, and only because the
  * parent has waited for it: that is the proof of its death. */
 static void
@@ -443,8 +526,19 @@ bury(struct process *p)
 	atomic_store(&p->shm->role, SHM_FREE);
 	read_will(p);
 	close_channel(p);
+	forget_pidfd(p);
 	p->pid = 0;
 	p->unborn = false;
+}
+
+void
+process_adopt(struct process *p, pid_t pid, int pidfd)
+{
+	p->id = slot_next_id(p->super->control, p->slot);
+	p->unborn = false;
+	have_pid(p, pid);
+	p->passed = pidfd;
+	watch_pidfd(p);
 }
 
 /* Nobody has the other end of its channel: there is no such process. */
@@ -463,6 +557,10 @@ process_watch_birth(struct process *p, uint64_t now_ms)
 {
 	if (!p->unborn || p->doomed || now_ms - p->asked_ms <= BIRTH_MS)
 		return;
+	if (p->keeper.pending >= 0) {
+		adopt_give_up(p);
+		return;
+	}
 	process_kill(p, "its keeper does not make it");
 }
 
@@ -492,7 +590,7 @@ process_died(struct process *p, int status)
 		ev = LIFE_CRASHED;
 	if (c->why[0] == '\0')
 		child_why(c, "%s", words);
-	if (ev == LIFE_ENDED &&
+	if ((ev == LIFE_ENDED || status == UNSEEN) &&
 	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
 		log_debug("%s: ended pid=%d", p->name, pid);
 	} else {
@@ -501,7 +599,8 @@ process_died(struct process *p, int status)
 			strcmp(c->why, words) != 0 ? c->why : "", why));
 	}
 	if (p->service != NULL)
-		atomic_store(&p->service->shm->last_exit, status);
+		atomic_store(&p->service->shm->last_exit,
+		    status == UNSEEN ? -1 : status);
 	orders_forget(p);
 	refresh_died(p);
 	vain = is_needed(p, ev);
@@ -521,7 +620,7 @@ init(struct process *p, struct super *s, unsigned slot,
 	p->super = s;
 	p->slot = slot;
 	p->shm = seg_slot(s->control, slot);
-	p->chan = p->listen_fd = p->passed = -1;
+	p->chan = p->listen_fd = p->passed = p->pidfd = -1;
 	keeper_init(&p->keeper);
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);
@@ -562,5 +661,6 @@ process_fini(struct process *p)
 	if (p->timer != NULL)
 		event_free(p->timer);
 	keeper_end(&p->keeper);
+	forget_pidfd(p);
 	close_channel(p);
 }

@@ -42,7 +42,10 @@ struct process {
 	bool doomed; /* and it is to be ended as soon as it is there */
 	uint64_t asked_ms;
 	struct keeper keeper; /* workers */
+	int pidfd; /* of one that is no child of ours; -1 */
+	struct event *gone; /* its end */
 	uint64_t id; /* identity in the store */
+	uint64_t former; /* in a worker: its predecessor's */
 	int chan; /* -1: none */
 	int passed; /* came with the message that is being heard; or -1 */
 	struct event *chan_event, *timer;
@@ -67,6 +70,15 @@ void process_died(struct process *, int wait_status);
 /* In a child: becomes what this describes. chan: its end of the channel. */
 void process_be_born(struct process *, int chan, enum birth_kind)
     __attribute__((__noreturn__));
+
+/* Notes in its slot who it is going to be. */
+void process_fill_slot(struct process *);
+
+/* The same under its next identity, which it returns. */
+uint64_t process_new_id(struct process *);
+
+/* A worker of a former supervisor is its occupant. */
+void process_adopt(struct process *, pid_t, int pidfd);
 
 /* Ends a keeper that owes a worker for too long. */
 void process_watch_birth(struct process *, uint64_t now_ms);

@@ -34,6 +34,7 @@ segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
 	snprintf(t->type, sizeof(t->type), "%s", sv->conf->type_name);
 	snprintf(t->listen, sizeof(t->listen), "%s", sv->listen);
 	atomic_store(&t->state, SHM_STOPPED);
+	atomic_store(&t->wanted, sv->wanted);
 	atomic_store(&t->pid, 0);
 	atomic_store(&t->restarts, 0);
 	atomic_store(&t->last_exit, -1);
@@ -85,6 +86,7 @@ segs_control(struct super *s)
 	}
 	s->control = seg_control(&s->control_seg);
 	s->control->started_ms = clock_unix_ms();
+	s->control->conf_hash = boot_hash(conf);
 	/* it takes part in the store: it repairs. claim_store() has the byte */
 	segs_take_slot(&s->env, s->control, s->claim.store_fd, SEGS_MAKER_SLOT,
 	    SHM_SUPERVISOR, "supervisor");
@@ -189,4 +191,7 @@ segs_free(struct super *s)
 	free(s->stores);
 	free(s->holds);
 	free(s->worker_segs);
+	s->device_segs = s->worker_segs = NULL;
+	s->stores = NULL;
+	s->holds = NULL;
 }

@@ -100,6 +100,14 @@ service_afresh(struct service *sv)
 }
 
 void
+service_want(struct service *sv, bool wanted)
+{
+	sv->wanted = wanted;
+	if (sv->shm != NULL)
+		atomic_store(&sv->shm->wanted, wanted);
+}
+
+void
 service_event(
     struct service *sv, enum life_event ev, unsigned drain_ms, const char *why)
 {

@@ -32,7 +32,8 @@ struct service {
 	int listen_fd; /* -1: closed */
 	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
-	bool wanted; /* it should serve */
+	bool wanted; /* it should serve: service_want() */
+	bool awaited; /* keepers of a former supervisor are to call */
 	enum shm_state state;
 	char why[CHILD_WHY_MAX]; /* it last backed off or failed */
 	unsigned refreshing; /* workers that owe an answer: refresh.h */
@@ -48,6 +49,9 @@ int service_open(struct service *);
 /* An ordered start is a power-up: what Modbus clients have made of the line's
  * modes and counters (function code 8) begins anew. */
 void service_afresh(struct service *);
+
+/* Whether it should serve, also when there is no supervisor. */
+void service_want(struct service *, bool);
 
 /* Tells every worker. drain_ms is for events that make it drain. */
 void service_event(

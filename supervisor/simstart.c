@@ -271,6 +271,7 @@ serve(struct sim *s, struct proc_roles *roles)
 		    strerror(errno));
 		return EX_CANTCREAT;
 	}
+	roles->mortal = true;
 	roles->ready = say;
 	roles->arg = s;
 	code = super_run(s->conf, roles, s->run_dir);

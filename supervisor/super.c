@@ -87,7 +87,7 @@ leave(struct super *s)
 	ready_remove(s->run_dir);
 	reload_stop(s);
 	for (size_t i = 0; i < s->conf->ntransports; i++)
-		s->services[i].wanted = false;
+		service_want(&s->services[i], false);
 	s->phase = SUPER_DRAINS;
 }
 
@@ -291,7 +291,7 @@ run(struct super *s)
 
 	s->began_ns = super_now_ns();
 	s->signal_fd = s->reload.fd = s->control_seg.fd = -1;
-	s->berth.lock_fd = s->actions_fd = -1;
+	s->berth.lock_fd = s->actions_fd = s->adopt_fd = -1;
 	/* registers, ticket keys and passwords do not belong in a file that a
 	 * crash leaves behind; its children are no different (birth.c) */
 	setrlimit(RLIMIT_CORE, &none);

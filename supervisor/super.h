@@ -75,6 +75,9 @@ struct super {
 	struct process *processes; /* the workers, then the aides */
 	size_t nworkers, nprocesses;
 	int actions_fd; /* workers connect to it; -1 */
+	int adopt_fd; /* where keepers call: adopt.h */
+	struct event *calls;
+	bool adopted; /* the segments are a former supervisor's */
 	struct orders orders;
 	struct reload reload;
 	struct refresh refresh;

@@ -641,8 +641,8 @@ def test_a_storm_of_connections():
                          == 1, 5, "only one connection left")
 
 
-def test_the_parent_is_killed():
-    "kill -9 of the supervisor: its children end, and it can be started again"
+def test_all_are_killed():
+    "kill -9 of all its processes: it can be started again, at the same address"
     with Daemon(conf()) as d:
         port = d.port("tcp1")
         d.kill()

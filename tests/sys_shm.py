@@ -483,7 +483,12 @@ def test_every_end_of_the_daemon():
         d.wait()
         assert d.names() == []
     with View() as d:
-        d.kill()
+        d.orphan()
+        assert len(d.names()) == 5, "they go on serving"
+        os.unlink(d.ready_path)
+        d.start()
+        assert len(d.names()) == 5
+        d.stop()
         assert d.names() == []
     with View({"restart": {"min_backoff_ms": 60000, "max_backoff_ms": 60000}}
               ) as d:
@@ -654,7 +659,7 @@ def test_remains_of_a_daemon_that_was_killed_whole():
         with d.table("AO") as ao:
             ao[5] = 5
             inode = os.stat(f"/dev/shm/{d.p}AO").st_ino
-            pids = [d.pid, *d.children()]
+            pids = [d.pid, *d.family()]
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             for pid in pids:

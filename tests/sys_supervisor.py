@@ -631,7 +631,7 @@ def test_orders_during_the_end_are_refused():
         ends(d)
 
 
-def test_when_the_supervisor_is_killed_its_children_end_and_a_new_one_starts():
+def test_when_all_are_killed_a_new_one_starts():
     with Toys(toy.conf({"tcp1": {"listen": "127.0.0.1:"
                                  f"{sysutil.free_port()}"}})) as d:
         d.kill()
@@ -640,23 +640,6 @@ def test_when_the_supervisor_is_killed_its_children_end_and_a_new_one_starts():
         os.unlink(d.ready_path)  # to wait for the new one
         d.start()
         assert "that a killed daemon had left" in d.stderr_text()
-        d.ask("tcp1", "pid")
-
-
-def test_a_child_that_outlives_its_killed_parent_is_ended_by_the_next():
-    with Toys(toy.conf()) as d:
-        pid = d.child("tcp1")
-        other = os.pidfd_open(d.child("control"))
-        os.kill(pid, signal.SIGSTOP)
-        d.process.kill()
-        d.wait()
-        sysutil.select.select([other], [], [], 10)
-        os.close(other)
-        os.unlink(d.ready_path)
-        d.start()
-        assert f"pid {pid} of a former daemon does not end" in d.stderr_text()
-        assert not os.path.exists(f"/proc/{pid}/cmdline") or \
-            sysutil.process_title(pid) == ""
         d.ask("tcp1", "pid")
 
 

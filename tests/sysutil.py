@@ -367,21 +367,53 @@ class Daemon:
         left = os.listdir(self.run_dir)
         assert not left, f"left behind in the run directory: {left}"
 
-    def kill(self):
-        """KILL to the supervisor alone; returns when it and all of its
-        children have gone."""
-        fds = []
-        for pid in self.children():
-            try:
-                fds.append(os.pidfd_open(pid))
-            except ProcessLookupError:
-                pass
+    def orphan(self):
+        """KILL to the supervisor alone: its workers go on."""
         self.process.kill()
         self.wait()
-        for fd in fds:
-            gone, _, _ = select.select([fd], [], [], 10)
-            os.close(fd)
-            assert gone, "a child outlives its parent"
+        if self._rpc:
+            self._rpc.close()
+            self._rpc = None
+
+    def kill(self):
+        """KILL to all of its processes; returns when they have gone."""
+        self.process.kill()
+        self.wait()
+        self._end_leftovers()
+
+    def _end_leftovers(self):
+        """Ends what a killed supervisor has left, the keepers first, which
+        would bring the others back; those of other programs stay."""
+        for _ in range(100):
+            pids = sorted(self._leftovers(), key=lambda p: not is_keeper(p))
+            fds = []
+            for pid in pids:
+                try:
+                    fds.append(os.pidfd_open(pid))
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            for fd in fds:
+                select.select([fd], [], [], 10)
+                os.close(fd)
+            if not pids:
+                return
+        raise AssertionError("processes of the daemon do not end")
+
+    def _leftovers(self):
+        """Who has its control segment mapped under one of our titles."""
+        mark = f"/holdfast-{self.store}." if self.store else "\0"
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            if not process_title(name).startswith("holdfastd:"):
+                continue
+            try:
+                with open(f"/proc/{name}/maps") as f:
+                    if mark in f.read():
+                        yield int(name)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
 
     def clean(self):
         """Ends what is still running and removes the directory."""
@@ -402,6 +434,8 @@ class Daemon:
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+        if self.store and shm_objects(self.store):
+            self._end_leftovers()
         if self.store:
             for path in shm_objects(self.store):
                 try:

@@ -19,6 +19,7 @@
 #include "workers/transport.h"
 
 enum {
+	ORPHAN_BEAT_MS = 20, /* so soon the next parent is met */
 	ORPHAN_DRAIN_MS = 1000, /* for a worker whose parent has gone */
 	LINES_A_SECOND = 20, /* about connections; more are only counted */
 };
@@ -71,6 +72,33 @@ interval(uint64_t ms)
 }
 
 static void
+beat_set(int fd, uint64_t ms)
+{
+	struct timeval tv = interval(ms);
+	struct itimerspec each = {
+		.it_interval = { tv.tv_sec, tv.tv_usec * 1000 },
+		.it_value = { tv.tv_sec, tv.tv_usec * 1000 },
+	};
+
+	if (fd != -1)
+		timerfd_settime(fd, 0, &each, NULL);
+}
+
+/* A keeper has put the channel to a new parent in the place of the old one,
+ * of which the loop may not even know yet that it has gone. */
+static void
+meet_parent(struct worker *w)
+{
+	if (!w->proc->adopted || !proc_new_parent(w->proc))
+		return;
+	event_del(&w->orders);
+	event_add(&w->orders, NULL);
+	beat_set(w->beat_fd, proc_beat_ms(w->proc));
+	log_info("there is a new supervisor");
+	proc_ready(w->proc);
+}
+
+static void
 beat(evutil_socket_t fd, short what, void *arg)
 {
 	uint64_t times;
@@ -78,6 +106,7 @@ beat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	worker_turn(arg);
 	lines_afresh(arg);
+	meet_parent(arg);
 	if (read(fd, &times, sizeof(times)) == -1 && errno != EAGAIN)
 		log_warn("beat");
 }
@@ -140,8 +169,13 @@ ordered(evutil_socket_t fd, short what, void *arg)
 		obey(w, &m);
 	if (rc == 0)
 		return;
-	log_info("parent has gone");
 	event_del(&w->orders);
+	if (w->proc->adopted && !w->draining) {
+		log_warnx("the supervisor has gone; going on without it");
+		beat_set(w->beat_fd, ORPHAN_BEAT_MS);
+		return;
+	}
+	log_info("parent has gone");
 	drain(w, ORPHAN_DRAIN_MS);
 }
 
@@ -167,15 +201,9 @@ base_new(void)
 static int
 beat_open(uint64_t ms)
 {
-	struct timeval tv = interval(ms);
-	struct itimerspec each = {
-		.it_interval = { tv.tv_sec, tv.tv_usec * 1000 },
-		.it_value = { tv.tv_sec, tv.tv_usec * 1000 },
-	};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 
-	if (fd != -1)
-		timerfd_settime(fd, 0, &each, NULL);
+	beat_set(fd, ms);
 	return fd;
 }
 
@@ -212,6 +240,7 @@ serve(struct worker *w)
 	int rc = 0;
 
 	worker_tick(w);
+	proc_new_parent(w->proc); /* from here on */
 	if (w->ops->start(w) == -1)
 		return proc_failed(
 		    w->proc, w->code, "%s", w->why != NULL ? w->why : "start");

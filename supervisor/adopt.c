@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking over from a supervisor that was killed. Runs in the supervisor, but
+ * for adopt_call(). Who calls has got past the rights of the run directory, is
+ * of our user, and says no more than which worker it keeps.
+ */
+#include "supervisor/adopt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "shm/log.h"
+#include "shm/store_reap.h"
+#include "supervisor/boot.h"
+#include "supervisor/segs.h"
+#include "supervisor/segs_make.h"
+#include "supervisor/super.h"
+
+enum { BACKLOG = 64 };
+
+static int
+socket_of(const char *run_dir, struct sockaddr_un *sa)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	if (snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/" ADOPT_SOCKET,
+		run_dir) >= (int)sizeof(sa->sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return socket(
+	    AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int
+adopt_call(const char *run_dir)
+{
+	struct sockaddr_un sa;
+	int fd = socket_of(run_dir, &sa);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* ---- what is there ---- */
+
+static int
+attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
+    unsigned worker)
+{
+	char object[SHM_NAME_MAX * 3];
+
+	seg_object_name(
+	    object, sizeof(object), s->conf->store, kind, name, worker);
+	return seg_attach(seg, object, kind, true);
+}
+
+/* The control segment of the same configuration, as far as it can be told. */
+static bool
+attach_control(struct super *s)
+{
+	struct shm_control *c;
+
+	if (attach(s, &s->control_seg, SHM_CONTROL, "", 0) < 0)
+		return false;
+	c = seg_control(&s->control_seg);
+	if (c->conf_hash == boot_hash(s->conf) && c->conf_hash != 0 &&
+	    seg_ndevices(c) == s->conf->ndevices &&
+	    c->ntransports == s->conf->ntransports) {
+		s->control = c;
+		return true;
+	}
+	log_warnx("a former daemon's workers serve another configuration; they "
+		  "end");
+	seg_unmap(&s->control_seg);
+	return false;
+}
+
+static bool
+attach_devices(struct super *s)
+{
+	for (size_t i = 0; i < s->conf->ndevices; i++) {
+		struct seg *seg = &s->device_segs[i];
+
+		if (attach(s, seg, SHM_DEVICE, s->conf->devices[i].name, 0) <
+			0 ||
+		    store_open(
+			&s->stores[i], seg->at, seg->size, true, &s->env) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+attach_workers(struct super *s)
+{
+	struct seg *seg = s->worker_segs;
+
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		for (unsigned w = 0; w < s->services[i].conf->workers; w++)
+			if (attach(s, seg++, SHM_WORKER,
+				s->services[i].conf->name, w) < 0)
+				return false;
+	return true;
+}
+
+/* Whose keeper lives is awaited; a worker without one is ended, since what it
+ * has open ends with it. */
+static bool
+look_for_keepers(struct super *s, struct service *sv)
+{
+	const struct shm_transport *t = seg_transport(s->control, sv->index);
+
+	for (unsigned w = 0; w < sv->conf->workers; w++)
+		sv->awaited |=
+		    claim_keeper(&s->claim, s->control, t->first_slot + w);
+	return sv->awaited;
+}
+
+/* A transport as it was, of which something serves or not. */
+static void
+enter(struct super *s, struct service *sv)
+{
+	sv->place = sv->index;
+	sv->shm = seg_transport(s->control, sv->place);
+	snprintf(sv->listen, sizeof(sv->listen), "%s", sv->shm->listen);
+	sv->wanted = atomic_load(&sv->shm->wanted) != 0;
+}
+
+static bool
+take_over(struct super *s)
+{
+	bool any = false;
+
+	if (segs_room(s) < 0 || !attach_control(s))
+		return false;
+	segs_take_slot(&s->env, s->control, s->claim.store_fd, SEGS_MAKER_SLOT,
+	    SHM_SUPERVISOR, "supervisor");
+	if (!attach_devices(s) || !attach_workers(s))
+		return false;
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		any |= look_for_keepers(s, &s->services[i]);
+	for (size_t i = 0; any && i < s->conf->ntransports; i++)
+		enter(s, &s->services[i]);
+	return any;
+}
+
+bool
+adopt_remains(struct super *s)
+{
+	if (!take_over(s)) {
+		log_as("supervisor", NULL);
+		segs_free(s);
+		s->control = NULL;
+		for (size_t i = 0; i < s->conf->ntransports; i++)
+			s->services[i].awaited = false;
+		s->env = (struct slot_env){ .lock_fd = -1 };
+		return false;
+	}
+	log_as("supervisor", &s->env);
+	/* what the dead one held itself */
+	for (size_t i = 0; i < s->conf->ndevices; i++)
+		store_reap(&s->stores[i], s->env.me);
+	claim_end_aides(&s->claim, s->control);
+	log_info("taking over what a former daemon has left serving");
+	return s->adopted = true;
+}
+
+/* ---- who calls ---- */
+
+void
+adopt_forget(struct caller *c)
+{
+	event_free(c->heard);
+	close(c->fd);
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	free(c);
+}
+
+/* What it keeps is not to serve any more. */
+static void
+end_caller(struct caller *c)
+{
+	log_info("a former daemon's keeper is ended pid=%d", (int)c->pid);
+	if (c->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, 0, 0);
+	adopt_forget(c);
+}
+
+static struct process *
+find(struct super *s, const struct ipc_msg *m)
+{
+	struct service *sv;
+
+	if (m->transport >= s->conf->ntransports)
+		return NULL;
+	sv = &s->services[m->transport];
+	return m->tag < sv->conf->workers ? &sv->workers[m->tag] : NULL;
+}
+
+/* It keeps this one: gives it what it waits for. */
+static void
+take_keeper(struct caller *c, const struct ipc_msg *m, int listener)
+{
+	struct process *p = find(c->super, m);
+
+	if (p == NULL || !p->unborn || p->keeper.pending < 0) {
+		if (listener >= 0)
+			close(listener);
+		c->ward = (pid_t)m->arg;
+		if (c->ward == 0)
+			end_caller(c);
+		return;
+	}
+	c->process = p;
+	p->keeper.caller = c;
+	p->keeper.pid = c->pid;
+	p->keeper.chan = c->fd;
+	p->keeper.round = p->service->listen_round;
+	atomic_store(&p->shm->keeper, (uint32_t)c->pid);
+	if (p->service->listen_fd < 0)
+		p->service->listen_fd = listener;
+	else if (listener >= 0)
+		close(listener);
+	if (m->arg == 0)
+		keeper_pass(p, IPC_SPAWN);
+	else
+		c->ward = (pid_t)m->arg;
+}
+
+static void
+take_ward(struct caller *c, int pidfd)
+{
+	struct process *p = c->process;
+	pid_t pid = c->ward;
+
+	c->ward = 0;
+	if (pidfd < 0 || pid == 0)
+		return;
+	if (p != NULL && p->unborn) {
+		log_info("%s taken over pid=%d", p->name, (int)pid);
+		process_adopt(p, pid, pidfd);
+		keeper_pass(p, IPC_ADOPT);
+		return;
+	}
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
+	close(pidfd);
+	if (p == NULL)
+		end_caller(c);
+}
+
+static void
+on_heard(evutil_socket_t fd, short what, void *arg)
+{
+	struct caller *c = arg;
+	struct ipc_msg m;
+	int rc, passed;
+
+	(void)what;
+	rc = ipc_recv_fd(fd, &m, &passed);
+	if (rc == 1 && m.kind == IPC_KEEPER && c->process == NULL) {
+		take_keeper(c, &m, passed);
+		return;
+	}
+	if (rc == 1 && m.kind == IPC_WARD && c->ward != 0) {
+		take_ward(c, passed);
+		return;
+	}
+	if (passed >= 0)
+		close(passed);
+	if (rc == 0)
+		return;
+	if (c->process != NULL)
+		keeper_lost(c->process);
+	else
+		adopt_forget(c);
+}
+
+static void
+on_call(evutil_socket_t listener, short what, void *arg)
+{
+	struct super *s = arg;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct caller *c;
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    peer.uid != geteuid()) {
+		free(c);
+		close(fd);
+		return;
+	}
+	c->super = s;
+	c->fd = fd;
+	c->pid = peer.pid;
+	/* it has the other end until that is said to have ended */
+	c->pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	c->heard = event_new(s->base, fd, EV_READ | EV_PERSIST, on_heard, c);
+	if (c->heard == NULL || event_add(c->heard, NULL) < 0) {
+		close(fd);
+		free(c);
+	}
+}
+
+int
+adopt_listen(struct super *s)
+{
+	struct sockaddr_un sa;
+	mode_t was = umask(0177);
+	int fd = socket_of(s->run_dir, &sa), rc = -1;
+
+	if (fd >= 0) {
+		unlink(sa.sun_path);
+		rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	}
+	umask(was);
+	if (rc == 0)
+		rc = listen(fd, BACKLOG);
+	s->adopt_fd = fd;
+	if (rc == 0)
+		s->calls = event_new(
+		    s->base, fd, EV_READ | EV_PERSIST, on_call, s);
+	if (rc == 0 && s->calls != NULL && event_add(s->calls, NULL) == 0)
+		return 0;
+	return boot_fail(s, EX_CANTCREAT, errno, "cannot listen on %s: %s",
+	    sa.sun_path, strerror(errno));
+}
+
+void
+adopt_close(struct super *s)
+{
+	if (s->calls != NULL)
+		event_free(s->calls);
+	if (s->adopt_fd >= 0)
+		close(s->adopt_fd);
+}
+
+int
+adopt_await(struct process *p, int chan)
+{
+	p->keeper.pending = fcntl(chan, F_DUPFD_CLOEXEC, 0);
+	return p->keeper.pending < 0 ? -1 : 0;
+}
+
+void
+adopt_give_up(struct process *p)
+{
+	log_warnx("%s: its keeper does not come back; ending both", p->name);
+	claim_end_former(&p->super->claim, p->super->control, p->slot);
+	close(p->keeper.pending);
+	keeper_init(&p->keeper);
+	if (service_open(p->service) < 0)
+		log_warn("%s: cannot listen", p->name);
+}

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor's death: service and bringing back go on without it, and the
+next one takes over what is there.
+
+    sys_adopt.py [WORD...] [--rounds=N]	(8; make torture takes 100)
+"""
+import os
+import re
+import signal
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+import sysutil  # noqa: E402
+from sysutil import Daemon, Modbus, wait_for  # noqa: E402
+
+ROUNDS = next((int(a.split("=")[1]) for a in sys.argv[1:]
+               if a.startswith("--rounds=")), 8)
+
+
+def conf(transports=("tcp1",), **keys):
+    tcp = {"type": "tcp", "listen": "127.0.0.1:0", "units": {"*": "plc1"}}
+    return {
+        "devices": {"plc1": {
+            "holding_registers": [{"addr": 0, "count": 100}]}},
+        "transports": {t: {**tcp, **keys} for t in transports},
+    }
+
+
+def next_one(d):
+    """The next supervisor, which has taken over."""
+    if os.path.exists(d.ready_path):
+        os.unlink(d.ready_path)
+    d.start()
+    assert "taking over" in d.stderr_text(), d.stderr_text()
+
+
+def worker(d, name="tcp1"):
+    """Its pid, if there is one whose title says so."""
+    for pid in d._leftovers():
+        if sysutil.process_title(pid) == f"holdfastd: {name}":
+            return pid
+    return None
+
+
+def keeper(d, name="tcp1"):
+    for pid in d._leftovers():
+        if sysutil.process_title(pid) == f"holdfastd: keeper {name}":
+            return pid
+    return None
+
+
+def test_clients_go_on_and_the_next_takes_over():
+    """kill -9 of the supervisor: an open connection goes on being answered,
+    new ones are let in; the next supervisor takes over the same workers, and
+    stops and starts them"""
+    with Daemon(conf()) as d:
+        port, pid = d.port("tcp1"), worker(d)
+        with Modbus(port) as m:
+            m.write_hr(0, [7])
+            d.orphan()
+            assert m.read_hr(0, 1) == [7]
+            with Modbus(port) as other:
+                other.write_hr(1, [8])
+            next_one(d)
+            assert m.read_hr(0, 2) == [7, 8]
+            assert d.port("tcp1") == port and d.worker_pid("tcp1") == pid
+            assert d.rpc("transports.list")[0]["state"] == "up"
+            assert d.rpc("registers.read", device="plc1", table="hr", addr=0,
+                         count=2)["values"] == [7, 8]
+            d.rpc("transports.restart", name="tcp1")
+            assert d.worker_pid("tcp1") != pid
+        with Modbus(port) as m:
+            assert m.read_hr(0, 2) == [7, 8]
+        d.rpc("transports.stop", name="tcp1")
+        d.rpc("transports.start", name="tcp1")
+        with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0, 2) == [7, 8]
+        d.stop()
+
+
+def test_workers_are_brought_back_without_it():
+    """a worker that is killed while there is no supervisor is back at once,
+    again and again; the next supervisor has the last one"""
+    with Daemon(conf()) as d:
+        port = d.port("tcp1")
+        d.orphan()
+        for value in range(1, 4):
+            pid = worker(d)
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: worker(d) not in (None, pid), what="the next")
+            with Modbus(port) as m:
+                m.write_hr(0, [value])
+        next_one(d)
+        assert d.worker_pid("tcp1") == worker(d)
+        with Modbus(port) as m:
+            assert m.read_hr(0, 1) == [3]
+        pid = worker(d)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: d.worker_pid("tcp1") not in (0, None, pid))
+        with Modbus(port) as m:
+            assert m.read_hr(0, 1) == [3]
+        d.stop()
+
+
+def test_a_stopped_transport_stays_stopped():
+    with Daemon(conf(("tcp1", "tcp2"))) as d:
+        d.rpc("transports.stop", name="tcp2")
+        d.orphan()
+        next_one(d)
+        states = {t["name"]: t["state"] for t in d.rpc("transports.list")}
+        assert states == {"tcp1": "up", "tcp2": "stopped"}, states
+        d.rpc("transports.start", name="tcp2")
+        with Modbus(d.port("tcp2")) as m:
+            m.read_hr(0, 1)
+        d.stop()
+
+
+def test_several_workers_of_one_listener():
+    with Daemon(conf(workers=3)) as d:
+        pids = sorted(worker(d, f"tcp1/{i}") for i in range(3))
+        d.orphan()
+        next_one(d)
+        assert pids == sorted(worker(d, f"tcp1/{i}") for i in range(3))
+        d.stop()
+
+
+def test_another_configuration_is_begun_with_afresh():
+    with Daemon(conf()) as d:
+        port, pid = d.port("tcp1"), worker(d)
+        with Modbus(port) as m:
+            m.write_hr(0, [7])
+        d.orphan()
+        os.unlink(d.ready_path)
+        with open(d.conf_path) as f:
+            text = f.read()
+        with open(d.conf_path, "w") as f:
+            f.write(re.sub(r'("count":\s*)100', r'\g<1>200', text))
+        d.start()
+        assert "serve another configuration" in d.stderr_text()
+        assert not os.path.exists(f"/proc/{pid}")
+        with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(199, 1) == [0]
+        d.stop()
+
+
+def test_a_keeper_that_is_stopped_does_not_hold_up_the_next():
+    """a keeper that does not call, and its worker, are ended and replaced"""
+    with Daemon(conf(("tcp1", "tcp2"))) as d:
+        port, pid = d.port("tcp1"), worker(d)
+        other = worker(d, "tcp2")
+        os.kill(keeper(d), signal.SIGSTOP)
+        d.orphan()
+        next_one(d)
+        assert "its keeper does not come back" in d.stderr_text()
+        assert d.port("tcp1") == port
+        assert worker(d) != pid and worker(d, "tcp2") == other
+        with Modbus(port) as m:
+            m.read_hr(0, 1)
+        d.stop()
+
+
+def test_supervisor_and_keeper_killed():
+    """with its keeper gone too, a transport begins anew, the others go on"""
+    with Daemon(conf(("tcp1", "tcp2"))) as d:
+        port, other = d.port("tcp1"), worker(d, "tcp2")
+        os.kill(keeper(d), signal.SIGKILL)
+        d.orphan()
+        next_one(d)
+        assert worker(d, "tcp2") == other
+        with Modbus(port) as m:
+            m.read_hr(0, 1)
+        d.stop()
+
+
+def test_only_one_supervisor_at_a_time():
+    with Daemon(conf()) as d:
+        pid = worker(d)
+        code = sysutil.subprocess.run(d.args, env=d.env, capture_output=True,
+                                      text=True, timeout=20)
+        assert code.returncode == 69, code
+        assert "another holdfastd (pid" in code.stderr
+        assert worker(d) == pid
+        d.stop()
+
+
+class Client(threading.Thread):
+    """Writes and reads back on one connection until it is told to end."""
+
+    def __init__(self, port, addr):
+        super().__init__()
+        self.m, self.addr = Modbus(port), addr
+        self.steps, self.error, self.done = 0, None, False
+        self.start()
+
+    def run(self):
+        try:
+            while not self.done:
+                value = self.steps & 0xffff
+                self.m.write_hr(self.addr, [value])
+                assert self.m.read_hr(self.addr, 1) == [value]
+                self.steps += 1
+        except Exception as e:  # what it was, the test says
+            self.error = e
+        self.m.close()
+
+
+def test_clients_notice_no_death_of_supervisors():
+    """supervisors killed and started again and again under clients: no
+    connection breaks, no request fails"""
+    with Daemon(conf()) as d:
+        port, pid = d.port("tcp1"), worker(d)
+        clients = [Client(port, i) for i in range(8)]
+        try:
+            for _ in range(ROUNDS):
+                before = sum(c.steps for c in clients)
+                d.orphan()
+                wait_for(lambda: sum(c.steps for c in clients) > before + 50)
+                next_one(d)
+        finally:
+            for c in clients:
+                c.done = True
+            for c in clients:
+                c.join()
+        assert [c.error for c in clients] == [None] * 8
+        assert d.worker_pid("tcp1") == pid
+        print("    %d deaths, %d writes and as many reads" % (
+            ROUNDS, sum(c.steps for c in clients)))
+        d.stop()
+
+
+test_clients_notice_no_death_of_supervisors.seconds = 30 + ROUNDS
+
+
+if __name__ == "__main__":
+    sysutil.run()
