@@ -338,8 +338,8 @@ adopt_listen(struct super *s)
 		rc = listen(fd, BACKLOG);
 	s->adopt_fd = fd;
 	if (rc == 0)
-		s->calls = event_new(
-		    s->base, fd, EV_READ | EV_PERSIST, on_call, s);
+		s->calls =
+		    event_new(s->base, fd, EV_READ | EV_PERSIST, on_call, s);
 	if (rc == 0 && s->calls != NULL && event_add(s->calls, NULL) == 0)
 		return 0;
 	return boot_fail(s, EX_CANTCREAT, errno, "cannot listen on %s: %s",

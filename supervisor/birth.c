@@ -130,8 +130,7 @@ step_lock(struct birth *b)
 	if (env->lock_fd < 0)
 		return -1;
 	return slot_lock_take(env->lock_fd,
-	    SLOT_OF(env->me) +
-		(b->kind == BIRTH_KEEPER ? SHM_KEEPER_BYTE : 0));
+	    SLOT_OF(env->me) + (b->kind == BIRTH_KEEPER ? SHM_KEEPER_BYTE : 0));
 }
 
 static int

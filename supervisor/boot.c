@@ -303,8 +303,8 @@ make_segs(struct super *s)
 		segs_workers };
 	int code = 0;
 
-	for (size_t i = 0; code == 0 && !s->adopted &&
-	     i < sizeof(make) / sizeof(make[0]);
+	for (size_t i = 0;
+	     code == 0 && !s->adopted && i < sizeof(make) / sizeof(make[0]);
 	     i++)
 		code = make[i](s);
 	return code;

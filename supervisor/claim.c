@@ -342,8 +342,8 @@ claim_wait_orphans(struct claim *c, const char *store, unsigned limit_ms)
 }
 
 bool
-claim_end_former(const struct claim *c, struct shm_control *control,
-    unsigned slot)
+claim_end_former(
+    const struct claim *c, struct shm_control *control, unsigned slot)
 {
 	return outlive(c->store_fd, seg_slot(control, slot), slot, 0);
 }

@@ -34,9 +34,8 @@ make(struct process *p)
 	if (ipc_pair(fd) < 0)
 		return -1;
 	k->pid = fork();
-	if (k->pid == 0) {
+	if (k->pid == 0)
 		process_be_born(p, fd[1], BIRTH_KEEPER);
-	}
 	err = errno;
 	close(fd[1]);
 	if (k->pid < 0) {

@@ -43,8 +43,8 @@ struct super;
 struct keeper {
 	pid_t pid; /* 0: none */
 	int chan; /* to it; -1 */
-	/* of a former supervisor: what its worker is to be told, -1 once that is
-	 * done or where it never was one's; and its call */
+	/* of a former supervisor: its worker's channel, until it is passed on;
+	 * -1; and its call */
 	int pending;
 	struct caller *caller;
 	bool awaited; /* a former supervisor's is to call */

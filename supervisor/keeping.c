@@ -26,7 +26,8 @@
 enum {
 	LOOK_MS = 20, /* for a new supervisor */
 	CALM_MS = 1000, /* a worker that lived so long is replaced at once */
-	WAIT_MAX_MS = 5000, /* otherwise it is waited, twice as long each time */
+	WAIT_MAX_MS =
+	    5000, /* otherwise it is waited, twice as long each time */
 };
 
 struct keeping {
@@ -134,8 +135,7 @@ obey(struct keeping *k, const struct ipc_msg *m, int fd)
 		return;
 	case IPC_ADOPT:
 		/* in the worker's place, since the table is one: it looks */
-		if (fd >= 0 && k->chan >= 0 &&
-		    dup3(fd, k->chan, O_CLOEXEC) < 0)
+		if (fd >= 0 && k->chan >= 0 && dup3(fd, k->chan, O_CLOEXEC) < 0)
 			log_warn("cannot pass on the channel");
 		if (fd >= 0)
 			close(fd);
@@ -169,14 +169,13 @@ bury(struct keeping *k)
 
 	slot_declare_dead(p->super->control, p->id);
 	atomic_store(&p->shm->pid, 0);
-	log_warnx("%s: died pid=%d; there is no supervisor", p->name,
-	    (int)k->pid);
+	log_warnx(
+	    "%s: died pid=%d; there is no supervisor", p->name, (int)k->pid);
 	k->pid = 0;
-	k->wait_ms = lived >= CALM_MS ? 0
-	    : k->wait_ms == 0         ? 10
-	    : k->wait_ms * 2 > WAIT_MAX_MS
-	    ? WAIT_MAX_MS
-	    : k->wait_ms * 2;
+	k->wait_ms = lived >= CALM_MS      ? 0
+	    : k->wait_ms == 0              ? 10
+	    : k->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS
+					   : k->wait_ms * 2;
 	k->due_ms = now_ms() + k->wait_ms;
 }
 
@@ -242,10 +241,9 @@ go_on(struct keeping *k, bool died)
 int
 keeper_main(struct proc *proc)
 {
-	struct keeping k = { .proc = proc,
-		.ward = proc->ward,
-		.pidfd = -1,
-		.chan = -1 };
+	struct keeping k = {
+		.proc = proc, .ward = proc->ward, .pidfd = -1, .chan = -1
+	};
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	bool died;
 

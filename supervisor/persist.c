@@ -30,13 +30,8 @@
 enum {
 	PICTURE_MS = 10000,
 	AGAIN_MS = 1000,
-	ORPHAN_MS = 2000, /* that others may take to end without a parent, who
-			   * has those ended that take PATIENCE_ORPHANS_MS */
-	ORPHAN_LOOK_MS = 10,
+	ORPHAN_LOOK_MS = 10, /* for the next supervisor */
 };
-
-_Static_assert(
-    (int)ORPHAN_MS < (int)PATIENCE_ORPHANS_MS, "there is time left to save in");
 
 struct persist {
 	struct proc *proc;
@@ -47,8 +42,8 @@ struct persist {
 	uint64_t due_ns; /* not before */
 	uint64_t began_ms; /* the save under way, or the last one */
 	int error; /* as told last */
-	uint64_t orphan_ns; /* the parent has gone: others are waited for until
-			     * then; or 0 */
+	bool orphan; /* the parent has gone */
+	bool alone; /* and with it its claim of the store */
 	bool busy;
 	enum {
 		SERVES,
@@ -245,14 +240,11 @@ hear_parent(struct persist *k)
 	while ((rc = proc_order(k->proc, &m)) == 1)
 		if (m.kind == IPC_EXIT || m.kind == IPC_DRAIN)
 			k->state = ENDS;
-	if (rc == -1) {
-		k->state = ENDS;
-		k->orphan_ns = clock_mono_ns() + ORPHAN_MS * MS;
-	}
+	if (rc == -1)
+		k->orphan = true;
 }
 
-/* Somebody is still at work. A parent sees to it that nobody is, one that has
- * died cannot. */
+/* Somebody is still at work. */
 static bool
 others_live(const struct persist *k)
 {
@@ -269,14 +261,25 @@ others_live(const struct persist *k)
 	return false;
 }
 
+/* Those who serve go on without a supervisor, and so does this, until there is
+ * another one, which has its own, or until nobody is left. */
+static bool
+succeeded(struct persist *k)
+{
+	bool claimed = slot_lock_held(k->proc->env.lock_fd, SEGS_MAKER_SLOT);
+
+	k->alone |= !claimed;
+	return (k->alone && claimed) || !others_live(k);
+}
+
 /* What is to be done when nothing is under way. */
 static void
 go_on(struct persist *k, uint64_t now)
 {
 	bool more = changed(k);
 
-	if (now < k->orphan_ns && others_live(k))
-		return;
+	if (k->state == SERVES && k->orphan && succeeded(k))
+		k->state = ENDS;
 	if (k->state == ENDS) {
 		k->state = more ? LAST : ENDED;
 	} else if (more) {
@@ -293,13 +296,13 @@ turn(struct persist *k)
 {
 	/* who has heard that it is to end hears no more than that */
 	struct pollfd fd[] = { { .fd = k->done, .events = POLLIN },
-		{ .fd = k->state == SERVES ? k->proc->chan : -1,
+		{ .fd = k->state == SERVES && !k->orphan ? k->proc->chan : -1,
 		    .events = POLLIN } };
 	uint64_t ms = proc_beat_ms(k->proc), now;
 
 	if (ms > k->proc->conf->snapshot.interval_ms)
 		ms = k->proc->conf->snapshot.interval_ms;
-	if (k->orphan_ns != 0)
+	if (k->orphan)
 		ms = ORPHAN_LOOK_MS;
 	poll(fd, 2, (int)ms);
 	now = clock_mono_ns();

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -29,7 +28,6 @@
 enum {
 	MESSAGES_A_TURN = 16,
 	BIRTH_MS = 2000,
-	UNSEEN = 0x7f, /* a status that no end has: nobody saw it */
 };
 
 static void never_born(struct process *);
@@ -54,8 +52,8 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.worker = p->worker,
 		.run_dir = s->run_dir,
 		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
-		.adopted = s->host == NULL && !s->roles->mortal &&
-		    kind != BIRTH_CHILD,
+		.adopted =
+		    s->host == NULL && !s->roles->mortal && kind != BIRTH_CHILD,
 		.ward = kind == BIRTH_KEEPER ? p : NULL,
 		.kept = kind == BIRTH_HEIR,
 		.control_seg = s->control_seg,
@@ -119,96 +117,12 @@ process_fill_slot(struct process *p)
 	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : p->aide->role);
 }
 
-static void
-have_pid(struct process *p, pid_t pid)
-{
-	p->pid = pid;
-	atomic_store(&p->shm->pid, (uint32_t)pid);
-	if (p->service != NULL && p->worker == 0)
-		atomic_store(&p->service->shm->pid, (uint32_t)pid);
-}
-
-/* Believed only of a child of ours, since that is what will be killed. */
-static bool
-is_child(pid_t pid)
-{
-	siginfo_t si;
-
-	return pid > 1 &&
-	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-/* How one ended that is no child of ours, if the kernel tells (from 6.15 on). */
-static int
-status_of(int pidfd)
-{
-	struct {
-		uint64_t mask, cgroup;
-		uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid,
-		    fsuid, fsgid;
-		int32_t exit_code;
-		uint64_t spare[8];
-	} info = { .mask = 1 << 3 };
-	siginfo_t si = { .si_pid = 0 };
-
-	if (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 &&
-	    si.si_pid != 0)
-		return si.si_code == CLD_EXITED ? si.si_status << 8
-						: si.si_status;
-	if (ioctl(pidfd, _IOWR(0xFF, 11, char[64 + 64]), &info) == 0 &&
-	    (info.mask & 1 << 3) != 0)
-		return info.exit_code;
-	return UNSEEN;
-}
-
-static void
-on_gone(evutil_socket_t fd, short what, void *arg)
-{
-	(void)what;
-	process_died(arg, status_of(fd));
-}
-
-/* From p->passed, which is ours then. */
-static void
-watch_pidfd(struct process *p)
-{
-	p->pidfd = p->passed;
-	p->passed = -1;
-	p->gone = event_new(
-	    p->super->base, p->pidfd, EV_READ | EV_PERSIST, on_gone, p);
-	if (p->gone == NULL || event_add(p->gone, NULL) < 0)
-		process_kill(p, "out of memory");
-}
-
-/* Keeper and worker both say so, since either may die before it has. */
-static void
-born(struct process *p, pid_t pid)
-{
-	int status;
-	bool dead = super_stray(p->super, pid, &status);
-	bool foreign = !dead && !is_child(pid);
-
-	/* a former supervisor's keeper makes no children of ours, but gives a
-	 * descriptor of what it makes; the worker's own word is not enough */
-	if (!p->unborn ||
-	    (foreign && (p->keeper.caller == NULL || p->passed < 0)))
-		return;
-	p->unborn = false;
-	have_pid(p, pid);
-	if (foreign)
-		watch_pidfd(p);
-	if (dead)
-		process_died(p, status);
-	else if (p->doomed)
-		process_kill(p, "");
-}
-
 static bool
 take(struct process *p, const struct ipc_msg *m)
 {
 	if (m->kind != IPC_BORN)
 		return orders_take(p, m);
-	born(p, (pid_t)m->arg);
+	process_is_born(p, (pid_t)m->arg);
 	return p->service != NULL;
 }
 
@@ -298,7 +212,7 @@ make(struct process *p, int chan)
 		process_be_born(p, chan, BIRTH_CHILD);
 	if (pid < 0)
 		return -1;
-	have_pid(p, pid);
+	process_have_pid(p, pid);
 	return 0;
 }
 
@@ -466,7 +380,7 @@ words_of(int status, char *buf, size_t size)
 		snprintf(buf, size, "signal %d (%s)%s", WTERMSIG(status),
 		    strsignal(WTERMSIG(status)),
 		    WCOREDUMP(status) ? ", core dumped" : "");
-	} else if (status == UNSEEN) {
+	} else if (status == PROCESS_UNSEEN) {
 		snprintf(buf, size, "nobody saw how");
 	} else {
 		snprintf(buf, size, "exit %d", WEXITSTATUS(status));
@@ -496,17 +410,6 @@ read_will(struct process *p)
 			orders_take(p, &m);
 }
 
-static void
-forget_pidfd(struct process *p)
-{
-	if (p->gone != NULL)
-		event_free(p->gone);
-	if (p->pidfd >= 0)
-		close(p->pidfd);
-	p->gone = NULL;
-	p->pidfd = -1;
-}
-
 /* Only after this may another child take the slot, and only because the
  * parent has waited for it: that is the proof of its death. */
 static void
@@ -526,19 +429,9 @@ bury(struct process *p)
 	atomic_store(&p->shm->role, SHM_FREE);
 	read_will(p);
 	close_channel(p);
-	forget_pidfd(p);
+	process_forget_pidfd(p);
 	p->pid = 0;
 	p->unborn = false;
-}
-
-void
-process_adopt(struct process *p, pid_t pid, int pidfd)
-{
-	p->id = slot_next_id(p->super->control, p->slot);
-	p->unborn = false;
-	have_pid(p, pid);
-	p->passed = pidfd;
-	watch_pidfd(p);
 }
 
 /* Nobody has the other end of its channel: there is no such process. */
@@ -590,7 +483,7 @@ process_died(struct process *p, int status)
 		ev = LIFE_CRASHED;
 	if (c->why[0] == '\0')
 		child_why(c, "%s", words);
-	if ((ev == LIFE_ENDED || status == UNSEEN) &&
+	if ((ev == LIFE_ENDED || status == PROCESS_UNSEEN) &&
 	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
 		log_debug("%s: ended pid=%d", p->name, pid);
 	} else {
@@ -600,7 +493,7 @@ process_died(struct process *p, int status)
 	}
 	if (p->service != NULL)
 		atomic_store(&p->service->shm->last_exit,
-		    status == UNSEEN ? -1 : status);
+		    status == PROCESS_UNSEEN ? -1 : status);
 	orders_forget(p);
 	refresh_died(p);
 	vain = is_needed(p, ev);
@@ -661,6 +554,6 @@ process_fini(struct process *p)
 	if (p->timer != NULL)
 		event_free(p->timer);
 	keeper_end(&p->keeper);
-	forget_pidfd(p);
+	process_forget_pidfd(p);
 	close_channel(p);
 }

@@ -77,6 +77,17 @@ void process_fill_slot(struct process *);
 /* The same under its next identity, which it returns. */
 uint64_t process_new_id(struct process *);
 
+/* ---- process_born.c ---- */
+
+enum { PROCESS_UNSEEN = 0x7f }; /* a status that no end has: nobody saw it */
+
+/* IPC_BORN has come. */
+void process_is_born(struct process *, pid_t);
+
+/* It is there, or an end of watching one that is no child. */
+void process_have_pid(struct process *, pid_t);
+void process_forget_pidfd(struct process *);
+
 /* A worker of a former supervisor is its occupant. */
 void process_adopt(struct process *, pid_t, int pidfd);
 

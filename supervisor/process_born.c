@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the supervisor comes to know of a process that it has not forked itself,
+ * and of the end of one that is no child of its: what keepers make, and what a
+ * former supervisor has left.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/super.h"
+
+void
+process_have_pid(struct process *p, pid_t pid)
+{
+	p->pid = pid;
+	atomic_store(&p->shm->pid, (uint32_t)pid);
+	if (p->service != NULL && p->worker == 0)
+		atomic_store(&p->service->shm->pid, (uint32_t)pid);
+}
+
+/* Believed only of a child of ours, since that is what will be killed. */
+static bool
+is_child(pid_t pid)
+{
+	siginfo_t si;
+
+	return pid > 1 &&
+	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* How one ended that is no child of ours, if the kernel tells (since 6.15). */
+static int
+status_of(int pidfd)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid,
+		    fsuid, fsgid;
+		int32_t exit_code;
+		uint64_t spare[8];
+	} info = { .mask = 1 << 3 };
+	siginfo_t si = { .si_pid = 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 &&
+	    si.si_pid != 0)
+		return si.si_code == CLD_EXITED ? si.si_status << 8
+						: si.si_status;
+	if (ioctl(pidfd, _IOWR(0xFF, 11, char[64 + 64]), &info) == 0 &&
+	    (info.mask & 1 << 3) != 0)
+		return info.exit_code;
+	return PROCESS_UNSEEN;
+}
+
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	process_died(arg, status_of(fd));
+}
+
+/* From p->passed, which is ours then. */
+static void
+watch_pidfd(struct process *p)
+{
+	p->pidfd = p->passed;
+	p->passed = -1;
+	p->gone = event_new(
+	    p->super->base, p->pidfd, EV_READ | EV_PERSIST, on_gone, p);
+	if (p->gone == NULL || event_add(p->gone, NULL) < 0)
+		process_kill(p, "out of memory");
+}
+
+/* Keeper and worker both say so, since either may die before it has. */
+void
+process_is_born(struct process *p, pid_t pid)
+{
+	int status;
+	bool dead = super_stray(p->super, pid, &status);
+	bool foreign = !dead && !is_child(pid);
+
+	/* a former supervisor's keeper makes no children of ours, but gives a
+	 * descriptor of what it makes; the worker's own word is not enough */
+	if (!p->unborn ||
+	    (foreign && (p->keeper.caller == NULL || p->passed < 0)))
+		return;
+	p->unborn = false;
+	process_have_pid(p, pid);
+	if (foreign)
+		watch_pidfd(p);
+	if (dead)
+		process_died(p, status);
+	else if (p->doomed)
+		process_kill(p, "");
+}
+
+void
+process_forget_pidfd(struct process *p)
+{
+	if (p->gone != NULL)
+		event_free(p->gone);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	p->gone = NULL;
+	p->pidfd = -1;
+}
+
+void
+process_adopt(struct process *p, pid_t pid, int pidfd)
+{
+	p->id = slot_next_id(p->super->control, p->slot);
+	p->unborn = false;
+	process_have_pid(p, pid);
+	p->passed = pidfd;
+	watch_pidfd(p);
+}
