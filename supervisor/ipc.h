@@ -15,7 +15,7 @@ enum ipc_kind {
 	/* child to parent */
 	IPC_READY = 1, /* it serves */
 	IPC_FAILED, /* it cannot serve; text says why; it exits next */
-	IPC_BORN, /* first of all by what a keeper makes: arg = its pid */
+	IPC_BORN, /* first, by what a keeper makes: arg = its pid */
 	/* to IPC_REFRESH, under its tag: rc = 0, or text says why the files
 	 * were not taken. Parent to control: the same of a transport, before
 	 * the IPC_DONE of its reload and under the tag of that */
@@ -23,7 +23,9 @@ enum ipc_kind {
 	/* control to parent; answered by IPC_DONE with the same tag */
 	IPC_START, /* transport */
 	IPC_STOP, /* transport, arg = drain in ms */
-	IPC_RESTART, /* transport, arg = drain in ms */
+	/* transport, arg = drain in ms; rc = 1: connections end, too; else
+	 * they stay, where that can be */
+	IPC_RESTART,
 	IPC_KICK, /* arg = connection id; passed on to its worker */
 	IPC_SHUTDOWN, /* the daemon drains and ends */
 	/* arg = 0, or enum ipc_look: only look, and tell. A descriptor that
@@ -36,6 +38,9 @@ enum ipc_kind {
 	IPC_DONE, /* rc = 0 or an errno; arg = the state; text = why */
 	/* parent to worker */
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
+	/* parent to worker: another one is going to take its place: leave all as
+	 * it is, exit 0. What cannot do that drains, arg as in IPC_DRAIN */
+	IPC_YIELD,
 	/* parent to worker: files that it has read may have changed */
 	IPC_REFRESH,
 	/* keeper to a new supervisor, first of all: transport and tag say which

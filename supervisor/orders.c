@@ -168,6 +168,7 @@ take_life(struct process *p, const struct ipc_msg *m)
 		return;
 	o->until_ms = super_now_ns() / 1000000 + drain_ms + CHILD_GRACE_MS +
 	    MARGIN_MS + (m->kind == IPC_STOP ? 0 : CHILD_START_MS);
+	sv->yields = m->kind == IPC_RESTART && m->rc == 0;
 	service_want(sv, m->kind != IPC_STOP);
 	if (m->kind == IPC_RESTART ||
 	    (m->kind == IPC_START && !service_lives(sv)))

@@ -272,9 +272,12 @@ static void
 drain(struct child *c)
 {
 	struct process *p = process_of(c);
-	struct ipc_msg m = { .kind = p->service ? IPC_DRAIN : IPC_EXIT,
-		.arg = c->drain_ms };
+	struct ipc_msg m = { .kind = IPC_DRAIN, .arg = c->drain_ms };
 
+	if (p->service == NULL)
+		m.kind = IPC_EXIT;
+	else if (c->state == LIFE_RESTARTING && p->service->yields)
+		m.kind = IPC_YIELD;
 	process_send(p, &m, -1);
 }
 

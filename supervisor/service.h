@@ -32,6 +32,7 @@ struct service {
 	int listen_fd; /* -1: closed */
 	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
+	bool yields; /* its workers give way without ending connections */
 	bool wanted; /* it should serve: service_want() */
 	bool awaited; /* keepers of a former supervisor are to call */
 	enum shm_state state;

@@ -401,7 +401,7 @@ def test_restart_answers_what_was_asked():
                 d.cli("restart", "tcp1")
                 for i in range(100):
                     assert m.receive()[2] == struct.pack(">BHH", 6, turn, i)
-                assert m.closed()
+                assert m.read_hr(turn, 1) == [99]  # and stays there
         with Modbus(d.port("tcp1")) as m:
             assert m.read_hr(0, 10) == [99] * 10
 

@@ -61,6 +61,8 @@ def rows(build, here, full, seconds):
                            build / "tests" / "check_snap_pair"], 3600),
         ("torture_persist", [sys.executable, here / "sys_persist.py",
                              "killed_at_any", "--kills=15"], 600),
+        ("torture_restart", [sys.executable, here / "sys_restart.py",
+                             "no_client", "--rounds=100"], 600),
         ("torture_adopt", [sys.executable, here / "sys_adopt.py",
                            "notice", "--rounds=100"], 600),
         ("torture_bus", [sys.executable, here / "sys_bus.py",

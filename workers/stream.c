@@ -483,6 +483,18 @@ stream_start(
 	return door_open(&st->door);
 }
 
+/* Has a reply that is put off leave now. True if there was one. */
+static bool
+hurry(struct stream *st, struct conn *c)
+{
+	if (c->fd == -1 || !late_waits(c))
+		return false;
+	late_hurry(c);
+	if (c->since_ns == 0)
+		stream_go_on(st, c);
+	return true;
+}
+
 void
 stream_drain(struct worker *w)
 {
@@ -496,15 +508,20 @@ stream_drain(struct worker *w)
 	/* a connection that has gone leaves a pool entry without descriptor */
 	for (unsigned i = 0; i < cs->fresh; i++) {
 		struct conn *c = &cs->pool[i];
-		bool waits = c->fd != -1 && late_waits(c);
 
-		if (waits)
-			late_hurry(c);
-		if (waits && c->since_ns == 0)
-			stream_go_on(st, c);
-		else if (c->fd != -1 && c->held == NULL)
+		if (!hurry(st, c) && c->fd != -1 && c->held == NULL)
 			last_turns(st, c);
 	}
+}
+
+void
+stream_yield(struct worker *w)
+{
+	struct stream *st = w->state;
+
+	/* what waits for a time may be in memory of our own */
+	for (unsigned i = 0; i < st->conns.fresh; i++)
+		hurry(st, &st->conns.pool[i]);
 }
 
 bool

@@ -56,6 +56,7 @@ const struct transport_ops transport_tcp = {
 	.name = "tcp",
 	.start = start,
 	.drain = stream_drain,
+	.yield = stream_yield,
 	.kick = stream_kick,
 	.stop = stream_stop,
 };

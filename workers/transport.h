@@ -17,6 +17,9 @@ struct transport_ops {
 	/* Takes nothing new, finishes what has been asked for, and calls
 	 * worker_done() when nothing is left. */
 	void (*drain)(struct worker *);
+	/* Brings what only this process has to an end or into shared memory, so
+	 * that the next worker can go on with it. NULL: it drains instead. */
+	void (*yield)(struct worker *);
 	/* Ends the connection of that serial; false if there is none. */
 	bool (*kick)(struct worker *, uint64_t serial);
 	/* Files that the configuration names may have changed: reads them

@@ -134,12 +134,30 @@ drain(struct worker *w, uint64_t ms)
 	w->ops->drain(w);
 }
 
+/* Between two turns nothing is in hand but what shared memory and the kernel
+ * hold, and both outlive this process. */
+static void
+yield(struct worker *w, uint64_t ms)
+{
+	if (w->ops->yield == NULL || w->draining) {
+		drain(w, ms);
+		return;
+	}
+	w->ops->yield(w);
+	w->yields = true;
+	log_info("giving way to the next worker");
+	worker_done(w);
+}
+
 static void
 obey(struct worker *w, const struct ipc_msg *m)
 {
 	switch (m->kind) {
 	case IPC_DRAIN:
 		drain(w, m->arg);
+		return;
+	case IPC_YIELD:
+		yield(w, m->arg);
 		return;
 	case IPC_KICK:
 		if (!w->ops->kick(w, CONN_ID_SERIAL(m->arg)))
@@ -250,7 +268,8 @@ serve(struct worker *w)
 		proc_ready(w->proc);
 		loop(w);
 	}
-	w->ops->stop(w);
+	if (!w->yields)
+		w->ops->stop(w);
 	return rc;
 }
 

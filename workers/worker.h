@@ -31,6 +31,7 @@ struct worker {
 	unsigned turn; /* of the loop; goes round */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;
+	bool yields; /* its successor goes on with what there is */
 	bool done; /* the loop is to end */
 	void *state; /* the transport's own */
 	const char *why; /* what went wrong in start */

@@ -78,7 +78,7 @@ static const struct cli_command commands[] = {
 	{ "start", "TRANSPORT...", "start transports", NULL, 1, -1, cli_start },
 	{ "stop", "TRANSPORT...", "drain and stop transports", NULL, 1, -1,
 	    cli_stop },
-	{ "restart", "TRANSPORT...", "drain transports and start them again",
+	{ "restart", "TRANSPORT...", "give transports new workers",
 	    NULL, 1, -1, cli_restart },
 	{ "clients", "[TRANSPORT]", "list open connections", NULL, 0, 1,
 	    cli_clients },

@@ -140,6 +140,7 @@ order(struct cmd_call *call, enum ipc_kind kind)
 	msg.transport = (uint32_t)transport;
 	if (kind != IPC_START)
 		msg.arg = drain_ms;
+	msg.rc = kind == IPC_RESTART && drain != NULL;
 	control_ask(call, &msg, START_MS + msg.arg, done);
 }
 
