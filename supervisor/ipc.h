@@ -38,7 +38,7 @@ enum ipc_kind {
 	IPC_DONE, /* rc = 0 or an errno; arg = the state; text = why */
 	/* parent to worker */
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
-	/* parent to worker: another one is going to take its place: leave all as
+	/* parent to worker: another one will take its place: leave all as
 	 * it is, exit 0. What cannot do that drains, arg as in IPC_DRAIN */
 	IPC_YIELD,
 	/* parent to worker: files that it has read may have changed */
