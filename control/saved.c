@@ -35,6 +35,31 @@ unix_s(uint64_t ms)
 	return ms == 0 ? NULL : jtext_float64((double)ms / 1e3);
 }
 
+/* Of the durable ranges; NULL: there are none. */
+static json_t *
+durable_rows(const struct control *c)
+{
+	const struct shm_saved *s = &c->shm->saved;
+	uint64_t error = load(&s->durable_error);
+
+	if (!saved_durable(c->proc->conf))
+		return NULL;
+	return json_pack("{s:o, s:o, s:s*}", "saves",
+	    jtext_uint(load(&s->durable_saves)), "failures",
+	    jtext_uint(load(&s->durable_failures)), "error",
+	    error == 0 ? NULL : snap_pair_words((int)error));
+}
+
+bool
+saved_durable(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ndevices; i++)
+		for (size_t k = 0; k < conf->devices[i].nranges; k++)
+			if (conf->devices[i].ranges[k].durable)
+				return true;
+	return false;
+}
+
 json_t *
 saved_rows(const struct control *c)
 {
@@ -46,7 +71,7 @@ saved_rows(const struct control *c)
 		return NULL;
 	/* what there is none of is left out */
 	return json_pack("{s:o, s:o, s:o*, s:o*, s:o, s:o, s:o, s:o, s:o, "
-			 "s:s*, s:o, s:o*, s:o, s:b}",
+			 "s:s*, s:o, s:o*, s:o, s:b, s:o*}",
 	    "path", jtext_bytes(conf->path, strlen(conf->path)), "interval_s",
 	    jtext_float64(conf->interval_ms / 1e3), "saved_at",
 	    unix_s(load(&s->at_ms)), "age_s", since(load(&s->at_ms)),
@@ -58,5 +83,5 @@ saved_rows(const struct control *c)
 	    jtext_uint(load(&s->took_us)), "started_from",
 	    unix_s(load(&s->warm_ms)), "started_with",
 	    jtext_uint(load(&s->warm_values)), "lost",
-	    (int)(load(&s->warm_bad) != 0));
+	    (int)(load(&s->warm_bad) != 0), "durable", durable_rows(c));
 }

@@ -13,6 +13,7 @@ struct shm_saved {
 	_Alignas(SHM_LINE) _Atomic uint64_t at_ms; /* unix time of the newest
 						    * one; 0: none is known */
 	_Atomic uint64_t sequence; /* its number */
+	_Atomic uint64_t last; /* number that was given to any, of both kinds */
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t took_us; /* to save it */
 	_Atomic uint64_t saves, failures; /* since the daemon was started */
@@ -24,6 +25,18 @@ struct shm_saved {
 				   * saved; 0: as configured */
 	_Atomic uint64_t warm_values; /* registers and bits of that */
 	_Atomic uint64_t warm_bad; /* there was one, but it was damaged */
+	/* what is saved before it is answered: durable.h */
+	_Alignas(SHM_LINE) _Atomic uint64_t durable_want; /* tickets; counted
+							   * up by who writes,
+							   * acquire-release */
+	_Atomic uint32_t durable_ask; /* a futex, counted up with it */
+	/* the process that saves, release: tickets up to which all have been
+	 * saved, or could not be; then a futex, counted up */
+	_Alignas(SHM_LINE) _Atomic uint64_t durable_done;
+	_Atomic uint64_t durable_failed;
+	_Atomic uint32_t durable_bell;
+	_Atomic uint64_t durable_error; /* errno of the last try, 0 */
+	_Atomic uint64_t durable_saves, durable_failures;
 };
 
 #endif

@@ -21,7 +21,9 @@ enum {
 	AT_DEVICE_NAME = 24,
 	AT_CRC = 76,
 	AT_SEQUENCE = 80,
-	AT_CRC_2 = 92,
+	AT_RUN = 88,
+	AT_BASE = 96,
+	AT_CRC_2 = 108,
 };
 
 /* ---- numbers ---- */
@@ -83,7 +85,8 @@ seal(uint8_t *head)
 }
 
 void
-snap_begin(struct snap *s, const char *store, uint64_t at_ms, uint64_t sequence)
+snap_begin(struct snap *s, const char *store, uint64_t at_ms,
+    const struct snap_place *place)
 {
 	uint8_t *head = room(s, SNAP_FILE_HEAD);
 
@@ -93,48 +96,41 @@ snap_begin(struct snap *s, const char *store, uint64_t at_ms, uint64_t sequence)
 	put(head + 8, VERSION, 4);
 	put(head + 24, at_ms, 8);
 	put_name(head + AT_NAME, store);
-	put(head + AT_SEQUENCE, sequence, 8);
+	if (place == NULL)
+		return;
+	put(head + AT_SEQUENCE, place->sequence, 8);
+	put(head + AT_RUN, place->run, 8);
+	put(head + AT_BASE, place->base, 8);
 }
 
 static void
-add_block(struct snap *s, const struct store_picture *p, enum store_table table,
-    const struct shm_extent *e)
+add_block(struct snap *s, const struct store_picture *p, struct snap_run run)
 {
-	size_t bytes = store_bytes(table, e->count);
+	size_t bytes = store_bytes(run.table, run.count);
 	uint8_t *block = room(s, SNAP_BLOCK + bytes);
 
 	if (block == NULL)
 		return;
-	put(block, table, 4);
-	put(block + 4, e->addr, 4);
-	put(block + 8, e->count, 4);
+	put(block, run.table, 4);
+	put(block + 4, run.addr, 4);
+	put(block + 8, run.count, 4);
 	put(block + 12, bytes, 4);
 	/* the segment says so itself: if it has been spoilt since it was
 	 * opened, these stay zeros */
-	store_picture_read(p, table, e->addr, e->count, block + SNAP_BLOCK);
+	store_picture_read(
+	    p, run.table, run.addr, run.count, block + SNAP_BLOCK);
 }
 
-void
-snap_add(struct snap *s, const char *device, const struct store_picture *p)
+/* The header of a device, at `at`, and before all that follows there. */
+static void
+end_device(struct snap *s, size_t at, const char *device,
+    const struct store_picture *p, uint32_t blocks)
 {
-	const struct store *st = p->store;
-	size_t at = s->len, from;
-	uint32_t blocks = 0;
-	uint8_t *head;
+	size_t from = at + SNAP_HEAD;
+	uint8_t *head = s->data + at;
 
-	if (room(s, SNAP_HEAD) == NULL)
-		return;
-	from = s->len;
-	for (unsigned t = 0; t < SHM_TABLES; t++)
-		for (uint32_t i = 0; i < st->nextents[t]; i++, blocks++) {
-			struct shm_extent e =
-			    st->extents[st->extents_at[t] + i];
-
-			add_block(s, p, (enum store_table)t, &e);
-		}
 	if (s->failed)
 		return;
-	head = s->data + at;
 	memcpy(head, device_magic, sizeof(device_magic));
 	put(head + 4, blocks, 4);
 	put(head + 8, s->len - from, 8);
@@ -143,6 +139,40 @@ snap_add(struct snap *s, const char *device, const struct store_picture *p)
 	put(head + 72, crc32c(0, s->data + from, s->len - from), 4);
 	seal(head);
 	put(s->data + 12, get(s->data + 12, 4) + 1, 4);
+}
+
+void
+snap_add(struct snap *s, const char *device, const struct store_picture *p)
+{
+	const struct store *st = p->store;
+	size_t at = s->len;
+	uint32_t blocks = 0;
+
+	if (room(s, SNAP_HEAD) == NULL)
+		return;
+	for (unsigned t = 0; t < SHM_TABLES; t++)
+		for (uint32_t i = 0; i < st->nextents[t]; i++, blocks++) {
+			struct shm_extent e =
+			    st->extents[st->extents_at[t] + i];
+
+			add_block(s, p,
+			    (struct snap_run){
+				(enum store_table)t, e.addr, e.count });
+		}
+	end_device(s, at, device, p, blocks);
+}
+
+void
+snap_add_some(struct snap *s, const char *device, const struct store_picture *p,
+    const struct snap_run *runs, size_t n)
+{
+	size_t at = s->len;
+
+	if (room(s, SNAP_HEAD) == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		add_block(s, p, runs[i]);
+	end_device(s, at, device, p, (uint32_t)n);
 }
 
 int
@@ -290,10 +320,17 @@ snap_time_ms(const struct snap *s)
 	return get(s->data + 24, 8);
 }
 
-uint64_t
-snap_sequence(const struct snap *s)
+struct snap_place
+snap_place(const struct snap *s)
 {
-	return head_of(s) == SNAP_HEAD ? 0 : get(s->data + AT_SEQUENCE, 8);
+	struct snap_place p = { 0 };
+
+	if (head_of(s) != SNAP_HEAD) {
+		p.sequence = get(s->data + AT_SEQUENCE, 8);
+		p.run = get(s->data + AT_RUN, 8);
+		p.base = get(s->data + AT_BASE, 8);
+	}
+	return p;
 }
 
 void

@@ -9,7 +9,7 @@
  * bytes a register, the high one first; eight bits a byte, the lowest address
  * in bit 0. Checksums are CRC-32C.
  *
- *	header, 96 bytes
+ *	header, 112 bytes
  *	 0  "HOLDSNAP"
  *	 8  u32 version, 2      12  u32 devices
  *	16  u64 bytes of the whole file
@@ -18,7 +18,11 @@
  *	76  u32 checksum of the 76 bytes before it
  *	80  u64 place in the row of those that the daemon saves by
  *	        itself, from 1; 0: somebody asked for this one
- *	88  u32 0              92  u32 checksum of the 92 bytes before
+ *	88  u64 which life of the store it is of: commits are counted from
+ *	        its beginning
+ *	96  u64 that place of the snapshot that it is to go on top of, 0: it
+ *	        is complete by itself
+ *	104 u32 0             108  u32 checksum of the 108 bytes before
  *
  *	and for each device, 80 bytes
  *	 0  "DEVI"               4  u32 blocks
@@ -50,7 +54,7 @@
 
 enum {
 	SNAP_HEAD = 80, /* of a device, and of a file of version 1 */
-	SNAP_FILE_HEAD = 96,
+	SNAP_FILE_HEAD = 112,
 	SNAP_BLOCK = 16,
 	SNAP_NAME = 44,
 	SNAP_WHY = 200,
@@ -64,11 +68,25 @@ struct snap {
 	bool failed; /* memory ran out */
 };
 
+/* Where one stands among those that the daemon saves by itself. */
+struct snap_place {
+	uint64_t sequence, run, base; /* as in the file; zeros: nowhere */
+};
+
+/* A run of addresses. */
+struct snap_run {
+	enum store_table table;
+	uint32_t addr, count;
+};
+
 /* Puts one together: a beginning, devices, an end. The end says -1 with errno
- * if there was not enough memory for any of it. */
-void snap_begin(
-    struct snap *, const char *store, uint64_t at_ms, uint64_t sequence);
+ * if there was not enough memory for any of it. place: NULL for none. */
+void snap_begin(struct snap *, const char *store, uint64_t at_ms,
+    const struct snap_place *);
 void snap_add(struct snap *, const char *device, const struct store_picture *);
+/* The same with some of the device alone, which it has. */
+void snap_add_some(struct snap *, const char *device,
+    const struct store_picture *, const struct snap_run *, size_t n);
 int snap_end(struct snap *);
 
 /*
@@ -103,7 +121,7 @@ struct snap_block {
 };
 
 uint64_t snap_time_ms(const struct snap *);
-uint64_t snap_sequence(const struct snap *); /* 0: somebody asked for it */
+struct snap_place snap_place(const struct snap *);
 void snap_store(const struct snap *, char name[SNAP_NAME]);
 
 /* The first device, and those behind it: *at is 0, then what the last call

@@ -159,7 +159,7 @@ look_at(struct snap_pair *p, int dir, enum ending e, uint64_t *sequence,
 	name_of(p->path, e, name);
 	rc = snap_read(&s, name, why);
 	err = errno;
-	*sequence = rc == 0 ? snap_sequence(&s) : 0;
+	*sequence = rc == 0 ? snap_place(&s).sequence : 0;
 	snap_free(&s);
 	errno = err;
 	return rc == 0 ? WHOLE : err == ENOMEM ? UNREADABLE : DAMAGED;
@@ -183,6 +183,62 @@ rename_ending(struct snap_pair *p, int dir, enum ending from, enum ending to)
 	return p->io->rename(dir, was, is);
 }
 
+static int
+write_whole(const struct snap_pair *p, int fd, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = p->io->write(fd, data, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return p->io->sync(fd);
+}
+
+/* Closes what has been written; rc and errno as before, if that was wrong. */
+static int
+close_written(int fd, int rc)
+{
+	int e = errno;
+
+	if (close(fd) == -1 && rc == 0)
+		return -1;
+	errno = e;
+	return rc;
+}
+
+/* What is whole under the name of the next one comes to PATH as a copy: where a
+ * renaming may be cut in halves, it would be nowhere for a moment. */
+static int
+copy_new(struct snap_pair *p, int dir)
+{
+	char name[PATH_MAX], why[SNAP_WHY];
+	struct snap s;
+	int fd, rc, e;
+
+	name_of(p->path, NEW, name);
+	rc = snap_read(&s, name, why);
+	fd = rc == 0 ? p->io->create(dir, base_of(p->path)) : -1;
+	if (fd != -1)
+		rc = close_written(fd, write_whole(p, fd, s.data, s.len));
+	if (fd == -1 || rc == -1 || p->io->sync(dir) == -1)
+		rc = -1;
+	e = errno;
+	p->there = rc == 0;
+	if (p->there)
+		memcpy(p->head, s.data, sizeof(p->head));
+	snap_free(&s);
+	errno = e;
+	return rc;
+}
+
 /* The first look: all of them are read. */
 static int
 look_first(struct snap_pair *p, int dir)
@@ -201,14 +257,9 @@ look_first(struct snap_pair *p, int dir)
 	look_at(p, dir, OLD, &old, head);
 	whole = look_at(p, dir, NEW, &new, head) == WHOLE;
 	p->there = found == WHOLE;
-	if (!p->there && whole && new > old) {
-		/* its writer was cut off before it got its place */
-		if (rename_ending(p, dir, NEW, NEWEST) == -1 ||
-		    p->io->sync(dir) == -1)
-			return -1;
-		p->there = true;
-		memcpy(p->head, head, sizeof(head));
-	}
+	/* its writer was cut off before it got its place */
+	if (!p->there && whole && new > old &&copy_new(p, dir) == -1)
+		return -1;
 	p->sequence = 1;
 	count_on(p, sequence);
 	count_on(p, old);
@@ -253,43 +304,17 @@ snap_pair_look(struct snap_pair *p)
 /* ---- saving ---- */
 
 static int
-write_whole(const struct snap_pair *p, int fd, const uint8_t *data, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = p->io->write(fd, data, len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return p->io->sync(fd);
-}
-
-static int
 write_new(
     const struct snap_pair *p, int dir, const char *name, const struct snap *s)
 {
-	int fd, rc, e;
+	int fd;
 
 	if (p->io->unlink(dir, name) == -1 && errno != ENOENT)
 		return -1;
 	fd = p->io->create(dir, name);
 	if (fd == -1)
 		return -1;
-	rc = write_whole(p, fd, s->data, s->len);
-	e = errno;
-	if (close(fd) == -1 && rc == 0) {
-		rc = -1;
-		e = errno;
-	}
-	errno = e;
-	return rc;
+	return close_written(fd, write_whole(p, fd, s->data, s->len));
 }
 
 static void
@@ -297,7 +322,7 @@ is_there(struct snap_pair *p, const struct snap *s)
 {
 	p->there = true;
 	memcpy(p->head, s->data, sizeof(p->head));
-	p->sequence = snap_sequence(s) + 1;
+	p->sequence = snap_place(s).sequence + 1;
 }
 
 /* PATH is the new one, and what was there is PATH.old. */
@@ -382,7 +407,7 @@ take_newer(const char *path, enum ending e, struct snap *s, bool any)
 
 	name_of(path, e, name);
 	if (snap_read(&found, name, why) == 0 &&
-	    (!any || snap_sequence(&found) > snap_sequence(s))) {
+	    (!any || snap_place(&found).sequence > snap_place(s).sequence)) {
 		snap_free(s);
 		*s = found;
 		return true;

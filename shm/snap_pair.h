@@ -29,6 +29,9 @@
 
 #include "shm/snap.h"
 
+/* What durable ranges are saved under: appended to the path of the rest. */
+#define SNAP_PAIR_DURABLE ".durable"
+
 /* The system calls that change something; snap_io_system in earnest. All as
  * those of the same names, with -1 and errno. */
 struct snap_io {

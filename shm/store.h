@@ -37,6 +37,7 @@ enum store_rc {
 	STORE_BUSY, /* not owned within the budget, or not readable */
 	STORE_MISMATCH, /* a check did not hold; nothing was written */
 	STORE_TOO_LONG, /* more than STORE_STEP_BYTES in one step */
+	STORE_UNSAVED, /* said by bind_durable.h: it is not on the disk */
 };
 
 enum store_op { STORE_READ, STORE_WRITE, STORE_MASK, STORE_CHECK };
@@ -84,9 +85,8 @@ struct store_who {
 	bool host; /* the steps' registers */
 };
 
-/* Makes a handle on a mapped device segment. env must outlive it and may be
- * NULL for a reader. -1 with errno EINVAL if the segment's own tables do not
- * hold together. */
+/* Makes a handle on a mapped device segment. env must outlive it; NULL for a
+ * reader. -1 with errno EINVAL if the segment's tables do not hold together. */
 int store_open(struct store *, void *segment, size_t size, bool writable,
     const struct slot_env *env);
 

@@ -46,6 +46,7 @@ struct conf_range {
 	char *action; /* what clients' reading does, by name, or NULL */
 	struct conf_options parameters; /* of it */
 	enum conf_retain retain;
+	bool durable; /* a client's write is answered once it is on the disk */
 	uint8_t *init; /* store_bytes(table, count) bytes in wire form, or
 			* NULL for zeros */
 };

@@ -23,6 +23,7 @@
 #include "shm/patience.h"
 #include "shm/snap_pair.h"
 #include "shm/store_picture.h"
+#include "supervisor/persist_durable.h"
 #include "supervisor/segs_make.h"
 
 #define MS UINT64_C(1000000)
@@ -64,6 +65,8 @@ struct persist {
 	uint64_t *shows; /* as saved, of the one under way */
 	uint64_t took_us;
 	int result; /* errno */
+	struct persist_durable durable;
+	int durable_error; /* as told last */
 };
 
 /* ---- the thread ---- */
@@ -96,14 +99,15 @@ take_pictures(struct persist *k)
 static int
 save(struct persist *k)
 {
+	struct snap_place place;
 	int rc;
 
 	if (snap_pair_look(&k->pair) == -1)
 		return errno;
+	place = persist_place(k->proc, k->pair.sequence);
 	k->snap.len = 0;
 	k->snap.failed = false;
-	snap_begin(
-	    &k->snap, k->proc->conf->store, clock_unix_ms(), k->pair.sequence);
+	snap_begin(&k->snap, k->proc->conf->store, clock_unix_ms(), &place);
 	rc = take_pictures(k);
 	if (rc == 0 && snap_pair_save(&k->pair, &k->snap) == -1)
 		rc = errno;
@@ -184,7 +188,7 @@ tell_saved(struct persist *k)
 	memcpy(
 	    k->saved, k->shows, k->proc->conf->ndevices * sizeof(k->saved[0]));
 	k->any = true;
-	tell(&t->sequence, snap_sequence(&k->snap));
+	tell(&t->sequence, snap_place(&k->snap).sequence);
 	tell(&t->bytes, k->snap.len);
 	tell(&t->took_us, k->took_us);
 	tell(&t->at_ms, snap_time_ms(&k->snap));
@@ -193,7 +197,7 @@ tell_saved(struct persist *k)
 	if (k->error != 0)
 		log_info("registers are saved again path=%s", k->pair.path);
 	log_debug("saved sequence=%" PRIu64 " bytes=%zu took_us=%" PRIu64,
-	    snap_sequence(&k->snap), k->snap.len, k->took_us);
+	    snap_place(&k->snap).sequence, k->snap.len, k->took_us);
 	k->error = 0;
 	tell(&t->behind_ms, changed(k) ? k->began_ms : 0);
 }
@@ -209,6 +213,24 @@ tell_failed(struct persist *k)
 		    k->state == ENDED ? "what has changed is lost"
 				      : "tried again and again");
 	k->error = k->result;
+}
+
+/* What the other thread has met. */
+static void
+tell_durable(struct persist *k)
+{
+	int error = (int)atomic_load(&k->told->durable_error);
+
+	if (error == k->durable_error)
+		return;
+	if (error != 0)
+		log_error("durable ranges cannot be saved path=%s why=\"%s\"; "
+			  "writes to them are answered 04",
+		    k->durable.path, snap_pair_words(error));
+	else
+		log_info(
+		    "durable ranges are saved again path=%s", k->durable.path);
+	k->durable_error = error;
 }
 
 static void
@@ -307,6 +329,7 @@ turn(struct persist *k)
 	poll(fd, 2, (int)ms);
 	now = clock_mono_ns();
 	proc_beat(k->proc, now);
+	tell_durable(k);
 	if (fd[0].revents != 0)
 		hear_thread(k);
 	if (fd[1].revents != 0)
@@ -333,7 +356,7 @@ prepare(struct persist *k)
 		return -1;
 	errno = pthread_create(&k->thread, NULL, saver, k);
 	k->started = errno == 0;
-	return k->started ? 0 : -1;
+	return k->started ? persist_durable_init(&k->durable, p) : -1;
 }
 
 static void
@@ -346,6 +369,8 @@ release(struct persist *k)
 		pthread_mutex_unlock(&k->lock);
 		pthread_join(k->thread, NULL);
 	}
+	if (k->durable.proc != NULL)
+		persist_durable_fini(&k->durable);
 	if (k->done != -1)
 		close(k->done);
 	snap_free(&k->snap);

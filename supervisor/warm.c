@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +28,15 @@ enum { PLACES = 120 }; /* bytes that name what had no place */
 
 struct warm {
 	struct super *s;
-	struct snap snap;
+	struct snap snap; /* no bytes: there is none */
+	struct snap over; /* of durable ranges, to go on top of it; likewise */
+	bool exact; /* the newest of all, not one before it */
 	struct snap_put put;
 	uint64_t op;
 	uint64_t unfit; /* registers and bits */
 	unsigned gone; /* devices */
 	char places[PLACES]; /* the first of those */
+	uint64_t written; /* of the whole one */
 	uint64_t restored; /* to their configured values, as not retained */
 };
 
@@ -88,6 +91,62 @@ static const struct snap_put_ops ops = {
 	.find = find,
 	.apply = apply,
 	.unfit = add_unfit,
+};
+
+/* ---- durable ranges, which may be newer ---- */
+
+/* The commit of a device that a snapshot shows. */
+static bool
+shows(const struct snap *s, const char *name, uint64_t *seq)
+{
+	struct snap_device d;
+	size_t at = 0;
+
+	while (s->len != 0 && snap_next_device(s, &at, &d))
+		if (strcmp(d.name, name) == 0) {
+			*seq = d.seq;
+			return true;
+		}
+	return false;
+}
+
+/* Commits are counted in each life of the store, lives follow each other. */
+static bool
+is_newer(const struct warm *w, const char *name)
+{
+	struct snap_place below = { 0 }, over = snap_place(&w->over);
+	uint64_t had, has;
+
+	if (w->snap.len == 0 || !shows(&w->snap, name, &had) ||
+	    !shows(&w->over, name, &has))
+		return true;
+	below = snap_place(&w->snap);
+	return below.run == over.run ? has > had
+				     : over.sequence > below.sequence;
+}
+
+static struct store *
+find_newer(void *arg, const char *name)
+{
+	struct store *st = find(arg, name);
+
+	return st != NULL && is_newer(arg, name) ? st : NULL;
+}
+
+static void
+leave_unfit(void *arg, const char *device, const struct snap_block *b,
+    uint32_t addr, uint32_t count)
+{
+	(void)device;
+	(void)addr;
+	if (b != NULL) /* an older one is not, and a device is told already */
+		((struct warm *)arg)->unfit += count;
+}
+
+static const struct snap_put_ops over_ops = {
+	.find = find_newer,
+	.apply = apply,
+	.unfit = leave_unfit,
 };
 
 /* ---- what begins anew in any case ---- */
@@ -162,7 +221,7 @@ static void
 tell(struct warm *w, const char *ending)
 {
 	struct shm_saved *t = &w->s->control->saved;
-	uint64_t all = cells(w->s), fresh = all - w->put.written;
+	uint64_t all = cells(w->s), fresh = all - w->written;
 	char at[32], store[SNAP_NAME], lost[PLACES + 64] = "";
 
 	snap_store(&w->snap, store);
@@ -177,84 +236,161 @@ tell(struct warm *w, const char *ending)
 	log_info("warm start path=%s%s saved=%s sequence=%" PRIu64
 		 " values=%" PRIu64 " new=%" PRIu64 " not_retained=%" PRIu64
 		 "%s",
-	    w->s->conf->snapshot.path, ending, at, snap_sequence(&w->snap),
-	    w->put.written, fresh, w->restored, lost);
+	    w->s->conf->snapshot.path, ending, at,
+	    snap_place(&w->snap).sequence, w->written, fresh, w->restored,
+	    lost);
 	atomic_store(&t->warm_ms, snap_time_ms(&w->snap));
-	atomic_store(&t->warm_values, w->put.written);
+	atomic_store(&t->warm_values, w->written);
 	atomic_store(&t->at_ms, snap_time_ms(&w->snap));
-	atomic_store(&t->sequence, snap_sequence(&w->snap));
+	atomic_store(&t->sequence, snap_place(&w->snap).sequence);
 	atomic_store(&t->bytes, w->snap.len);
 }
 
 /* ---- the start ---- */
 
-static int
-put_all(struct warm *w, const char *ending)
+static bool
+put(struct warm *w, const struct snap *snap, const struct snap_put_ops *how)
 {
 	enum snap_put_rc rc;
 
-	snap_put_begin(&w->put, &w->snap, &ops, w);
+	snap_put_begin(&w->put, snap, how, w);
 	do
 		rc = snap_put_next(&w->put);
 	while (rc == SNAP_PUT_MORE);
-	if (rc != SNAP_PUT_DONE || !put_back_all(w))
+	return rc == SNAP_PUT_DONE;
+}
+
+/* Numbers go on after all that there are. */
+static void
+count_on(struct warm *w, const struct snap *s)
+{
+	_Atomic uint64_t *last = &w->s->control->saved.last;
+
+	if (s->len != 0 && snap_place(s).sequence > atomic_load(last))
+		atomic_store(last, snap_place(s).sequence);
+}
+
+/* The first one that somebody has put back on purpose is older than what the
+ * durable ranges were saved on top of: all of it is meant. */
+static bool
+was_put_back(const struct warm *w)
+{
+	return w->exact &&
+	    snap_place(&w->snap).sequence < snap_place(&w->over).base;
+}
+
+static bool
+put_over(struct warm *w)
+{
+	const char *path = w->s->conf->snapshot.path;
+
+	count_on(w, &w->over);
+	if (w->over.len == 0)
+		return true;
+	if (was_put_back(w)) {
+		log_warnx("durable ranges are as in the older snapshot that "
+			  "was put back path=%s",
+		    path);
+		return true;
+	}
+	if (!put(w, &w->over, &over_ops))
+		return false;
+	log_info("warm start path=%s" SNAP_PAIR_DURABLE " sequence=%" PRIu64
+		 " values=%" PRIu64,
+	    path, snap_place(&w->over).sequence, w->put.written);
+	return true;
+}
+
+static int
+put_all(struct warm *w, const char *ending)
+{
+	bool done = true;
+
+	if (w->snap.len != 0) {
+		done = put(w, &w->snap, &ops);
+		w->written = w->put.written;
+		count_on(w, &w->snap);
+	}
+	if (!done || !put_over(w) || !put_back_all(w))
 		return boot_fail(w->s, EX_SOFTWARE, EBUSY,
 		    "a device cannot be had to put back what was saved");
-	tell(w, ending);
+	if (w->snap.len != 0)
+		tell(w, ending);
 	return 0;
 }
 
 /* There was something, and none of it can be read. */
 static int
-without(struct super *s, const char *why)
+without(struct super *s, const char *path, const char *why)
 {
-	const struct conf_snapshot *c = &s->conf->snapshot;
-
-	if (c->required)
+	if (s->conf->snapshot.required)
 		return boot_fail(s, EX_NOINPUT, EINVAL,
 		    "no start without the registers that were saved: %s: %s; "
 		    "there is no other that is whole",
-		    c->path, why);
+		    path, why);
 	atomic_store(&s->control->saved.warm_bad, 1);
 	log_error("the registers that were saved are lost, and start as "
 		  "configured path=%s why=\"%s\"",
-	    c->path, why);
+	    path, why);
 	return 0;
 }
 
-int
-warm_start(struct super *s)
+/* Finds one of the two; 0, or an exit code. */
+static int
+load(struct warm *w, const char *path, struct snap *snap, const char **ending)
 {
-	const char *path = s->conf->snapshot.path, *ending;
 	char why[SNAP_WHY];
-	struct warm *w;
-	int code = 0;
 
-	if (path == NULL)
-		return 0;
-	w = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
-	w->s = s;
-	switch (snap_pair_load(path, &w->snap, &ending, why)) {
+	switch (snap_pair_load(path, snap, ending, why)) {
 	case SNAP_PAIR_NONE:
-		log_info("registers start as configured: nothing was saved "
-			 "yet path=%s",
-		    path);
-		break;
+		return 0;
 	case SNAP_PAIR_BAD:
-		code = without(s, why);
-		break;
+		return without(w->s, path, why);
 	case SNAP_PAIR_FOUND:
 		if (why[0] != '\0')
 			log_warnx("what was saved last cannot be read, and "
 				  "the one before it is taken path=%s "
 				  "why=\"%s\"",
 			    path, why);
-		code = put_all(w, ending);
 		break;
 	}
+	return 0;
+}
+
+static int
+load_both(struct warm *w)
+{
+	const char *path = w->s->conf->snapshot.path, *ending, *other;
+	char durable[PATH_MAX];
+	int code = load(w, path, &w->snap, &ending);
+
+	snprintf(durable, sizeof(durable), "%s" SNAP_PAIR_DURABLE, path);
+	w->exact = w->snap.len != 0 && ending[0] == '\0';
+	if (code == 0)
+		code = load(w, durable, &w->over, &other);
+	if (code == 0 && w->snap.len == 0 && w->over.len == 0 &&
+	    atomic_load(&w->s->control->saved.warm_bad) == 0)
+		log_info("registers start as configured: nothing was saved "
+			 "yet path=%s",
+		    path);
+	return code == 0 ? put_all(w, ending) : code;
+}
+
+int
+warm_start(struct super *s)
+{
+	struct warm *w;
+	int code;
+
+	if (s->conf->snapshot.path == NULL)
+		return 0;
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
+	w->s = s;
+	code = load_both(w);
 	snap_free(&w->snap);
+	snap_free(&w->over);
 	free(w);
 	return code;
 }

@@ -511,6 +511,9 @@ static const char *const rounds[] = {
 		  "\u00fc\",\"objects\":{\"128\":\"\\n\\u0001\"}}"),
 	IN_TOP("\"store\":{\"snapshot\":{\"path\":\"a/b.snap\","
 	       "\"interval_s\":0.25,\"required\":true}}"),
+	"{\"store\":{\"snapshot\":{\"path\":\"a\"}},\"devices\":{\"d\":"
+	"{\"coils\":[{\"addr\":7,\"durable\":true}]}},"
+	"\"transports\":{\"t\":{" TCP "}}}",
 	IN_TABLE("holding_registers",
 	    "{\"addr\":0,\"retain\":false},{\"addr\":1,\"retain\":true}"),
 	IN_TABLE("input_registers",

@@ -90,14 +90,6 @@ static const struct bad keys[] = {
 	    "1:57: \"listen\" is missing in transport \"t\"" },
 };
 
-/* ---- keys of the versions to come ---- */
-
-static const struct bad later[] = {
-	{ HR("{\"addr\":1,\"durable\":true}"),
-	    "2:11: \"durable\" (writes that are answered once they are on a "
-	    "disk) is not in this version" },
-};
-
 /* ---- types and ranges of values ---- */
 
 static const struct bad values[] = {
@@ -137,6 +129,9 @@ static const struct bad values[] = {
 	{ IN_TOP("\"store\": {\"snapshot\": {\"path\": \"a\", "
 		 "\"interval_s\": \"1\"}}"),
 	    "2:51: \"interval_s\" must be a number, not a string" },
+	{ HR("{\"addr\":1,\"durable\":true}"),
+	    "2:1: \"durable\" needs \"snapshot\" in \"store\", which says "
+	    "where" },
 	{ HR("{\"addr\":1,\"retain\":1}"),
 	    "2:20: \"retain\" must be true or false, not a whole number" },
 	{ IN_TOP("\"hang_timeout_ms\": 99"),
@@ -511,7 +506,6 @@ check_told(const char *text, const char *told)
 	END_TEST
 
 TABLE_TEST(an_unknown_or_missing_key_is_told, keys)
-TABLE_TEST(a_key_of_a_later_version_is_told, later)
 TABLE_TEST(a_value_of_the_wrong_type_or_out_of_range_is_told, values)
 TABLE_TEST(a_range_that_cannot_be_is_told, ranges)
 TABLE_TEST(an_initial_value_that_does_not_fit_is_told, initial)
@@ -628,7 +622,6 @@ main(void)
 	int failed;
 
 	ADD(tc, an_unknown_or_missing_key_is_told, keys);
-	ADD(tc, a_key_of_a_later_version_is_told, later);
 	ADD(tc, a_value_of_the_wrong_type_or_out_of_range_is_told, values);
 	ADD(tc, a_range_that_cannot_be_is_told, ranges);
 	ADD(tc, an_initial_value_that_does_not_fit_is_told, initial);

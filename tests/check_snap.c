@@ -44,7 +44,8 @@ make(struct snap *s)
 	struct store_picture p;
 
 	ck_assert_int_eq(store_picture_take(&fix.store, 1000000, &p), STORE_OK);
-	snap_begin(s, "plant", 1234567890123, 77);
+	snap_begin(s, "plant", 1234567890123,
+	    &(struct snap_place){ .sequence = 77, .run = 5, .base = 70 });
 	snap_add(s, "plc1", &p);
 	snap_add(s, "plc2", &p);
 	ck_assert_int_eq(snap_end(s), 0);
@@ -216,7 +217,7 @@ START_TEST(what_went_in_comes_out)
 	make(&s);
 	ck_assert_int_eq(snap_check(&s, why), 0);
 	ck_assert_uint_eq(snap_time_ms(&s), 1234567890123);
-	ck_assert_uint_eq(snap_sequence(&s), 77);
+	ck_assert_uint_eq(snap_place(&s).sequence, 77);
 	while (snap_next_device(&s, &at, &d)) {
 		ck_assert_str_eq(d.name, n++ == 0 ? "plc1" : "plc2");
 		ck_assert_uint_eq(d.seq, 3);

@@ -358,8 +358,8 @@ def snap():
     for devices in ([], [one], [one, device((4, 65536, 1, b"xy"))]):
         yield struct.pack("<8sIIQQ44sI", b"HOLDSNAP", 1, len(devices), 0, 1,
                           b"plant", 0) + b"".join(devices)
-        yield struct.pack("<8sIIQQ44sIQII", b"HOLDSNAP", 2, len(devices), 0,
-                          1, b"plant", 0, 5, 0, 0) + b"".join(devices)
+        yield struct.pack("<8sIIQQ44sIQQQII", b"HOLDSNAP", 2, len(devices), 0,
+                          1, b"plant", 0, 5, 1, 0, 0, 0) + b"".join(devices)
 
 
 def series():

@@ -47,7 +47,7 @@ make_right(uint8_t *data, size_t len)
 	put(data + 16, len, 8);
 	put(data + 76, crc32c(0, data, 76), 4);
 	if (!old)
-		put(data + 92, crc32c(0, data, 92), 4);
+		put(data + 108, crc32c(0, data, 108), 4);
 	while (len - at >= SNAP_HEAD) {
 		uint64_t of = get(data + at + 8);
 

@@ -114,7 +114,7 @@ def device(path, name):
         data = f.read()
     assert data[:8] == b"HOLDSNAP" and struct.unpack_from(
         "<IIQ", data, 8) == (2, 2, len(data))
-    at, found = 96, {}
+    at, found = 112, {}
     while at < len(data):
         magic, blocks, size = struct.unpack_from("<4sIQ", data, at)
         assert magic == b"DEVI"

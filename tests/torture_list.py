@@ -65,6 +65,8 @@ def rows(build, here, full, seconds):
                              "no_client", "--rounds=100"], 600),
         ("torture_adopt", [sys.executable, here / "sys_adopt.py",
                            "notice", "--rounds=100"], 600),
+        ("torture_durable", [sys.executable, here / "sys_durable.py",
+                             "under_load", "--kills=150"], 1200),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",

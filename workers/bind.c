@@ -13,6 +13,7 @@
 #include "shm/clock.h"
 #include "shm/patience.h"
 #include "workers/action/action.h"
+#include "workers/bind_durable.h"
 #include "workers/special.h"
 
 _Static_assert(sizeof(struct mb_diag) <= SHM_DIAG_BYTES, "a device's counters");
@@ -48,6 +49,7 @@ bind_exception(enum store_rc rc)
 	case STORE_REPLAYED:
 	case STORE_MISMATCH:
 	case STORE_TOO_LONG:
+	case STORE_UNSAVED:
 		break;
 	}
 	return MB_EX_FAILURE;
@@ -126,8 +128,12 @@ commit(struct bind_device *d, struct store_who *who,
     const struct store_step *step, unsigned n)
 {
 	struct bind *b = d->bind;
+	bool durable = d->durable != NULL && bind_durable_touched(d, step, n);
 	enum store_rc rc;
 
+	/* in a batch that was begun it may have been carried out */
+	if (durable && !b->resumed && bind_durable_fails(d))
+		return STORE_UNSAVED;
 	who->budget_ns = BUDGET_NS;
 	if (d->busy_ns != 0 && b->now_ns < d->busy_ns + AGAIN_NS)
 		who->budget_ns = BUDGET_AGAIN_NS;
@@ -138,7 +144,7 @@ commit(struct bind_device *d, struct store_who *who,
 		rc = STORE_OK; /* and who did it may not have told of it */
 	if (rc == STORE_OK)
 		b->wrote = true;
-	return rc;
+	return rc == STORE_OK && durable ? bind_durable_wait(d) : rc;
 }
 
 enum store_rc
@@ -238,6 +244,8 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	d->index = (unsigned)index;
 	d->store = &p->stores[index];
 	d->special = special_store(d->store);
+	if (bind_durable_init(d) == -1)
+		return -1;
 	d->unit.step = carry_out;
 	d->unit.arg = d;
 	d->unit.identity = &d->identity;
@@ -314,6 +322,7 @@ bind_fini(struct bind *b)
 {
 	for (unsigned i = 0; i < b->ndevices; i++) {
 		free(b->device[i].objects);
+		bind_durable_fini(&b->device[i]);
 		for (unsigned k = 0; k < b->device[i].nactions; k++)
 			action_release(&b->device[i].actions[k]);
 		free(b->device[i].actions);

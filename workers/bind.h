@@ -13,6 +13,7 @@
 
 /* One device as a transport serves it. */
 struct runner;
+struct bind_run;
 
 struct bind_device {
 	struct mb_unit unit;
@@ -24,6 +25,9 @@ struct bind_device {
 	struct mb_object *objects;
 	struct action_range *actions; /* by table and address; see action.h */
 	unsigned nactions;
+	struct bind_run *durable; /* ranges whose writes are waited for, or
+				   * NULL: bind_durable.h */
+	unsigned ndurable;
 	bool special; /* special_step() carries out its requests */
 };
 
@@ -40,6 +44,7 @@ struct bind {
 		       * what it read for the reply stands there. In a batch of
 		       * our own nothing can have been, and a number that the
 		       * store knows already is a failure. The stream sets it */
+	uint64_t lost_ns; /* when a disk was last waited for in vain, 0 never */
 	bool wrote; /* something was committed since it was cleared */
 	struct runner *runner; /* of a Python module; NULL without any */
 	uint8_t unit; /* address of the request in hand; set by the link */

@@ -110,6 +110,13 @@ show_saved(const struct cli *cli, const json_t *info)
 		print_note(cli,
 		    "this start found its snapshots damaged, and began with "
 		    "configured values");
+	error = json_string_value(
+	    json_object_get(json_object_get(s, "durable"), "error"));
+	if (error != NULL)
+		print_note(cli,
+		    "WRITES TO DURABLE RANGES ARE REFUSED: they cannot be "
+		    "saved: %s",
+		    error);
 	if (age == NULL)
 		print_note(cli, "registers have not been saved yet");
 	else

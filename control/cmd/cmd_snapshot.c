@@ -233,7 +233,7 @@ cmd_snapshot_save(struct cmd_call *call)
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	snap_begin(&job->snap, job->proc->conf->store,
-	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS, 0);
+	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS, NULL);
 	job->work.run = save_job;
 	work_begin(call, &job->work, DISK_MS, late, saved);
 }

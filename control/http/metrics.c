@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/counters.h"
+#include "control/saved.h"
 #include "shm/clock.h"
 #include "shm/state.h"
 
@@ -128,6 +129,16 @@ show_saved(FILE *f, struct control *c)
 	    "Times that the registers were saved.", atomic_load(&s->saves));
 	put_plain(f, "holdfast_snapshot_failures_total", "counter",
 	    "Times that they could not be.", atomic_load(&s->failures));
+	if (!saved_durable(c->proc->conf))
+		return;
+	put_plain(f, "holdfast_durable_failing", "gauge",
+	    "Whether durable ranges could not be saved the last time: 1, or 0.",
+	    atomic_load(&s->durable_error) != 0);
+	put_plain(f, "holdfast_durable_saves_total", "counter",
+	    "Times that durable ranges were saved.",
+	    atomic_load(&s->durable_saves));
+	put_plain(f, "holdfast_durable_failures_total", "counter",
+	    "Times that they could not be.", atomic_load(&s->durable_failures));
 }
 
 /* ---- transports ---- */

@@ -121,11 +121,12 @@ function saySaved(saved) {
   const box = $("fig-saved").parentElement;
   box.hidden = !saved;
   if (!saved) return;
-  const failed = saved.error !== undefined;
+  const error = saved.error ?? saved.durable?.error;
+  const failed = error !== undefined;
   box.classList.toggle("bad", failed || saved.lost);
   text($("fig-saved"), failed ? "failed"
     : saved.age_s === undefined ? "not yet" : duration(saved.age_s));
-  box.title = failed ? `the registers cannot be saved: ${saved.error}`
+  box.title = failed ? `the registers cannot be saved: ${error}`
     : saved.lost ? "this start found what was saved damaged, and began with configured values"
     : `since the registers were saved last, in ${saved.path}` +
       (saved.behind_s ? "" : "; nothing has changed since");

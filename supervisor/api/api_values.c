@@ -42,6 +42,7 @@ api_result(const struct hf_device *d, enum store_rc rc)
 	case STORE_MISMATCH:
 		return api_fail(
 		    ECANCELED, "a check does not hold in device %s", name);
+	case STORE_UNSAVED: /* of Modbus clients alone */
 	case STORE_TOO_LONG:
 		return api_fail(EINVAL,
 		    "more than %d registers are to be written at once",

@@ -26,10 +26,6 @@
 #define IN_RANGE(m) .off = offsetof(struct conf_range_in, m)
 #define IN_ID(i) .off = offsetof(struct conf_identity_in, named[i])
 #define IN_TRANSPORT(m) .off = offsetof(struct conf_transport, m)
-#define LATER(name, whose)                                          \
-	{                                                           \
-		name, CONF_OWN, .flags = CONF_LATER, .takes = whose \
-	}
 
 enum {
 	NAME_BYTES = 39, /* as struct shm_range has room for */
@@ -245,7 +241,8 @@ static const struct conf_key range_keys[] = {
 	    .text = "true; false with an action", .read = conf_retain_read,
 	    .dump = conf_retain_dump,
 	    .help = "a start goes on with the values that were saved" },
-	LATER("durable", "writes that are answered once they are on a disk"),
+	{ "durable", CONF_BOOL, IN_RANGE(r.durable),
+	    .help = "a write is answered once it is on the disk" },
 	{ NULL },
 };
 

@@ -136,7 +136,7 @@ conf_out_section(struct conf_out *o, const struct conf_section *section,
 {
 	for (const struct conf_key *key = section->keys; key->name != NULL;
 	     key++)
-		if (!(key->flags & (CONF_LATER | skip)))
+		if (!(key->flags & skip))
 			out_member(o, key, obj);
 }
 

@@ -31,7 +31,6 @@ enum conf_kind {
 
 enum {
 	CONF_REQUIRED = 1,
-	CONF_LATER = 2, /* known, but not in this version */
 	CONF_PRESET = 4, /* the default was set by who reads the section */
 	CONF_NOT_BITS = 8, /* ranges: for registers only */
 	CONF_NOT_TCP = 16, /* transports: not of this type; in the order of */
@@ -65,8 +64,8 @@ struct conf_key {
 	uint32_t min, max, def;
 	const char *text; /* the default in words, where def cannot say it;
 			   * CONF_TEXT, CONF_NAME: the default itself */
-	const char *takes; /* what it takes in words, where kind cannot say it;
-			    * CONF_LATER: whose key it is */
+	const char *takes; /* what it takes in words, where kind cannot say
+			    * it */
 	const char *const *words; /* ends with NULL */
 	const struct conf_section *section;
 	const char *instead; /* the key for where this one does not apply */

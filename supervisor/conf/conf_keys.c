@@ -77,8 +77,6 @@ conf_keys(FILE *out)
 	for (const struct conf_section *const *s = conf_sections; *s != NULL;
 	     s++)
 		for (key = (*s)->keys; key->name != NULL; key++) {
-			if (key->flags & CONF_LATER)
-				continue;
 			fprintf(out, "%s%s%s\t", (*s)->path,
 			    (*s)->path[0] != '\0' ? "." : "", key->name);
 			print_takes(out, key);

@@ -24,6 +24,7 @@
 #include "supervisor/conf/conf_read.h"
 #include "supervisor/conf/conf_roles.h"
 #include "supervisor/conf/conf_setup.h"
+#include "supervisor/conf/conf_snapshot.h"
 #include "supervisor/mem.h"
 
 /* What is read of one configuration: the files so far, each of them once. */
@@ -221,6 +222,7 @@ read_root(struct load *l, struct jsonc_doc *doc)
 	conf_read_section(
 	    ctx, doc->root, &conf_top, conf_top.what, 0, ctx->conf);
 	conf_between_check(ctx);
+	conf_snapshot_check(ctx);
 	conf_control_check(ctx, jsonc_get(doc->root, "control"));
 	conf_http_check(ctx, jsonc_get(doc->root, "http"));
 	conf_setup_pick(ctx);

@@ -327,9 +327,8 @@ conf_read_section(struct conf_ctx *ctx, const struct jsonc_node *node,
 				at[row] = m;
 	/* defaults first: what a mistake leaves is then defined */
 	for (key = section->keys; key->name != NULL; key++)
-		if (!(key->flags & CONF_LATER) &&
-		    (key->kind != CONF_SECTION ||
-			at[key - section->keys] == NULL))
+		if (key->kind != CONF_SECTION ||
+		    at[key - section->keys] == NULL)
 			set_default(ctx, key, obj);
 	for (key = section->keys; key->name != NULL; key++) {
 		if (at[key - section->keys] != NULL)

@@ -19,8 +19,7 @@ elsewhere(const struct conf_section *here, const char *name)
 	for (const struct conf_section *const *s = conf_sections; *s != NULL;
 	     s++)
 		for (key = (*s)->keys; key->name != NULL; key++)
-			if (*s != here && strcmp(key->name, name) == 0 &&
-			    !(key->flags & CONF_LATER))
+			if (*s != here && strcmp(key->name, name) == 0)
 				return *s;
 	return NULL;
 }
@@ -69,7 +68,7 @@ unknown_key(struct conf_ctx *ctx, const struct jsonc_node *node,
 	size_t n = 0;
 
 	for (const struct conf_key *k = section->keys; k->name != NULL; k++)
-		if (!(k->flags & (CONF_LATER | skip)))
+		if (!(k->flags & skip))
 			names[n++] = k->name;
 	known = known_as(section, skip, node->key);
 	conf_hint(hint, known != NULL ? known : node->key, names, n);
@@ -166,11 +165,6 @@ conf_find_row(struct conf_ctx *ctx, const struct jsonc_node *node,
 			break;
 	if (key->name == NULL) {
 		unknown_key(ctx, node, section, what, skip);
-		return -1;
-	}
-	if (key->flags & CONF_LATER) {
-		conf_fault_key(ctx, node, "\"%s\" (%s) is not in this version",
-		    key->name, key->takes);
 		return -1;
 	}
 	if (key->flags & skip) {

@@ -17,7 +17,7 @@ enum {
 	INTERVAL_MIN_MS = 100,
 	INTERVAL_MS = 10000,
 	INTERVAL_MAX_S = 86400,
-	ENDING = 8, /* what is appended to the path */
+	ENDING = 16, /* what is appended to the path */
 };
 
 /* A path of a file that need not be there. */
@@ -104,6 +104,39 @@ conf_retain_dump(
 		return;
 	conf_out_key(o, key->name);
 	fputs(how == CONF_RETAIN_YES ? "true" : "false", o->f);
+}
+
+static void
+check_durable(struct conf_ctx *ctx, const struct conf_range *r,
+    const struct jsonc_node *at)
+{
+	if (!r->durable)
+		return;
+	if (ctx->conf->snapshot.path == NULL)
+		conf_fault(ctx, at,
+		    "\"durable\" needs \"snapshot\" in \"store\", which "
+		    "says where");
+	else if (r->action != NULL)
+		conf_fault(ctx, at,
+		    "\"durable\" does not go with \"action\": nobody waits "
+		    "for what that makes");
+	else if (!conf_range_retained(r))
+		conf_fault(
+		    ctx, at, "\"durable\" does not go with \"retain\": false");
+}
+
+void
+conf_snapshot_check(struct conf_ctx *ctx)
+{
+	if (ctx->placeless)
+		return;
+	for (size_t i = 0; i < ctx->nplaced; i++) {
+		const struct conf_placed *p = &ctx->placed[i];
+		const struct conf_device *d = &ctx->conf->devices[p->device];
+
+		for (size_t k = 0; k < d->nranges; k++)
+			check_durable(ctx, &d->ranges[k], p->range_at[k]);
+	}
 }
 
 bool

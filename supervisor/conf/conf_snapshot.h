@@ -11,6 +11,10 @@
 #include "supervisor/conf/conf_read.h"
 
 conf_dump_fn conf_snapshot_dump;
+
+/* Notes what durable ranges miss; everything has been read. */
+void conf_snapshot_check(struct conf_ctx *);
+
 /* true or false, of a range; left out: see conf_range_retained(). */
 conf_read_fn conf_retain_read;
 conf_dump_fn conf_retain_dump;

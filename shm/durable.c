@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tickets for what is to be on a disk before it is answered, and the sleep
+ * until it is. Runs in the workers, for writes to durable ranges alone, and in
+ * the process that saves. A word that somebody has spoilt makes a wait end too
+ * early or in vain, and no longer.
+ */
+
+#include "shm/durable.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shm/clock.h"
+
+static void
+sleep_at(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000) };
+
+	/* awake for whatever reason, the caller looks again */
+	syscall(SYS_futex, word, FUTEX_WAIT, value, &ts, NULL, 0);
+}
+
+static void
+wake_at(_Atomic uint32_t *word)
+{
+	atomic_fetch_add_explicit(word, 1, memory_order_release);
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+int
+durable_wait(struct shm_saved *s, uint64_t budget_ns)
+{
+	uint64_t end = clock_mono_ns() + budget_ns, now;
+	uint64_t ticket = 1 +
+	    atomic_fetch_add_explicit(
+		&s->durable_want, 1, memory_order_acq_rel);
+
+	wake_at(&s->durable_ask);
+	for (;;) {
+		uint32_t bell = atomic_load_explicit(
+		    &s->durable_bell, memory_order_acquire);
+
+		if (atomic_load_explicit(
+			&s->durable_done, memory_order_acquire) >= ticket)
+			return 0;
+		if (atomic_load_explicit(
+			&s->durable_failed, memory_order_acquire) >= ticket) {
+			errno = EIO;
+			return -1;
+		}
+		now = clock_mono_ns();
+		if (now >= end) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		sleep_at(&s->durable_bell, bell, end - now);
+	}
+}
+
+uint64_t
+durable_asked(const struct shm_saved *s)
+{
+	return atomic_load_explicit(&s->durable_want, memory_order_acquire);
+}
+
+void
+durable_sleep(struct shm_saved *s, uint64_t ticket, uint64_t ns)
+{
+	uint32_t ask =
+	    atomic_load_explicit(&s->durable_ask, memory_order_acquire);
+
+	if (durable_asked(s) == ticket)
+		sleep_at(&s->durable_ask, ask, ns);
+}
+
+void
+durable_tell(struct shm_saved *s, uint64_t ticket, int error)
+{
+	atomic_store_explicit(
+	    &s->durable_error, (uint64_t)error, memory_order_relaxed);
+	atomic_store_explicit(
+	    error == 0 ? &s->durable_done : &s->durable_failed, ticket,
+	    memory_order_release);
+	wake_at(&s->durable_bell);
+}

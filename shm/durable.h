@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_DURABLE_H
+#define SHM_DURABLE_H
+
+/*
+ * Between those who write to durable ranges and the process that saves them.
+ * Who has committed takes a ticket and sleeps until that has been saved; who
+ * saves reads the last ticket, takes a picture of the registers, which has
+ * every commit before it, writes that to the disk, and says so: all who have
+ * come meanwhile are served by the next one together. Nobody who reads, or
+ * writes elsewhere, takes part.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/layout_saved.h"
+
+/* ---- who writes ---- */
+
+/* True while nothing can be saved: better not to write at all. */
+static inline bool
+durable_fails(const struct shm_saved *s)
+{
+	return atomic_load_explicit(&s->durable_error, memory_order_relaxed) !=
+	    0;
+}
+
+/* Waits until what the caller has committed is on the disk. 0; or -1 with
+ * errno: EIO it could not be saved, ETIMEDOUT it was not in time. */
+int durable_wait(struct shm_saved *, uint64_t budget_ns);
+
+/* ---- who saves: one ---- */
+
+/* The last ticket that was taken. */
+uint64_t durable_asked(const struct shm_saved *);
+
+/* Sleeps until there is one after that, for at most so long. */
+void durable_sleep(struct shm_saved *, uint64_t ticket, uint64_t ns);
+
+/* All up to a ticket have been saved; or, with an errno, could not be. */
+void durable_tell(struct shm_saved *, uint64_t ticket, int error);
+
+#endif
