@@ -26,8 +26,8 @@ enum { GUARD = 65536, NAME_LEN_MAX = 40 };
 
 /* What the layout of the structures comes down to: a program compiled with
  * another layout does not attach. */
-static uint32_t
-layout_hash(void)
+uint32_t
+seg_layout(void)
 {
 	static const uint32_t sizes[] = {
 		SHM_LAYOUT,
@@ -199,7 +199,7 @@ seg_publish(
 {
 	struct shm_head *h = s->at;
 
-	h->layout = layout_hash();
+	h->layout = seg_layout();
 	h->kind = kind;
 	h->size = s->size;
 	snprintf(h->store, sizeof(h->store), "%s", store);
@@ -215,7 +215,7 @@ check_head(const struct seg *s, enum shm_kind kind)
 	struct shm_head h;
 
 	memcpy(&h, s->at, sizeof(h));
-	if (h.magic == SHM_MAGIC && h.layout != layout_hash()) {
+	if (h.magic == SHM_MAGIC && h.layout != seg_layout()) {
 		errno = EPROTO;
 		return -1;
 	}

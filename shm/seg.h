@@ -68,6 +68,10 @@ int seg_create_worker(struct seg *, const char *store, const char *transport,
     unsigned transport_index, unsigned worker, unsigned nconns,
     unsigned nbatches, size_t trace_bytes);
 
+/* What tells layouts apart: programs of different ones do not attach to each
+ * other's segments. */
+uint32_t seg_layout(void);
+
 /*
  * Attaches to an object by its name and checks magic, layout, kind and size.
  * -1 with errno: ENOENT, EACCES, EPROTO (made by another version), EINVAL

@@ -68,18 +68,45 @@ attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
 	return seg_attach(seg, object, kind, true);
 }
 
+static bool
+same_structure(const struct super *s, struct shm_control *c)
+{
+	const struct conf *conf = s->conf;
+
+	if (seg_ndevices(c) != conf->ndevices ||
+	    c->ntransports != conf->ntransports)
+		return false;
+	for (unsigned i = 0; i < conf->ndevices; i++)
+		if (strncmp(seg_device_name(c, i), conf->devices[i].name,
+			SHM_NAME_MAX) != 0)
+			return false;
+	for (unsigned i = 0; i < conf->ntransports; i++) {
+		const struct shm_transport *t = seg_transport(c, i);
+
+		if (strncmp(t->name, conf->transports[i].name, SHM_NAME_MAX) !=
+			0 ||
+		    t->nworkers != conf->transports[i].workers ||
+		    t->nconns != conf->transports[i].max_connections)
+			return false;
+	}
+	return true;
+}
+
 /* The control segment of the same configuration, as far as it can be told. */
 static bool
 attach_control(struct super *s)
 {
 	struct shm_control *c;
+	uint64_t hash;
 
 	if (attach(s, &s->control_seg, SHM_CONTROL, "", 0) < 0)
 		return false;
 	c = seg_control(&s->control_seg);
-	if (c->conf_hash == boot_hash(s->conf) && c->conf_hash != 0 &&
-	    seg_ndevices(c) == s->conf->ndevices &&
-	    c->ntransports == s->conf->ntransports) {
+	hash = boot_hash(s->conf);
+	/* another version may dump the same configuration otherwise */
+	if ((upgrade_taken() || (c->conf_hash == hash && hash != 0)) &&
+	    same_structure(s, c)) {
+		c->conf_hash = hash;
 		s->control = c;
 		return true;
 	}

@@ -28,6 +28,7 @@ enum ipc_kind {
 	IPC_RESTART,
 	IPC_KICK, /* arg = connection id; passed on to its worker */
 	IPC_SHUTDOWN, /* the daemon drains and ends */
+	IPC_UPGRADE, /* it becomes the program that is installed now */
 	/* arg = 0, or enum ipc_look: only look, and tell. A descriptor that
 	 * comes along is written to: what the files, or the text, mean */
 	IPC_RELOAD,

@@ -266,6 +266,12 @@ take_shutdown(struct process *p, const struct ipc_msg *m)
 }
 
 static void
+take_upgrade(struct process *p, const struct ipc_msg *m)
+{
+	upgrade_start(p->super, p, m->tag);
+}
+
+static void
 take_reload(struct process *p, const struct ipc_msg *m)
 {
 	reload_start(p->super, p, m);
@@ -286,6 +292,7 @@ static const struct row {
 	[IPC_KICK] = { CONTROL, take_kick },
 	[IPC_SHUTDOWN] = { CONTROL, take_shutdown },
 	[IPC_RELOAD] = { CONTROL, take_reload },
+	[IPC_UPGRADE] = { CONTROL, take_upgrade },
 	[IPC_REFRESHED] = { WORKER, refresh_take },
 };
 
@@ -373,6 +380,7 @@ orders_forget(struct process *p)
 
 	if (kind_of(p) != CONTROL)
 		return;
+	upgrade_forget(p->super, p);
 	if (p->super->reload.asker == p)
 		p->super->reload.asker = NULL;
 	for (o = p->super->orders.at; o < p->super->orders.at + ORDERS_MAX; o++)

@@ -20,6 +20,7 @@
 #include "supervisor/part.h"
 #include "supervisor/super.h"
 #include "supervisor/title.h"
+#include "supervisor/upgrade.h"
 
 enum { CHECK_S = 10 }; /* that the plugins of a transport have to look */
 
@@ -146,6 +147,13 @@ perform(const struct opts *o, const struct proc_roles *roles)
 		fputs(conf->notes, stderr);
 	if (o->task == OPTS_CHECK) {
 		code = check_plugins(conf, roles) ? EX_OK : EX_CONFIG;
+		if (code == EX_OK && !upgrade_fits()) {
+			fprintf(stderr,
+			    "%s %s lays out shared memory otherwise than the "
+			    "daemon that runs: it has to be stopped for it\n",
+			    "holdfastd", HOLDFAST_VERSION);
+			code = EX_UNAVAILABLE;
+		}
 		if (code == EX_OK)
 			printf("%s: OK\n", o->config);
 	} else if (o->task == OPTS_DUMP) {
@@ -178,6 +186,7 @@ start(int argc, char **argv, const struct proc_roles *roles)
 	struct opts o;
 
 	title_init(argc, argv);
+	upgrade_init(argv);
 	if (opts_read(&o, argc, argv, stderr) < 0) {
 		fprintf(stderr,
 		    "holdfastd: `holdfastd --help' lists the "

@@ -27,7 +27,7 @@
 #include "supervisor/tick.h"
 
 static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
-	SIGCHLD };
+	SIGUSR2, SIGCHLD };
 
 uint64_t
 super_now_ns(void)
@@ -169,6 +169,7 @@ reap(struct super *s)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!reload_died(s, pid, status) &&
+		    !upgrade_died(s, pid, status) &&
 		    !keeper_died(s, pid, status) && !died(s, pid, status))
 			remember(s, pid, status);
 }
@@ -223,6 +224,9 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 			break;
 		case SIGUSR1:
 			reopen_log(s);
+			break;
+		case SIGUSR2:
+			upgrade_start(s, NULL, 0);
 			break;
 		default:
 			break;
@@ -305,6 +309,7 @@ run(struct super *s)
 	if (code == 0)
 		serve(s);
 	orders_fini(&s->orders);
+	upgrade_fini(s);
 	unboot(s);
 	if (s->signals != NULL)
 		event_free(s->signals);

@@ -23,6 +23,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/service.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/watchdog.h"
 
 enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
@@ -80,6 +81,7 @@ struct super {
 	bool adopted; /* the segments are a former supervisor's */
 	struct orders orders;
 	struct reload reload;
+	struct upgrade upgrade;
 	struct refresh refresh;
 
 	struct watchdog watchdog;

@@ -233,5 +233,70 @@ def test_clients_notice_no_death_of_supervisors():
 test_clients_notice_no_death_of_supervisors.seconds = 30 + ROUNDS
 
 
+def upgrade(d):
+    """Has the daemon become its program anew; returns once that serves."""
+    said = d.stderr_text().count("taking over")
+    d.rpc("system.upgrade")
+    d._rpc.close()
+    d._rpc = None
+    wait_for(lambda: d.stderr_text().count("taking over") > said
+             and os.path.exists(d.ready_path), what="the new program")
+
+
+def test_clients_notice_no_upgrade():
+    """the daemon becomes the program that is installed now, as the same
+    process, again and again under clients"""
+    with Daemon(conf()) as d:
+        port, pid = d.port("tcp1"), d.pid
+        clients = [Client(port, i) for i in range(8)]
+        try:
+            for _ in range(ROUNDS):
+                before = sum(c.steps for c in clients)
+                upgrade(d)
+                wait_for(lambda: sum(c.steps for c in clients) > before + 50)
+        finally:
+            for c in clients:
+                c.done = True
+            for c in clients:
+                c.join()
+        assert [c.error for c in clients] == [None] * 8
+        assert d.rpc("system.info")["pid"] == pid
+        with Modbus(port) as m:
+            m.write_hr(0, [7])
+            os.kill(d.worker_pid("tcp1"), signal.SIGKILL)
+            assert m.read_hr(0, 1) == [7]
+        d.stop()
+
+
+test_clients_notice_no_upgrade.seconds = 30 + ROUNDS
+
+
+def test_a_program_that_does_not_take_it_does_not_come():
+    """a configuration that has mistakes by now, or a program that is none:
+    refused with the reason, and the old one goes on"""
+    with Daemon(conf()) as d:
+        with open(d.conf_path) as f:
+            text = f.read()
+        with open(d.conf_path, "w") as f:
+            f.write(text.replace("tcp1", "tcp1", 1).replace(
+                "127.0.0.1:0", "nowhere:x"))
+        try:
+            d.rpc("system.upgrade")
+            raise AssertionError("it is upgraded")
+        except sysutil.RpcError as e:
+            assert d.conf_path in str(e), e
+        done = d.cli("upgrade", ok=False)
+        assert done.returncode == 1 and d.conf_path in done.stderr, done
+        with open(d.conf_path, "w") as f:
+            f.write(text)
+        assert "giving way" not in d.stderr_text()
+        d.signal(signal.SIGUSR2)
+        d.wait_stderr("taking over")
+        wait_for(lambda: os.path.exists(d.ready_path))
+        with Modbus(d.port("tcp1")) as m:
+            m.read_hr(0, 1)
+        d.stop()
+
+
 if __name__ == "__main__":
     sysutil.run()

@@ -232,6 +232,25 @@ cli_call(struct cli *cli, int argc, char **argv)
 }
 
 int
+cli_upgrade(struct cli *cli, int argc, char **argv)
+{
+	json_t *result;
+	int code = client_call(
+	    cli, "system.upgrade", NULL, 12 * CLIENT_CALL_MS, &result);
+
+	(void)argc;
+	(void)argv;
+	if (code != CLI_OK)
+		return code;
+	if (print_is_json(cli))
+		print_json(result);
+	else
+		print_note(cli, "the new program takes over");
+	json_decref(result);
+	return CLI_OK;
+}
+
+int
 cli_shutdown(struct cli *cli, int argc, char **argv)
 {
 	json_t *result;

@@ -102,6 +102,7 @@ int cli_status(struct cli *, int argc, char **argv);
 int cli_stats(struct cli *, int argc, char **argv);
 int cli_call(struct cli *, int argc, char **argv);
 int cli_reload(struct cli *, int argc, char **argv);
+int cli_upgrade(struct cli *, int argc, char **argv);
 int cli_shutdown(struct cli *, int argc, char **argv);
 int cli_get(struct cli *, int argc, char **argv);
 int cli_set(struct cli *, int argc, char **argv);

@@ -137,6 +137,10 @@ static const struct cli_command commands[] = {
 	    "Tells what could not be read; a change of the configuration "
 	    "itself takes a\nrestart of the daemon, and is told, too.",
 	    0, 0, cli_reload },
+	{ "upgrade", "", "have the daemon become the program installed now",
+	    "The new program looks at the configuration first; if it does not "
+	    "take it, nothing\nhappens. Clients of the transports notice nothing.",
+	    0, 0, cli_upgrade },
 	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
 	    0, cli_shutdown },
 	{ "shell", "", "commands, one a line",

@@ -56,6 +56,9 @@ static const struct cmd table[] = {
 	    { { 0 } } },
 	{ "system.reload", CMD_ADMIN, "reads the configuration again",
 	    cmd_system_reload, { { 0 } } },
+	{ "system.upgrade", CMD_ADMIN,
+	    "becomes the program that is installed now", cmd_system_upgrade,
+	    { { 0 } } },
 	{ "system.shutdown", CMD_ADMIN, "drains every transport and ends",
 	    cmd_system_shutdown, { { 0 } } },
 

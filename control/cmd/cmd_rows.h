@@ -13,6 +13,7 @@ void cmd_system_ping(struct cmd_call *);
 void cmd_system_info(struct cmd_call *);
 void cmd_system_methods(struct cmd_call *);
 void cmd_system_reload(struct cmd_call *);
+void cmd_system_upgrade(struct cmd_call *);
 void cmd_system_shutdown(struct cmd_call *);
 
 void cmd_registers_read(struct cmd_call *);

@@ -19,6 +19,7 @@ enum {
 	 * 4 s for the certificates, and says what it was; that answer must
 	 * find the call still waiting */
 	RELOAD_MS = 10000,
+	UPGRADE_MS = 25000,
 	ENDING_MS = 10000, /* beyond the time that draining may take */
 };
 
@@ -173,6 +174,15 @@ cmd_system_reload(struct cmd_call *call)
 	call->state = json_pack("{s:[], s:[], s:[], s:[], s:[]}", "added",
 	    "removed", "changed", "restarted", "refreshed");
 	control_ask(call, &msg, RELOAD_MS, reloaded);
+}
+
+void
+cmd_system_upgrade(struct cmd_call *call)
+{
+	struct ipc_msg msg = { .kind = IPC_UPGRADE };
+
+	/* answered before it happens: this process ends with it */
+	control_ask(call, &msg, UPGRADE_MS, done);
 }
 
 void
