@@ -239,7 +239,7 @@ static const struct step {
 	unsigned of; /* BIRTH_* that it is for */
 } recipe[] = {
 	{ "say that it lives", step_born, EX_SOFTWARE, MADE },
-	{ "reset the signals", step_signals, EX_SOFTWARE, ALL },
+	{ "reset the signals", step_signals, EX_SOFTWARE, FORKED },
 	{ "set the name", step_name, EX_SOFTWARE, ALL },
 	{ "give back segments", step_maps, EX_SOFTWARE, SERVING },
 	{ "close inherited files", step_files, EX_SOFTWARE, FORKED },
