@@ -29,6 +29,15 @@ def rows(build, here, full, seconds):
             ("torture_nest", tool("torture_nest", "--seconds", "4"), 90),
             ("torture_chaos", tool("torture_chaos", "--seconds", "10"), 60),
             ("torture_mutants", python("torture_mutants.py"), 180),
+            ("torture_resume", tool(
+                "torture_resume", "--mode",
+                "turn,fin,door,reset,limit,reject,full,nest",
+                "--stride", "2003", "--seconds", "2"), 120),
+            ("torture_resume_again", tool(
+                "torture_resume", "--mode", "again", "--stride", "20011"),
+             120),
+            ("torture_resume_chaos", tool(
+                "torture_resume_chaos", "--seconds", "3"), 60),
         ]
     limit = 300 + 10 * seconds
     jobs = [
@@ -44,6 +53,18 @@ def rows(build, here, full, seconds):
         ("torture_chaos_8_writers", tool(
             "torture_chaos", "--seconds", seconds, "--writers", 8), limit),
         ("torture_mutants", python("torture_mutants.py"), 600),
+        # each instruction of a turn; of successors every 61st
+        ("torture_resume", tool(
+            "torture_resume", "--mode",
+            "turn,fin,door,reset,limit,reject,full,nest",
+            "--seconds", seconds), 7200),
+        ("torture_resume_again", tool(
+            "torture_resume", "--mode", "again", "--stride", "61"), 7200),
+        ("torture_resume_chaos", tool(
+            "torture_resume_chaos", "--seconds", seconds), limit),
+        ("torture_resume_mutants", python("torture_resume_mutants.py"), 900),
+        ("torture_continuity", [sys.executable, here / "sys_continuity.py",
+                                "kills_under", "--kills=20000"], 1800),
         ("torture_faults", [sys.executable, here / "sys_faults.py",
                             "kills_under", "kills_while",
                                  "--kills=10000"], 1200),
