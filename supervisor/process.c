@@ -472,8 +472,9 @@ process_died(struct process *p, int status)
 	bury(p);
 	if (p->service != NULL) /* not if it was somebody's kill -9 */
 		atomic_store(&seg_worker(p->seg)->suspect,
-		    !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL ||
-			c->why[0] != '\0');
+		    status != 0 &&
+			(!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL ||
+			    c->why[0] != '\0'));
 	words_of(status, words, sizeof(words));
 	if (WIFEXITED(status)) {
 		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED

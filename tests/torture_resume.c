@@ -52,6 +52,7 @@ enum {
 	REGS_EACH = 10,
 	SMALL = 4608, /* of a socket's buffer */
 	DEPTH = 3,
+	LIMIT = 4, /* connections of a peer, of the scenario that has so many */
 };
 
 static struct wire w;
@@ -325,7 +326,7 @@ static const struct scenario {
 	{ "fin", 2, false, fin_fire, fin_finish },
 	{ "door", 3, false, door_fire, door_finish },
 	{ "reset", 3, false, reset_fire, door_finish },
-	{ "limit", 4, false, limit_fire, limit_finish },
+	{ "limit", LIMIT, false, limit_fire, limit_finish },
 	{ "reject", 1, false, reject_fire, reject_finish },
 	{ "full", 1, true, full_fire, full_finish },
 };
@@ -412,6 +413,7 @@ start(const struct scenario *s)
 {
 	int small = SMALL;
 
+	w.transport.max_connections_per_peer = s->clients == LIMIT ? LIMIT : 0;
 	wire_launch(&w, false);
 	base_fds = 0;
 	if (s->small)
@@ -759,7 +761,6 @@ main(int argc, char **argv)
 	fflush(stdout);
 	trace_pin();
 	wire_make(&w, "socket");
-	w.transport.max_connections_per_peer = 4;
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		const struct scenario *s = &scenarios[i];
 		long length;

@@ -270,7 +270,9 @@ look(struct lefts *ls, struct conns *cs, int listen_fd)
 	}
 	if (!w->proc->kept)
 		return 0;
-	if (atomic_load_explicit(&w->shm->suspect, memory_order_relaxed) != 0)
+	/* once: the next one may die while nobody is there who would say why */
+	if (atomic_exchange_explicit(
+		&w->shm->suspect, 0, memory_order_relaxed) != 0)
 		ls->blamed =
 		    atomic_load_explicit(&w->shm->hand, memory_order_relaxed);
 	ls->at = place_of(listen_fd);
