@@ -10,6 +10,7 @@
 #include "shm/snap_pair.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -23,6 +24,7 @@ enum {
 	PENDING = 16,
 	BYTES = 512,
 	REGS = 20,
+	PLACE = 64,
 	PATHS = 96,
 	WRONG = 10, /* states: enough to be noticed */
 };
@@ -30,7 +32,7 @@ enum {
 static const char *const ends[NAMES] = { "", ".old", ".new", ".bad" };
 
 static struct fixture fix;
-static char live[64], crash[64]; /* directories */
+static char live[PLACE], crash[PLACE]; /* directories */
 static char live_path[PATHS], crash_path[PATHS];
 
 static void
@@ -50,14 +52,38 @@ clear(const char *dir)
 	}
 }
 
+/* Named after the suite's process, so that it can clear away what a failed
+ * test has left. */
+static void
+name_place(char *out, const char *where)
+{
+	snprintf(out, PLACE, "%s/hf-pair-%d-XXXXXX", where, (int)fix_suite);
+}
+
+static void
+clear_places(const char *where)
+{
+	char pattern[PLACE];
+	glob_t g;
+
+	snprintf(pattern, PLACE, "%s/hf-pair-%d-*", where, (int)fix_suite);
+	if (glob(pattern, 0, NULL, &g) != 0)
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		clear(g.gl_pathv[i]);
+		rmdir(g.gl_pathv[i]);
+	}
+	globfree(&g);
+}
+
 static void
 setup(void)
 {
 	struct seg_range r[] = { fix_range(STORE_HR, 100, REGS) };
 
 	fix_open(&fix, r, 1, false);
-	strcpy(live, "/tmp/hf-pair-XXXXXX");
-	strcpy(crash, "/dev/shm/hf-crash-XXXXXX"); /* so many of them */
+	name_place(live, "/tmp");
+	name_place(crash, "/dev/shm"); /* so many of them */
 	ck_assert_ptr_nonnull(mkdtemp(live));
 	ck_assert_ptr_nonnull(mkdtemp(crash));
 	path_of(live_path, live, 0);
@@ -419,7 +445,7 @@ go_on_from_here(void)
 {
 	static __typeof__(disk) was;
 	char crash_was[sizeof(crash)], path_was[sizeof(crash_path)];
-	char again[] = "/dev/shm/hf-again-XXXXXX";
+	char again[PLACE];
 	struct snap_pair p = { .io = &model };
 	unsigned long states;
 
@@ -428,6 +454,7 @@ go_on_from_here(void)
 	was = disk;
 	memcpy(crash_was, crash, sizeof(crash));
 	memcpy(path_was, crash_path, sizeof(crash_path));
+	name_place(again, "/dev/shm");
 	ck_assert_ptr_nonnull(mkdtemp(again));
 	disk_begin(crash);
 	disk.open = -1;
@@ -737,6 +764,7 @@ main(void)
 {
 	Suite *s = suite_create("snap_pair");
 	TCase *tc = tcase_create("snap_pair");
+	int rc;
 
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 3600);
@@ -754,5 +782,8 @@ main(void)
 	    tc, a_backup_that_was_put_back_counts_though_it_is_older);
 	tcase_add_test(tc, of_two_that_are_left_the_newer_counts);
 	tcase_add_test(tc, a_directory_that_is_missing_is_no_first_start);
-	return fix_run(s);
+	rc = fix_run(s);
+	clear_places("/tmp");
+	clear_places("/dev/shm");
+	return rc;
 }

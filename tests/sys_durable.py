@@ -10,6 +10,7 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -161,6 +162,29 @@ def test_no_answered_write_is_lost_under_load():
 
 
 test_no_answered_write_is_lost_under_load.seconds = 60 + 5 * KILLS
+
+
+def test_datagrams_and_what_comes_at_once_are_no_different():
+    """a reply over UDP, and each of many to what came in one read"""
+    with Place() as p:
+        c = conf(p.path)
+        c["transports"]["udp1"] = {"type": "udp", "listen": "127.0.0.1:0",
+                                   "units": {"1": "plc1"}}
+        with Daemon(c) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.send(b"".join(m.adu(struct.pack(">BHH", 6, 100, n))
+                                for n in range(1, 31)))
+                for n in range(1, 31):
+                    assert m.receive()[2][3:] == struct.pack(">H", n)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(10)
+                s.connect(("127.0.0.1", d.port("udp1")))
+                s.send(struct.pack(">HHHBBHH", 7, 0, 6, 1, 6, 101, 4711))
+                assert s.recv(300)[7:8] == b"\6"
+            kill_all(d)
+            again(d)
+            with Modbus(d.port("tcp1")) as m:
+                assert m.read_hr(100, 2) == [30, 4711]
 
 
 def test_the_death_of_who_saves_costs_time_alone():
