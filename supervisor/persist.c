@@ -44,6 +44,7 @@ struct persist {
 	uint64_t began_ms; /* the save under way, or the last one */
 	int error; /* as told last */
 	bool orphan; /* the parent has gone */
+	pid_t parent;
 	bool alone; /* and with it its claim of the store */
 	bool busy;
 	enum {
@@ -290,7 +291,9 @@ succeeded(struct persist *k)
 {
 	bool claimed = slot_lock_held(k->proc->env.lock_fd, SEGS_MAKER_SLOT);
 
-	k->alone |= !claimed;
+	/* the next one may have taken its place between two looks; whose child
+	 * this has become says that the claim is no longer the parent's */
+	k->alone |= !claimed || getppid() != k->parent;
 	return (k->alone && claimed) || !others_live(k);
 }
 
@@ -382,6 +385,7 @@ int
 persist_main(struct proc *p)
 {
 	struct persist k = { .proc = p,
+		.parent = getppid(),
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.wake = PTHREAD_COND_INITIALIZER,
 		.done = -1 };

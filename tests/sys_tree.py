@@ -47,6 +47,7 @@ VICTIMS = ("S", *AIDES, *("K:" + t for t in TRANSPORTS),
            *("W:" + t for t in TRANSPORTS))
 WORK = 4  # steps of each client beside every death
 HANG_MS = 400  # after that a process that shows no life is killed
+TAKE_OVER_S = 1.5  # from its start until the next supervisor is ready
 BOUND_MS = 250  # later than that who may notice nothing is not answered
 AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
 
@@ -180,7 +181,11 @@ class Tree:
         for c in reversed(self.clients):
             c.over()
         if kind:
-            tail = self.daemon.stderr_text().splitlines()[-40:]
+            text = self.daemon.stderr_text()
+            if option("log"):
+                with open(option("log"), "w") as f:
+                    f.write(text)
+            tail = text.splitlines()[-40:]
             print("    the daemon said:\n      " + "\n      ".join(tail))
         self.daemon.clean()
         self.line.close()
@@ -213,7 +218,10 @@ class Tree:
         if os.path.exists(d.ready_path):
             os.unlink(d.ready_path)
         said = d.stderr_text().count("taking over")
+        began = time.monotonic()
         d.start()
+        took = time.monotonic() - began
+        assert took < TAKE_OVER_S, "takes over after %.1f s" % took
         assert d.stderr_text().count("taking over") == said + 1, (
             "the next one begins anew")
 
@@ -239,8 +247,8 @@ class Tree:
         before = [c.counts[tc.ANSWERED] for c in self.clients]
         for c, n in zip(self.clients, before):
             wait_for(lambda: c.counts[tc.ANSWERED] >= n + WORK or
-                     not c.is_alive(), tc.GIVE_UP_S + 10, "work of " + c.kind)
-        dead = [c for c in self.clients if not c.is_alive()]
+                     c.given_up(), tc.GIVE_UP_S + 10, "work of " + c.kind)
+        dead = [c for c in self.clients if c.given_up()]
         assert not dead, [c.over()[0] for c in dead]
 
     def noticed(self):

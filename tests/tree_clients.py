@@ -80,12 +80,15 @@ class Client(multiprocessing.Process):
         self.counts[what] += 1
         time.sleep(PACE_S)  # not to starve who is to come back
 
+    def given_up(self):
+        return not self.is_alive() or self.pipe.poll()
+
     def over(self):
         """Ends it: (why it had ended or None, what was acknowledged last,
         [(when, ms)])."""
         if self.said:
             return self.said
-        if self.is_alive():
+        if not self.given_up():
             self.pipe.send("enough")
         self.said = (self.pipe.recv() if self.pipe.poll(GIVE_UP_S + 10)
                      else (self.kind + " does not end", 0, []))
@@ -215,7 +218,7 @@ class Repeating(Ring):
             try:
                 reply = self.once(n)
                 break
-            except (Late, OSError):  # udp: or nobody listens
+            except (Late, OSError, EOFError):  # udp: or nobody listens
                 assert time.monotonic() < end, "no reply"
                 self.m.got = b""
                 self.noticed(RETRIES)
