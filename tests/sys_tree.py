@@ -38,7 +38,7 @@ def option(name, default=None):
 ROUNDS = int(option("rounds", 0))
 SEED = int(option("seed", random.randrange(1 << 16)))
 ONLY = option("only")
-SAMPLE_S = 14  # rounds that are begun later than that are left out
+SAMPLE_S = 10  # rounds that are begun later than that are left out
 TRANSPORTS = ("tcp", "tls", "udp", "serial", "shm")
 # S supervisor, C control, H http, P persist, clock; K a transport's keeper,
 # W its worker
