@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "tests/lib/resume_fixture.h"
+#include "workers/conns_wait.h"
 
 /* ---- the kernel's counts ---- */
 
@@ -451,6 +452,35 @@ START_TEST(without_the_table_nothing_is_taken_over_or_closed)
 }
 END_TEST
 
+START_TEST(who_had_its_worker_die_of_what_it_asked_ends_alone)
+{
+	struct shm_worker *shm = seg_worker(&rs.fx.proc.worker_seg);
+	struct conn *c;
+	int fd[2];
+
+	rs_served(&fd[0]);
+	c = rs_served(&fd[1]);
+	rs_say(fd[1], rs_both, sizeof(rs_both));
+	rs_begin(c);
+	conns_hand(&((struct stream *)c->owner)->conns, c);
+	atomic_store(&shm->suspect, _i);
+	rs_succeed();
+	rs_turns(&rs.next);
+	ck_assert_uint_eq(rs_open_now(), _i == 0 ? 2 : 1);
+	if (_i == 0)
+		rs_hear(fd[1], rs_both_reply, sizeof(rs_both_reply));
+	else
+		ck_assert(rs_ended(fd[1]));
+	rs_say(fd[0], rs_read_1, sizeof(rs_read_1));
+	rs_turns(&rs.next);
+	rs_hear(fd[0], rs_read_1_reply, sizeof(rs_read_1_reply));
+	ck_assert_uint_eq(atomic_load(&shm->hand), 0);
+	ck_assert_uint_eq(atomic_load(&shm->suspect), 0);
+	close(fd[0]);
+	close(fd[1]);
+}
+END_TEST
+
 START_TEST(who_came_first_gives_way_first)
 {
 	int fd[FX_CONNS], more;
@@ -528,6 +558,8 @@ main(void)
 	tcase_add_test(tc, who_was_accepted_and_must_not_come_in_does_not);
 	tcase_add_test(tc, nobody_is_looked_for_unless_somebody_may_be_there);
 	tcase_add_test(tc, without_the_table_nothing_is_taken_over_or_closed);
+	tcase_add_loop_test(
+	    tc, who_had_its_worker_die_of_what_it_asked_ends_alone, 0, 2);
 	tcase_add_test(tc, who_came_first_gives_way_first);
 	tcase_add_test(tc, the_next_one_in_a_record_begins_behind_all_numbers);
 	return fx_report(s);
