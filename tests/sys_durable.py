@@ -50,10 +50,11 @@ def conf(path, **more):
 
 
 class Place:
-    """A directory for what is saved."""
+    """A directory for what is saved: in memory, since a disk that others are
+    busy with may take longer than a request has."""
 
     def __enter__(self):
-        self.dir = tempfile.mkdtemp(prefix="hf-durable-")
+        self.dir = tempfile.mkdtemp(prefix="hf-durable-", dir="/dev/shm")
         self.path = os.path.join(self.dir, "plant.snap")
         return self
 
@@ -138,6 +139,9 @@ def test_no_answered_write_is_lost_under_load():
                             acked[i] = n
                 except (EOFError, OSError):
                     pass
+                except ModbusError as e:
+                    if e.code != 4:  # who saves is killed first
+                        wrong.append(e)
                 except Exception as e:
                     wrong.append(e)
 
@@ -147,6 +151,7 @@ def test_no_answered_write_is_lost_under_load():
                 t.start()
             many = sum(acked) + 40 + 13 * turn
             wait_for(lambda: sum(acked) > many or wrong, 20, "writes")
+            assert not wrong, wrong
             kill_all(d)
             over.set()
             for t in threads:
