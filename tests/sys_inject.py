@@ -330,8 +330,8 @@ def test_rate():
 
 
 def test_gone_with_its_connection():
-    """a rule for a connection ends with it, closed or lost with its worker, and
-    with nobody asking; others stay"""
+    """a rule for a connection ends with it, with nobody asking, and stays with it
+    when its worker dies; others stay"""
     with Daemon(conf()) as d, Modbus(d.port("tcp1")) as stays:
         def rule(m):
             mine = "127.0.0.1:%d" % m.socket.getsockname()[1]
@@ -351,6 +351,8 @@ def test_gone_with_its_connection():
         found, = d.rpc("faults.list")
         assert found["id"] == first, found
         os.kill(d.worker_pid("tcp1"), signal.SIGKILL)
+        assert spoiled(stays)  # the next worker goes on with both
+        stays.close()
         d.wait_stderr("fault gone id=%d " % first)
         assert d.rpc("faults.list") == []
 
@@ -633,7 +635,7 @@ def test_worker_killed():
             late.send(late.adu(READ, unit=2))
             wait_for(lambda: d.rpc("faults.list")[1]["hits"] == 1)
             os.kill(d.worker_pid("tcp1"), signal.SIGKILL)
-            assert late.closed()
+            assert late.receive()[2] == b"\x83\6"  # it leaves at once
         wait_for(lambda: d.rpc("transports.list")[0]["restarts"] == 1)
         first = d.rpc("faults.list")[0]
         # the one that was late took one, too: it fits both

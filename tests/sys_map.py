@@ -363,7 +363,7 @@ def test_an_import_writes_the_values_and_nothing_else():
         with open(new, "w") as f:
             f.write(HEAD + "hr,100,float32,cdab,-7.25\nhr,110,int16,,-3\n"
                     "hr,5,,,\nco,5,,,off\ndi,1+3,,,0 1 1\n")
-        assert holdfast(d, "-o", "table", "import", "--dry-run", new) == (
+        assert holdfast(d, "import", "--dry-run", new) == (  # no terminal
             "would write 7 registers and bits of plc1, in 1 step\n")
         assert m.read_hr(100, 2) == [0, 0x3fc0]
         told = json.loads(holdfast(d, "-o", "json", "import", new, "plc1"))

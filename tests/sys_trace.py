@@ -116,6 +116,29 @@ def test_every_transport_tells_its_frames():
         assert took["count"] == took["buckets"]["+Inf"] == 2 and took["sum"] > 0
 
 
+def test_bytes_that_are_no_request():
+    """what a framer has stepped over is there by itself, what is left as a
+    connection ends, too; both are counted"""
+    bad, good = b"\1\3\0\0\0\2\x78\x78", rtu(READ)
+    line = b":010300000002FF\r\n"
+    with Daemon(CONF) as d:
+        exchange(d, "rtu1", bad + good)
+        with socket.create_connection(("127.0.0.1", d.port("rtu1"))) as s:
+            s.sendall(bad)
+        exchange(d, "ascii1", line + ascii_(READ))
+        def frames(name):
+            return d.rpc("trace.read", transport=name,
+                         filter='direction == "in"')["frames"]
+        wait_for(lambda: len(frames("rtu1")) == 3)
+        raw = [bytes.fromhex(f["adu"]) for f in frames("rtu1")]
+        assert raw == [bad, good, bad], raw
+        raw = [bytes.fromhex(f["adu"]) for f in frames("ascii1")]
+        assert raw == [line, ascii_(READ)], raw
+        stats = d.rpc("stats.get")["transports"]
+        assert stats["rtu1"]["frames_bad"] == 2
+        assert stats["ascii1"]["frames_bad"] == 1
+
+
 def test_spoiled_replies_say_so():
     """a reply that a fault rule spoils, puts off or drops says so, and when it
     left"""

@@ -251,8 +251,8 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	size_t len;
 
 	if (r->trace && !r->together)
-		asked = record_request(
-		    &r->link->rec, r->conn, r->frame.unit, in, r->frame.used);
+		asked = record_request(&r->link->rec, r->conn, r->frame.unit,
+		    in + r->frame.adu, r->frame.used - r->frame.adu);
 	worker_count(&stats->requests[fc], 1);
 	if (r->straight) {
 		len = serve_request(r, adu + fr->head);
@@ -333,8 +333,12 @@ give_up(struct run *r, const uint8_t *in, size_t len, const char **why,
 
 /* What the framer has stepped over. */
 static void
-count_skipped(struct run *r)
+count_skipped(struct run *r, const uint8_t *in, bool found)
 {
+	size_t junk = found ? r->frame.adu : r->frame.used;
+
+	if (r->trace && junk != 0)
+		record_stray(&r->link->rec, r->conn, 0, in, junk);
 	if (r->frame.errors != 0)
 		count_errors(r->link, r->frame.errors);
 	if (r->link->bus)
@@ -379,7 +383,7 @@ run(struct run *r, struct shm_batch *b, const char **why)
 			    why, r->frame.why);
 		if (rc == FRAME_OK && prog.out + room > BATCH_OUT)
 			return LINK_FULL;
-		count_skipped(r);
+		count_skipped(r, b->in + prog.done, rc == FRAME_OK);
 		if (rc == FRAME_OK)
 			prog.out += (unsigned)answer(
 			    r, b->in + prog.done, b->out + prog.out);
@@ -436,6 +440,19 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 	return rc;
 }
 
+void
+link_left(
+    struct link *l, const struct shm_conn *c, const uint8_t *bytes, size_t len)
+{
+	if (len == 0)
+		return;
+	note(l, c, 0, bytes, len);
+	/* with a length in front it is a request that was not finished; without
+	 * one, it is as likely one that was spoilt */
+	if (l->framer == &frame_rtu || l->framer == &frame_ascii)
+		count_errors(l, 1);
+}
+
 /* ---- datagrams ---- */
 
 bool
@@ -473,6 +490,7 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	r.frame.pdu = f->pdu;
 	r.frame.pdu_len = f->pdu_len;
 	r.frame.used = f->used;
+	r.frame.adu = f->adu;
 	r.before = p->asked;
 	r.busy = p->busy;
 	r.op = p->op;

@@ -85,6 +85,10 @@ size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
 void link_heard(struct link *, const struct link_peer *, uint8_t unit,
     const uint8_t *adu, size_t len);
 
+/* What was left over of a stream as it ended: it will not become a request. */
+void link_left(
+    struct link *, const struct shm_conn *, const uint8_t *bytes, size_t len);
+
 /* Bytes, or none, that were no good message: one error of communication. */
 void link_noise(
     struct link *, const struct link_peer *, const uint8_t *bytes, size_t len);

@@ -38,12 +38,26 @@ unhold(struct stream *st, struct conn *c)
 	conns_unpark(&st->conns, c);
 }
 
+/* The beginning of a request that has not come whole. */
+static void
+tell_left(struct stream *st, struct conn *c)
+{
+	const struct shm_conn_half *h = batch_half(c->rec.shm);
+	uint64_t seq =
+	    atomic_load_explicit(&c->rec.shm->seq, memory_order_relaxed);
+
+	if (c->held == NULL && h->left <= CONN_LEFT_MAX)
+		link_left(
+		    &st->link, c->rec.shm, c->rec.cold->in[seq & 1], h->left);
+}
+
 void
 stream_drop(
     void *arg, struct conn *c, const char *why, _Atomic uint64_t *counter)
 {
 	struct stream *st = arg;
 
+	tell_left(st, c);
 	/* before any of its bytes are lost: nobody may take it over then */
 	conns_doom(c);
 	if (c->held != NULL) {

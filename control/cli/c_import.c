@@ -286,9 +286,17 @@ tell_done(const struct import *im)
 		json_decref(json);
 		return;
 	}
-	print_note(im->cli, "%s %zu registers and bits of %s, in %u step%s",
-	    im->dry ? "would write" : "written", im->values, im->device,
-	    im->steps, im->steps == 1 ? "" : "s");
+	/* what would happen is all that a dry run is for, also in a script */
+	if (im->dry)
+		printf(
+		    "would write %zu registers and bits of %s, in %u step%s\n",
+		    im->values, im->device, im->steps,
+		    im->steps == 1 ? "" : "s");
+	else
+		print_note(im->cli,
+		    "written %zu registers and bits of %s, in %u step%s",
+		    im->values, im->device, im->steps,
+		    im->steps == 1 ? "" : "s");
 	if (im->steps > 1)
 		fprintf(stderr,
 		    "holdfast: one step takes %d bytes in %d pieces: %s %u, "

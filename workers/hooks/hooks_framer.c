@@ -71,6 +71,7 @@ find(int datagram, const uint8_t *in, size_t len, struct frame *f)
 	memset(&found, 0, offsetof(struct hf_frame, scratch));
 	rc = h->f.find(h->plugin->hooks.arg, datagram, in, len, &found);
 	f->used = found.used;
+	f->adu = 0; /* it does not say */
 	f->errors = found.errors < ERRORS_MAX ? found.errors : ERRORS_MAX;
 	f->foreign = 0;
 	switch (rc) {

@@ -34,6 +34,7 @@ struct frame {
 	const uint8_t *pdu; /* into the input, or into scratch (ASCII) */
 	size_t pdu_len; /* 1..MB_PDU_MAX */
 	size_t used; /* bytes done with, junk before the frame included */
+	size_t adu; /* of them that junk: where the frame begins */
 	unsigned errors; /* bad frames skipped on the way (CRC, LRC, noise) */
 	unsigned foreign; /* other stations' replies skipped on the way (RTU) */
 	const char *why; /* FRAME_BAD: a few words for the log */

@@ -93,6 +93,7 @@ ascii_stream(const struct mb_fcs *fcs, uint8_t delimiter, const uint8_t *in,
 			return FRAME_MORE;
 		case ENDED:
 			if (decode(in + f->used + 1, n, f)) {
+				f->adu = f->used;
 				f->used += 1 + n + 2;
 				return FRAME_OK;
 			}

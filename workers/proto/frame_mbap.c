@@ -36,7 +36,7 @@ frame_mbap_stream(const struct mb_fcs *fcs, uint8_t delimiter,
 
 	(void)fcs;
 	(void)delimiter;
-	f->used = 0;
+	f->used = f->adu = 0;
 	f->errors = 0;
 	f->foreign = 0;
 	if (len < BEFORE_LENGTH)

@@ -112,6 +112,7 @@ found(const uint8_t *in, size_t len, struct frame *f)
 	f->tid = 0;
 	f->pdu = in + HEAD;
 	f->pdu_len = len - AROUND;
+	f->adu = f->used;
 	f->used += len;
 	return FRAME_OK;
 }
