@@ -75,7 +75,7 @@ def rows(build, here, full, seconds):
         ("torture_shm", [sys.executable, here / "sys_shm.py",
                          "killed_while", "--kills=3000"], 1200),
         ("torture_attach", [sys.executable, here / "sys_attach.py",
-                            "--seconds=%d" % seconds], limit),
+                            "--seconds=%d" % seconds, "--rounds=60"], limit),
         ("torture_embed", [sys.executable, here / "sys_embed_ends.py",
                            "killed_at_random", "--kills=1000"], 1200),
         ("torture_power", ["env", "HOLDFAST_PAIR_STRIDE=5",

@@ -245,8 +245,9 @@ attach(const char *name, bool writable)
 	    s->claim.store_lock, sizeof(s->claim.store_lock), s->name);
 	while ((rc = attach_once(s, writable)) < 0) {
 		detach(s);
-		/* perhaps it is being made: its lock file is the first of it */
-		if (errno != ENOENT || ++tries == TRIES ||
+		/* perhaps it is being made: its lock file is the first of it,
+		 * and what says that a segment is whole the last of that */
+		if ((errno != ENOENT && errno != EINVAL) || ++tries == TRIES ||
 		    access(s->claim.store_lock, F_OK) < 0)
 			return refuse(s);
 		nanosleep(&again, NULL);
