@@ -473,6 +473,7 @@ hear_parent(struct toy *t)
 		if (rc < 0)
 			_exit(0);
 		switch (m.kind) {
+		case IPC_YIELD: /* it cannot */
 		case IPC_DRAIN:
 			t->draining = true;
 			t->drain_until_ms = now_ns() / 1000000 + m.arg;
