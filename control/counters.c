@@ -40,6 +40,7 @@ const struct counter counters_worker[] = {
 	COUNTER(handshakes_failed, "TLS handshakes that failed."),
 	COUNTER(backpressured, "Times that a client did not read."),
 	COUNTER(replies_lost, "Replies that the system would not send."),
+	COUNTER(repeats, "Requests over again, answered as before."),
 	COUNTER(busy, "Requests answered 06 for being too many."),
 	COUNTER(faults, "Replies that fault rules have spoiled."),
 	COUNTER(batches, "Reads that brought something."),

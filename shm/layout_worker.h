@@ -47,6 +47,7 @@ struct shm_stats {
 	_Atomic uint64_t handshakes_failed;
 	_Atomic uint64_t backpressured; /* times that a socket was full */
 	_Atomic uint64_t replies_lost; /* the system would not send them */
+	_Atomic uint64_t repeats; /* answered as before, not carried out */
 	_Atomic uint64_t busy, faults; /* answered 06; spoiled by rules */
 	_Atomic uint64_t batches; /* reads that brought something */
 	/* shm: registers and bits from the view, into it, put back in it */
@@ -122,6 +123,7 @@ struct shm_worker {
 	_Atomic uint32_t hand, suspect;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
+	uint32_t ndgrams; /* struct shm_dgrams: 1 of type udp, else 0 */
 	_Alignas(SHM_LINE) struct shm_stats stats;
 	struct shm_journal journal;
 	struct shm_came came;

@@ -14,6 +14,7 @@
 
 #include "shm/layout_control.h"
 #include "shm/layout_device.h"
+#include "shm/layout_dgram.h"
 #include "shm/layout_worker.h"
 
 /* One mapping of one segment. at == NULL: not mapped. In front of it lies a
@@ -67,6 +68,15 @@ int seg_create_device(struct seg *, const char *store, const char *device,
 int seg_create_worker(struct seg *, const char *store, const char *transport,
     unsigned transport_index, unsigned worker, unsigned nconns,
     unsigned nbatches, size_t trace_bytes);
+/* The same, also for a worker that takes datagrams. */
+struct seg_worker_counts {
+	unsigned conns, batches;
+	unsigned dgrams; /* 1: there is a struct shm_dgrams */
+	size_t trace_bytes;
+};
+int seg_create_worker_for(struct seg *, const char *store,
+    const char *transport, unsigned transport_index, unsigned worker,
+    const struct seg_worker_counts *);
 
 /* What tells layouts apart: programs of different ones do not attach to each
  * other's segments. */
@@ -118,6 +128,7 @@ struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
 struct shm_conn_cold *seg_cold(struct shm_worker *, unsigned i);
 struct shm_conn_who *seg_who(struct shm_worker *, unsigned i);
 struct shm_batch *seg_batch(struct shm_worker *, unsigned i);
+struct shm_dgrams *seg_dgrams(struct shm_worker *); /* or NULL */
 struct shm_ring *seg_trace(struct shm_worker *);
 uint32_t seg_trace_bytes(const struct shm_ring *); /* of its data */
 

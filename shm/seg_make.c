@@ -72,8 +72,9 @@ seg_view_worker(struct seg_view *v, const struct shm_worker *w)
 	uint32_t conns = w->nconns, batches = w->nbatches;
 	uint32_t trace = w->trace_bytes;
 
-	if (conns > PARTS_MAX || batches > PARTS_MAX || trace < TRACE_MIN ||
-	    trace > TRACE_MAX || (trace & (trace - 1)) != 0) {
+	if (conns > PARTS_MAX || batches > PARTS_MAX || w->ndgrams > 1 ||
+	    trace < TRACE_MIN || trace > TRACE_MAX ||
+	    (trace & (trace - 1)) != 0) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -83,6 +84,8 @@ seg_view_worker(struct seg_view *v, const struct shm_worker *w)
 	place(v, SEG_COLDS, sizeof(struct shm_conn_cold), conns);
 	place(v, SEG_WHOS, sizeof(struct shm_conn_who), conns);
 	place(v, SEG_BATCHES, sizeof(struct shm_batch), batches);
+	if (w->ndgrams != 0) /* else not even room for a wrong index */
+		place(v, SEG_DGRAMS, sizeof(struct shm_dgrams), 1);
 	return 0;
 }
 
@@ -221,16 +224,29 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
     unsigned transport_index, unsigned worker, unsigned nconns,
     unsigned nbatches, size_t trace_bytes)
 {
+	return seg_create_worker_for(s, store, transport, transport_index,
+	    worker,
+	    &(struct seg_worker_counts){ .conns = nconns,
+		.batches = nbatches,
+		.trace_bytes = trace_bytes });
+}
+
+int
+seg_create_worker_for(struct seg *s, const char *store, const char *transport,
+    unsigned transport_index, unsigned worker,
+    const struct seg_worker_counts *n)
+{
 	uint32_t trace = TRACE_MIN;
 	struct seg_view v;
 	struct shm_worker *w;
 
-	while (trace < trace_bytes && trace < TRACE_MAX)
+	while (trace < n->trace_bytes && trace < TRACE_MAX)
 		trace *= 2;
 	if (object_for(s, store, SHM_WORKER, transport, worker) < 0 ||
 	    seg_view_worker(&v,
-		&(struct shm_worker){ .nconns = nconns,
-		    .nbatches = nbatches,
+		&(struct shm_worker){ .nconns = n->conns,
+		    .nbatches = n->batches,
+		    .ndgrams = n->dgrams,
 		    .trace_bytes = trace }) < 0 ||
 	    seg_object_create(s, v.size, v.size) < 0)
 		return -1;
@@ -241,8 +257,9 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	w = s->at;
 	w->transport = transport_index;
 	w->worker = worker;
-	w->nconns = nconns;
-	w->nbatches = nbatches;
+	w->nconns = n->conns;
+	w->nbatches = n->batches;
+	w->ndgrams = n->dgrams;
 	w->trace_bytes = trace;
 	w->conns_off = v.part[SEG_CONNS].off;
 	w->colds_off = v.part[SEG_COLDS].off;
@@ -250,7 +267,7 @@ seg_create_worker(struct seg *s, const char *store, const char *transport,
 	w->batches_off = v.part[SEG_BATCHES].off;
 	w->trace_off = v.part[SEG_TRACE].off;
 	ring_init(seg_trace(w), trace);
-	for (unsigned i = 0; i < nconns; i++)
+	for (unsigned i = 0; i < n->conns; i++)
 		seg_conn(w, i)->fd = -1;
 	seg_publish(s, store, SHM_WORKER, transport);
 	return 0;

@@ -23,6 +23,7 @@ enum seg_part {
 	SEG_WHOS,
 	SEG_BATCHES,
 	SEG_TRACE,
+	SEG_DGRAMS,
 	SEG_PARTS = 6
 };
 

@@ -120,6 +120,13 @@ seg_batch(struct shm_worker *w, unsigned i)
 	return part(w, SEG_BATCHES, i);
 }
 
+struct shm_dgrams *
+seg_dgrams(struct shm_worker *w)
+{
+	return seg_view_of(w)->part[SEG_DGRAMS].n != 0 ? part(w, SEG_DGRAMS, 0)
+						       : NULL;
+}
+
 struct shm_ring *
 seg_trace(struct shm_worker *w)
 {

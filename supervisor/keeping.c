@@ -64,7 +64,11 @@ close_remains(const struct keeping *k, int chan)
 	     i++) {
 		const struct shm_conn *c = seg_conn(w, i);
 
-		if (atomic_load(&c->used) != CONN_FREE)
+		if (atomic_load(&c->used) == CONN_FREE)
+			continue;
+		if (p->service->conf->type == CONF_SERIAL)
+			table_add_line(&t, c->fd);
+		else
 			table_add_client(&t, c->fd, k->proc->listen_fd);
 	}
 	if (k->kept && atomic_load(&w->accepting) != 0)

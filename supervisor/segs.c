@@ -155,8 +155,14 @@ make_worker(
 {
 	const struct conf_transport *t = sv->conf;
 
-	if (seg_create_worker(seg, s->conf->store, t->name, sv->place, worker,
-		t->max_connections, batches_of(t), trace_bytes(t)) < 0)
+	if (seg_create_worker_for(seg, s->conf->store, t->name, sv->place,
+		worker,
+		&(struct seg_worker_counts){
+		    .conns = t->max_connections,
+		    .batches = batches_of(t),
+		    .dgrams = t->type == CONF_UDP,
+		    .trace_bytes = trace_bytes(t),
+		}) < 0)
 		return boot_fail(s, boot_code(errno), errno,
 		    "cannot create the segment of transport %s: %s", t->name,
 		    strerror(errno));

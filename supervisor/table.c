@@ -79,6 +79,13 @@ table_add_client(struct table *t, int fd, int listen_fd)
 		table_add(t, fd);
 }
 
+void
+table_add_line(struct table *t, int fd)
+{
+	if (fd >= 0 && isatty(fd))
+		table_add(t, fd);
+}
+
 int
 table_add_clients(struct table *t, int listen_fd)
 {

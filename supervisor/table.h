@@ -22,7 +22,10 @@ void table_add(struct table *, int fd);
  * number of one that has been closed may be anybody's by now. */
 void table_add_client(struct table *, int fd, int listen_fd);
 
-/* Adds all of those. 0, or -1 with errno. */
+/* Adds one if it is a terminal, as serial lines are. */
+void table_add_line(struct table *, int fd);
+
+/* Adds all of those connections. 0, or -1 with errno. */
 int table_add_clients(struct table *, int listen_fd);
 
 /* Closes all that are not in the list. 0, or -1 with errno, also for a list

@@ -17,6 +17,7 @@
 
 enum { PEERS = DGRAM_LATE_MAX / DGRAM_LATE_PEER + 1 };
 
+static struct shm_dgrams shared;
 static struct dgrams *dgrams;
 static struct dgrams_late *late;
 static int sock, peer[PEERS];
@@ -51,7 +52,8 @@ setup(void)
 		ck_assert_int_eq(
 		    connect(peer[i], (struct sockaddr *)&at, len), 0);
 	}
-	ck_assert_ptr_nonnull(dgrams = dgrams_new(sock));
+	ck_assert_ptr_nonnull(dgrams = dgrams_new(sock, &shared));
+	ck_assert_int_eq(dgrams_inherit(dgrams, false, &bytes), 0);
 	ck_assert_ptr_nonnull(late = dgrams_late_new(dgrams));
 }
 

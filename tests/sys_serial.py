@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serial lines with real masters on them: mbpoll, libmodbus and pymodbus over
 a pair of ptys, and a master of our own for what these cannot show: counters,
-listen-only, echoes, pauses, and an adapter that goes and comes back."""
+listen-only, echoes, pauses, an adapter that goes and comes back, and workers
+that are killed.
+
+    sys_serial.py [WORD...] [--kills=N]
+"""
 import fcntl
 import os
 import pwd
+import select
 import shutil
 import struct
 import subprocess
@@ -19,9 +24,12 @@ import peers  # noqa: E402
 import sys_clients  # noqa: E402
 import sysutil  # noqa: E402
 from peers import Cable, Late, Line, Master, fc3, fc6, fc8, fc16  # noqa: E402
-from sysutil import BUILD, Daemon, Modbus, Skip  # noqa: E402
+from sysutil import BUILD, Daemon, Modbus, Skip, wait_for  # noqa: E402
 
 READ_1 = fc3(0)
+KILLS = next((int(a[8:]) for a in sys.argv[1:] if a.startswith("--kills=")),
+             16)
+AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
 # sub-functions of FC 8, by what they count
 COUNTERS = {"bus": 11, "errors": 12, "exceptions": 13, "mine": 14,
             "unanswered": 15, "nak": 16, "busy": 17, "overruns": 18}
@@ -597,6 +605,65 @@ def test_restart():
         os.kill(d.worker_pid("line1"), 9)
         print("    served after a kill in %.0f ms" % (1e3 * served(m)))
         assert m.read_hr(1, 0) == [7]
+
+
+def open_of(pid, path):
+    """Which descriptors of a process are that terminal."""
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            if os.readlink("/proc/%d/fd/%s" % (pid, fd)) == path:
+                found.append(int(fd))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def test_kept_over_a_death():
+    """the device stays open when its worker is killed, wherever that is, and
+    the next one goes on with it; nothing of before is answered any more, and
+    what is asked again is carried out"""
+    with Plant(restart=AT_ONCE) as (d, line, m):
+        m.write_hr(1, 0, [0])
+        was = open_of(d.worker_pid("line1"), line.slave_path)
+        assert len(was) == 1, was
+        os.close(line.slave)  # now nobody else has it open
+        line.slave = os.open("/dev/null", os.O_RDONLY)
+        for n in range(1, KILLS + 1):
+            pid = d.worker_pid("line1")
+            ask = peers.Rtu.encode(1, fc6(0, n))
+            # before, within, and right behind a request
+            line.send(ask[:n % (len(ask) + 1)])
+            os.kill(pid, 9)
+            wait_for(lambda: d.worker_pid("line1") not in (None, pid), 10,
+                     "a successor")
+            served(m)
+            m.write_hr(1, 0, [n])
+            assert m.read_hr(1, 0) == [n]
+            assert open_of(d.worker_pid("line1"), line.slave_path) == was
+            hung_up = select.poll()  # as it is while nobody has it open
+            hung_up.register(line.fd, 0)
+            assert hung_up.poll(0) == []
+        said = d.stderr_text()
+        assert said.count("line taken over from the last worker") == KILLS
+        assert "line lost" not in said and state(d)["line"] == "up"
+
+
+def test_no_reply_of_before():
+    "a reply that its worker did not finish is never finished by the next"
+    with Plant(turnaround_ms=300, restart=AT_ONCE) as (d, line, m):
+        for _ in range(3):
+            pid = d.worker_pid("line1")
+            line.send(peers.Rtu.encode(1, fc6(7, 7)))
+            wait_for(lambda: sys_clients.read(d, "hr", 7, 1) == [7], 5,
+                     "the write, whose reply waits")
+            d.rpc("registers.write", device="plc1", table="hr", addr=7,
+                  values=[0])
+            os.kill(pid, 9)
+            wait_for(lambda: d.worker_pid("line1") not in (None, pid), 10,
+                     "a successor")
+            assert line.recv(0.6) is None, "an old reply"
+            assert m.read_hr(1, 7) == [0]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 from peers import FRAMERS, fc3, fc6, fc16  # noqa: E402
+from sys_hooks import HOOKS, compiled  # noqa: E402
 from sys_tcp import Beside  # noqa: E402
 from sysutil import Daemon, wait_for  # noqa: E402
 
@@ -457,6 +458,131 @@ def test_killed_under_load():
 test_killed_under_load.seconds = 60 + KILLS
 
 
+class Adder:
+    """A peer that has one added to two registers, many times over, `depth` at
+    a time. Each addition must be carried out once: its reply says how many
+    there have been. again_s: what is not answered is sent again after that."""
+
+    def __init__(self, daemon, addr, depth, again_s=None):
+        self.client, self.addr = client(daemon), addr
+        self.depth, self.again_s = depth, again_s
+        self.asked = self.done = self.again = self.twice = 0
+        self.waiting = {}  # by transaction: what it must say, data, when
+        for _ in range(8):  # from now on it is known to count
+            assert self.client.alive()
+
+    def ask(self):
+        self.asked += 1
+        tid = self.client.tid = self.client.tid + 1 & 0xffff
+        data = self.client.framer.encode(
+            1, struct.pack(">BHH", 0x41, self.addr, 1), tid)
+        self.waiting[tid] = [self.asked, data, time.monotonic()]
+        self.client.send(data)
+
+    def take(self):
+        tid, _, pdu = self.client.receive(0)
+        if tid not in self.waiting:
+            self.twice += 1
+            return
+        want = self.waiting.pop(tid)[0] & 0xffff
+        assert pdu == struct.pack(">BHH", 0x41, want, want), (want, pdu.hex())
+        self.done += 1
+
+    def look(self, more):
+        """Once: asks for more, asks again."""
+        while more and len(self.waiting) < self.depth:
+            self.ask()
+        now = time.monotonic()
+        for w in self.waiting.values():
+            assert now - w[2] < (5 if self.again_s is None else 30), "lost"
+            if self.again_s is not None and now - w[2] > self.again_s * (
+                    1 + self.again % 3):
+                w[2] = now
+                self.again += 1
+                self.client.send(w[1])
+
+
+def killed_while_adding(daemon, adders, kills):
+    """Kills the worker so often while they add; then lets them come to an
+    end."""
+    sockets = {a.client.socket: a for a in adders}
+    killed, due = 0, time.monotonic()
+    while killed < kills or any(a.waiting for a in adders):
+        for s in select.select(list(sockets), [], [], 0.002)[0]:
+            sockets[s].take()
+        for a in adders:
+            a.look(killed < kills)
+        if killed < kills and time.monotonic() > due:
+            pid = bt.live_child(daemon, "udp1")
+            if pid is None:
+                continue
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+            due = time.monotonic() + (killed * 7 % 31) / 1e3
+    for a in adders:
+        got = a.client.surely(fc3(a.addr, 2))
+        assert got[2:] == struct.pack(">H", a.asked & 0xffff) * 2, a.asked
+        assert a.asked == a.done
+
+
+def adding(again_s=None, **more):
+    found = two(plugins=[compiled(HOOKS)], **more)
+    with Daemon(found) as d, Beside(d):
+        adders = [Adder(d, 10 * i, (1, 3, 8, 20)[i], again_s)
+                  for i in range(4)]
+        killed_while_adding(d, adders, KILLS)
+        s = stats(d)
+        print("    %d additions over %d deaths, sent again %d, answered as "
+              "before %d, replies over again %d" % (
+                  sum(a.done for a in adders), KILLS,
+                  sum(a.again for a in adders), s["repeats"],
+                  sum(a.twice for a in adders)))
+        assert s["conns_open"] == 4, s
+        for a in adders:
+            a.client.close()
+        return s
+
+
+def test_nothing_is_lost():
+    """kill -9 while many requests are in hand: each is carried out once and
+    answered, and nobody has to ask again"""
+    assert adding()["repeats"] == 0
+
+
+test_nothing_is_lost.seconds = 60 + KILLS
+
+
+def test_nothing_is_done_twice():
+    """kill -9 under peers that lose their patience: what is sent again is
+    answered as it was, and carried out once"""
+    adding(again_s=0.004)
+
+
+test_nothing_is_done_twice.seconds = 60 + KILLS
+
+
+def test_over_again():
+    """without any death: what a peer that counts sends again is answered as
+    before; what one sends under the same number and means anew is done"""
+    with Daemon(two(plugins=[compiled(HOOKS)])) as d, client(d) as c, \
+            client(d) as constant:
+        add = struct.pack(">BHH", 0x41, 0, 1)
+        for n in range(1, 30):
+            data = c.framer.encode(1, add, n)
+            want = struct.pack(">BHH", 0x41, n, n)
+            c.send(data)
+            assert c.receive() == (n, 1, want)
+            if n >= 8:
+                c.send(data)
+                assert c.receive() == (n, 1, want)
+        assert stats(d)["repeats"] == 22
+        data = constant.framer.encode(1, struct.pack(">BHH", 0x41, 4, 1), 7)
+        for n in range(1, 30):
+            constant.send(data)
+            assert constant.receive()[2] == struct.pack(">BHH", 0x41, n, n)
+        assert stats(d)["repeats"] == 22
+
+
 def test_what_comes_meanwhile():
     "what comes while nobody serves is answered by the successor"
     with Daemon(two()) as d, client(d) as c:
@@ -470,6 +596,8 @@ def test_what_comes_meanwhile():
             os.kill(pid, signal.SIGKILL)
             for i in range(100):
                 tid, _, pdu = c.receive()
+                while tid < first:  # the last reply of before, once more
+                    tid, _, pdu = c.receive()
                 assert (tid, pdu) == (first + i, fc6(i, 100 * round_ + i))
 
 

@@ -38,6 +38,8 @@ def rows(build, here, full, seconds):
              120),
             ("torture_resume_chaos", tool(
                 "torture_resume_chaos", "--seconds", "3"), 60),
+            ("torture_udp", tool(
+                "torture_udp", "--stride", "211", "--seconds", "2"), 120),
         ]
     limit = 300 + 10 * seconds
     jobs = [
@@ -68,6 +70,11 @@ def rows(build, here, full, seconds):
         ("torture_faults", [sys.executable, here / "sys_faults.py",
                             "kills_under", "kills_while",
                                  "--kills=10000"], 1200),
+        ("torture_udp", tool("torture_udp", "--seconds", seconds), 3600),
+        ("torture_adds_udp", [sys.executable, here / "sys_udp.py",
+                              "nothing_is", "--kills=3000"], 1200),
+        ("torture_kills_serial", [sys.executable, here / "sys_serial.py",
+                                  "kept_over", "--kills=2000"], 1200),
         ("torture_storm_udp", [sys.executable, here / "sys_udp.py",
                                "storm", "--storm=5000000"], 2400),
         ("torture_kills_udp", [sys.executable, here / "sys_udp.py",

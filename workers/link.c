@@ -476,6 +476,26 @@ link_frame(struct link *l, const struct acl_peer *from, const uint8_t *in,
 	return false;
 }
 
+/*
+ * What devices answer is put aside if it is not what is sent. Where that is not
+ * as it was when a predecessor began the request, its answer is brought to
+ * where it is looked for now.
+ */
+static void
+put_aside_one(struct run *r, const struct link_peer *p, uint8_t *out)
+{
+	uint8_t *pdu = out + r->link->framer->head;
+	uint32_t aside = !r->straight;
+
+	r->reply = p->reply;
+	if (r->link->worker->bind.resumed && *p->aside != aside)
+		memcpy(
+		    aside ? p->reply : pdu, aside ? pdu : p->reply, MB_PDU_MAX);
+	atomic_signal_fence(memory_order_seq_cst); /* then: */
+	*p->aside = aside;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 size_t
 link_answer(struct link *l, struct link_peer *p, const struct frame *f,
     const uint8_t *in, uint8_t *out, const struct late **late)
@@ -494,12 +514,29 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	r.before = p->asked;
 	r.busy = p->busy;
 	r.op = p->op;
+	if (p->aside != NULL)
+		put_aside_one(&r, p, out);
 	len = answer(&r, in, out);
 	p->op = r.op;
 	p->asked++;
 	*late = r.late ? &l->faults.late : NULL;
 	end(&r);
 	return len;
+}
+
+void
+link_repeat(struct link *l, struct shm_conn *c, const struct frame *f,
+    const uint8_t *in, const uint8_t *reply, size_t len)
+{
+	uint64_t asked;
+
+	worker_count(&c->requests, 1);
+	if (!record_on(l->worker))
+		return;
+	asked = record_request(&l->rec, c, f->unit, in, f->used);
+	if (len != 0)
+		record_reply(&l->rec, c, f->unit, asked, false, reply, len);
+	record_end(&l->rec, c, 1);
 }
 
 /* ---- buses ---- */

@@ -60,6 +60,11 @@ struct link_peer {
 			 * this one: max_transactions counts them */
 	bool busy; /* its next request is answered 06 and not carried out */
 	uint64_t op; /* the last operation number that it was given */
+	/* where a successor finds it, what a device has answered before hooks
+	 * and faults make of it what is sent: MB_PDU_MAX bytes; and whether it
+	 * does. NULL where nobody goes on with a request */
+	uint8_t *reply;
+	uint32_t *aside;
 };
 
 /*
@@ -76,6 +81,12 @@ bool link_frame(struct link *, const struct acl_peer *from, const uint8_t *in,
  * FRAME_ADU_MAX; 0 for none. *late, NULL or: how it is to be sent. */
 size_t link_answer(struct link *, struct link_peer *p, const struct frame *f,
     const uint8_t *in, uint8_t *out, const struct late **late);
+
+/* What link_frame() found in in is a request over again, and is answered as it
+ * was: len bytes. That is recorded and counted as what c has asked; no device
+ * knows of it. */
+void link_repeat(struct link *, struct shm_conn *c, const struct frame *f,
+    const uint8_t *in, const uint8_t *reply, size_t len);
 
 /*
  * For a line that other stations are on, too (SL 2.4).

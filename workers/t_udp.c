@@ -10,29 +10,19 @@
  * asks nothing for long or when others need the room. Being forgotten costs a
  * peer nothing, its next request is answered like the first.
  *
- * A worker that dies takes at most the round in hand with it. What comes while
- * it is replaced waits in the socket, which is the parent's.
+ * What comes while a worker is replaced waits in the socket, which is the
+ * parent's; what the worker that died had taken lies in its segment (dgram.h),
+ * and its successor goes on with it before all else: what was begun has author
+ * and number noted, so that it is not carried out twice. What a peer sends
+ * again is not either (repeats.h).
  *
  * Replies that do not fit into the socket wait for room, and so do the requests
  * behind them: room depends on the network card alone, not on any peer.
- *
- * Operation numbers: last_op() (conns.c) begins a successor's BATCH_OPS_MAX
- * behind those in the half of the record that is in force. The half is moved
- * on after each datagram, so a worker that dies anywhere has given out no more
- * numbers behind it than one datagram takes: one, or one for each device when
- * it is a broadcast, or as many as function codes of plugins may use
- * (link.ops_max). So none is given out twice.
  */
 #include <stdlib.h>
 
-#include "workers/dgram_late.h"
-#include "workers/hooks/hooks.h"
-#include "workers/link.h"
-#include "workers/peers.h"
 #include "workers/transport.h"
-
-_Static_assert((int)CONF_UNITS <= (int)BATCH_OPS_MAX,
-    "a successor begins behind the numbers of one datagram");
+#include "workers/udp.h"
 
 enum {
 	ROUNDS = 8, /* in one turn of the loop */
@@ -43,33 +33,6 @@ enum {
 	PAUSE_MS = 50, /* after nothing but errors */
 };
 
-#define TELL_AGAIN_NS 60000000000ull /* between two lines of a kind */
-
-/* What may go on for long, and is told now and then. */
-enum { DENIED, FAILED, TOLD_KINDS };
-
-/* What a peer has asked in a round. */
-struct asked {
-	uint64_t round;
-	unsigned n;
-};
-
-struct udp {
-	struct worker *worker;
-	struct link link;
-	struct peers peers;
-	struct dgrams *dgrams;
-	struct asked *asked; /* by index of the connection, its session */
-	uint64_t round;
-	unsigned singles; /* rounds of one since all were taken */
-	struct frame frame;
-	struct event readable, writable, pause;
-	struct dgrams_late *late; /* NULL until there has been one */
-	struct event in_time;
-	uint64_t told_ns[TOLD_KINDS]; /* 0: never */
-	unsigned drained; /* rounds, while draining */
-};
-
 /* What a round has come to. */
 enum round {
 	ROUND_FULL, /* there may be more */
@@ -78,133 +41,15 @@ enum round {
 	ROUND_FAILED, /* nothing but an error */
 };
 
-static struct shm_stats *
-stats(const struct udp *u)
-{
-	return &u->worker->shm->stats;
-}
-
-/* True, once a minute, if there should be a line of that kind. */
-static bool
-may_tell(struct udp *u, int kind)
-{
-	uint64_t now = u->worker->now_ns;
-
-	if (u->told_ns[kind] != 0 && now - u->told_ns[kind] < TELL_AGAIN_NS)
-		return false;
-	u->told_ns[kind] = now;
-	return true;
-}
-
-/* ---- one datagram ---- */
-
-/* Serves a frame of a peer: the length of the reply, and how it is sent. */
-static size_t
-answer(struct udp *u, struct conn *c, struct dgram *d, const struct late **late)
-{
-	struct asked *asked = c->session;
-	struct link_peer p = { .shm = c->rec.shm,
-		.author = c->author,
-		.op = batch_half(c->rec.shm)->op };
-	size_t len;
-
-	if (asked == NULL) {
-		c->session = asked = &u->asked[c->rec.index];
-		asked->round = 0;
-	}
-	if (asked->round == u->round)
-		p.asked = asked->n;
-	len = link_answer(&u->link, &p, &u->frame, d->in, d->out, late);
-	batch_count(&c->rec, d->len, len, p.op);
-	asked->round = u->round;
-	asked->n = p.asked;
-	conns_used(&u->peers.conns, c);
-	return len;
-}
-
-/* Arms the timer for what is due first. Loops have milliseconds: rather late
- * than early. */
-static void
-arm_late(struct udp *u)
-{
-	uint64_t next = dgrams_late_next_ns(u->late), ns;
-	struct timeval tv;
-
-	if (next == 0)
-		return;
-	ns = next > u->worker->now_ns ? next - u->worker->now_ns : 0;
-	tv.tv_sec = (time_t)(ns / 1000000000);
-	tv.tv_usec = (suseconds_t)(ns % 1000000000 / 1000 + 1);
-	event_add(&u->in_time, &tv);
-}
-
-/* Keeps a reply for later if it is late, or if one to the same peer is. False
- * if it is to go at once. */
-static bool
-put_off(struct udp *u, unsigned i, size_t len, const struct late *late)
-{
-	if (u->late == NULL && late == NULL)
-		return false;
-	if (u->late == NULL)
-		u->late = dgrams_late_new(u->dgrams);
-	if (u->late == NULL)
-		return false;
-	switch (dgrams_late_put(u->late, i, len, late, u->worker->now_ns)) {
-	case LATE_NOT:
-		return false;
-	case LATE_LOST:
-		worker_count(&stats(u)->replies_lost, 1);
-		return true;
-	case LATE_WAITS:
-		break;
-	}
-	arm_late(u);
-	return true;
-}
-
-static void
-serve(struct udp *u, unsigned i)
-{
-	const struct late *late;
-	struct dgram *d = &u->dgrams->at[i];
-	struct acl_peer from;
-	char text[ACL_TEXT_MAX];
-	size_t len;
-
-	acl_peer_set(&from, &d->from);
-	if (!acl_allows(u->worker->conf, &from)) {
-		worker_count(&stats(u)->conns_denied, 1);
-		if (may_tell(u, DENIED))
-			log_info("datagrams denied peer=%s",
-			    acl_peer_text(&from, text));
-		return;
-	}
-	if ((u->worker->traced & HOOK_PACKET) != 0) {
-		d->len = hooks_packet(u->worker, NULL, &from, false, d->in,
-		    d->len, sizeof(d->in));
-		if (d->len == 0)
-			return;
-	}
-	if (!link_frame(&u->link, &from, d->in, d->len, &u->frame))
-		return;
-	if (dgrams_own(u->dgrams, i)) {
-		worker_count(&stats(u)->frames_bad, 1);
-		return;
-	}
-	len = answer(u, peers_get(&u->peers, &from), d, &late);
-	if (len != 0 && !put_off(u, i, len, late))
-		dgrams_reply(u->dgrams, i, len);
-}
-
 /* ---- rounds ---- */
 
 static void
 count_sent(struct udp *u, uint64_t bytes, uint64_t lost)
 {
-	worker_count(&stats(u)->bytes_out, bytes);
+	worker_count(&udp_stats(u)->bytes_out, bytes);
 	if (lost != 0) {
-		worker_count(&stats(u)->replies_lost, lost);
-		if (may_tell(u, FAILED))
+		worker_count(&udp_stats(u)->replies_lost, lost);
+		if (udp_may_tell(u, UDP_FAILED))
 			log_warn("cannot send");
 	}
 }
@@ -231,7 +76,7 @@ in_time(evutil_socket_t fd, short what, void *arg)
 	worker_turn(u->worker);
 	dgrams_late_send(u->late, u->worker->now_ns, &bytes, &lost);
 	count_sent(u, bytes, lost);
-	arm_late(u);
+	udp_arm_late(u);
 }
 
 /* What waits for its time when the worker drains has waited long enough. */
@@ -269,6 +114,18 @@ pace(struct udp *u, unsigned n)
 		d->most = 1;
 }
 
+/* Those in hand that are not done. */
+static void
+serve_all(struct udp *u)
+{
+	u->round++;
+	while (u->dgrams->prog.done < u->dgrams->n) {
+		/* each may wait for a device, and is judged by when it began */
+		worker_tick(u->worker);
+		udp_serve(u, u->dgrams->prog.done);
+	}
+}
+
 static enum round
 take_round(struct udp *u)
 {
@@ -276,20 +133,19 @@ take_round(struct udp *u)
 	uint64_t bytes;
 	int n = dgrams_take(u->dgrams, &bytes);
 
-	if (n == 0)
+	if (n == 0) {
+		repeats_caught_up(&u->repeats);
 		return ROUND_LAST;
+	}
 	/* such as what a router said of an earlier reply: told once, and then
 	 * the socket is as good as before */
 	if (n == -1)
 		return ROUND_FAILED;
-	worker_count(&stats(u)->bytes_in, bytes);
-	worker_count(&stats(u)->batches, 1);
-	u->round++;
-	for (unsigned i = 0; i < u->dgrams->n; i++) {
-		/* each may wait for a device, and is judged by when it began */
-		worker_tick(u->worker);
-		serve(u, i);
-	}
+	worker_count(&udp_stats(u)->bytes_in, bytes);
+	worker_count(&udp_stats(u)->batches, 1);
+	serve_all(u);
+	if ((unsigned)n < most)
+		repeats_caught_up(&u->repeats);
 	pace(u, (unsigned)n);
 	if (!flush(u))
 		return ROUND_WAITS;
@@ -299,7 +155,7 @@ take_round(struct udp *u)
 static void
 wait_for_room(struct udp *u)
 {
-	worker_count(&stats(u)->backpressured, 1);
+	worker_count(&udp_stats(u)->backpressured, 1);
 	event_del(&u->readable);
 	event_add(&u->writable, NULL);
 }
@@ -330,7 +186,7 @@ readable(evutil_socket_t fd, short what, void *arg)
 	if (failed < ROUNDS)
 		return;
 	worker_turn(u->worker);
-	if (may_tell(u, FAILED))
+	if (udp_may_tell(u, UDP_FAILED))
 		log_warn("cannot receive");
 	event_del(&u->readable);
 	event_add(&u->pause, &tv);
@@ -385,6 +241,48 @@ writable(evutil_socket_t fd, short what, void *arg)
 		event_add(&u->readable, NULL);
 }
 
+/* ---- after a predecessor ---- */
+
+/* It died of itself, most likely of the one that was next: so would this one.
+ * */
+static void
+leave_out(struct udp *u)
+{
+	struct shm_dgram *d = &u->dgrams->at[u->dgrams->prog.done];
+
+	d->out_len = d->wrote = 0;
+	dgrams_done(u->dgrams);
+	log_warnx("a request is left out why=\"the last worker died of it\"");
+}
+
+/* Goes on with what it had in hand. Of the record of what was done last nothing
+ * is known: it is made once more. */
+static void
+inherit(struct udp *u)
+{
+	struct dgrams *ds = u->dgrams;
+	struct acl_peer from;
+	uint64_t bytes;
+	int n = dgrams_inherit(ds, u->worker->proc->kept, &bytes);
+
+	worker_tick(u->worker);
+	if (n == 0)
+		return;
+	log_info("datagrams taken over from the last worker n=%d done=%u", n,
+	    ds->prog.done);
+	for (unsigned i = 0; i < ds->prog.done; i++) {
+		acl_peer_set(&from, &ds->at[i].from);
+		udp_remember(u, i, &from);
+	}
+	if (ds->prog.done < ds->n &&
+	    atomic_load_explicit(
+		&u->worker->shm->suspect, memory_order_relaxed) != 0)
+		leave_out(u);
+	serve_all(u);
+	if (!flush(u))
+		wait_for_room(u);
+}
+
 /* ---- the transport ---- */
 
 static int
@@ -400,6 +298,19 @@ events_add(struct udp *u, int fd)
 	return event_add(&u->readable, NULL);
 }
 
+/* The tables in the worker's segment, and what lies there. 0, or -1. */
+static int
+find_dgrams(struct udp *u)
+{
+	struct shm_dgrams *shm = seg_dgrams(u->worker->shm);
+
+	if (shm == NULL)
+		return -1;
+	u->dgrams = dgrams_new(u->worker->proc->listen_fd, shm);
+	repeats_init(&u->repeats, shm, u->worker->proc->kept);
+	return u->dgrams != NULL ? 0 : -1;
+}
+
 static int
 start(struct worker *w)
 {
@@ -412,12 +323,16 @@ start(struct worker *w)
 	u->worker = w;
 	if (link_init(&u->link, w) == -1 || peers_init(&u->peers, w) == -1)
 		return -1;
-	u->dgrams = dgrams_new(w->proc->listen_fd);
+	u->numbered =
+	    u->link.framer == &frame_mbap || u->link.framer == &frame_tls;
 	u->asked = calloc(u->peers.conns.nconns, sizeof(*u->asked));
-	if (u->dgrams == NULL || u->asked == NULL)
+	if (u->asked == NULL || find_dgrams(u) == -1)
 		return -1;
 	w->why = "cannot watch the socket";
-	return events_add(u, w->proc->listen_fd);
+	if (events_add(u, w->proc->listen_fd) == -1)
+		return -1;
+	inherit(u);
+	return 0;
 }
 
 static void

@@ -64,14 +64,14 @@ static const struct hf_hooks hooks = {
 /* ---- the world ---- */
 
 static void
-configure(struct wire *w, const char *framer)
+configure(struct wire *w, const char *framer, enum conf_type type)
 {
 	static char name[] = "t", store[] = "torture", device[] = "a";
 	struct conf_transport *t = &w->transport;
 
 	w->device.name = device;
 	t->name = name;
-	t->type = CONF_TCP;
+	t->type = type;
 	t->framer = strdup(framer);
 	for (unsigned u = 0; u < CONF_UNITS; u++)
 		t->units[u] = CONF_NO_DEVICE;
@@ -101,8 +101,11 @@ segments(struct wire *w)
 	if (seg_create_control(&p->control_seg, name, 8, 1, 1,
 		FIRST_AUTHOR + WIRE_CONNS) < 0 ||
 	    seg_create_device(&w->device_seg, name, "a", 0, &r, 1, false) < 0 ||
-	    seg_create_worker(&p->worker_seg, name, "t", 0, 0, WIRE_CONNS,
-		WIRE_BATCHES, 1 << 16) < 0)
+	    seg_create_worker_for(&p->worker_seg, name, "t", 0, 0,
+		&(struct seg_worker_counts){ .conns = WIRE_CONNS,
+		    .batches = WIRE_BATCHES,
+		    .dgrams = w->transport.type == CONF_UDP,
+		    .trace_bytes = 1 << 16 }) < 0)
 		trace_broken("segments");
 	seg_unlink_store(name);
 	p->env.control = seg_control(&p->control_seg);
@@ -147,28 +150,32 @@ listen_anywhere(struct wire *w)
 {
 	socklen_t len = sizeof(w->at);
 	int one = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool udp = w->transport.type == CONF_UDP;
+	int fd = socket(AF_INET,
+	    (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	w->at = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (!udp) {
+		setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	}
 	if (fd < 0 || bind(fd, (struct sockaddr *)&w->at, len) < 0 ||
-	    listen(fd, 64) < 0 ||
+	    (!udp && listen(fd, 64) < 0) ||
 	    getsockname(fd, (struct sockaddr *)&w->at, &len) < 0)
 		trace_broken("listener");
 	w->proc.listen_fd = fd;
 }
 
-void
-wire_make(struct wire *w, const char *framer)
+static void
+make(struct wire *w, const char *framer, enum conf_type type)
 {
 	int pair[2];
 
 	memset(w, 0, sizeof(*w));
 	w->reaped = true;
 	log_set_level(getenv("WIRE_LOG") != NULL ? LOG_DEBUG : LOG_ERROR);
-	configure(w, framer);
+	configure(w, framer, type);
 	segments(w);
 	join(w);
 	listen_anywhere(w);
@@ -183,6 +190,18 @@ wire_make(struct wire *w, const char *framer)
 	w->proc.actions_fd = -1;
 	w->proc.bell_fd = -1;
 	w->proc.env.me = slot_next_id(w->env.control, WIRE_SLOT);
+}
+
+void
+wire_make(struct wire *w, const char *framer)
+{
+	make(w, framer, CONF_TCP);
+}
+
+void
+wire_make_udp(struct wire *w, const char *framer)
+{
+	make(w, framer, CONF_UDP);
 }
 
 void

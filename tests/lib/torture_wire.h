@@ -3,7 +3,8 @@
 #define TESTS_LIB_TORTURE_WIRE_H
 
 /*
- * A worker of type tcp that a harness makes, kills and makes again, as a keeper
+ * A worker of type tcp or udp that a harness makes, kills and makes again, as a
+ * keeper
  * does: each worker shares the harness's table of descriptors, so what one had
  * open is still open for the next. The worker is the product's: worker_main()
  * on segments and a configuration of the harness's.
@@ -49,6 +50,7 @@ struct wire {
 /* Makes the store, the configuration and the listener. All descriptors that
  * are open at the first wire_launch() are the harness's. */
 void wire_make(struct wire *, const char *framer);
+void wire_make_udp(struct wire *, const char *framer);
 void wire_unmake(struct wire *);
 
 /* Makes a worker: the next one, if there has been one. traced: it stops before

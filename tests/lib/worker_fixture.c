@@ -64,8 +64,11 @@ fx_segments(struct fx *fx)
 	ck_assert_int_eq(
 	    seg_create_control(&p->control_seg, store, 8, 1, 2, 64), 0);
 	fx_devices(fx, store);
-	ck_assert_int_eq(seg_create_worker(&p->worker_seg, store, "t", 0, 0,
-			     FX_CONNS, FX_BATCHES, 1 << 16),
+	ck_assert_int_eq(seg_create_worker_for(&p->worker_seg, store, "t", 0, 0,
+			     &(struct seg_worker_counts){ .conns = FX_CONNS,
+				 .batches = FX_BATCHES,
+				 .dgrams = 1,
+				 .trace_bytes = 1 << 16 }),
 	    0);
 	seg_unlink_store(store);
 	p->env.control = seg_control(&p->control_seg);

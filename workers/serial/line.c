@@ -95,7 +95,8 @@ wanted_flags(const struct conf_serial *c)
  * Raw. A damaged character is marked (PARMRK) and cannot pass for a good one.
  * RTS and DTR stay as they are when the device is closed, so that a restart of
  * this worker resets no equipment; but where RTS drives the line while it is
- * high, its fall frees a line whose driver was killed.
+ * high, its fall frees a line whose driver was killed: such a device is not
+ * kept open over the death of its worker.
  */
 static void
 wish(const struct line *l, struct termios2 *t)
@@ -178,12 +179,13 @@ check(struct line *l, const struct termios2 *t)
 static int
 set_up(struct line *l)
 {
-	struct termios2 t;
+	struct termios2 t, was;
 
 	if (ioctl(l->fd, TCGETS2, &t) == -1)
 		return fail(l, "cannot be read");
+	was = t;
 	wish(l, &t);
-	if (ioctl(l->fd, TCSETS2, &t) == -1)
+	if (memcmp(&t, &was, sizeof(t)) != 0 && ioctl(l->fd, TCSETS2, &t) == -1)
 		return fail(l, "cannot be set");
 	if (ioctl(l->fd, TCGETS2, &t) == -1)
 		return fail(l, "cannot be read back");
@@ -344,16 +346,10 @@ line_init(struct line *l, const struct conf_serial *conf)
 	l->fd = -1;
 }
 
-int
-line_open(struct line *l)
+/* The direction first: an open device may hold the bus. */
+static int
+begin(struct line *l)
 {
-	l->escape = 0;
-	l->fd = open(l->conf->port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (l->fd == -1)
-		return fail(l,
-		    errno == EBUSY ? "another program uses it"
-				   : "cannot be opened");
-	/* the direction first: an open device may hold the bus */
 	if (take(l) == -1 || set_direction(l) == -1 || set_up(l) == -1) {
 		line_close(l);
 		return -1;
@@ -362,6 +358,42 @@ line_open(struct line *l)
 	l->overruns = count_overruns(l);
 	line_flush_in(l);
 	return 0;
+}
+
+/* Whether the port is the device that fd is: it may have been pulled out, and
+ * another one be there by now. */
+static bool
+is_port(const struct line *l, int fd)
+{
+	struct stat is, want;
+
+	return fstat(fd, &is) == 0 && stat(l->conf->port, &want) == 0 &&
+	    S_ISCHR(is.st_mode) && S_ISCHR(want.st_mode) &&
+	    is.st_rdev == want.st_rdev && is.st_ino == want.st_ino &&
+	    is.st_dev == want.st_dev;
+}
+
+int
+line_inherit(struct line *l, int fd)
+{
+	if (!is_port(l, fd)) {
+		close(fd);
+		return -1;
+	}
+	l->fd = fd;
+	line_flush_out(l);
+	return begin(l);
+}
+
+int
+line_open(struct line *l)
+{
+	l->fd = open(l->conf->port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (l->fd == -1)
+		return fail(l,
+		    errno == EBUSY ? "another program uses it"
+				   : "cannot be opened");
+	return begin(l);
 }
 
 void

@@ -35,6 +35,12 @@ void line_init(struct line *, const struct conf_serial *conf);
 /* Opens and sets the device; throws away what it had received. 0, or -1 with
  * words in why. */
 int line_open(struct line *);
+
+/* The same with fd, where a predecessor had it open: if it is that device and
+ * still there. What it had received, or was yet to send, is thrown away; nobody
+ * else could open it meanwhile, and no modem line has moved. Closes fd if -1.
+ * */
+int line_inherit(struct line *, int fd);
 void line_close(struct line *);
 
 /* What a read has come to. */

@@ -50,6 +50,7 @@ struct serial {
 	uint64_t char_ns, t15_ns, t35_ns;
 	uint64_t last_ns; /* when the last character came */
 	/* the device's life */
+	int left_fd; /* by a predecessor, open; -1 */
 	uint64_t backoff_ms;
 	bool told; /* that it is not there */
 	char reason[sizeof(((struct line *)0)->why)]; /* as it was told */

@@ -12,6 +12,12 @@
  * connection, which opens and closes with it, so that whoever watches
  * connections or the transport sees it go and come back.
  *
+ * A worker that dies leaves its device open: the record of that connection
+ * tells where, its keeper keeps it, and the successor goes on with it, without
+ * a modem line having moved. What was under way is lost. Nothing of an
+ * interrupted reply is sent any more, since whoever asked may have asked
+ * something else by then, and would take it for the answer to that.
+ *
  *	LOST --opened--> DEAF --t3.5 of silence--> IDLE
  *	IDLE --characters--> HEARS --t3.5--> IDLE, or UNSURE, or a reply:
  *	[PAUSES turnaround_ms, faults] [TURNS: RTS] SAYS [PARTS: faults]
@@ -219,6 +225,8 @@ begin_conn(struct serial *s)
 	if (s->conn == NULL)
 		fatal(70, "no record for the line");
 	s->conn->ready = true;
+	/* where RTS turns the line it must fall with whoever drives it */
+	s->conn->rec.shm->fd = s->line.rts ? -1 : s->line.fd;
 	s->peer = (struct link_peer){ .shm = s->conn->rec.shm,
 		.author = s->conn->author,
 		.op = batch_half(s->conn->rec.shm)->op };
@@ -233,12 +241,26 @@ close_line(struct serial *s)
 	serial_in_reset(s);
 }
 
+/* What a predecessor has left open, the first time that it is asked. */
+static bool
+inherit_line(struct serial *s)
+{
+	int fd = s->left_fd;
+
+	s->left_fd = -1;
+	if (fd == -1 || line_inherit(&s->line, fd) == -1)
+		return false;
+	log_info(
+	    "line taken over from the last worker port=%s", s->line.conf->port);
+	return true;
+}
+
 static void
 try_open(struct serial *s)
 {
 	struct event_base *base = s->worker->base;
 
-	if (line_open(&s->line) == -1) {
+	if (!inherit_line(s) && line_open(&s->line) == -1) {
 		tell_lost(s, "line not there");
 		retry_later(s);
 		return;
@@ -274,6 +296,22 @@ serial_lose(struct serial *s)
 
 /* ---- the transport ---- */
 
+/* A descriptor that may be the line, where a predecessor had it; -1. It has
+ * no more than one connection. */
+static int
+find_left(struct worker *w)
+{
+	for (unsigned i = 0; w->proc->kept && i < seg_conns(w->shm); i++) {
+		struct shm_conn *c = seg_conn(w->shm, i);
+
+		if (atomic_load_explicit(&c->used, memory_order_acquire) !=
+			CONN_FREE &&
+		    c->fd >= 0 && isatty(c->fd))
+			return c->fd;
+	}
+	return -1;
+}
+
 static int
 init(struct serial *s, struct worker *w)
 {
@@ -281,6 +319,7 @@ init(struct serial *s, struct worker *w)
 
 	s->worker = w;
 	s->state = SERIAL_LOST;
+	s->left_fd = find_left(w);
 	line_init(&s->line, conf);
 	s->char_ns = line_char_ns(conf);
 	s->t15_ns = line_t15_ns(conf);

@@ -9,7 +9,7 @@ import { count, rate, duration, bytes, span, within, plural } from "../formats.j
 import { functions, exceptions } from "../faultwords.js";
 
 const groups = [
-  ["Wire", ["bytes_in", "bytes_out", "batches", "frames_bad", "unknown_units", "broadcasts", "backpressured", "replies_lost"]],
+  ["Wire", ["bytes_in", "bytes_out", "batches", "frames_bad", "unknown_units", "broadcasts", "backpressured", "replies_lost", "repeats"]],
   ["Requests", ["refused", "busy"]],
   ["Connections", ["conns_open", "conns_opened", "conns_denied", "conns_evicted", "conns_refused", "conns_idle", "conns_slow", "conns_bad", "conns_kicked"]],
   ["TLS", ["handshakes", "handshakes_resumed", "handshakes_failed"]],

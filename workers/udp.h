@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WORKERS_UDP_H
+#define WORKERS_UDP_H
+
+/*
+ * The parts of the UDP transport among themselves: t_udp.c has the socket and
+ * the rounds, udp_serve.c one datagram.
+ */
+
+#include "workers/dgram_late.h"
+#include "workers/link.h"
+#include "workers/peers.h"
+#include "workers/repeats.h"
+
+/* What may go on for long, and is told now and then. */
+enum { UDP_DENIED, UDP_FAILED, UDP_KINDS };
+
+/* What a peer has asked in a round. */
+struct udp_asked {
+	uint64_t round;
+	unsigned n;
+};
+
+struct udp {
+	struct worker *worker;
+	struct link link;
+	struct peers peers;
+	struct dgrams *dgrams;
+	struct repeats repeats;
+	bool numbered; /* frames have transaction numbers */
+	uint8_t shown[DGRAM_IN_MAX]; /* a datagram as hooks have changed it */
+	struct udp_asked *asked; /* by index of the connection, its session */
+	uint64_t round;
+	unsigned singles; /* rounds of one since all were taken */
+	struct frame frame;
+	struct event readable, writable, pause;
+	struct dgrams_late *late; /* NULL until there has been one */
+	struct event in_time;
+	uint64_t told_ns[UDP_KINDS]; /* 0: never */
+	unsigned drained; /* rounds, while draining */
+};
+
+static inline struct shm_stats *
+udp_stats(const struct udp *u)
+{
+	return &u->worker->shm->stats;
+}
+
+/* True, once a minute, if there should be a line of that kind. */
+bool udp_may_tell(struct udp *, int kind);
+
+/* Serves datagram i, the next one in hand: its reply is among those to be sent,
+ * or waits for its time. */
+void udp_serve(struct udp *, unsigned i);
+
+/* What it has changed is not changed again, should it come again. */
+void udp_remember(struct udp *, unsigned i, const struct acl_peer *);
+
+/* Arms the timer for the reply that is due first of those that wait. */
+void udp_arm_late(struct udp *);
+
+#endif
