@@ -20,7 +20,7 @@
 	"0, \"float32\": 0.0, \"string\": \" \"}, \"action\": {\"bits\": "    \
 	"null, \"uint16\": null, \"uint32\": null, \"float32\": null, "       \
 	"\"string\": null}}"
-#define SIZES(co, di, ir, hr)                                        \
+#define SIZES(co, di, hr, ir)                                        \
 	"\"co size\": " co ", \"di size\": " di ", \"ir size\": " ir \
 	", \"hr size\": " hr
 #define SETUP(shared)                                            \
@@ -190,9 +190,15 @@ static const struct {
 	{ U16("{\"addr\": 1, \"action\": \"random\", \"kwargs\": "
 	      "{\"maxval\": 9}}"),
 	    "hr 1+1 uint16 ro random{\"maxval\":9} 0000\n" },
-	/* an address that is "invalid" may be defined */
-	{ SECTIONS(SETUP("true"), "[0, 39], 3", "", "", "3", "", "", "", ""),
-	    "hr 3+1 uint16 ro - 0000\n" },
+	/* what is "invalid" stays so, whatever else is said of it, repeat too;
+	 * what it leaves of a value has no type, its copy is invalid as well */
+	{ SECTIONS(SETUP("true"), "[1, 2], 5, 13", "1", "", "[0, 3]",
+	      "{\"addr\": [4, 5], \"value\": 65538}", "", "",
+	      "{\"addr\": [0, 3], \"to\": [10, 13]}"),
+	    "hr 0+1 uint16 ro - 0000\n"
+	    "hr 3+1 uint16 ro - 0000\n"
+	    "hr 4+1 uint16 ro - 0001\n"
+	    "hr 10+1 uint16 ro - 0000\n" },
 };
 
 START_TEST(cells_become_ranges)
@@ -203,6 +209,22 @@ START_TEST(cells_become_ranges)
 	ck_assert(s->shared);
 	ck_assert_str_eq(got, devices[_i].ranges);
 	free(got);
+	setup_free(s);
+}
+END_TEST
+
+START_TEST(what_is_defined_and_invalid_is_told)
+{
+	struct setup *s = good(SECTIONS(
+	    SETUP("true"), "1, [2, 4], 9", "", "", "[0, 3]", "", "", "", ""));
+
+	ck_assert_ptr_nonnull(s->notes);
+	ck_assert_ptr_nonnull(strstr(s->notes, "setup.json:3:"));
+	ck_assert_ptr_nonnull(
+	    strstr(s->notes, "register 1 is \"invalid\", so that"));
+	ck_assert_ptr_nonnull(strstr(s->notes, "register 2 is"));
+	ck_assert_ptr_null(strstr(s->notes, "register 3 is"));
+	ck_assert_ptr_null(strstr(s->notes, "register 9 is"));
 	setup_free(s);
 }
 END_TEST
@@ -220,10 +242,10 @@ START_TEST(blocks_follow_each_other_unless_they_are_shared)
 	ck_assert_str_eq(got,
 	    "co 0+16 bits rw - 1010000000000000\n"
 	    "di 0+16 bits ro - 0000000000000001\n"
-	    "ir 0+2 uint16 ro - 0009 0009\n"
-	    "ir 10+2 uint32 ro - 0001 0001\n"
-	    "hr 0+1 uint16 rw - 0000\n"
-	    "hr 39+1 uint16 ro - 0001\n");
+	    "hr 0+2 uint16 ro - 0009 0009\n"
+	    "hr 10+2 uint32 ro - 0001 0001\n"
+	    "ir 0+1 uint16 rw - 0000\n"
+	    "ir 39+1 uint16 ro - 0001\n");
 	free(got);
 	setup_free(s);
 }
@@ -237,7 +259,7 @@ START_TEST(a_value_ends_with_its_block)
 	char *got = told(s);
 
 	ck_assert_str_eq(
-	    got, "ir 11+1 uint16 ro - 0001\nhr 0+1 uint16 ro - 0002\n");
+	    got, "hr 11+1 uint16 ro - 0001\nir 0+1 uint16 ro - 0002\n");
 	free(got);
 	setup_free(s);
 }
@@ -630,6 +652,7 @@ suite(void)
 	TCase *tc = tcase_create("setup");
 
 	tcase_add_loop_test(tc, cells_become_ranges, 0, N(devices));
+	tcase_add_test(tc, what_is_defined_and_invalid_is_told);
 	tcase_add_test(tc, blocks_follow_each_other_unless_they_are_shared);
 	tcase_add_test(tc, a_value_ends_with_its_block);
 	tcase_add_test(tc, what_an_entry_does_not_say_is_as_setup_has_it);

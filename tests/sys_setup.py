@@ -262,12 +262,13 @@ def test_describe_tells_types_and_actions():
 
 
 def test_separate_blocks():
-    """coils, discrete inputs, input and holding registers one after the other,
-    each from 0 on; a request does not run into the next block"""
+    """coils, discrete inputs, holding and input registers one after the other,
+    as the reference's documents have it, each from 0 on; a request does not run into the next block"""
     apart = device(False, (10, 10, 10, 10), bits=[{"addr": [0, 9], "value": 5}],
-                   uint16=[{"addr": [10, 29], "value": 32769}],
-                   float32=[{"addr": [30, 33], "value": 404.17}],
-                   write=[0, 30, 31])
+                   uint16=[{"addr": [10, 19], "value": 32769},
+                           {"addr": [30, 39], "value": 32769}],
+                   float32=[{"addr": [20, 23], "value": 404.17}],
+                   write=[0, 20, 21])
     apart["setup"]["type exception"] = True
     with Daemon(setup(device=apart)) as d, Modbus(d.port("server")) as m:
         assert m.read_co(0, 4) == [1, 0, 1, 0] == m.read_co(144, 4)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -128,12 +129,84 @@ def test_the_stock_file():
         with Program("--json_file", f.name, "--modbus_device", "device_try",
                      "--modbus_server=server_test_try_udp") as p:
             with Master(Udp(p.port("server_test_try_udp")), "socket") as m:
-                assert m.read_hr(1, 16, 5) == [3124, 5678, 5678, 14661, 14661]
-                assert m.read_hr(1, 21, 2) == [0, 3124]
+                assert m.read_hr(1, 2168, 2) == [32117, 32117]
+                assert m.read_hr(1, 20, 5) == [0x415f, 0x425f, 0x435f,
+                                               0x445f, 0x455f]
     code, out, err = run("--modbus_server", "server_test_udp")
     assert code == 78 and "lib/holdfast" not in out, err
     assert os.path.join(BUILD, "setup.json") in err, err
     assert 'did you mean "server_test_try_udp"?' in err, err
+
+
+def stock_try(p):
+    """Reads a value of so many bits; with what it must be, or its bounds."""
+    m = Modbus(p.port())
+    kinds = {"H": 1, "I": 2, "f": 2, "d": 4}
+
+    def read(addr, kind, low, high=None):
+        words = struct.pack(">%dH" % kinds[kind],
+                            *m.read_hr(addr, kinds[kind]))
+        got = struct.unpack(">" + kind, words)[0]
+        got = round(got, 2) if kind in "fd" else got
+        if high is None:
+            assert got == low, (addr, got, low)
+        else:
+            assert low <= got <= high, (addr, got, low, high)
+    return m, read
+
+
+def test_the_example_of_the_reference():
+    """what examples/simulator.py reads of "device_try", four times over: values
+    of each type that stay, that count and that are random"""
+    with open(os.path.join(BUILD, "setup.json")) as f:
+        stock = f.read()
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        f.write(stock.replace("5020", "0"))
+        f.flush()
+        with Program("--json_file", f.name, "--modbus_device", "device_try",
+                     "--modbus_server", "server") as p:
+            m, read = stock_try(p)
+            for n in range(1, 5):
+                read(1148, "H", 32117)
+                read(2305, "H", 50 + n)
+                read(2306, "H", 45, 55)
+                read(3188, "I", 32514)
+                read(3876, "I", 50000 + n)
+                read(3878, "I", 45000, 55000)
+                read(4188, "f", 32514.2)
+                read(4876, "f", 50000.0 + n)
+                read(4878, "f", 45000.0, 55000.0)
+                read(5092, "d", -32514.2)
+                read(5164, "d", round(-42.15 + n, 2))
+                read(5244, "d", -4242, 314.92)
+            m.write_hr(10, [3])
+            for call, args in ((m.read_hr, (3,)), (m.read_hr, (77,)),
+                               (m.read_hr, (5160, 3)), (m.read_hr, (78,)),
+                               (m.write_hr, (11, [1]))):
+                assert code_of(call, *args) == 2, args
+            m.close()
+        with Program("--json_file", f.name) as p, Modbus(p.port()) as m:
+            assert m.read_hr(8, 4) == list(struct.unpack(
+                ">4H", struct.pack(">d", -505.78 + 1)))
+            assert code_of(m.read_hr, 1) == 2
+            assert m.read_hr(5047) == [0x2020]
+
+
+def test_what_is_invalid_is_not_answered():
+    """registers that "invalid" lists are answered 02, read or written, though
+    they are defined, and a line with its place says so"""
+    conf = setup(device=whole(invalid=[17, [60, 61]]))
+    with Program(conf=conf) as p, Modbus(p.port()) as m:
+        assert m.read_hr(16) == [3124] and m.read_hr(18) == [5678]
+        for call, args in ((m.read_hr, (17,)), (m.read_hr, (16, 3)),
+                           (m.read_ir, (17,)), (m.read_co, (17 * 16, 1)),
+                           (m.write_hr, (17, [1])), (m.read_hr, (60,)),
+                           (m.write_hr, (61, [1]))):
+            assert code_of(call, *args) == 2, args
+        for n in (17, 60):
+            assert re.search(r'setup.json:\d+:\d+: register %d is "invalid"' %
+                             n, p.stderr()), p.stderr()
+        assert "register 61 is" not in p.stderr()
 
 
 def test_all_servers_at_once():

@@ -59,7 +59,7 @@ def stock():
         "device_list": {"device": main, "device_try": device(
             False, (10, 10, 10, 10), bits=[{"addr": [0, 9], "value": 5}],
             uint16=[{"addr": [10, 29], "value": 32769}, 30],
-            write=[0, 30])}}
+            write=[0, 20])}}
 
 
 class Simulator:
@@ -153,18 +153,18 @@ def test_the_stock_setup_is_served():
 
 
 def test_blocks_that_are_not_shared():
-    """each table has its own registers, in the order coils, discrete inputs,
-    input registers, holding registers"""
+    """each table has its own registers, in the order of the reference's
+    documents: coils, discrete inputs, holding registers, input registers"""
     with Simulator("-", "device_try", "-") as s, Modbus(s.port) as m:
         assert m.read_co(0, 20) == [1, 0, 1] + 13 * [0] + [1, 0, 1, 0]
         assert m.read_di(0, 16) == [1] + 14 * [0] + [1]
-        assert m.read_ir(0, 10) == 10 * [32769]
-        assert m.read_hr(0) == [0]
+        assert m.read_hr(0, 10) == 10 * [32769]
+        assert m.read_ir(0) == [0]
         m.write_hr(0, [3])
         m.write_coil(15, True)
-        assert m.read_hr(0) == [3] and m.read_co(15) == [1]
+        assert m.read_hr(0, 2) == [3, 32769] and m.read_co(15) == [1]
         assert code_of(m.write_coil, 16, True) == 2
-        assert code_of(m.read_hr, 1) == code_of(m.read_ir, 10) == 2
+        assert code_of(m.read_ir, 1) == code_of(m.read_hr, 10) == 2
         assert code_of(m.read_co, 160) == 2
 
 
@@ -277,7 +277,7 @@ def test_the_command_line():
     with Simulator("--modbus_device", "device_try", "--modbus_server=server",
                    "--json_file", "setup.json", how="args") as s:
         with Modbus(s.port) as m:
-            assert m.read_ir(0) == [32769]
+            assert m.read_hr(0) == [32769]
     with Simulator("--log", "debug", "--log_file", "log", how="args") as s:
         with Modbus(s.port) as m:
             assert m.read_hr(3) == [17001]

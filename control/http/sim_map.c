@@ -29,8 +29,8 @@ const char *const sim_type_names[SIM_TYPES] = {
 static const struct sim_block blocks[SIM_BLOCKS] = {
 	{ .table = "coils", .bits = true },
 	{ .table = "discrete_inputs", .bits = true },
-	{ .table = "input_registers" },
 	{ .table = "holding_registers" },
+	{ .table = "input_registers" },
 };
 
 static enum sim_type
@@ -125,6 +125,8 @@ lay_out(struct sim_map *m)
 static bool
 own(struct sim_call *c, struct sim_map *m)
 {
+	static const unsigned order[SIM_BLOCKS] = { 0, 1, 3, 2 };
+
 	m->owner = calloc((size_t)m->n + 1, sizeof(*m->owner));
 	if (m->owner == NULL)
 		return sim_fail(c, 500, "out of memory");
@@ -133,7 +135,8 @@ own(struct sim_call *c, struct sim_map *m)
 	for (unsigned b = 0; b < SIM_BLOCKS; b++)
 		for (size_t i = 0; i < m->nruns; i++)
 			for (uint32_t k = 0;
-			     m->run[i].block == b && k < m->run[i].n; k++)
+			     m->run[i].block == order[b] && k < m->run[i].n;
+			     k++)
 				m->owner[m->run[i].first + k] =
 				    (uint32_t)(i + 1);
 	return true;

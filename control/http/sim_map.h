@@ -4,9 +4,9 @@
 
 /*
  * A device as pymodbus's simulator sees one: an array of registers. Where the
- * four tables are apart they lie in it one behind the other, coils, discrete
- * inputs, input registers, holding registers; 16 bits of the first two are a
- * register. Made anew from registers.describe for each request.
+ * four tables are apart they lie in it one behind the other as in setup files,
+ * coils, discrete inputs, holding registers, input registers; 16 bits of the
+ * first two are a register. Made anew from registers.describe for each request.
  */
 
 #include "control/http/sim.h"

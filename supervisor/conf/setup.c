@@ -85,6 +85,8 @@ void
 setup_note(
     struct setup_ctx *c, const struct jsonc_node *n, const char *fmt, ...)
 {
+	uint32_t line = n->key != NULL ? n->key_line : n->line;
+	uint32_t col = n->key != NULL ? n->key_col : n->col;
 	char words[WORDS];
 	va_list ap;
 
@@ -92,10 +94,9 @@ setup_note(
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	if (c->pick->note != NULL)
-		c->pick->note(c->arg, n->doc, n->key_line, n->key_col, words);
+		c->pick->note(c->arg, n->doc, line, col, words);
 	else if (++c->notes <= FAULTS_MAX)
-		add_line(&c->to->notes, n->doc->path, n->key_line, n->key_col,
-		    words);
+		add_line(&c->to->notes, n->doc->path, line, col, words);
 }
 
 /* ---- nodes ---- */

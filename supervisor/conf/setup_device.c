@@ -19,6 +19,8 @@ section(struct setup_ctx *c, const struct jsonc_node *device, const char *name)
 	return n != NULL ? n->in.first : NULL;
 }
 
+/* Blocks that are not shared lie one behind the other in the order that
+ * pymodbus's documents give; what it does is co, di, ir, hr. */
 static void
 take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 {
@@ -26,7 +28,7 @@ take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 		const char *name;
 		enum hf_table table;
 	} order[SETUP_BLOCKS] = { { "co size", HF_CO }, { "di size", HF_DI },
-		{ "ir size", HF_IR }, { "hr size", HF_HR } };
+		{ "hr size", HF_HR }, { "ir size", HF_IR } };
 	uint32_t most = 0, sum = 0;
 
 	for (unsigned i = 0; i < SETUP_BLOCKS; i++) {
@@ -100,6 +102,42 @@ take_setup(struct setup_ctx *c, const struct jsonc_node *setup,
 		take_defaults(c, n, kinds);
 }
 
+/* Registers that are answered 02 whatever the other sections make of them, as
+ * the documents have it. */
+static void
+take_invalid(struct setup_ctx *c, const struct jsonc_node *n)
+{
+	uint32_t first, last;
+
+	if (!setup_addresses(c, n, &first, &last))
+		return;
+	for (uint32_t i = first; i <= last; i++)
+		if (c->cells[i].barred == NULL)
+			c->cells[i].barred = n;
+}
+
+/* What is defined and invalid is told, once for each entry that makes it so:
+ * pymodbus itself would serve it. */
+static void
+bar(struct setup_ctx *c)
+{
+	const struct jsonc_node *told = NULL;
+
+	for (uint32_t i = 0; i < c->ncells; i++) {
+		const struct jsonc_node *n = c->cells[i].barred;
+
+		if (n == NULL || c->cells[i].type == SETUP_INVALID)
+			continue;
+		if (n != told)
+			setup_note(c, n,
+			    "register %u is \"invalid\", so that it is answered "
+			    "02, though it is defined",
+			    i);
+		told = n;
+		c->cells[i].type = SETUP_INVALID;
+	}
+}
+
 static void
 take_write(struct setup_ctx *c, const struct jsonc_node *n)
 {
@@ -138,8 +176,13 @@ take_repeat(struct setup_ctx *c, const struct jsonc_node *n)
 	if (addr == NULL || to == NULL || !setup_addresses(c, addr, &a, &b) ||
 	    !setup_addresses(c, to, &first, &last))
 		return;
-	for (uint32_t i = first; i <= last; i++)
+	for (uint32_t i = first; i <= last; i++) {
+		const struct jsonc_node *barred = c->cells[i].barred;
+
 		c->cells[i] = c->cells[a + (i - first) % (b - a + 1)];
+		if (barred != NULL)
+			c->cells[i].barred = barred;
+	}
 }
 
 /* Sections that entries with values stand in, and the others. */
@@ -199,7 +242,6 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 	};
 	const struct jsonc_node *n;
 	unsigned faults = c->faults;
-	uint32_t first, last;
 
 	n = setup_need(c, device, "setup", JSONC_OBJECT);
 	if (n != NULL)
@@ -209,7 +251,7 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 	check_sections(c, device, kinds);
 	n = section(c, device, "invalid");
 	for (; n != NULL; n = n->next)
-		setup_addresses(c, n, &first, &last);
+		take_invalid(c, n);
 	for (unsigned i = 0; i < KINDS; i++)
 		take_values(c, device, &kinds[i]);
 	n = section(c, device, "write");
@@ -218,4 +260,5 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 	n = section(c, device, "repeat");
 	for (; n != NULL; n = n->next)
 		take_repeat(c, n);
+	bar(c);
 }

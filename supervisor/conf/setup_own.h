@@ -37,6 +37,7 @@ struct setup_cell {
 	const char *action; /* NULL; the same name is the same pointer */
 	const char *parameters; /* NULL */
 	const struct jsonc_node *at; /* the entry */
+	const struct jsonc_node *barred; /* by an entry of "invalid"; NULL */
 };
 
 /* What a section with values says, and what its entries do not say. */
@@ -78,7 +79,8 @@ void setup_fault(struct setup_ctx *, const struct jsonc_node *, const char *fmt,
 void setup_fault_key(struct setup_ctx *, const struct jsonc_node *,
     const char *fmt, ...) LOG_FMT(3, 4);
 
-/* Notes what is taken but does nothing, at the key of a member. */
+/* Notes what is taken but does nothing, at the key of a member, or at the place
+ * of what has none. */
 void setup_note(struct setup_ctx *, const struct jsonc_node *, const char *fmt,
     ...) LOG_FMT(3, 4);
 

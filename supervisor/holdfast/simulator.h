@@ -18,12 +18,12 @@
  * float32, string and repeat, all of them needed, and those of newer files:
  * int16, int32, int64, uint64 and float64. An entry has addr, value, action and
  * parameters (kwargs). Addresses are those on the wire; with "shared blocks"
- * false they are indexes into coils, discrete inputs, input registers and
- * holding registers one after the other. What no section has defined is
- * answered 02, and so is a write to what "write" does not list. With "type
- * exception" so is a request that cuts a value in two; the accesses to each
- * cell are counted. Actions run when a client reads, once for a cell, and
- * function codes 5 and 6 answer what they have made of the value;
+ * false they are indexes into coils, discrete inputs, holding registers and
+ * input registers one after the other. What no section has defined, and what
+ * "invalid" lists, is answered 02, and so is a write to what "write" does not
+ * list. With "type exception" so is a request that cuts a value in two; the
+ * accesses to each cell are counted. Actions run when a client reads, once for
+ * a cell, and function codes 5 and 6 answer what they have made of the value;
  * those of pymodbus that are built in are increment, random, timestamp, uptime
  * and reset.
  *
