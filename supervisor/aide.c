@@ -14,6 +14,7 @@
 #include "shm/log.h"
 #include "supervisor/actions.h"
 #include "supervisor/boot.h"
+#include "supervisor/inherit.h"
 #include "supervisor/listen.h"
 #include "supervisor/super.h"
 
@@ -45,7 +46,13 @@ http_open(struct super *s, const char **where)
 	int fd;
 
 	*where = s->conf->http.listen;
-	fd = listen_open(*where, false, real, sizeof(s->control->http));
+	fd =
+	    inherit_find("http", *where, false, real, sizeof(s->control->http));
+	if (fd < 0) {
+		fd = listen_open(*where, false, real, sizeof(s->control->http));
+		if (fd >= 0)
+			inherit_keep("http", fd);
+	}
 	if (fd >= 0)
 		log_info("page at http://%s/", real);
 	return fd;

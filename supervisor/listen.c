@@ -6,6 +6,7 @@
 #include "supervisor/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -106,15 +107,17 @@ every_address(const struct addrinfo *ai)
 static int
 set_options(int fd, int type, int family, const struct option *o, size_t n)
 {
+	int rc = 0;
+
 	for (; n > 0; n--, o++) {
 		if ((o->type != 0 && o->type != type) ||
 		    (o->family != AF_UNSPEC && o->family != family))
 			continue;
 		if (setsockopt(
 			fd, o->level, o->name, &o->value, sizeof(o->value)) < 0)
-			return -1;
+			rc = -1;
 	}
-	return 0;
+	return rc;
 }
 
 static int
@@ -123,15 +126,16 @@ set_all_options(int fd, int type, const struct addrinfo *ai)
 	/* beyond the system's limit, if we may */
 	static const int buffer = UDP_BUFFER_BYTES;
 
-	if (set_options(fd, type, ai->ai_family, options, N(options)) < 0)
-		return -1;
+	int rc = set_options(fd, type, ai->ai_family, options, N(options));
+
 	if (type == SOCK_DGRAM)
 		setsockopt(
 		    fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
-	if (!every_address(ai))
-		return 0;
-	return set_options(
-	    fd, type, ai->ai_family, options_every, N(options_every));
+	if (every_address(ai) &&
+	    set_options(
+		fd, type, ai->ai_family, options_every, N(options_every)) < 0)
+		rc = -1;
+	return rc;
 }
 
 static int
@@ -178,4 +182,65 @@ listen_open(const char *text, bool udp, char *real, size_t size)
 	}
 	freeaddrinfo(ai);
 	return fd;
+}
+
+/* Port 0 in what is asked for stands for all. */
+static bool
+same_address(const struct addrinfo *want, const struct addrinfo *is)
+{
+	struct sockaddr_in a4, b4;
+	struct sockaddr_in6 a6, b6;
+
+	if (want->ai_family != is->ai_family)
+		return false;
+	if (is->ai_family == AF_INET) {
+		memcpy(&a4, want->ai_addr, sizeof(a4));
+		memcpy(&b4, is->ai_addr, sizeof(b4));
+		return a4.sin_addr.s_addr == b4.sin_addr.s_addr &&
+		    (a4.sin_port == 0 || a4.sin_port == b4.sin_port);
+	}
+	memcpy(&a6, want->ai_addr, sizeof(a6));
+	memcpy(&b6, is->ai_addr, sizeof(b6));
+	return memcmp(&a6.sin6_addr, &b6.sin6_addr, sizeof(a6.sin6_addr)) ==
+	    0 &&
+	    a6.sin6_scope_id == b6.sin6_scope_id &&
+	    (a6.sin6_port == 0 || a6.sin6_port == b6.sin6_port);
+}
+
+static bool
+bound_to(const struct addrinfo *is, const char *text)
+{
+	struct addrinfo *want = text != NULL ? resolve(text) : NULL;
+	bool same = text == NULL || (want != NULL && same_address(want, is));
+
+	if (want != NULL)
+		freeaddrinfo(want);
+	return same;
+}
+
+int
+listen_adopt(int fd, const char *text, bool udp, char *real, size_t size)
+{
+	int type = udp ? SOCK_DGRAM : SOCK_STREAM, is = 0, flags;
+	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(sa), one = sizeof(is);
+	struct addrinfo ai = { .ai_addr = (struct sockaddr *)&sa };
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &one) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return -1;
+	ai.ai_family = sa.ss_family;
+	if (is != type ||
+	    (ai.ai_family != AF_INET && ai.ai_family != AF_INET6) ||
+	    !bound_to(&ai, text)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* what an option cannot be set to once it is bound stays */
+	set_all_options(fd, type, &ai);
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    (!udp && listen(fd, BACKLOG) < 0))
+		return -1;
+	return real_name(fd, real, size);
 }

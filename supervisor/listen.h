@@ -17,4 +17,12 @@ enum { LISTEN_ADDR_MAX = 64 };
  */
 int listen_open(const char *text, bool udp, char *real, size_t size);
 
+/*
+ * Makes a socket that somebody else has bound what listen_open() returns, if it
+ * is a TCP or UDP one, as asked for, and bound to text (NULL: wherever; port 0
+ * there is any port). 0, or -1 with errno and nothing changed: EINVAL it is
+ * something else.
+ */
+int listen_adopt(int fd, const char *text, bool udp, char *real, size_t size);
+
 #endif

@@ -14,6 +14,7 @@
 enum {
 	LONG_ONLY = 256,
 	OPT_RUN_DIR = LONG_ONLY,
+	OPT_GUARD,
 	OPT_LOG,
 	OPT_LOG_FILE,
 	OPT_LOG_FORMAT
@@ -30,6 +31,8 @@ static const struct row {
 	{ 'T', "dump-config", NULL, "print it with all defaults and exit" },
 	{ OPT_RUN_DIR, "run-dir", "DIR",
 	    "sockets and `ready' ($HOLDFAST_RUN_DIR, " OPTS_RUN_DIR ")" },
+	{ OPT_GUARD, "guard", NULL,
+	    "start another one by itself should it die or hang" },
 	{ OPT_LOG, "log", "LEVEL", "error, warn, info (default) or debug" },
 	{ OPT_LOG_FILE, "log-file", "FILE", "instead of standard error" },
 	{ OPT_LOG_FORMAT, "log-format", "FORMAT", "text (default) or json" },
@@ -150,6 +153,9 @@ take(struct opts *o, int letter, const char *arg, FILE *err)
 			return -1;
 		}
 		o->run_dir = arg;
+		return 0;
+	case OPT_GUARD:
+		o->guard = true;
 		return 0;
 	case OPT_LOG:
 		return take_level(o, arg, err);

@@ -6,6 +6,7 @@
  * The command line of holdfastd; see holdfastd(8).
  */
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "shm/log.h"
@@ -19,6 +20,7 @@ struct opts {
 	enum opts_task task;
 	const char *config;
 	const char *run_dir;
+	bool guard; /* a parent starts the next supervisor when one dies */
 	const char *log_file; /* NULL: standard error */
 	enum log_level log_level;
 	enum log_format log_format;

@@ -15,6 +15,8 @@
 
 #include "shm/log.h"
 #include "supervisor/aide.h"
+#include "supervisor/guard.h"
+#include "supervisor/inherit.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
 
@@ -89,6 +91,15 @@ text_of(const struct super *s)
 	return text;
 }
 
+/* Keepers of a former supervisor have brought what they have by now. */
+static void
+settle_sockets(struct super *s)
+{
+	for (size_t i = 0; i < s->conf->ntransports; i++)
+		inherit_lent(s->services[i].listen_fd);
+	inherit_close_rest();
+}
+
 void
 ready_tell(struct super *s)
 {
@@ -107,6 +118,8 @@ ready_tell(struct super *s)
 		log_warn("cannot write %s/ready", s->run_dir);
 	if (s->ready_text == NULL) {
 		log_info("ready");
+		settle_sockets(s);
+		guard_ready();
 		sdnotify("READY=1\nSTATUS=serving");
 		if (s->roles->ready != NULL)
 			s->roles->ready(s->roles->arg, text, s->control->http);

@@ -15,6 +15,7 @@
 #include "shm/mirror.h"
 #include "shm/notice.h"
 #include "shm/state.h"
+#include "supervisor/inherit.h"
 #include "supervisor/super.h"
 
 /* What the state of one worker is to the outside, and how much it weighs in
@@ -34,23 +35,35 @@ static const struct view {
 	[LIFE_RESTARTING] = { SHM_DRAINING, 5, true },
 };
 
+/* Where it was before, if it was: port 0 is not chosen twice without need,
+ * because clients know the first choice. */
+static int
+bind_one(struct service *sv, char *real, size_t size)
+{
+	bool udp = sv->conf->type == CONF_UDP;
+	int fd =
+	    inherit_find(sv->conf->name, sv->conf->listen, udp, real, size);
+
+	if (fd >= 0)
+		return fd;
+	fd = listen_open(sv->listen, udp, real, size);
+	if (fd < 0)
+		fd = listen_open(sv->conf->listen, udp, real, size);
+	if (fd >= 0 && sv->super->host == NULL)
+		inherit_keep(sv->conf->name, fd);
+	return fd;
+}
+
 int
 service_open(struct service *sv)
 {
-	bool udp = sv->conf->type == CONF_UDP;
 	char real[sizeof(sv->listen)];
 
 	/* serial ports and what plugins listen on are their workers' */
 	if (sv->listen_fd >= 0 || sv->conf->type == CONF_PLUGIN ||
 	    sv->conf->type == CONF_SHM || sv->conf->serial.port != NULL)
 		return 0;
-	/* where it was before, if it was: port 0 is not chosen twice without
-	 * need, because clients know the first choice */
-	sv->listen_fd = listen_open(sv->listen, udp, real, sizeof(real));
-	if (sv->listen_fd < 0) {
-		sv->listen_fd =
-		    listen_open(sv->conf->listen, udp, real, sizeof(real));
-	}
+	sv->listen_fd = bind_one(sv, real, sizeof(real));
 	if (sv->listen_fd < 0)
 		return -1;
 	sv->listen_round++;
@@ -75,7 +88,9 @@ static void
 service_close(struct service *sv)
 {
 	if (sv->listen_fd >= 0) {
-		if (sv->conf->type != CONF_UDP)
+		if (sv->super->host == NULL)
+			inherit_forget(sv->conf->name);
+		if (sv->conf->type != CONF_UDP && !inherit_lent(sv->listen_fd))
 			shutdown(sv->listen_fd, SHUT_RDWR);
 		close(sv->listen_fd);
 		sv->listen_fd = -1;

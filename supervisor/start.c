@@ -16,6 +16,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "supervisor/guard.h"
+#include "supervisor/inherit.h"
 #include "supervisor/opts.h"
 #include "supervisor/part.h"
 #include "supervisor/super.h"
@@ -23,6 +25,20 @@
 #include "supervisor/upgrade.h"
 
 enum { CHECK_S = 10 }; /* that the plugins of a transport have to look */
+
+/* All from the first on but the pipe to a guard. */
+static int
+close_others(unsigned first)
+{
+	int guard = guard_fd();
+
+	if (guard < (int)first)
+		return close_range(first, ~0u, 0);
+	if ((unsigned)guard > first &&
+	    close_range(first, (unsigned)guard - 1, 0) < 0)
+		return -1;
+	return close_range((unsigned)guard + 1, ~0u, 0);
+}
 
 /* Whoever starts us may have closed the standard files, whose numbers no
  * socket must get, or left others open. Nothing here reads standard input. */
@@ -36,7 +52,7 @@ start_files(void)
 	} while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
 	if (fd < 0 || dup2(fd, 0) < 0)
 		return -1;
-	return close_range(3, ~0u, 0);
+	return close_others(3 + inherit_count());
 }
 
 int
@@ -180,6 +196,13 @@ print_version(void)
 	    part_path("lua", path, sizeof(path)) ? "yes" : "no");
 }
 
+static int
+no_files(void)
+{
+	fprintf(stderr, "holdfastd: /dev/null: %s\n", strerror(errno));
+	return EX_SOFTWARE;
+}
+
 int
 start(int argc, char **argv, const struct proc_roles *roles)
 {
@@ -201,9 +224,15 @@ start(int argc, char **argv, const struct proc_roles *roles)
 		opts_help(stdout);
 		return EX_OK;
 	}
-	if (start_files() < 0) {
-		fprintf(stderr, "holdfastd: /dev/null: %s\n", strerror(errno));
-		return EX_SOFTWARE;
+	if (start_files() < 0)
+		return no_files();
+	if (o.guard && o.task == OPTS_SERVE && guard_fd() < 0) {
+		int code = guard(&o, argv);
+
+		if (code != GUARD_SERVE)
+			return code;
+		if (start_files() < 0) /* the guard's own are open */
+			return no_files();
 	}
 	return perform(&o, roles);
 }

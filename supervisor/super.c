@@ -22,6 +22,7 @@
 #include "supervisor/aide.h"
 #include "supervisor/boot.h"
 #include "supervisor/host.h"
+#include "supervisor/inherit.h"
 #include "supervisor/ready.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/tick.h"
@@ -326,6 +327,7 @@ super_run(const struct conf *conf, const struct proc_roles *roles,
 {
 	struct super s = { .conf = conf, .roles = roles, .run_dir = run_dir };
 
+	inherit_take();
 	return run(&s);
 }
 

@@ -13,6 +13,7 @@
 
 #include "shm/log.h"
 #include "shm/store_reap.h"
+#include "supervisor/guard.h"
 #include "supervisor/host.h"
 #include "supervisor/sdnotify.h"
 #include "supervisor/super.h"
@@ -148,6 +149,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		sdnotify("WATCHDOG=1");
 		s->notified_ms = now_ms;
 	}
+	if (s->host == NULL)
+		guard_beat(now_ms);
 	orders_tick(&s->orders, now_ms);
 	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))

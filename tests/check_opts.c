@@ -79,6 +79,9 @@ START_TEST(long_and_short_forms_do_the_same)
 	ck_assert_int_eq(o.log_level, LOG_DEBUG);
 	ck_assert_str_eq(o.log_file, "f");
 	ck_assert_int_eq(o.log_format, LOG_JSON);
+	ck_assert(!o.guard);
+	ck_assert_int_eq(read_line(&o, "--guard"), 0);
+	ck_assert(o.guard);
 }
 END_TEST
 
@@ -118,8 +121,8 @@ START_TEST(the_help_names_every_option)
 {
 	static const char *const names[] = { "-c, --config FILE",
 		"-t, --check-config", "-T, --dump-config", "--run-dir DIR",
-		"--log LEVEL", "--log-file FILE", "--log-format FORMAT",
-		"-V, --version", "-h, --help" };
+		"--guard", "--log LEVEL", "--log-file FILE",
+		"--log-format FORMAT", "-V, --version", "-h, --help" };
 	char text[2000] = "";
 	FILE *f = fmemopen(text, sizeof(text), "w");
 	size_t i;

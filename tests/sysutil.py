@@ -193,6 +193,7 @@ class Daemon:
                         HOLDFAST_CONTROL=self.endpoint, **(env or {}))
         self.args = [self.program, "-c", self.conf_path, "--run-dir",
                      self.run_dir, *args]
+        self.popen = {}  # more for Popen()
         self.process = None
         self.pid = None
         self.returncode = None
@@ -236,7 +237,7 @@ class Daemon:
             with open(self._stderr, "ab") as err:
                 self.process = subprocess.Popen(
                     self.args, env=self.env, stdin=subprocess.DEVNULL,
-                    stdout=err, stderr=err, close_fds=True)
+                    stdout=err, stderr=err, close_fds=True, **self.popen)
             self.pid = self.process.pid
             self.returncode = None
             self._pidfd = os.pidfd_open(self.pid)

@@ -97,6 +97,8 @@ def rows(build, here, full, seconds):
                              "under_load", "--kills=150"], 1200),
         ("torture_tree", [sys.executable, here / "sys_tree.py",
                           "--rounds=200"], 1200),
+        ("torture_guard", [sys.executable, here / "sys_guard.py",
+                           "clients_notice", "--rounds=100"], 600),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",
