@@ -90,7 +90,7 @@ help:
 	@echo "make fuzz       each fuzz target; FUZZSECS=30"
 	@echo "make asan tsan  build and test with the sanitizers, into $(O)/asan $(O)/tsan"
 	@echo "make tidy deps  format and include rules"
-	@echo "make install    DESTDIR= PREFIX=$(PREFIX)"
+	@echo "make install    DESTDIR= PREFIX=$(PREFIX); make uninstall"
 
 bootstrap-build:
 	@./bootstrap build
@@ -280,6 +280,11 @@ PYDIR	?= $(or $(shell $(PYTHON) -c 'import sys; print(*[p for p in sys.path \
 	if p.startswith("$(PREFIX)/lib/python3") and p.endswith("-packages")][:1])' \
 	2>/dev/null),$(PREFIX)/lib/python3/dist-packages)
 
+# Where systemd looks below PREFIX; UNITDIR= elsewhere.
+UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(strip $(call pc,--variable=systemdsystemunitdir,systemd))),$(PREFIX)/lib/systemd/system)
+UNITS	:= $(notdir $(wildcard conf/*.service conf/*.socket))
+MANUALS	:= $(wildcard */*.[1-8] */*/*.[1-8])
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig \
@@ -305,12 +310,17 @@ install: all
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PYDIR)
 	install -m 644 $(O)/holdfast.py $(DESTDIR)$(PREFIX)/share/holdfast
 	install -m 644 $(O)/holdfast_actions.py $(O)/setup.json $(DESTDIR)$(PREFIX)/lib/holdfast
-	for m in $(wildcard */*.[1-8] */*/*.[1-8]); do install -m 644 $$m \
+	for m in $(MANUALS); do install -m 644 $$m \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; done
 	install -m 644 $(wildcard conf/*.json conf/*.md conf/*.csv conf/*.py conf/*.lua conf/examples/*.[cp]*) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples
 	install -m 644 conf/holdfast.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
+	ln -sf holdfast $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfastd
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	for u in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|g' conf/$$u | \
+	    install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	install -m 644 conf/holdfast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	install -m 644 $(wildcard workers/plugins/*.c) \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins
 	install -d $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins/replay
@@ -319,10 +329,21 @@ install: all
 # the loader's list of libraries; who installs elsewhere, or is not root, has none
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 
+# what install put there, and nothing that somebody else may have
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -rf sbin/holdfastd bin/holdfast \
+	    bin/holdfast-simulator lib/libholdfast.so* lib/holdfast \
+	    lib/pkgconfig/holdfast.pc lib/sysusers.d/holdfast.conf \
+	    include/holdfast.h include/holdfast share/holdfast \
+	    share/bash-completion/completions/holdfast \
+	    share/bash-completion/completions/holdfastd \
+	    $(foreach m,$(notdir $(MANUALS)),share/man/man$(subst .,,$(suffix $(m)))/$(m))
+	rm -f $(DESTDIR)$(PYDIR)/holdfast.py $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
+
 clean:
 	rm -rf $(O)
 
 .PHONY: all help bootstrap-build bootstrap-tests programs tests run check \
-	bench torture asan tsan fuzz tidy deps install clean $(O)/parts/lua
+	bench torture asan tsan fuzz tidy deps install uninstall clean $(O)/parts/lua
 .SECONDARY:
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -15,10 +15,10 @@ from sysutil import BUILD, ROOT, Daemon, Modbus, demo_conf
 PREFIX = "/opt/plant"
 
 
-def install(where):
+def install(where, what="install"):
     """The tree below where + PREFIX."""
     done = subprocess.run(
-        ["make", "-C", ROOT, "O=" + os.path.relpath(BUILD, ROOT), "install",
+        ["make", "-C", ROOT, "O=" + os.path.relpath(BUILD, ROOT), what,
          "DESTDIR=" + where, "PREFIX=" + PREFIX],
         capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -52,6 +52,50 @@ def test_installed_tree_serves():
                 [os.path.join(top, "bin/holdfast"), "get", "hr:0"],
                 env=d.env, capture_output=True, text=True, timeout=10)
             assert got.stdout.split() == ["hr:0", "7"], got
+
+
+def test_uninstall_leaves_what_is_not_ours():
+    """make uninstall removes every file that make install put there, and
+    nothing else"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        other = os.path.join(top, "lib/systemd/system/other.service")
+        open(other, "w").close()
+        install(where, "uninstall")
+        left = [os.path.join(d, f) for d, _, files in os.walk(where)
+                for f in files]
+        assert left == [other], left
+
+
+def test_installed_units_are_of_the_installed_programs():
+    """systemd finds its units below PREFIX, with the programs there, and has
+    nothing to say against them"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        units = os.path.join(top, "lib/systemd/system")
+        for name in ("holdfast.service", "holdfast@.service",
+                     "holdfast.socket"):
+            path = os.path.join(units, name)
+            with open(path) as f:
+                text = f.read()
+            assert "/usr/local" not in text
+            assert name.endswith("socket") or \
+                f"ExecStart={PREFIX}/sbin/holdfastd -c" in text
+            # where it is now, so that systemd finds the programs
+            with open(path, "w") as f:
+                f.write(text.replace(PREFIX + "/", top + "/"))
+        with open(os.path.join(top, "lib/sysusers.d/holdfast.conf")) as f:
+            assert "u holdfast" in f.read()
+        if not shutil.which("systemd-analyze"):
+            raise sysutil.Skip("there is no systemd-analyze")
+        instance = os.path.join(units, "holdfast@plant.service")
+        shutil.copy(os.path.join(units, "holdfast@.service"), instance)
+        for name in "holdfast.service", "holdfast.socket", instance:
+            said = subprocess.run(
+                ["systemd-analyze", "verify", "--man=no",
+                 os.path.join(units, name)], capture_output=True, text=True,
+                timeout=60)
+            assert said.returncode == 0 and top not in said.stderr, said
 
 
 def test_installed_python_client_is_imported_and_answers():
