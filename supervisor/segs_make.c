@@ -18,15 +18,21 @@ segs_clear(const char *store)
 	char name[SHM_NAME_MAX * 3];
 	struct seg old;
 	struct shm_control *c;
+	int n;
 
 	seg_object_name(name, sizeof(name), store, SHM_CONTROL, "", 0);
-	if (seg_attach(&old, name, SHM_CONTROL, true) == 0) {
+	if (seg_attach(&old, name, SHM_CONTROL, true) < 0)
+		old.at = NULL;
+	/* first the names: whoever attaches just now either finds that they
+	 * have gone, or hears that the maker has */
+	n = seg_unlink_store(store);
+	if (old.at != NULL) {
 		/* that we have its byte is the proof */
 		c = seg_control(&old);
 		slot_declare_dead(c, slot_next_id(c, SEGS_MAKER_SLOT));
 		seg_unmap(&old);
 	}
-	return seg_unlink_store(store);
+	return n;
 }
 
 void

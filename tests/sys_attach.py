@@ -22,6 +22,7 @@ import time
 sys.dont_write_bytecode = True
 import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
+from sys_adopt import upgrade  # noqa: E402
 from sysutil import (  # noqa: E402
     BUILD, Daemon, Modbus, ModbusError, demo_conf, wait_for, whole)
 
@@ -188,13 +189,13 @@ class Program(multiprocessing.Process):
                 return
 
     def turn(self):
+        anew = self.anew.value
         first, second = Handle(self.store), None
         try:
             second = Handle(self.store)
-            anew = self.anew.value
             there = whole(first.get(self.at, BLOCK))
             assert there in (self.acked.value, self.tried.value) or (
-                there == 0 and anew), (there, self.acked.value)
+                there == 0 and self.anew.value), (there, self.acked.value)
             value = self.tried.value + 1 & 0xffff
             self.tried.value = value
             first.set(self.at, [value] * BLOCK)
@@ -209,9 +210,13 @@ class Program(multiprocessing.Process):
                 second.free()
 
 
-def next_one(d, whole_store):
-    """The supervisor is killed, or all, and started again."""
-    if whole_store:
+def next_one(d, how):
+    """The supervisor is killed, or becomes its program anew, or all are
+    killed; and there is the next one."""
+    if how == "upgrade":
+        upgrade(d)
+        return
+    if how == "all":
         d.kill()
     else:
         d.orphan()
@@ -234,8 +239,9 @@ def get_on(programs):
 
 def test_programs_attach_while_the_daemon_is_replaced():
     """programs attach, twice each, while supervisors are killed and taken
-    over from, and while whole daemons are: they are told so at most, get on
-    with the next, and what they wrote is there as long as the store is"""
+    over from, while one is upgraded, and while whole daemons are killed: they
+    are told so at most, get on with the next, and what they wrote is there as
+    long as the store is"""
     if bt.sanitized():
         raise sysutil.Skip("Python cannot load this library")
     rng = random.Random(len(BUILD))
@@ -245,10 +251,10 @@ def test_programs_attach_while_the_daemon_is_replaced():
         try:
             for i in range(ROUNDS):
                 get_on(programs)
-                every = i % 3 == 2
-                anew.value += every
-                next_one(d, every)
-                anew.value += every
+                how = ("one", "upgrade", "all")[i % 3]
+                anew.value += how == "all"
+                next_one(d, how)
+                anew.value += how == "all"
                 get_on(programs)
                 n = rng.randrange(PROGRAMS)
                 programs[n].kill()
