@@ -16,6 +16,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/inherit.h"
 #include "supervisor/listen.h"
+#include "supervisor/sealed.h"
 #include "supervisor/super.h"
 
 #define MAIN(role_) .main = offsetof(struct proc_roles, role_)
@@ -197,6 +198,47 @@ aides_stop(struct super *s, bool last, bool at_once)
 			continue;
 		p->child.drain_ms = at_once ? 0 : p->aide->drain_ms;
 		child_event(&p->child, LIFE_STOP);
+	}
+}
+
+void
+aides_follow(struct super *s)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
+		struct process *p = &s->processes[i];
+
+		p->user = p->aide->user != NULL ? p->aide->user(s->conf) : NULL;
+	}
+}
+
+void
+aides_tell(struct super *s)
+{
+	struct ipc_msg m = { .kind = IPC_CONF };
+	int fd = sealed_new();
+
+	/* they know no passwords */
+	if (fd < 0 || sealed_put(fd, s->conf, false) < 0)
+		log_warnx("control goes on with what it knew");
+	else
+		for (size_t i = s->nworkers; i < s->nprocesses; i++)
+			if (s->processes[i].aide->orders)
+				process_send(&s->processes[i], &m, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+aides_restart(struct super *s, enum aide_kind kind)
+{
+	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
+		struct process *p = &s->processes[i];
+
+		if (p->aide != &aides[kind])
+			continue;
+		p->child.drain_ms = p->aide->drain_ms;
+		child_why(&p->child, "the configuration changed");
+		child_event(&p->child, LIFE_RESTART);
 	}
 }
 

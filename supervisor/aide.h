@@ -53,6 +53,15 @@ void aides_start(struct super *);
  * without draining. */
 void aides_stop(struct super *, bool last, bool at_once);
 
+/* The configuration in force is another one: what is held of it. */
+void aides_follow(struct super *);
+
+/* Tells those that give orders what is in force. */
+void aides_tell(struct super *);
+
+/* Makes one anew, if there is one. */
+void aides_restart(struct super *, enum aide_kind);
+
 /* True while one of those has not ended; while one of all has not had its
  * first chance. */
 bool aides_live(const struct super *, bool last);

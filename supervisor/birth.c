@@ -129,8 +129,12 @@ step_lock(struct birth *b)
 	env->lock_fd = slot_lock_find(b->lock_path, true);
 	if (env->lock_fd < 0)
 		return -1;
-	return slot_lock_take(env->lock_fd,
-	    SLOT_OF(env->me) + (b->kind == BIRTH_KEEPER ? SHM_KEEPER_BYTE : 0));
+	/* a keeper that hands over to this one has the byte for a moment; the
+	 * supervisor ends it if that takes long */
+	if (b->kind == BIRTH_KEEPER)
+		return slot_lock_wait(
+		    env->lock_fd, SLOT_OF(env->me) + SHM_KEEPER_BYTE);
+	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
 }
 
 static int
@@ -245,7 +249,7 @@ static const struct step {
 	{ "close inherited files", step_files, EX_SOFTWARE, FORKED },
 	{ "lock the slot", step_lock, EX_SOFTWARE, ALL },
 	{ "open the devices", step_stores, EX_SOFTWARE, SERVING },
-	{ "set limits", step_limits, EX_SOFTWARE, SERVING },
+	{ "set limits", step_limits, EX_SOFTWARE, ALL },
 	{ "read its keys", step_secrets, EX_SOFTWARE, SERVING },
 	{ "become the configured user", step_user, EX_CONFIG, SERVING },
 	{ "give up privileges", step_privileges, EX_SOFTWARE, ALL },

@@ -355,4 +355,5 @@ unboot(struct super *s)
 	free(s->processes);
 	free(s->services);
 	free(s->ready_text);
+	apply_free(s);
 }

@@ -14,6 +14,7 @@
 
 #include "shm/log.h"
 #include "supervisor/conf/jsonc.h"
+#include "supervisor/sealed.h"
 
 enum { DIFFER_TEXT_MAX = 8 << 20 };
 
@@ -53,44 +54,81 @@ left_out(const char *name, const char *const *skip)
 	return false;
 }
 
+/* Whom differences are told to. */
+struct telling {
+	differ_fn *fn;
+	void *arg;
+	unsigned n;
+};
+
+static void
+tell(struct telling *t, const char *kind, const char *name,
+    enum differ_change change)
+{
+	t->fn(t->arg, kind, name, change);
+	t->n++;
+}
+
 /* Compares the members of two objects, but those named in skip; kind is the
  * word for one of them. */
-static unsigned
+static void
 members(const struct jsonc_node *was, const struct jsonc_node *is,
-    const char *kind, const char *const *skip, FILE *out)
+    const char *kind, const char *const *skip, struct telling *t)
 {
 	const struct jsonc_node *m, *other;
-	unsigned n = 0;
 
 	for (m = is->in.first; m != NULL; m = m->next) {
 		other = jsonc_get(was, m->key);
-		if (!left_out(m->key, skip) && !jsonc_equal(m, other)) {
-			fprintf(out, "%s %s: %s\n", kind, m->key,
-			    other == NULL ? "added" : "changed");
-			n++;
-		}
+		if (!left_out(m->key, skip) && !jsonc_equal(m, other))
+			tell(t, kind, m->key,
+			    other == NULL ? DIFFER_ADDED : DIFFER_OTHER);
 	}
-	for (m = was->in.first; m != NULL; m = m->next) {
-		if (!left_out(m->key, skip) && jsonc_get(is, m->key) == NULL) {
-			fprintf(out, "%s %s: removed\n", kind, m->key);
-			n++;
-		}
-	}
-	return n;
+	for (m = was->in.first; m != NULL; m = m->next)
+		if (!left_out(m->key, skip) && jsonc_get(is, m->key) == NULL)
+			tell(t, kind, m->key, DIFFER_REMOVED);
 }
 
-static unsigned
-compare(const struct jsonc_node *was, const struct jsonc_node *is, FILE *out)
+static void
+compare(const struct jsonc_node *was, const struct jsonc_node *is,
+    struct telling *t)
 {
 	static const char *const named[] = { "transports", "devices", NULL };
 	static const char *const none[] = { NULL };
-	unsigned n = 0;
 
-	n += members(jsonc_get(was, "transports"), jsonc_get(is, "transports"),
-	    "transport", none, out);
-	n += members(jsonc_get(was, "devices"), jsonc_get(is, "devices"),
-	    "device", none, out);
-	return n + members(was, is, "key", named, out);
+	members(jsonc_get(was, "transports"), jsonc_get(is, "transports"),
+	    DIFFER_TRANSPORT, none, t);
+	members(jsonc_get(was, "devices"), jsonc_get(is, "devices"),
+	    DIFFER_DEVICE, none, t);
+	members(was, is, DIFFER_KEY, named, t);
+}
+
+int
+differ_walk(
+    const struct conf *was, const struct conf *is, differ_fn *fn, void *arg)
+{
+	struct telling t = { .fn = fn, .arg = arg };
+	struct jsonc_doc *a = dumped(was), *b = dumped(is);
+	int n = -1;
+
+	if (a != NULL && a->root != NULL && b != NULL && b->root != NULL) {
+		compare(a->root, b->root, &t);
+		n = (int)t.n;
+	}
+	jsonc_free(a);
+	jsonc_free(b);
+	return n;
+}
+
+static void
+print(void *out, const char *kind, const char *name, enum differ_change change)
+{
+	static const char *const words[] = {
+		[DIFFER_ADDED] = "added",
+		[DIFFER_REMOVED] = "removed",
+		[DIFFER_OTHER] = "changed",
+	};
+
+	fprintf(out, "%s %s: %s\n", kind, name, words[change]);
 }
 
 /* What is to be read for the main file; NULL after it has said why. */
@@ -134,29 +172,44 @@ write_down(const struct conf *c, int sheet)
 	fclose(f);
 }
 
-int
-differ_report(const struct conf *now, bool text, int sheet, FILE *out)
+/* The transports in the order that they have now, since that is where they
+ * are in the control segment; new ones behind them. */
+static void
+sort_transports(const struct conf *now, struct conf *next)
 {
-	struct conf *next = text ? load_text(now, sheet, out)
-				 : conf_load_pick(now->path, now->pick, out);
-	int failed = errno;
-	struct jsonc_doc *was, *is;
-	int code;
+	size_t at = 0;
 
-	write_down(next, sheet);
+	for (size_t i = 0; i < now->ntransports; i++)
+		for (size_t k = at; k < next->ntransports; k++) {
+			struct conf_transport t = next->transports[k];
+
+			if (strcmp(t.name, now->transports[i].name) != 0)
+				continue;
+			memmove(&next->transports[at + 1],
+			    &next->transports[at],
+			    (k - at) * sizeof(next->transports[0]));
+			next->transports[at++] = t;
+			break;
+		}
+}
+
+int
+differ_report(const struct conf *now, const struct differ_job *job)
+{
+	struct conf *next = job->text
+	    ? load_text(now, job->sheet, job->out)
+	    : conf_load_pick(now->path, now->pick, job->out);
+	int failed = errno, n;
+
+	write_down(next, job->sheet);
 	if (next == NULL)
 		return failed == EINVAL ? EX_CONFIG : EX_NOINPUT;
-	was = dumped(now);
-	is = dumped(next);
-	if (was == NULL || was->root == NULL || is == NULL ||
-	    is->root == NULL) {
-		fprintf(out, "the configurations could not be compared\n");
-		code = EX_SOFTWARE;
-	} else
-		code =
-		    compare(was->root, is->root, out) > 0 ? DIFFER_CHANGED : 0;
-	jsonc_free(was);
-	jsonc_free(is);
+	n = differ_walk(now, next, print, job->out);
+	if (n < 0)
+		fprintf(job->out, "the configurations could not be compared\n");
+	sort_transports(now, next);
+	if (n > 0 && job->fresh >= 0)
+		sealed_put(job->fresh, next, true); /* or it is empty */
 	conf_free(next);
-	return code;
+	return n < 0 ? EX_SOFTWARE : n > 0 ? DIFFER_CHANGED : 0;
 }

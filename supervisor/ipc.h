@@ -54,11 +54,21 @@ enum ipc_kind {
 	/* parent to keeper: a worker is to be made, whose identity is arg; its
 	 * end of its channel comes along */
 	IPC_SPAWN,
+	/* parent to a keeper that another one takes the place of: what its
+	 * worker had open goes to that through what comes along, in messages
+	 * IPC_CONN: arg = the record, or IPC_CONN_NONE; then it ends */
+	IPC_HAND,
+	IPC_CONN,
+	/* parent to the new one: the other end of that; before IPC_SPAWN */
+	IPC_TAKE,
 	/* parent to control: the last one to go */
 	IPC_EXIT,
 	/* parent to all: the log was opened anew, its descriptor comes along;
 	 * arg = 0, or 1 + its new level. proc_order() deals with it */
 	IPC_LOG,
+	/* parent to control: the configuration in force is the one that comes
+	 * along (sealed.h). proc_order() deals with it */
+	IPC_CONF,
 	IPC_KINDS
 };
 
@@ -66,6 +76,8 @@ enum ipc_look {
 	IPC_LOOK = 1,
 	IPC_LOOK_TEXT, /* at what is in the descriptor, for the main file */
 };
+
+#define IPC_CONN_NONE UINT64_MAX /* accepted, without a record yet */
 
 enum { IPC_TEXT = 360 }; /* a sentence with a path in it */
 

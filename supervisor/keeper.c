@@ -47,7 +47,53 @@ make(struct process *p)
 	k->chan = fd[0];
 	atomic_store(&p->shm->keeper, (uint32_t)k->pid);
 	k->round = p->service->listen_round;
+	k->stale = false;
 	return 0;
+}
+
+/* What has handed over has ended, or never will. */
+static void
+end_former(struct keeper *k)
+{
+	if (k->former != 0) {
+		kill(k->former, SIGKILL); /* not waited for yet */
+		waitpid(k->former, NULL, 0);
+	}
+	k->former = 0;
+}
+
+void
+keeper_serves(struct keeper *k)
+{
+	end_former(k);
+}
+
+/* Puts another keeper in the place of one, which hands over to it. One of a
+ * former supervisor's ends by itself, and is not heard of any more. */
+static int
+renew(struct process *p)
+{
+	struct ipc_msg give = { .kind = IPC_HAND }, take = { .kind = IPC_TAKE };
+	struct keeper *k = &p->keeper, was = *k;
+	int fd[2], rc;
+
+	if (ipc_pair(fd) < 0)
+		return -1;
+	/* it gives up its byte with this, which the new one waits for */
+	rc = ipc_send_fd(was.chan, &give, fd[0]);
+	keeper_init(k);
+	if (was.caller != NULL)
+		was.caller->process = NULL;
+	else
+		close(was.chan);
+	close(fd[0]);
+	if (make(p) < 0)
+		rc = -1;
+	if (rc == 0)
+		rc = ipc_send_fd(k->chan, &take, fd[1]);
+	k->former = was.caller == NULL ? was.pid : 0;
+	close(fd[1]);
+	return rc;
 }
 
 int
@@ -60,6 +106,8 @@ keeper_spawn(struct process *p, int chan)
 		return adopt_await(p, chan);
 	/* its listener has been closed since */
 	if (k->pid != 0 && k->round != p->service->listen_round)
+		keeper_end(k);
+	if (k->pid != 0 && k->stale && renew(p) < 0)
 		keeper_end(k);
 	if (k->pid != 0 && ipc_send_fd(k->chan, &m, chan) < 0)
 		keeper_end(k); /* it has just died, or does not read */
@@ -102,6 +150,7 @@ keeper_end(struct keeper *k)
 {
 	struct pollfd gone = { .events = POLLIN };
 
+	end_former(k);
 	if (k->caller != NULL && k->caller->pidfd >= 0) {
 		/* known for good by this, so the pid is its own */
 		gone.fd = k->caller->pidfd;
@@ -128,6 +177,10 @@ keeper_died(struct super *s, pid_t pid, int status)
 	for (size_t i = 0; i < s->nworkers; i++) {
 		struct process *p = &s->processes[i];
 
+		if (p->keeper.former == pid) {
+			p->keeper.former = 0;
+			return true;
+		}
 		if (p->keeper.pid != pid)
 			continue;
 		log_warnx("%s: its keeper died pid=%d status=%d", p->name,

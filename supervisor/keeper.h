@@ -49,6 +49,8 @@ struct keeper {
 	struct caller *caller;
 	bool awaited; /* a former supervisor's is to call */
 	unsigned round; /* of the listener that it has */
+	bool stale; /* it was made from a configuration that is not in force */
+	pid_t former; /* a child of ours that hands over to this one; 0 */
 };
 
 void keeper_init(struct keeper *);
@@ -61,6 +63,9 @@ int keeper_spawn(struct process *, int chan);
  * IPC_SPAWN to make one with it or with IPC_ADOPT. And its call has ended. */
 void keeper_pass(struct process *, enum ipc_kind);
 void keeper_lost(struct process *);
+
+/* The worker that it was asked for is there. */
+void keeper_serves(struct keeper *);
 
 /* Ends it, and with it all connections that no worker has. */
 void keeper_end(struct keeper *);

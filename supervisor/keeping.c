@@ -20,6 +20,7 @@
 #include "shm/log.h"
 #include "supervisor/adopt.h"
 #include "supervisor/birth.h"
+#include "supervisor/handing.h"
 #include "supervisor/super.h"
 #include "supervisor/table.h"
 
@@ -143,6 +144,17 @@ obey(struct keeping *k, const struct ipc_msg *m, int fd)
 			log_warn("cannot pass on the channel");
 		if (fd >= 0)
 			close(fd);
+		return;
+	case IPC_HAND:
+		if (fd >= 0)
+			handing_give(k->proc, k->ward, fd);
+		_exit(EX_OK); /* the log has gone, too */
+	case IPC_TAKE:
+		if (fd < 0)
+			return;
+		handing_take(k->ward, fd);
+		k->kept = true;
+		k->ward->id = 0; /* who has been buried already */
 		return;
 	default:
 		proc_log_order(m, fd);

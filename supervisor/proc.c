@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "shm/patience.h"
+#include "supervisor/sealed.h"
 
 void
 proc_ready(struct proc *p)
@@ -81,13 +82,36 @@ proc_new_parent(struct proc *p)
 	return was != 0 && was != st.st_ino;
 }
 
+/* What somebody may still have of the one before stays until the next. */
+static void
+follow(struct proc *p, int fd)
+{
+	struct conf *next =
+	    fd >= 0 ? sealed_get(fd, p->conf->path, p->conf->pick) : NULL;
+
+	if (next == NULL) {
+		log_warnx("the configuration in force cannot be read");
+	} else {
+		if (p->former != NULL)
+			conf_free(p->former);
+		p->former = p->own;
+		p->conf = p->own = next;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 proc_order(struct proc *p, struct ipc_msg *m)
 {
 	int rc, fd;
 
-	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 && m->kind == IPC_LOG)
-		proc_log_order(m, fd);
+	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 &&
+	    (m->kind == IPC_LOG || m->kind == IPC_CONF))
+		if (m->kind == IPC_CONF)
+			follow(p, fd);
+		else
+			proc_log_order(m, fd);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -37,6 +37,7 @@ struct proc_file {
 
 struct proc {
 	const struct conf *conf;
+	struct conf *own, *former; /* that IPC_CONF brought, and before it */
 	const struct conf_transport *transport; /* workers; else NULL */
 	unsigned transport_index; /* in the control segment */
 	unsigned worker; /* index within the transport */

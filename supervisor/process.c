@@ -341,6 +341,7 @@ changed(struct child *c, enum life from)
 		service_settle(p->service, c->why);
 		ready_tell(p->super); /* before an answer can be read */
 		orders_settle(&p->super->orders, p->service);
+		apply_settle(p->super, false);
 		host_settle(p->super);
 	} else {
 		log_info("%s %s was=%s%s", p->name, life_name(c->state),

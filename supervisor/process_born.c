@@ -87,6 +87,7 @@ process_is_born(struct process *p, pid_t pid)
 	    (foreign && (p->keeper.caller == NULL || p->passed < 0)))
 		return;
 	p->unborn = false;
+	keeper_serves(&p->keeper);
 	process_have_pid(p, pid);
 	if (foreign)
 		watch_pidfd(p);

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "supervisor/aide.h"
 #include "supervisor/differ.h"
+#include "supervisor/sealed.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
 
@@ -25,6 +27,12 @@ static void __attribute__((__noreturn__))
 read_again(struct super *s, int fd, enum ipc_look look, int sheet)
 {
 	FILE *out = fdopen(fd, "w");
+	const struct differ_job job = {
+		.text = look == IPC_LOOK_TEXT,
+		.sheet = sheet,
+		.fresh = s->reload.fresh,
+		.out = out,
+	};
 	sigset_t none;
 	int code;
 
@@ -34,7 +42,7 @@ read_again(struct super *s, int fd, enum ipc_look look, int sheet)
 	signal(SIGPIPE, SIG_DFL);
 	if (out == NULL)
 		_exit(EX_SOFTWARE);
-	code = differ_report(s->conf, look == IPC_LOOK_TEXT, sheet, out);
+	code = differ_report(s->conf, &job);
 	fflush(out);
 	_exit(code);
 }
@@ -48,9 +56,11 @@ forget(struct reload *r)
 		event_free(r->timer);
 	if (r->fd >= 0)
 		close(r->fd);
+	if (r->fresh >= 0)
+		close(r->fresh);
 	free(r->report);
 	memset(r, 0, sizeof(*r));
-	r->fd = -1;
+	r->fd = r->fresh = -1;
 }
 
 /* One line of the report to the log; what is no text is not passed on. */
@@ -73,20 +83,47 @@ void
 reload_refreshed(struct super *s)
 {
 	struct reload *r = &s->reload;
-	int code = r->code;
+	int rc = r->code == 0           ? 0
+	    : r->code == EX_CONFIG      ? EINVAL
+	    : r->failed                 ? EIO
+	    : r->applied                ? 0
+	    : r->code == DIFFER_CHANGED ? ENOTSUP
+					: EIO;
 
 	if (r->asker != NULL)
-		orders_answer(r->asker, r->tag,
-		    code == 0                    ? 0
-			: code == EX_CONFIG      ? EINVAL
-			: code == DIFFER_CHANGED ? ENOTSUP
-						 : EIO,
-		    r->lines, "%s",
-		    code == 0                    ? "nothing has changed"
-			: code == DIFFER_CHANGED ? "changed; restart holdfastd "
-						   "to apply"
-						 : r->first);
+		orders_answer(r->asker, r->tag, rc, r->lines, "%s",
+		    r->code == 0 ? "nothing has changed" : r->first);
 	forget(r);
+}
+
+void
+reload_restarted(struct super *s, struct service *sv)
+{
+	struct reload *r = &s->reload;
+	char line[SHM_NAME_MAX + 32];
+
+	if (!sv->wanted)
+		return;
+	if (!service_all(sv, LIFE_UP)) {
+		r->failed = true;
+		snprintf(r->first, sizeof(r->first),
+		    "transport %s does not serve with its new keys: %.200s",
+		    sv->conf->name, sv->why);
+		log_error("%s", r->first);
+		return;
+	}
+	snprintf(line, sizeof(line), "transport %s: restarted", sv->conf->name);
+	if (r->asker != NULL)
+		orders_report(r->asker, r->tag, false, line);
+}
+
+void
+reload_applied(struct super *s)
+{
+	log_info("the new configuration is in force");
+	s->reload.applied = true;
+	aides_tell(s);
+	refresh_start(s);
 }
 
 /* One line of the report, to the log or to who only looks. */
@@ -95,7 +132,7 @@ pass_on(struct reload *r, char *line, bool bad)
 {
 	if (!r->look)
 		say(line, bad);
-	else if (r->asker != NULL && r->lines < RELOAD_TOLD)
+	if ((r->look || !bad) && r->asker != NULL && r->lines < RELOAD_TOLD)
 		orders_report(r->asker, r->tag, bad, line);
 	if (r->lines++ == 0)
 		snprintf(r->first, sizeof(r->first), "%.*s",
@@ -112,11 +149,26 @@ conclude(const struct reload *r)
 						    : "it has mistakes");
 	else if (r->code == 0)
 		log_info("configuration read again: nothing has changed");
-	else if (r->code == DIFFER_CHANGED)
-		log_warnx("configuration changed; restart holdfastd to apply");
-	else
+	else if (r->code != DIFFER_CHANGED)
 		log_error("the new configuration is not used; the former one "
 			  "stays in force");
+}
+
+/* True if it is going to be in force. */
+static bool
+apply(struct super *s)
+{
+	struct reload *r = &s->reload;
+	char why[PLAN_WHY];
+
+	if (r->code != DIFFER_CHANGED)
+		return false;
+	if (apply_start(s, r->fresh, why, sizeof(why)) == 0)
+		return true;
+	snprintf(r->first, sizeof(r->first),
+	    "changed; restart holdfastd to apply: %s", why);
+	log_warnx("configuration %s", r->first);
+	return false;
 }
 
 /* The reader has ended and all that it said is here. */
@@ -136,13 +188,12 @@ finish(struct super *s)
 	     line = strtok_r(NULL, "\n", &rest))
 		pass_on(r, line, code != DIFFER_CHANGED && code != 0);
 	conclude(r);
-	if (r->look) {
+	if (r->look)
 		reload_refreshed(s);
-		return;
-	}
-	/* whatever is wrong with the configuration: who has been revoked is to
-	 * go */
-	refresh_start(s);
+	else if (!apply(s))
+		/* whatever is wrong with the configuration: who has been
+		 * revoked is to go */
+		refresh_start(s);
 }
 
 static void
@@ -266,6 +317,7 @@ reload_start(
 	r->asker = asker;
 	r->tag = tag;
 	r->look = look;
+	r->fresh = look ? -1 : sealed_new();
 	if (prepare(s, fd[0]) < 0 || (r->pid = fork()) < 0) {
 		refuse(asker, tag, errno, strerror(errno));
 		close(fd[1]);

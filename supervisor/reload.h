@@ -18,6 +18,7 @@
 
 struct super;
 struct process;
+struct service;
 struct event;
 
 enum {
@@ -42,6 +43,8 @@ struct reload {
 	int code; /* exit code of the reader */
 	unsigned lines;
 	char first[ORDERS_TEXT]; /* line */
+	int fresh; /* the reader's sealed result; -1 */
+	bool applied, failed; /* it is in force; something does not serve */
 };
 
 /* Begins, as the asker's order says (see IPC_RELOAD); NULL, NULL: a signal
@@ -52,6 +55,11 @@ void reload_start(
 
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);
+
+/* What has changed is in force; before it, each transport that has restarted,
+ * or failed to. */
+void reload_restarted(struct super *, struct service *);
+void reload_applied(struct super *);
 
 /* Certificates have been read again, or not: answers control and is over. */
 void reload_refreshed(struct super *);

@@ -102,6 +102,16 @@ service_close(struct service *sv)
 }
 
 void
+service_move(struct service *sv, int fd, const char *real)
+{
+	service_close(sv);
+	sv->listen_fd = fd;
+	sv->listen_round++;
+	snprintf(sv->listen, sizeof(sv->listen), "%s", real);
+	snprintf(sv->shm->listen, sizeof(sv->shm->listen), "%s", sv->listen);
+}
+
+void
 service_afresh(struct service *sv)
 {
 	for (size_t i = 0; i < sv->super->conf->ndevices; i++) {

@@ -47,6 +47,10 @@ struct service {
  * one. 0, or -1 with errno. */
 int service_open(struct service *);
 
+/* It is to listen elsewhere, with that descriptor, or -1 if it does not listen
+ * now. Those who have the former listener accept no more. */
+void service_move(struct service *, int fd, const char *real);
+
 /* An ordered start is a power-up: what Modbus clients have made of the line's
  * modes and counters (function code 8) begins anew. */
 void service_afresh(struct service *);

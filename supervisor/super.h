@@ -13,6 +13,7 @@
 #include "shm/seg.h"
 #include "shm/slot.h"
 #include "shm/store.h"
+#include "supervisor/apply.h"
 #include "supervisor/berth.h"
 #include "supervisor/claim.h"
 #include "supervisor/conf.h"
@@ -83,6 +84,7 @@ struct super {
 	struct reload reload;
 	struct upgrade upgrade;
 	struct refresh refresh;
+	struct apply apply;
 
 	struct watchdog watchdog;
 	struct watchdog_hold *holds; /* conf->ndevices */

@@ -401,6 +401,10 @@ def test_reload_is_answered():
         assert done.rc == 0 and done.text == "nothing has changed", vars(done)
         rewrite(d, lambda c: c["transports"]["tcp1"].update(trace=False))
         done = d.order("reload")
+        assert done.rc == 0 and "tcp1: changed" in done.text, vars(done)
+        rewrite(d, lambda c: c["transports"]["tcp1"].update(
+            max_connections=17))
+        done = d.order("reload")
         assert done.rc == errno.ENOTSUP, vars(done)
         with d.line("control") as c:
             for _ in range(3):

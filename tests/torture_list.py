@@ -99,6 +99,8 @@ def rows(build, here, full, seconds):
                           "--rounds=200"], 1200),
         ("torture_guard", [sys.executable, here / "sys_guard.py",
                            "clients_notice", "--rounds=100"], 600),
+        ("torture_reload", [sys.executable, here / "sys_reload.py",
+                            "row", "--rounds=100"], 600),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",

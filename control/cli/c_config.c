@@ -31,19 +31,20 @@ get(struct cli *cli)
 	return CLI_OK;
 }
 
-/* What would change, a row each. */
+/* What would change, or has, a row each. note: what to do. */
 static void
-show_changes(struct cli *cli, const json_t *result)
+show_changes(struct cli *cli, const json_t *result, const char *note)
 {
 	static const char *const columns[] = { "WHAT", "CHANGE" };
-	static const char *const lists[] = { "added", "removed", "changed" };
+	static const char *const lists[] = { "added", "removed", "changed",
+		"restarted" };
 	const char *cells[2];
 	struct print p;
 	json_t *row;
 	size_t i, n = 0;
 
 	print_init(&p, cli, columns, 2, -1);
-	for (int k = 0; k < 3; k++)
+	for (int k = 0; k < 4; k++)
 		json_array_foreach (json_object_get(result, lists[k]), i, row) {
 			cells[0] = print_text(row);
 			cells[1] = lists[k];
@@ -52,7 +53,7 @@ show_changes(struct cli *cli, const json_t *result)
 		}
 	if (n > 0) {
 		print_flush(&p);
-		print_note(cli, "restart holdfastd to apply");
+		print_note(cli, "%s", note);
 	} else
 		print_note(cli, "nothing has changed");
 }
@@ -84,7 +85,8 @@ check(struct cli *cli)
 		json_array_foreach (json_object_get(result, "errors"), i, line)
 			say(json_string_value(line));
 		if (ok)
-			show_changes(cli, result);
+			show_changes(cli, result,
+			    "holdfast reload applies it, or says what takes a restart");
 	}
 	json_decref(result);
 	return ok ? CLI_OK : CLI_CONFIG;
@@ -122,6 +124,7 @@ cli_reload(struct cli *cli, int argc, char **argv)
 		print_json(result);
 		code = json_object_size(failed) > 0 ? CLI_REFUSED : CLI_OK;
 	} else {
+		show_changes(cli, result, "this is in force now");
 		json_array_foreach (
 		    json_object_get(result, "refreshed"), i, name)
 			print_note(cli, "%s uses its files as they are now",

@@ -131,11 +131,12 @@ static const struct cli_command commands[] = {
 	    "tells what certificates say: whose they are, until when, with "
 	    "which role.",
 	    1, -1, cli_certs },
-	{ "reload", "", "read certificates and roles again",
+	{ "reload", "", "read the configuration, certificates and roles again",
 	    "With --check nothing is done; it is only told what the files hold "
 	    "now.\n"
-	    "Tells what could not be read; a change of the configuration "
-	    "itself takes a\nrestart of the daemon, and is told, too.",
+	    "Transports whose keys have changed restart with them. Tells what "
+	    "could not be\nread, and what takes a restart of the daemon: then "
+	    "nothing is changed.",
 	    0, 0, cli_reload },
 	{ "upgrade", "", "have the daemon become the program installed now",
 	    "The new program looks at the configuration first; if it does not "

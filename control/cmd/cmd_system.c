@@ -18,7 +18,7 @@ enum {
 	/* the supervisor gives a reload up by itself: 5 s for the reading,
 	 * 4 s for the certificates, and says what it was; that answer must
 	 * find the call still waiting */
-	RELOAD_MS = 10000,
+	RELOAD_MS = 25000, /* beyond the time that draining may take */
 	UPGRADE_MS = 25000,
 	ENDING_MS = 10000, /* beyond the time that draining may take */
 };
@@ -152,11 +152,28 @@ refreshed(struct cmd_call *call, const struct ipc_msg *msg)
 		    name, json_string(msg->text));
 }
 
-/* Only what changes nothing is carried out while serving: anything else is
- * refused with what to do. */
+/* "transport tcp1: changed": to the list that it ends with. */
+static void
+take_line(struct cmd_call *call, const struct ipc_msg *msg)
+{
+	const char *colon = strrchr(msg->text, ':');
+	json_t *list = colon != NULL && colon[1] == ' '
+	    ? json_object_get(call->state, colon + 2)
+	    : NULL;
+
+	if (json_is_array(list))
+		json_array_append_new(
+		    list, jtext_bytes(msg->text, (size_t)(colon - msg->text)));
+}
+
+/* What cannot be carried out while serving is refused with what to do. */
 static void
 reloaded(struct cmd_call *call, const struct ipc_msg *msg)
 {
+	if (msg->kind == IPC_REPORT) {
+		take_line(call, msg);
+		return;
+	}
 	if (msg->kind == IPC_REFRESHED) {
 		refreshed(call, msg);
 		return;
@@ -169,11 +186,13 @@ reloaded(struct cmd_call *call, const struct ipc_msg *msg)
 void
 cmd_system_reload(struct cmd_call *call)
 {
+	const struct conf *conf = call->control->proc->conf;
 	struct ipc_msg msg = { .kind = IPC_RELOAD };
 
 	call->state = json_pack("{s:[], s:[], s:[], s:[], s:[]}", "added",
 	    "removed", "changed", "restarted", "refreshed");
-	control_ask(call, &msg, RELOAD_MS, reloaded);
+	control_ask(
+	    call, &msg, RELOAD_MS + conf->drain_timeout_s * 1000ull, reloaded);
 }
 
 void

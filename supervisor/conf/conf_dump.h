@@ -33,4 +33,8 @@ conf_dump_fn conf_devices_dump, conf_transports_dump, conf_table_dump,
     conf_files_dump, conf_fifos_dump, conf_identity_dump,
     conf_identity_own_dump, conf_text_dump, conf_secret_dump, conf_dump_nothing;
 
+/* What conf_dump_secret() has printed of the configuration of that path. It
+ * names no other files but those of roles, which are read. */
+struct conf *conf_load_dump(const char *path, const char *text, FILE *err);
+
 #endif

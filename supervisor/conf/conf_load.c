@@ -16,6 +16,7 @@
 #include "supervisor/conf/conf_act.h"
 #include "supervisor/conf/conf_between.h"
 #include "supervisor/conf/conf_device.h"
+#include "supervisor/conf/conf_dump.h"
 #include "supervisor/conf/conf_tree.h"
 #include "supervisor/conf/conf_http.h"
 #include "supervisor/conf/conf_net.h"
@@ -294,6 +295,14 @@ conf_load_text(
 	free(files.at);
 	errno = failed;
 	return conf;
+}
+
+struct conf *
+conf_load_dump(const char *path, const char *text, FILE *err)
+{
+	struct load l = { 0 };
+
+	return load(&l, path, NULL, text, err);
 }
 
 struct conf *
