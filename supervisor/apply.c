@@ -15,6 +15,7 @@
 #include "shm/log.h"
 #include "supervisor/aide.h"
 #include "supervisor/boot.h"
+#include "supervisor/inherit.h"
 #include "supervisor/sealed.h"
 #include "supervisor/super.h"
 
@@ -53,6 +54,12 @@ open_next(struct super *s, size_t i, char *why, size_t size)
 	snprintf(l->real, sizeof(l->real), "%s", conf_where(t));
 	if (!plan_moves(sv->conf, t) || t->listen == NULL || sv->listen_fd < 0)
 		return 0;
+	if (inherit_lent(sv->listen_fd)) {
+		snprintf(why, size,
+		    "transport %s: its listener is the service manager's",
+		    t->name);
+		return -1;
+	}
 	l->fd = listen_open(
 	    t->listen, t->type == CONF_UDP, l->real, sizeof(l->real));
 	if (l->fd >= 0)

@@ -134,7 +134,7 @@ same_cidrs(const struct conf_cidrs *a, const struct conf_cidrs *b)
 bool
 plan_moves(const struct conf_transport *was, const struct conf_transport *is)
 {
-	return !same_text(was->listen, is->listen);
+	return strcmp(conf_where(was), conf_where(is)) != 0;
 }
 
 bool

@@ -106,6 +106,8 @@ service_move(struct service *sv, int fd, const char *real)
 {
 	service_close(sv);
 	sv->listen_fd = fd;
+	if (fd >= 0)
+		inherit_keep(sv->conf->name, fd);
 	sv->listen_round++;
 	snprintf(sv->listen, sizeof(sv->listen), "%s", real);
 	snprintf(sv->shm->listen, sizeof(sv->shm->listen), "%s", sv->listen);
