@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listeners: addresses, and what their connections inherit. */
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +182,75 @@ START_TEST(which_address_was_asked_is_told_where_there_are_several)
 }
 END_TEST
 
+/* What somebody else has bound, to any port there; its address is in real. */
+static int
+somebodys(int type, const char *host, char *real, size_t size)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, type, 0);
+
+	ck_assert_int_eq(inet_pton(AF_INET, host, &sa.sin_addr), 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	snprintf(real, size, "%s:%u", host, ntohs(sa.sin_port));
+	return fd;
+}
+
+START_TEST(what_somebody_else_has_bound_becomes_a_listener_of_ours)
+{
+	char is[LISTEN_ADDR_MAX], real[LISTEN_ADDR_MAX];
+	const char *const fits[] = { is, "127.0.0.1:0", NULL };
+	int type = _i ? SOCK_DGRAM : SOCK_STREAM, on;
+	int fd = somebodys(type, "127.0.0.1", is, sizeof(is));
+	socklen_t len = sizeof(on);
+
+	for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+		ck_assert_int_eq(
+		    listen_adopt(fd, fits[i], _i, real, sizeof(real)), 0);
+		ck_assert_str_eq(real, is);
+	}
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	ck_assert_int_eq(
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len), 0);
+	ck_assert_int_eq(on, !_i);
+	if (!_i) {
+		ck_assert_int_eq(
+		    getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+		ck_assert_int_ne(on, 0);
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_is_bound_elsewhere_or_of_another_kind_is_not_touched)
+{
+	static const char *const other[] = { "127.0.0.2:0", "127.0.0.1:1",
+		"[::1]:0", "nonsense" };
+	char is[LISTEN_ADDR_MAX], real[LISTEN_ADDR_MAX];
+	int fd = somebodys(SOCK_STREAM, "127.0.0.1", is, sizeof(is)), un, on;
+	socklen_t len = sizeof(on);
+
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		ck_assert_int_eq(
+		    listen_adopt(fd, other[i], false, real, sizeof(real)), -1);
+		ck_assert_int_eq(errno, EINVAL);
+	}
+	ck_assert_int_eq(listen_adopt(fd, is, true, real, sizeof(real)), -1);
+	ck_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+	ck_assert_int_eq(
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len), 0);
+	ck_assert_int_eq(on, 0);
+	close(fd);
+	un = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(listen_adopt(un, NULL, false, real, sizeof(real)), -1);
+	close(un);
+	un = open("/dev/null", O_RDWR);
+	ck_assert_int_eq(listen_adopt(un, NULL, false, real, sizeof(real)), -1);
+	close(un);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -201,6 +271,10 @@ main(void)
 	tcase_add_test(t, a_port_that_was_just_closed_can_be_had_again);
 	tcase_add_loop_test(t, connections_inherit_what_they_need, 0,
 	    sizeof(inherited) / sizeof(inherited[0]));
+	tcase_add_loop_test(
+	    t, what_somebody_else_has_bound_becomes_a_listener_of_ours, 0, 2);
+	tcase_add_test(
+	    t, what_is_bound_elsewhere_or_of_another_kind_is_not_touched);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -78,6 +78,25 @@ def bash(d, line):
     return [x for x in done.stdout.splitlines() if x]
 
 
+def test_bash_completes_the_options_of_the_daemon():
+    """as holdfastd --help has them"""
+    for line, offers in (("holdfastd --gu", ["--guard"]),
+                         ("holdfastd --log j", []),
+                         ("holdfastd --log d", ["debug"]),
+                         ("holdfastd --log-format ", ["text", "json"]),
+                         ("holdfastd --log-", ["--log-file",
+                                               "--log-format"])):
+        words = line.split(" ")
+        script = (f'. {ROOT}/conf/holdfast.bash; COMP_WORDS=("$@"); '
+                  'COMP_CWORD=$(($# - 1)); _holdfastd; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(
+            ["bash", "--norc", "-c", script, "bash",
+             os.path.join(BUILD, words[0]), *words[1:]],
+            capture_output=True, text=True, timeout=20)
+        assert done.stderr == "" and done.stdout.split() == offers, done
+
+
 def test_bash_completes():
     """conf/holdfast.bash offers what readline can put in place"""
     with Daemon(CONF) as d:

@@ -407,7 +407,9 @@ class Daemon:
         for name in os.listdir("/proc"):
             if not name.isdigit():
                 continue
-            if not process_title(name).startswith("holdfastd:"):
+            title = process_title(name)  # a guarded supervisor has none
+            if not title.startswith("holdfastd:") and \
+                    self.run_dir not in title:
                 continue
             try:
                 with open(f"/proc/{name}/maps") as f:
