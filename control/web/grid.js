@@ -135,7 +135,10 @@ export class Grid {
     let el = this.rows.get(i);
     const fresh = !el;
     if (fresh) {
-      el = this.free.pop() || this.make();
+      el = this.free.shift() || this.make();
+      // the page's order is the rows' own: readers go by it. Only what comes
+      // anew is moved, so that the focus stays where it is
+      this.body.insertBefore(el, this.behind(i));
       this.rows.set(i, el);
       el.hidden = false;
       el.dataset.row = i;
@@ -154,8 +157,14 @@ export class Grid {
       "aria-colindex": k + 1, tabindex: -1,
     }));
     el.append(...el.cells);
-    this.body.append(el);
     return el;
+  }
+
+  // The row that is the next one behind row i of those that there are.
+  behind(i) {
+    let at = Infinity;
+    for (const k of this.rows.keys()) if (k > i && k < at) at = k;
+    return this.rows.get(at) || null;
   }
 
   // One cell of those that are there can be reached by Tab.

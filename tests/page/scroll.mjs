@@ -47,6 +47,28 @@ await run({}, async ({ page }) => {
     assert.ok(rows < 150, `${rows} rows in the page`);
   });
 
+  await step("rows stand in the page in their order, and the focus stays", async () => {
+    const order = () => page.evaluate(() => [...document.querySelectorAll(".g-body .g-row:not([hidden])")].map((r) => Number(r.getAttribute("aria-rowindex"))));
+    const sorted = async (what) => { const at = await order(); assert.ok(at.length > 10 && at.every((n, i) => !i || n > at[i - 1]), `${what}: ${at}`); return at; };
+    await go(page, "#/registers/big/hr/50");
+    await until(async () => await page.evaluate(() => document.activeElement.closest(".g-row")?.getAttribute("aria-rowindex") === "52"), "the focus on 50");
+    await sorted("a jump");
+    await page.evaluate(() => { window.kept = document.activeElement; });
+    for (const top of [1300, 600, 40000, 39000, 900000, 0]) {
+      await page.evaluate((y) => { document.querySelector(".grid").scrollTop = y; }, top);
+      await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(r)))));
+      assert.ok((await sorted(`scrolled to ${top}`)).includes(52), "the row of the focus");
+      assert.ok(await page.evaluate(() => document.activeElement === window.kept), `the focus at ${top}`);
+    }
+    await page.keyboard.press("Control+End");
+    assert.equal((await sorted("the end")).at(-1), 65537);
+    await page.keyboard.press("PageUp");
+    await sorted("a page up");
+    await page.evaluate(() => { document.querySelector(".grid").scrollTop = 500000; });
+    await sorted("not yet drawn");
+    await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(r)))));
+  });
+
   await step("what is seen afterwards is what is there", async () => {
     const first = await page.evaluate(() => Number([...document.querySelectorAll(".g-body .g-row:not([hidden])")].map((r) => [r.getBoundingClientRect().top, r.querySelector(".c-addr").textContent]).sort((a, b) => a[0] - b[0])[10][1]));
     assert.ok(first > 1000);
