@@ -4,7 +4,7 @@
 // is fetched when it is first wanted, and exports
 //   create(ctx) -> { el, route(parts, query)?, search()?, key(event)?, destroy()? }
 
-import { h, icon, text, announce, toast } from "./dom.js";
+import { h, icon, text, announce, toast, stray } from "./dom.js";
 import { link, token, rpc } from "./rpc.js";
 import { model, ready } from "./model.js";
 import { count, rate, duration, clock, plural } from "./formats.js";
@@ -72,6 +72,10 @@ async function show() {
   const found = screens.find(([id]) => id === parts[0]);
   const id = found ? found[0] : "overview";
   const mine = ++generation;
+  if (!found && parts[0]) {
+    stray(`There is no screen ${parts[0]}.`);
+    address([id]);
+  }
   if (id !== shown) {
     const module = await import(`./screens/${id}.js`);
     await (model.pid ? null : Promise.race([ready(), new Promise((r) => setTimeout(r, 1500))]));
@@ -87,7 +91,13 @@ async function show() {
       if (a.dataset.screen === id) a.setAttribute("aria-current", "page");
       else a.removeAttribute("aria-current");
   }
-  if (current.route) current.route(parts.slice(1), query);
+  const named = ["transports", "clients", "traffic"].includes(id) && parts[1];
+  if (named && model.transports.length && !model.transports.some((t) => t.name === named)) {
+    stray(`There is no transport ${named}.`);
+    address([id]);
+    parts.length = 1;
+  }
+  if (current.route) current.route(found ? parts.slice(1) : [], query);
 }
 
 // The bar

@@ -94,21 +94,31 @@ export class Keyed {
 }
 
 // What is said aloud: alarms only (see index.html's live region).
+let aloud = "";
+
 export function announce(words) {
   const live = document.getElementById("live");
   live.textContent = "";
+  aloud = words;
   // a region that is set to the same words twice is read once
-  setTimeout(() => { live.textContent = words; }, 30);
+  setTimeout(() => { if (aloud === words) live.textContent = words; }, 30);
+}
+
+// What no longer holds is not to be found there either.
+function hush(words) {
+  if (aloud !== words) return;
+  aloud = "";
+  document.getElementById("live").textContent = "";
 }
 
 // Takes it away once it could be read for so long: the time counts in which the
 // page was shown and drew, and nobody held on to it.
-function expire(el, ms) {
+function expire(el, ms, gone) {
   const STEP = 250;
   const timer = setInterval(() => {
     if (document.hidden || el.matches(":hover, :focus-within")) return;
     ms -= STEP;
-    if (ms <= 0) el.remove();
+    if (ms <= 0) gone();
     if (!el.isConnected) clearInterval(timer);
   }, STEP);
 }
@@ -122,7 +132,10 @@ export function toast(words, kind = "info", action = null) {
   const el = h("div", { class: `toast ${kind}` },
     icon(kind === "bad" ? "failed" : kind === "good" ? "up" : "info"),
     h("span", null, words));
-  const gone = () => el.remove();
+  const gone = () => {
+    if (el.isConnected && kind === "bad") hush(words);
+    el.remove();
+  };
   if (action)
     el.append(h("button", {
       class: "quiet", onclick: () => { gone(); action.run(); },
@@ -132,10 +145,17 @@ export function toast(words, kind = "info", action = null) {
   }, icon("close")));
   host.append(el);
   while (host.children.length > 2) host.firstChild.remove();
-  expire(el, kind === "bad" || action ? 8000 : 4000);
+  expire(el, kind === "bad" || action ? 8000 : 4000, gone);
   // what it offers is of the screen that it was said on
   if (action) addEventListener("hashchange", gone, { once: true });
   if (kind === "bad") announce(words);
+  return gone;
+}
+
+// Says that an address leads nowhere, until one is gone to that leads somewhere.
+export function stray(words) {
+  const gone = toast(words, "bad");
+  addEventListener("hashchange", gone, { once: true });
   return gone;
 }
 

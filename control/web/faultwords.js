@@ -26,10 +26,23 @@ export const effects = {
   drop: (v) => v && "no reply",
   junk_bytes: (v) => `${v} random bytes instead`,
   split_ms: (v) => `in two parts, ${v} ms apart`,
-  change_pct: (v) => `${v} % of the data changed`,
+  change_pct: (v, r) => `other values in ${v} % of the registers or bits` +
+    (r.change_rate_pct ? `, in ${r.change_rate_pct} % of the replies` : ""),
   wrong_unit: (v) => v && "wrong unit",
   bad_crc: (v) => v && "wrong checksum or header",
 };
+
+// "6", "06", "server device busy" or "illegal_data_address" as a code of 1 to
+// 255; NaN if it is none.
+export function exceptionCode(typed) {
+  const word = typed.trim().toLowerCase().replace(/[\s_-]+/g, " ");
+  const named = Object.entries(exceptions).find(([, name]) => name === word);
+  if (named) return Number(named[0]);
+  // a suggestion that was chosen has its name behind it
+  const m = /^(0x[0-9a-f]+|\d+)(?: (.*))?$/.exec(word);
+  const code = m ? Number(m[1]) : NaN;
+  return code >= 1 && code <= 255 && (!m[2] || m[2] === exceptions[code]) ? code : NaN;
+}
 
 export function whom(r) {
   const parts = [];
@@ -44,7 +57,7 @@ export function whom(r) {
 
 export function what(r) {
   return Object.entries(effects)
-    .map(([key, say]) => (r[key] != null && r[key] !== false ? say(r[key]) : null))
+    .map(([key, say]) => (r[key] != null && r[key] !== false ? say(r[key], r) : null))
     .filter(Boolean).join(" + ") || "nothing";
 }
 

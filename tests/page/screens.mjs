@@ -54,6 +54,27 @@ await run({}, async ({ page }) => {
     await page.selectOption("select[aria-label=Format]", "declared");
   });
 
+  await step("an address that leads nowhere is told, and put right", async () => {
+    const live = () => page.textContent("#live");
+    const gone = async (hash, words, url) => {
+      await go(page, hash);
+      await page.waitForSelector(`.toast.bad:has-text('${words}')`);
+      await until(async () => (await live()).includes(words), "said aloud");
+      await until(async () => page.url().endsWith(url), `${url}, not ${page.url()}`);
+    };
+    await gone("#/nix", "There is no screen nix.", "#/overview");
+    assert.equal(await page.getAttribute("main", "data-screen"), "overview");
+    await gone("#/traffic/nix", "There is no transport nix.", "#/traffic");
+    await gone("#/registers/nix", "There is no device nix.", "#/registers/plc1/hr");
+    await page.selectOption("select[aria-label=Device]", "big");
+    await until(async () => await live() === "" && await page.locator(".toast.bad").count() === 0, "nothing wrong");
+    await gone("#/registers/plc1/hr/99999", "There is no address 99999", "#/registers/plc1/hr/1130");
+    await gone("#/registers/plc1/hr/5000", "Nothing is defined at hr:5000 of plc1", "#/registers/plc1/hr/1130");
+    await gone("#/registers/plc1/xx", "There is no table xx", "#/registers/plc1/hr");
+    await go(page, "#/registers/plc1/hr/1131");
+    await until(async () => page.url().endsWith("/1130") && await live() === "" && await page.locator(".toast.bad").count() === 0, "nothing wrong with what is defined");
+  });
+
   await step("registers: what changes lights up, what stays does not", async () => {
     await go(page, "#/registers/plc1/hr/1100");
     await until(async () => (await page.locator(".registers .g-row:has(.c-name:text-is('flow')) .c-value.changed").count()) === 1, "flow to change");
@@ -264,6 +285,8 @@ await run({}, async ({ page }) => {
     await page.fill("input[type=search]", "exception==2");
     await until(async () => await page.locator(".g-body .g-row.is-exception:not([hidden])").count() > 3, "exceptions");
     assert.equal(await page.locator(".g-body .g-row:not([hidden]):not(.is-exception)").count(), 0);
+    const order = await page.evaluate(() => [...document.querySelectorAll(".g-body .g-row:not([hidden])")].map((r) => Number(r.getAttribute("aria-rowindex"))));
+    assert.ok(order.every((n, i) => !i || n > order[i - 1]), `in their order: ${order}`);
     assert.match(page.url(), /filter=exception/);
     await page.fill("input[type=search]", "fc==16 && direction==in");
     await until(async () => await page.locator(".g-body .g-row:not([hidden]) .c-fc:has-text('16 write')").count() > 3, "writes");
@@ -288,7 +311,7 @@ await run({}, async ({ page }) => {
       await page.waitForSelector("text=No fault is being injected");
       await page.selectOption("#f-transport", "tcp2");
       await page.fill("#f-fc", "3");
-      await page.selectOption("#f-exception", "6");
+      await page.fill("#f-exception", "6 server device busy");
       assert.match(await page.textContent(".sentence"), /Of tcp2, FC 3: exception 6 \(server device busy\), until it is cleared/);
       await page.click("#fault-add");
       await until(async () => await ask("read", "tcp2", 0) === -6, "exception 6");
@@ -303,8 +326,9 @@ await run({}, async ({ page }) => {
       await until(async () => await page.locator("[data-banner=faults]").count() === 0, "no banner");
     });
     await step("faults: every effect and selector reaches the daemon", async () => {
-      const want = { transport: "udp1", unit: 1, fc: [3, 4], range: [100, 103], rate_pct: 25, count: 7, delay_ms: 5, split_ms: 3, change_pct: 50, wrong_unit: true, note: "a test" };
-      await go(page, "#/faults?transport=udp1&unit=1&fc=3,4&range=100-103&rate_pct=25&count=7&expires_s=600&delay_ms=5&split_ms=3&change_pct=50&wrong_unit=1&note=a%20test");
+      const want = { transport: "udp1", unit: 1, fc: [3, 4], range: [100, 103], rate_pct: 25, count: 7, delay_ms: 5, split_ms: 3, change_pct: 50, change_rate_pct: 0.5, wrong_unit: true, note: "a test" };
+      await go(page, "#/faults?transport=udp1&unit=1&fc=3,4&range=100-103&rate_pct=25&count=7&expires_s=600&delay_ms=5&split_ms=3&change_pct=50&change_rate_pct=0.5&wrong_unit=1&note=a%20test");
+      await until(async () => /other values in 50 % of the registers or bits, in 0.5 % of the replies/.test(await page.textContent(".sentence")), "the sentence");
       await page.click("#fault-add");
       const rule = await until(async () => (await rpc("faults.list"))[0], "the rule");
       for (const [k, v] of Object.entries(want)) {
@@ -314,6 +338,21 @@ await run({}, async ({ page }) => {
       assert.ok(rule.expires_in_s > 590 && rule.expires_in_s <= 600);
       await page.click("[data-banner=faults] button:has-text('Clear all')");
       await until(async () => (await rpc("faults.list")).length === 0, "none left");
+    });
+    await step("faults: any exception, by code or by name", async () => {
+      await page.fill("#f-change_rate_pct", "3");
+      await until(async () => /say also in what share/.test(await page.textContent(".sentence")), "what is missing");
+      await page.click("button[type=reset]");
+      for (const [typed, code] of [["200", 200], ["illegal_data_address", 2]]) {
+        await page.selectOption("#f-transport", "tcp2");
+        await page.fill("#f-exception", "256");
+        assert.match(await page.textContent(".sentence"), /from 1 to 255/);
+        await page.fill("#f-exception", typed);
+        await page.click("#fault-add");
+        await until(async () => await ask("read", "tcp2", 0) === -code, `exception ${code}`);
+        await page.click("[data-banner=faults] button:has-text('Clear all')");
+        await until(async () => (await rpc("faults.list")).length === 0, "none left");
+      }
     });
   } else {
     await step("faults: a daemon that has none is told so", async () => {

@@ -6,7 +6,7 @@ import { compile } from "./filter.js";
 import { Rows } from "./rows.js";
 import { Undo } from "./undo.js";
 import { decode } from "./decode.js";
-import { describeFault } from "./faultwords.js";
+import { describeFault, exceptionCode } from "./faultwords.js";
 import { diff, hunks } from "./diff.js";
 import { scalesOf, rangeOf } from "./scales.js";
 import { parsePlace, seriesFrom } from "./pick.js";
@@ -165,6 +165,11 @@ test("whatever bytes come, taking them apart ends and stays within them", () => 
 test("a fault in words", () => {
   assert.equal(describeFault({ transport: "tcp1", fc: [3, 4], exception: 6, rate_pct: 10 }), "tcp1, FC 3, 4: exception 6 (server device busy), 10 %");
   assert.equal(describeFault({ drop: true }), "everything: no reply");
+  assert.equal(describeFault({ change_pct: 5, change_rate_pct: 10 }), "everything: other values in 5 % of the registers or bits, in 10 % of the replies");
+  for (const [typed, code] of [["6", 6], ["06", 6], [" 255 ", 255], ["0x0b", 11], ["Illegal Data Address", 2], ["server_device-busy", 6], ["11 gateway target failed to respond", 11]])
+    assert.equal(exceptionCode(typed), code, typed);
+  for (const typed of ["0", "256", "-1", "1.5", "busy", "6 illegal function", "7 "])
+    assert.equal(exceptionCode(typed) || null, typed === "7 " ? 7 : null, typed);
 });
 
 test("two texts line by line: both can be made of it, and it is short", () => {

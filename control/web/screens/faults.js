@@ -7,7 +7,7 @@ import { h, icon, text, toast, confirmed, Keyed } from "../dom.js";
 import { rpc, Gone, said } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { count, duration, plural } from "../formats.js";
-import { describeFault, whom, what, exceptions } from "../faultwords.js";
+import { describeFault, whom, what, exceptions, exceptionCode } from "../faultwords.js";
 
 const number = (id, label, min, max, hint, step = 1) => ({ id, label, min, max, hint, step, kind: "number" });
 const check = (id, label) => ({ id, label, kind: "check" });
@@ -20,17 +20,18 @@ const selectors = [
   { id: "range", label: "Addresses", kind: "text", hint: "any; hr:100+4", title: "hr:100+4, or 100-103 in any table" },
 ];
 const effects = [
-  { id: "exception", label: "Exception instead", kind: "exception" },
+  { id: "exception", label: "Exception instead", kind: "exception", hint: "none; 1 to 255", title: "a code from 1 to 255, or a name" },
   number("delay_ms", "Late by, ms", 1, 600000, "not"),
   number("junk_bytes", "Random bytes instead", 1, 512, "none"),
   number("split_ms", "In two parts, ms apart", 1, 600000, "whole"),
-  number("change_pct", "Change the reply's data, % of bytes", 0.1, 100, "none", "any"),
+  number("change_pct", "Other values, % of the registers or bits", 0.0001, 100, "none", "any"),
+  number("change_rate_pct", "Other values, in % of the replies", 0.0001, 100, "all", "any"),
   check("drop", "No reply at all"), check("wrong_unit", "Wrong unit"), check("bad_crc", "Wrong checksum"),
 ];
 const limits = [
-  number("rate_pct", "Of the requests, %", 0.01, 100, "100", "any"),
-  number("count", "So many times, then gone", 1, 1e9, "no limit"),
-  number("expires_s", "Gone after, s", 1, 1e7, "never", "any"),
+  number("rate_pct", "Of the requests, %", 0.0001, 100, "100", "any"),
+  number("count", "So many times, then gone", 1, 1e12, "no limit"),
+  number("expires_s", "Gone after, s", 0.001, 31622400, "never", "any"),
   { id: "note", label: "Why", kind: "text", hint: "for whoever finds it" },
 ];
 
@@ -65,14 +66,14 @@ export function create() {
       return h("div", null, h("label", { class: "check", for: id }, input, f.label));
     }
     if (f.kind === "exception")
-      input = h("select", { id, name: f.id }, h("option", { value: "" }, "none"),
-        Object.entries(exceptions).map(([code, words]) => h("option", { value: code }, `${String(code).padStart(2, "0")} ${words}`)));
+      input = h("input", { id, name: f.id, list: "f-exceptions", placeholder: f.hint, title: f.title, autocomplete: "off", spellcheck: "false" });
     else if (f.kind === "transport") input = h("select", { id, name: f.id });
     else if (f.kind === "number")
       input = h("input", { type: "number", id, name: f.id, min: f.min, max: f.max, step: f.step, placeholder: f.hint, inputmode: "decimal" });
     else input = h("input", { id, name: f.id, placeholder: f.hint, title: f.title, autocomplete: "off", spellcheck: "false" });
     inputs[f.id] = input;
-    return h("div", null, h("label", { for: id }, f.label), input);
+    return h("div", null, h("label", { for: id }, f.label), input, f.kind === "exception" &&
+      h("datalist", { id: "f-exceptions" }, Object.entries(exceptions).map(([code, words]) => h("option", { value: `${code} ${words}` }))));
   }
 
   // The form as parameters of faults.add. Throws a sentence.
@@ -86,11 +87,16 @@ export function create() {
         const n = Number(v);
         if (!Number.isFinite(n) || n < f.min || n > f.max) throw new Error(`${f.label}: from ${f.min} to ${f.max}`);
         r[f.id] = n;
-      } else if (f.id === "exception") r.exception = Number(v);
+      } else if (f.id === "exception") {
+        r.exception = exceptionCode(v);
+        if (!r.exception) throw new Error(`${f.label}: a code from 1 to 255, or a name as "server device busy"`);
+      }
       else if (f.id === "fc") r.fc = codes(v);
       else if (f.id === "range") r.range = range(v);
       else r[f.id] = v;
     }
+    if ("change_rate_pct" in r && !("change_pct" in r))
+      throw new Error("Other values: say also in what share of the registers or bits");
     if (!effects.some((f) => f.id in r)) throw new Error("");
     return r;
   }

@@ -3,7 +3,7 @@
 // seen are read, five times a second. What stands in its columns, its editing
 // and its CSV are in ../registers.
 
-import { h, icon, text, toast } from "../dom.js";
+import { h, icon, text, toast, stray } from "../dom.js";
 import { rpc, every, link, RpcError, said } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { Grid, OVERSCAN } from "../grid.js";
@@ -78,6 +78,7 @@ export function create({ address }) {
 
   async function open(change) {
     const mine = s.opening = {};
+    astray("");
     Object.assign(s, change);
     if (change.device !== undefined || change.table !== undefined || !s.loaded) {
       s.values.clear(); s.changed.clear(); s.reads.clear(); s.writes.clear();
@@ -155,6 +156,12 @@ export function create({ address }) {
   function say(words) {
     $.note.hidden = !words;
     text($.note, words);
+  }
+
+  // what was wrong with where somebody wanted to go, until they go elsewhere
+  function astray(words) {
+    if (s.astray) s.astray();
+    s.astray = words ? stray(words) : null;
   }
 
   function sayTools() {
@@ -433,6 +440,10 @@ export function create({ address }) {
     if (addr !== null) {
       const i = s.rows.find(addr);
       const row = s.rows.row(i);
+      const end = row && row.addr + (row.gap ? row.count : row.n * row.width);
+      astray(!row || (addr >= row.addr && addr < end) ? ""
+        : addr > 65535 ? `There is no address ${what}: the last one that can be is 65535.`
+          : `Nothing is defined at ${s.table}:${what} of ${s.device}; the nearest that is has been gone to.`);
       grid.focus(i, s.view === "matrix" && row && !row.gap ? 1 + Math.floor((addr - row.addr) / row.width) : valueColumn(), true);
       remember();
       return;
@@ -475,10 +486,14 @@ export function create({ address }) {
         order: orders[query.get("order")] ? query.get("order") : "abcd",
         view: query.get("view") === "matrix" ? "matrix" : "list",
       };
-      if (device && change.device !== device) toast(`There is no device ${device}.`, "bad");
       const at = /^\d+$/.test(addr || "") ? Number(addr) : undefined;
       await open({ ...change, addr: at });
-      if (at !== undefined && s.table === change.table && s.device === change.device) jump(String(at));
+      if (s.table !== change.table || s.device !== change.device) return;
+      if (at !== undefined) jump(addr);
+      const wrong = device && change.device !== device ? `device ${device}`
+        : table && change.table !== table ? `table ${table}`
+          : addr && at === undefined ? `address ${addr}` : "";
+      if (wrong) astray(`There is no ${wrong}.`);
     },
     search() { $.jump.focus(); $.jump.select(); },
     key(e) {
