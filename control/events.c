@@ -312,6 +312,32 @@ publish_refused(
 }
 
 static void
+publish_poison(
+    struct events *ev, unsigned slot, const struct notice *n, json_t *text)
+{
+	struct topic *t = &ev->topics[ev->first_connections + n->transport];
+	unsigned fc = NOTICE_POISON_FC(n->b);
+	size_t len = NOTICE_POISON_LEN(n->b);
+	char id[SHM_NAME_MAX + 32];
+
+	(void)slot;
+	(void)text; /* holds the bytes, too */
+	if (len > n->len)
+		return;
+	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
+	    CONN_ID_SERIAL(n->a), id, sizeof(id));
+	publish(ev, t,
+	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:s, s:o, s:o}", "event",
+		"poison", "id", id, "peer", jtext_bytes(n->text, len), "unit",
+		fc != 0 ? json_integer(NOTICE_POISON_UNIT(n->b)) : json_null(),
+		"fc", fc != 0 ? json_integer(fc) : json_null(), "count",
+		(int)NOTICE_POISON_COUNT(n->b), "then",
+		notice_poison_name(NOTICE_POISON_WHAT(n->b)), "bytes",
+		jtext_bytes(n->text + len, n->len - len), "at",
+		unix_time(n->unix_ms)));
+}
+
+static void
 publish_log(
     struct events *ev, unsigned slot, const struct notice *n, json_t *text)
 {
@@ -355,6 +381,7 @@ static const struct {
 	[NOTICE_CONN_OPEN] = { publish_connection, true, true },
 	[NOTICE_CONN_CLOSE] = { publish_connection, true, true },
 	[NOTICE_REFUSED] = { publish_refused, true, true },
+	[NOTICE_POISON] = { publish_poison, true, true },
 	[NOTICE_FAULT] = { publish_fault, .of_faults = true },
 };
 

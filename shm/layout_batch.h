@@ -36,6 +36,9 @@ struct shm_batch {
 	/* 1: replies are first written into reply[], not at once into out[];
 	 * release */
 	_Atomic uint32_t aside;
+	/* how many workers have died of the request at in[died_at]; written by
+	 * successors, before they go on */
+	uint32_t died_at, died;
 	uint8_t in[BATCH_IN];
 	uint8_t out[BATCH_OUT];
 	/* what a device has answered, before hooks and faults make of it what

@@ -8,7 +8,7 @@
  */
 
 #include "shm/layout.h"
-#include "shm/layout_batch.h"
+#include "shm/layout_poison.h"
 
 enum {
 	SHM_FC = 128,
@@ -42,6 +42,7 @@ struct shm_stats {
 	_Atomic uint64_t conns_slow; /* closed by frame_timeout_ms */
 	_Atomic uint64_t conns_bad; /* closed for hopeless bytes */
 	_Atomic uint64_t conns_kicked;
+	_Atomic uint64_t conns_quarantined; /* refused: of killers' hosts */
 	_Atomic uint64_t handshakes; /* of TLS that were finished */
 	_Atomic uint64_t handshakes_resumed; /* those of them */
 	_Atomic uint64_t handshakes_failed;
@@ -49,6 +50,8 @@ struct shm_stats {
 	_Atomic uint64_t replies_lost; /* the system would not send them */
 	_Atomic uint64_t repeats; /* answered as before, not carried out */
 	_Atomic uint64_t busy, faults; /* answered 06; spoiled by rules */
+	_Atomic uint64_t fatal; /* requests that a worker has died of */
+	_Atomic uint64_t poisoned; /* answered 04 for that */
 	_Atomic uint64_t batches; /* reads that brought something */
 	/* shm: registers and bits from the view, into it, put back in it */
 	_Atomic uint64_t view_in, view_out, view_refused;
@@ -118,15 +121,18 @@ struct shm_worker {
 	/* 1: a connection may be without a record; the worker, release */
 	_Atomic uint32_t accepting;
 	/* 1 + the connection whose bytes are being looked at, 0: none; the
-	 * worker. And whether its last occupant has died of itself, not of
-	 * somebody's SIGKILL; the supervisor */
+	 * worker. And SUSPECT_*: whether its last occupant has died of that;
+	 * the supervisor, the keeper */
 	_Atomic uint32_t hand, suspect;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
+	_Atomic uint32_t wary; /* 1: some request is not to be carried out */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	uint32_t ndgrams; /* struct shm_dgrams: 1 of type udp, else 0 */
 	_Alignas(SHM_LINE) struct shm_stats stats;
 	struct shm_journal journal;
 	struct shm_came came;
+	_Atomic uint64_t shut_ns; /* until when some host may not connect */
+	struct shm_poison poison[POISON_PEERS];
 };
 
 /* The trace ring lies right behind, so that its size can be had from it. */

@@ -72,6 +72,15 @@ notice_next(
 	return 1;
 }
 
+const char *
+notice_poison_name(unsigned what)
+{
+	static const char *const name[] = { "none", "again", "refused",
+		"closed", "quarantined" };
+
+	return what < sizeof(name) / sizeof(name[0]) ? name[what] : name[0];
+}
+
 uint64_t
 notice_end(struct shm_control *c, unsigned slot)
 {

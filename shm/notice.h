@@ -18,6 +18,8 @@ enum notice_kind {
 			 * role and then its peer */
 	NOTICE_FAULT, /* a = id of a fault rule, b = enum fault_event; text =
 		       * the bytes of its struct fault_rule */
+	NOTICE_POISON, /* a = connection id, b = NOTICE_POISON_B; text = its
+			* peer and then the request's bytes in hex */
 };
 
 /* What was refused, and to a role of how many bytes, -1 if there is no telling
@@ -27,6 +29,21 @@ enum notice_kind {
 #define NOTICE_REFUSED_UNIT(b) ((unsigned)((b) >> 8 & 0xff))
 #define NOTICE_REFUSED_FC(b) ((unsigned)((b)&0xff))
 #define NOTICE_REFUSED_LEN(b) ((int)((b) >> 16 & 0xff) - 1)
+
+/* A request that workers have died of: the count, enum poison, and how long the
+ * peer's text is. fc is 0 if nobody knows what it asks for. */
+#define NOTICE_POISON_B(unit, fc, count, what, len)                  \
+	((uint64_t)(len) << 32 | (uint64_t)(what) << 24 |            \
+	    (uint64_t)((count)&0xff) << 16 | (uint64_t)(unit) << 8 | \
+	    (uint64_t)(fc))
+#define NOTICE_POISON_UNIT(b) ((unsigned)((b) >> 8 & 0xff))
+#define NOTICE_POISON_FC(b) ((unsigned)((b)&0xff))
+#define NOTICE_POISON_COUNT(b) ((unsigned)((b) >> 16 & 0xff))
+#define NOTICE_POISON_WHAT(b) ((unsigned)((b) >> 24 & 0xff))
+#define NOTICE_POISON_LEN(b) ((size_t)((b) >> 32))
+
+/* "again", "refused", "closed", "quarantined": of enum poison. */
+const char *notice_poison_name(unsigned);
 
 enum { NOTICE_TEXT_MAX = 512 };
 

@@ -135,7 +135,7 @@ retry_later(struct actions *a)
 	int64_t ms;
 
 	(void)!getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
-	ms = retry_next(&a->retry, &limits, a->now_ms, bits);
+	ms = retry_next(&a->retry, &limits, false, a->now_ms, bits);
 	set_state(a, GONE, ms > 0 ? (uint64_t)ms : 0);
 }
 

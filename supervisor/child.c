@@ -198,8 +198,9 @@ retry(struct child *c)
 {
 	int64_t ms;
 
-	ms = retry_next(
-	    &c->retry, &c->limits, c->ops->now_ms(), c->ops->random());
+	ms = retry_next(&c->retry, &c->limits, c->suspected, c->ops->now_ms(),
+	    c->ops->random());
+	c->suspected = false;
 	if (ms == RETRY_GIVE_UP) {
 		child_why(c, "died more than %u times within %u s",
 		    c->limits.max_in_window, c->limits.window_s);

@@ -73,6 +73,7 @@ struct child {
 	unsigned drain_ms; /* that the next order to drain gives */
 	struct retry_limits limits;
 	struct retry retry;
+	bool suspected; /* the next death is not its own fault: retry.h */
 	unsigned restarts; /* deaths survived */
 	unsigned impossible; /* events that the table does not know */
 	char why[CHILD_WHY_MAX]; /* of the last change */

@@ -39,8 +39,8 @@ struct conf_transport {
 	struct conf_cidrs allow, deny, priority;
 	unsigned max_connections;
 	unsigned max_connections_per_peer; /* 0: no limit */
-	unsigned idle_timeout_s; /* 0: never */
-	unsigned frame_timeout_ms; /* 0: never */
+	unsigned quarantine_s; /* of who kills workers; 0: none */
+	unsigned idle_timeout_s, frame_timeout_ms; /* 0: never */
 	unsigned workers;
 	bool autostart;
 	bool serial_functions; /* 7, 8, 11, 12, 17 are served */

@@ -218,8 +218,9 @@ plan_next(struct guard *g, int status)
 	if (g->ready && now_ms() - g->born_ms >= CALM_MS)
 		retry_calm(&g->retry);
 	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	wait =
-	    g->stop != 0 ? 0 : retry_next(&g->retry, &limits, now_ms(), random);
+	wait = g->stop != 0
+	    ? 0
+	    : retry_next(&g->retry, &limits, false, now_ms(), random);
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "signal %d (%s)", WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));

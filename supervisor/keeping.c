@@ -39,6 +39,7 @@ struct keeping {
 	int chan; /* its number of the worker's channel; -1 */
 	bool kept; /* there has been a worker */
 	bool orphan; /* there is no supervisor */
+	unsigned suspected; /* deaths in a row that some request has caused */
 	uint64_t born_ms, wait_ms, due_ms;
 };
 
@@ -182,16 +183,21 @@ bury(struct keeping *k)
 {
 	struct process *p = k->ward;
 	uint64_t lived = now_ms() - k->born_ms;
+	bool suspected =
+	    process_blame(p, process_status(k->pid, k->pidfd), false);
 
 	slot_declare_dead(p->super->control, p->id);
 	atomic_store(&p->shm->pid, 0);
 	log_warnx(
 	    "%s: died pid=%d; there is no supervisor", p->name, (int)k->pid);
 	k->pid = 0;
-	k->wait_ms = lived >= CALM_MS      ? 0
-	    : k->wait_ms == 0              ? 10
-	    : k->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS
-					   : k->wait_ms * 2;
+	if (lived >= CALM_MS)
+		k->suspected = 0;
+	k->wait_ms = lived >= CALM_MS                       ? 0
+	    : suspected && k->suspected++ < RETRY_SUSPECTED ? 0
+	    : k->wait_ms == 0                               ? 10
+	    : k->wait_ms * 2 > WAIT_MAX_MS                  ? WAIT_MAX_MS
+							    : k->wait_ms * 2;
 	k->due_ms = now_ms() + k->wait_ms;
 }
 

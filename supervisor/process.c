@@ -471,11 +471,7 @@ process_died(struct process *p, int status)
 	bool vain;
 
 	bury(p);
-	if (p->service != NULL) /* not if it was somebody's kill -9 */
-		atomic_store(&seg_worker(p->seg)->suspect,
-		    status != 0 &&
-			(!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL ||
-			    c->why[0] != '\0'));
+	c->suspected = process_blame(p, status, c->why[0] != '\0');
 	words_of(status, words, sizeof(words));
 	if (WIFEXITED(status)) {
 		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED

@@ -81,6 +81,15 @@ uint64_t process_new_id(struct process *);
 
 enum { PROCESS_UNSEEN = 0x7f }; /* a status that no end has: nobody saw it */
 
+/* How one ended that is no child of ours, and whose pidfd says that it has: if
+ * its parent has not waited for it yet, or the kernel remembers (since 6.15);
+ * else PROCESS_UNSEEN. */
+int process_status(pid_t, int pidfd);
+
+/* Tells a worker's successor what the worker has died of; ordered: it was we
+ * who have killed it. True if it may have been something that it was asked. */
+bool process_blame(struct process *, int wait_status, bool ordered);
+
 /* IPC_BORN has come. */
 void process_is_born(struct process *, pid_t);
 

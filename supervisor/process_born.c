@@ -5,8 +5,13 @@
  * former supervisor has left.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,9 +36,32 @@ is_child(pid_t pid)
 	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* How one ended that is no child of ours, if the kernel tells (since 6.15). */
+/* The same of one that nobody has waited for yet: so the pid is its own. */
 static int
-status_of(int pidfd)
+zombie_status(pid_t pid)
+{
+	char path[32], text[1024], *state, *last;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (n <= 0)
+		return PROCESS_UNSEEN;
+	text[n] = '\0';
+	state = strrchr(text, ')'); /* its name may hold anything */
+	last = strrchr(text, ' ');
+	if (state == NULL || last == NULL || strncmp(state, ") Z ", 4) != 0)
+		return PROCESS_UNSEEN;
+	return atoi(last + 1);
+}
+
+int
+process_status(pid_t pid, int pidfd)
 {
 	struct {
 		uint64_t mask, cgroup;
@@ -43,22 +71,64 @@ status_of(int pidfd)
 		uint64_t spare[8];
 	} info = { .mask = 1 << 3 };
 	siginfo_t si = { .si_pid = 0 };
+	int status = zombie_status(pid);
 
 	if (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 &&
 	    si.si_pid != 0)
 		return si.si_code == CLD_EXITED ? si.si_status << 8
 						: si.si_status;
+	/* it is still there, so the pid was its own. 0 may be what the kernel
+	 * tells who is not to know */
+	if (status != 0 && status != PROCESS_UNSEEN &&
+	    (syscall(SYS_pidfd_send_signal, pidfd, 0, 0, 0) == 0 ||
+		errno == EPERM))
+		return status;
 	if (ioctl(pidfd, _IOWR(0xFF, 11, char[64 + 64]), &info) == 0 &&
 	    (info.mask & 1 << 3) != 0)
 		return info.exit_code;
 	return PROCESS_UNSEEN;
 }
 
+/* SIGKILL is the system's for want of memory, or somebody's, unless it was the
+ * answer to a hang. */
+static uint32_t
+suspect_of(int status, bool ordered)
+{
+	if (status == PROCESS_UNSEEN)
+		return SUSPECT_NO;
+	if (!WIFSIGNALED(status) || ordered)
+		return SUSPECT_ENDED;
+	switch (WTERMSIG(status)) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+	case SIGABRT:
+	case SIGSYS:
+		return SUSPECT_FAULT;
+	default:
+		return SUSPECT_NO;
+	}
+}
+
+bool
+process_blame(struct process *p, int status, bool ordered)
+{
+	uint32_t suspect = suspect_of(status, ordered);
+	struct shm_worker *w;
+
+	if (p->service == NULL)
+		return false;
+	w = seg_worker(p->seg);
+	atomic_store(&w->suspect, suspect);
+	return suspect == SUSPECT_FAULT && atomic_load(&w->hand) != 0;
+}
+
 static void
 on_gone(evutil_socket_t fd, short what, void *arg)
 {
 	(void)what;
-	process_died(arg, status_of(fd));
+	process_died(arg, process_status(((struct process *)arg)->pid, fd));
 }
 
 /* From p->passed, which is ours then. */

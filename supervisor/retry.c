@@ -38,8 +38,8 @@ too_many(const struct retry *r, const struct retry_limits *lim, uint64_t now)
 }
 
 int64_t
-retry_next(struct retry *r, const struct retry_limits *lim, uint64_t now_ms,
-    uint32_t random)
+retry_next(struct retry *r, const struct retry_limits *lim, bool suspected,
+    uint64_t now_ms, uint32_t random)
 {
 	uint64_t ms;
 
@@ -49,6 +49,10 @@ retry_next(struct retry *r, const struct retry_limits *lim, uint64_t now_ms,
 		r->kept++;
 	if (too_many(r, lim, now_ms))
 		return RETRY_GIVE_UP;
+	if (suspected && r->suspected < RETRY_SUSPECTED) {
+		r->suspected++;
+		return 0;
+	}
 	ms = planned(r->row, lim);
 	r->row++;
 	ms = ms * (800 + random % 401) / 1000;

@@ -9,9 +9,11 @@
  * give up, so by default it never does. No clock, no memory of its own.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
+	RETRY_SUSPECTED = 8, /* deaths by requests that wait for nothing */
 	RETRY_KEPT = 100, /* deaths whose times are kept */
 	RETRY_GIVE_UP = -1,
 };
@@ -24,15 +26,20 @@ struct retry_limits {
 
 struct retry {
 	unsigned row; /* deaths since it was last calm */
+	unsigned suspected; /* those besides that some request has caused */
 	unsigned next; /* where in at_ms the next one goes */
 	unsigned kept;
 	uint64_t at_ms[RETRY_KEPT];
 };
 
-/* Notes a death at now_ms (any steady clock) and returns the milliseconds to
- * wait, or RETRY_GIVE_UP. random: any 32 random bits, for +-20 % of jitter. */
-int64_t retry_next(struct retry *, const struct retry_limits *, uint64_t now_ms,
-    uint32_t random);
+/*
+ * Notes a death at now_ms (any steady clock) and returns the milliseconds to
+ * wait, or RETRY_GIVE_UP. random: any 32 random bits, for +-20 % of jitter.
+ * suspected: somebody has asked for what it died of. Who asks so is kept out
+ * soon, so all others need not wait for that, up to RETRY_SUSPECTED times.
+ */
+int64_t retry_next(struct retry *, const struct retry_limits *, bool suspected,
+    uint64_t now_ms, uint32_t random);
 
 /* It has lived for the window, or an operator starts it afresh. */
 void retry_calm(struct retry *);

@@ -387,9 +387,24 @@ START_TEST(the_first_two_deaths_wait_for_nothing_and_later_ones_grow)
 
 	memset(&r, 0, sizeof(r));
 	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
-		ck_assert_int_eq(retry_next(&r, &limits, i, 200), waits[i]);
+		ck_assert_int_eq(
+		    retry_next(&r, &limits, false, i, 200), waits[i]);
 	retry_calm(&r);
-	ck_assert_int_eq(retry_next(&r, &limits, 0, 200), 0);
+	ck_assert_int_eq(retry_next(&r, &limits, false, 0, 200), 0);
+}
+END_TEST
+
+START_TEST(what_somebody_has_asked_for_makes_no_wait_grow)
+{
+	struct retry r;
+
+	memset(&r, 0, sizeof(r));
+	for (int i = 0; i < RETRY_SUSPECTED; i++)
+		ck_assert_int_eq(retry_next(&r, &limits, true, 0, 200), 0);
+	/* so often, and then like any other */
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		ck_assert_int_eq(
+		    retry_next(&r, &limits, i % 2 == 0, i, 200), waits[i]);
 }
 END_TEST
 
@@ -403,10 +418,10 @@ START_TEST(jitter_stays_within_a_fifth_and_under_the_most)
 	for (random = 0; random < 5000; random += 7) {
 		memset(&r, 0, sizeof(r));
 		r.row = 2;
-		ms = retry_next(&r, &lim, 0, random);
+		ms = retry_next(&r, &lim, false, 0, random);
 		least = ms < least ? ms : least;
 		most = ms > most ? ms : most;
-		ck_assert_int_le(retry_next(&r, &lim, 0, random), 5000);
+		ck_assert_int_le(retry_next(&r, &lim, false, 0, random), 5000);
 	}
 	ck_assert_int_eq(least, 800);
 	ck_assert_int_eq(most, 1200);
@@ -419,10 +434,11 @@ START_TEST(only_deaths_in_the_window_count_towards_giving_up)
 	struct retry r;
 
 	memset(&r, 0, sizeof(r));
-	ck_assert_int_ge(retry_next(&r, &lim, 0, 0), 0);
-	ck_assert_int_ge(retry_next(&r, &lim, 1000, 0), 0);
-	ck_assert_int_ge(retry_next(&r, &lim, 10500, 0), 0); /* 0 is out */
-	ck_assert_int_eq(retry_next(&r, &lim, 10900, 0), RETRY_GIVE_UP);
+	ck_assert_int_ge(retry_next(&r, &lim, false, 0, 0), 0);
+	ck_assert_int_ge(retry_next(&r, &lim, false, 1000, 0), 0);
+	ck_assert_int_ge(
+	    retry_next(&r, &lim, false, 10500, 0), 0); /* 0 is out */
+	ck_assert_int_eq(retry_next(&r, &lim, false, 10900, 0), RETRY_GIVE_UP);
 }
 END_TEST
 
@@ -433,7 +449,7 @@ START_TEST(without_a_limit_it_never_gives_up)
 
 	memset(&r, 0, sizeof(r));
 	for (i = 0; i < 10000; i++)
-		ck_assert_int_ge(retry_next(&r, &limits, 0, 0), 0);
+		ck_assert_int_ge(retry_next(&r, &limits, false, 0, 0), 0);
 }
 END_TEST
 
@@ -445,8 +461,8 @@ START_TEST(even_the_smallest_wait_grows_instead_of_spinning)
 
 	memset(&r, 0, sizeof(r));
 	for (i = 0; i < 12; i++)
-		retry_next(&r, &lim, 0, 200);
-	ck_assert_int_eq(retry_next(&r, &lim, 0, 200), 5000);
+		retry_next(&r, &lim, false, 0, 200);
+	ck_assert_int_eq(retry_next(&r, &lim, false, 0, 200), 5000);
 }
 END_TEST
 
@@ -475,6 +491,7 @@ main(void)
 	tcase_add_test(life, the_reason_of_a_kill_survives_until_the_death);
 	tcase_add_test(
 	    wait, the_first_two_deaths_wait_for_nothing_and_later_ones_grow);
+	tcase_add_test(wait, what_somebody_has_asked_for_makes_no_wait_grow);
 	tcase_add_test(wait, jitter_stays_within_a_fifth_and_under_the_most);
 	tcase_add_test(wait, only_deaths_in_the_window_count_towards_giving_up);
 	tcase_add_test(wait, without_a_limit_it_never_gives_up);

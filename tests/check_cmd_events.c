@@ -320,6 +320,18 @@ static const struct {
 	    "connections.tcp1",
 	    "{\"event\":\"refused\",\"id\":\"tcp1.0.17\",\"peer\":\"?\","
 	    "\"role\":null,\"unit\":1,\"fc\":3" },
+	{ "a worker dies of a request", NOTICE_POISON, 0, CONN_ID(0, 0, 17),
+	    NOTICE_POISON_B(1, 65, 2, POISON_REFUSE, 13), "10.0.0.7:40210041ff",
+	    "connections.tcp1",
+	    "{\"event\":\"poison\",\"id\":\"tcp1.0.17\",\"peer\":\"10.0.0.7:4021"
+	    "\",\"unit\":1,\"fc\":65,\"count\":2,\"then\":\"refused\",\"bytes\":"
+	    "\"0041ff\"" },
+	{ "of bytes that are no request", NOTICE_POISON, 0, CONN_ID(0, 0, 17),
+	    NOTICE_POISON_B(0, 0, 3, 99, 1), "?", "connections.tcp1",
+	    "{\"event\":\"poison\",\"id\":\"tcp1.0.17\",\"peer\":\"?\",\"unit\":"
+	    "null,\"fc\":null,\"count\":3,\"then\":\"none\",\"bytes\":\"\"" },
+	{ "a peer longer than its notice", NOTICE_POISON, 0, CONN_ID(0, 0, 17),
+	    NOTICE_POISON_B(1, 3, 1, POISON_AGAIN, 9), "10.0.0.7", NULL, NULL },
 	{ "a role longer than its notice", NOTICE_REFUSED, 0, CONN_ID(0, 0, 17),
 	    NOTICE_REFUSED_B(1, 3, 9), "viewer??", NULL, NULL },
 	{ "a line of the log", NOTICE_LOG, 0, LOG_WARN, 0, "a \"quoted\" line",

@@ -492,7 +492,7 @@ START_TEST(what_a_dead_worker_left_is_wiped)
 	open_from(2, false);
 	pos = notice_end(fx.proc.env.control, FX_SLOT);
 	ck_assert_int_eq(conns_init(&next, &fx.worker), 0);
-	ck_assert_int_eq(resume_wipe(&next, -1), 0);
+	ck_assert_int_eq(resume_wipe(&next, NULL, -1), 0);
 	ck_assert_int_eq(atomic_load(&r->used), CONN_FREE);
 	ck_assert_uint_eq(atomic_load(&b->own), 0);
 	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.conns_open), 0);

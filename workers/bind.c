@@ -214,7 +214,7 @@ carry_out(void *arg, struct mb_step *s, unsigned n)
 
 	if (n == 0 || n > MB_STEPS_MAX)
 		return MB_EX_FAILURE;
-	if (d->special)
+	if (d->special && !d->bind->bare)
 		return special_step(d, s, n);
 	return plain(d, s, n);
 }

@@ -45,6 +45,7 @@ struct bind {
 		       * our own nothing can have been, and a number that the
 		       * store knows already is a failure. The stream sets it */
 	uint64_t lost_ns; /* when a disk was last waited for in vain, 0 never */
+	bool bare; /* what is asked is done to registers and nothing else */
 	bool wrote; /* something was committed since it was cleared */
 	struct runner *runner; /* of a Python module; NULL without any */
 	uint8_t unit; /* address of the request in hand; set by the link */

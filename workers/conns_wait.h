@@ -33,7 +33,7 @@ struct conn *conns_expired(const struct conns *, bool *idle);
 uint64_t conns_next_ns(const struct conns *);
 
 /* Whose bytes hooks and devices get to see now, NULL: nobody's. Should the
- * worker die of them, that connection ends, and no other. */
+ * worker die of them, poison.h says what becomes of it. */
 static inline void
 conns_hand(const struct conns *cs, const struct conn *c)
 {

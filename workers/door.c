@@ -190,17 +190,21 @@ static void
 let_in(struct door *d, int fd, const struct acl_peer *peer)
 {
 	struct worker *w = d->worker;
+	bool allowed = acl_allows(w->conf, peer);
 	char text[ACL_TEXT_MAX];
 
-	if (acl_allows(w->conf, peer)) {
+	if (allowed && !poison_shuts(d->conns, peer)) {
 		admit(d, fd, peer);
 		return;
 	}
 	close(fd);
-	worker_count(&w->shm->stats.conns_denied, 1);
+	worker_count(allowed ? &w->shm->stats.conns_quarantined
+			     : &w->shm->stats.conns_denied,
+	    1);
 	if (conns_may_log(d->conns))
-		log_info(
-		    "connection denied peer=%s", acl_peer_text(peer, text));
+		log_info("connection denied peer=%s%s",
+		    acl_peer_text(peer, text),
+		    allowed ? " why=quarantined" : "");
 }
 
 /* Until a record tells of what has been accepted, or it is closed, a successor

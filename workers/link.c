@@ -16,6 +16,7 @@
 #include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
 #include "workers/serve.h"
+#include "workers/wary.h"
 
 _Static_assert((int)SHM_PDU_MAX == MB_PDU_MAX, "a reply that is put aside");
 
@@ -130,16 +131,6 @@ count_errors(struct link *l, unsigned n)
 			    b->device[i].unit.diag, MB_CPT_COMM_ERRORS);
 }
 
-static void
-count_reply(struct shm_stats *s, const uint8_t *pdu)
-{
-	if ((pdu[0] & 0x80) == 0)
-		return;
-	worker_count(&s->exceptions[pdu[1] % SHM_EX], 1);
-	if (pdu[1] == MB_EX_BUSY)
-		worker_count(&s->busy, 1);
-}
-
 /*
  * Shows the request in hand to who wants to see PDUs; false if it is not to be
  * carried out. What a hook makes of it lies beside the input, which stays what
@@ -222,7 +213,7 @@ answer_shown(struct run *r, uint8_t *adu)
 	r->spoiled = false;
 	if (len == 0)
 		return 0;
-	count_reply(&w->shm->stats, pdu);
+	serve_count_reply(&w->shm->stats, pdu);
 	if (r->faulty)
 		faults_pdu(&l->faults, w, &r->frame, pdu, len);
 	len = l->framer->seal(&r->frame, r->delimiter, adu, len);
@@ -237,6 +228,26 @@ answer_shown(struct run *r, uint8_t *adu)
 	if (r->spoiled && r->trace)
 		record_spoiled(&l->rec, r->late ? l->faults.late.delay_ms : 0);
 	return len;
+}
+
+/* answer() while something is known that workers die of. */
+__attribute__((cold, noinline)) static size_t
+answer_wary(struct run *r, const uint8_t *in, uint8_t *adu)
+{
+	size_t len;
+
+	switch (wary_meet(r, in)) {
+	case POISON_NONE:
+		len = answer_shown(r, adu);
+		wary_done(r, in);
+		return len;
+	case POISON_REFUSE:
+		return wary_spare(r, adu);
+	default:
+		r->op++;
+		r->shut = r->late = true;
+		return 0;
+	}
 }
 
 /* The frame in hand, which lies at in: its reply in adu, the length of it. */
@@ -257,11 +268,11 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	if (r->straight) {
 		len = serve_request(r, adu + fr->head);
 		if (len != 0) {
-			count_reply(stats, adu + fr->head);
+			serve_count_reply(stats, adu + fr->head);
 			len = fr->seal(&r->frame, r->delimiter, adu, len);
 		}
 	} else {
-		len = answer_shown(r, adu);
+		len = r->wary ? answer_wary(r, in, adu) : answer_shown(r, adu);
 	}
 	if (r->trace && (len != 0 || r->spoiled))
 		record_reply(&r->link->rec, r->conn, r->frame.unit, asked,
@@ -293,6 +304,8 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	r->reply = l->reply;
 	r->late = false;
 	r->spoiled = false;
+	r->wary = r->shut = false;
+	r->suspect = NULL;
 	r->together = false;
 	r->asked = 0;
 	w->bind.who.author = author;
@@ -394,6 +407,10 @@ run(struct run *r, struct shm_batch *b, const char **why)
 		batch_prog_set(b, &prog);
 		if (rc != FRAME_OK)
 			break;
+		if (r->late && r->shut) {
+			*why = "asks for what workers die of";
+			return LINK_BAD;
+		}
 		if (r->late) {
 			l->faults.late.at = at;
 			return LINK_LATE;
@@ -405,24 +422,6 @@ run(struct run *r, struct shm_batch *b, const char **why)
 	return LINK_MORE;
 }
 
-/*
- * What devices answer is not what is sent, or was not earlier in this batch:
- * it is put aside. If a predecessor had the request in hand answered straight
- * into out[], that is put aside first, before the record says so.
- */
-__attribute__((cold, noinline)) static void
-put_aside(struct run *r, struct shm_batch *b)
-{
-	unsigned from = batch_prog_get(b).out + (unsigned)r->link->framer->head;
-
-	if (r->link->worker->bind.resumed && from + MB_PDU_MAX <= BATCH_OUT &&
-	    atomic_load_explicit(&b->aside, memory_order_relaxed) == 0)
-		memcpy(b->reply, b->out + from, MB_PDU_MAX);
-	atomic_store_explicit(&b->aside, 1, memory_order_release);
-	r->reply = b->reply;
-	r->straight = false;
-}
-
 enum link_rc
 link_run(struct link *l, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why)
@@ -432,9 +431,10 @@ link_run(struct link *l, struct shm_conn *c, unsigned author,
 
 	begin(&r, l, c, author);
 	r.op = batch_half(c)->op;
-	if (!r.straight ||
+	wary_begin(&r, b);
+	if (!r.straight || r.wary ||
 	    atomic_load_explicit(&b->aside, memory_order_relaxed) != 0)
-		put_aside(&r, b);
+		wary_put_aside(&r, b);
 	rc = run(&r, b, why);
 	end(&r);
 	return rc;

@@ -107,7 +107,7 @@ peers_init(struct peers *ps, struct worker *w)
 {
 	ps->worker = w;
 	if (conns_init(&ps->conns, w) == -1 ||
-	    resume_wipe(&ps->conns, -1) == -1 ||
+	    resume_wipe(&ps->conns, NULL, -1) == -1 ||
 	    conns_find_init(&ps->conns) == -1)
 		return -1;
 	ps->conns.idle_s = PEER_IDLE_S;

@@ -174,6 +174,7 @@ struct lefts {
 	bool *seen; /* by descriptor: it belongs to a record */
 	unsigned nfds; /* that there may be */
 	unsigned blamed; /* 1 + the one whose bytes its worker died of; or 0 */
+	enum poison verdict; /* on that */
 	unsigned ended;
 };
 
@@ -270,15 +271,38 @@ look(struct lefts *ls, struct conns *cs, int listen_fd)
 	}
 	if (!w->proc->kept)
 		return 0;
-	/* once: the next one may die while nobody is there who would say why */
-	if (atomic_exchange_explicit(
-		&w->shm->suspect, 0, memory_order_relaxed) != 0)
-		ls->blamed =
-		    atomic_load_explicit(&w->shm->hand, memory_order_relaxed);
 	ls->at = place_of(listen_fd);
 	find_fds(ls, true);
 	find_fds(ls, false);
 	return 0;
+}
+
+/* Whose bytes their worker has died of, and what is to become of that. Before
+ * anybody is taken over, whom hooks get to see. */
+static void
+judge(struct lefts *ls, const struct link *l, bool resumes)
+{
+	struct shm_worker *shm = ls->conns->worker->shm;
+	/* once: whatever this one dies of is told anew */
+	uint32_t suspect = atomic_exchange_explicit(
+	    &shm->suspect, SUSPECT_NO, memory_order_relaxed);
+	uint32_t hand = atomic_load_explicit(&shm->hand, memory_order_relaxed);
+	struct shm_batch *b = NULL;
+
+	if (suspect != SUSPECT_NO && hand != 0 && hand <= ls->conns->nconns &&
+	    used(ls, hand - 1) == CONN_USED) {
+		for (unsigned i = 0; i < shm->nbatches && b == NULL; i++) {
+			b = seg_batch(shm, i);
+			if (!batch_in_force(shm, b) ||
+			    (atomic_load_explicit(
+				 &b->own, memory_order_relaxed) &
+				0xffff) != hand - 1)
+				b = NULL;
+		}
+		ls->blamed = hand;
+		ls->verdict =
+		    poison_judge(ls->conns, l, hand - 1, b, suspect, resumes);
+	}
 }
 
 static void
@@ -296,16 +320,18 @@ tell(const struct lefts *ls)
 }
 
 int
-resume_wipe(struct conns *cs, int listen_fd)
+resume_wipe(struct conns *cs, const struct link *l, int listen_fd)
 {
 	struct worker *w = cs->worker;
 	struct lefts ls;
 
 	if (look(&ls, cs, listen_fd) == -1)
 		return -1;
+	if (l != NULL)
+		judge(&ls, l, false);
 	for (unsigned i = 0; i < cs->nconns; i++)
 		if (used(&ls, i) != CONN_FREE)
-			end(&ls, &ls.of[i], died);
+			end(&ls, &ls.of[i], i + 1 == ls.blamed ? blame : died);
 	for (unsigned i = 0; i < w->shm->nbatches; i++)
 		batch_void(seg_batch(w->shm, i));
 	atomic_store_explicit(
@@ -379,7 +405,7 @@ take_over(struct lefts *ls, struct stream *st, struct left *l)
 	struct conn *c;
 
 	memcpy(peer.addr, rec->addr, sizeof(peer.addr));
-	if (l->index + 1 == ls->blamed) {
+	if (l->index + 1 == ls->blamed && ls->verdict >= POISON_CLOSE) {
 		log_warnx("connection closed peer=%s why=\"%s\"",
 		    acl_peer_text(&peer, text), blame);
 		end(ls, l, blame);
@@ -408,6 +434,7 @@ resume_connections(struct stream *st)
 	atomic_store_explicit(&cs->worker->shm->stats.conns_open, 0,
 	    memory_order_relaxed); /* they are counted as they are taken */
 	find_batches(&ls);
+	judge(&ls, &st->link, true);
 	for (unsigned i = 0; i < cs->nconns; i++)
 		if (used(&ls, i) != CONN_FREE && used(&ls, i) != CONN_USED)
 			end(&ls, &ls.of[i], died);

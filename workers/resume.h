@@ -27,13 +27,15 @@
  * worker.accepting says that there may be one. All of this may itself be killed
  * anywhere and begun again by the next worker.
  *
- * A connection whose bytes were being looked at as the predecessor died of
- * itself ends: it would take the successor along. No other does.
+ * What becomes of the connection whose bytes were being looked at as the
+ * predecessor died of itself, poison.h says: it may take the successor along.
+ * No other is touched by that.
  *
  * Sockets are only believed to be connections if they are of the listener's
  * port: the number of one that had been closed may be anybody's by now.
  */
 
+#include "workers/poison.h"
 #include "workers/stream.h"
 
 /* What the kernel has taken in for a socket and given out, and of that what has
@@ -52,9 +54,10 @@ enum resume_rc resume_batch(const struct shm_batch *, struct shm_conn *c,
     int fd, unsigned *fresh, unsigned *sent);
 
 /* Ends in the records what a predecessor had, and closes the sockets that are
- * still open here; listen_fd is where they were accepted, -1 for those who have
+ * still open here; the link tells requests apart, NULL: nobody is to be blamed
+ * for them. listen_fd is where they were accepted, -1 for those who have
  * none. 0, or -1 after worker->why was set. */
-int resume_wipe(struct conns *, int listen_fd);
+int resume_wipe(struct conns *, const struct link *, int listen_fd);
 
 /* Takes over what can be, and wipes the rest: of a stream whose door has its
  * listener. The batches that have to be gone on with are in their connections'

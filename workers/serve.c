@@ -183,6 +183,54 @@ serve_diagnostics(struct run *r, struct bind_device *d, uint8_t *pdu)
 	return len;
 }
 
+/* True if all that a request asks for has been carried out by a worker that has
+ * died since, if it is one of those that write once; what it has read for its
+ * reply stands there. */
+static bool
+carried_out(const struct run *r)
+{
+	const struct mb_fc *row = r->link->fcs.row[r->frame.pdu[0] & 0x7f];
+
+	return row != NULL && row->arg == NULL && row->subs == NULL &&
+	    (row->flags & FC_WRITE) != 0 && bind_done(&r->link->worker->bind);
+}
+
+size_t
+serve_spared(struct run *r, uint8_t *pdu)
+{
+	struct worker *w = r->link->worker;
+	struct bind_device *d = w->bind.by_unit[r->frame.unit];
+	uint64_t last = r->op + r->link->ops_max;
+	size_t len;
+
+	w->bind.who.op = r->op + 1;
+	if (r->frame.unit == 0 && w->conf->broadcast) {
+		len = 0;
+	} else if (d == NULL) {
+		len = w->conf->silent_units ? 0 : refuse(r, MB_EX_FAILURE, pdu);
+	} else if (carried_out(r)) {
+		w->bind.bare = true;
+		len = carry_out(r, d, false, pdu);
+		w->bind.bare = false;
+	} else {
+		len = mb_refuse(&d->unit, MB_EX_FAILURE, r->frame.pdu,
+		    r->frame.pdu_len, pdu);
+	}
+	/* behind all that it may have used up as it was carried out */
+	r->op = last;
+	return len;
+}
+
+void
+serve_count_reply(struct shm_stats *s, const uint8_t *pdu)
+{
+	if ((pdu[0] & 0x80) == 0)
+		return;
+	worker_count(&s->exceptions[pdu[1] % SHM_EX], 1);
+	if (pdu[1] == MB_EX_BUSY)
+		worker_count(&s->busy, 1);
+}
+
 size_t
 serve_request(struct run *r, uint8_t *pdu)
 {

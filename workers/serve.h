@@ -25,6 +25,11 @@ struct run {
 	bool faulty; /* some fault can */
 	bool late; /* the reply in hand is sent as faults.late says */
 	bool spoiled; /* a fault has had its way with it */
+	bool wary; /* some request is not to be carried out: poison.h */
+	bool shut; /* one was met whose connection is to end; late, too */
+	const uint8_t *suspect; /* workers have died of the request that lies
+				 * here, or NULL; so many */
+	unsigned died;
 	bool busy; /* whatever is outstanding */
 	unsigned refused; /* the exception that the request in hand got from us
 			   * and not from its device; not if it is plain */
@@ -36,6 +41,14 @@ struct run {
 /* The reply PDU to the frame in hand, in pdu, which has room for MB_PDU_MAX;
  * its length, 0 for none. Counts r->op on. */
 size_t serve_request(struct run *, uint8_t *pdu);
+
+/* The same for a request that is not to be carried out, since workers die of
+ * it, and which neither hooks nor faults get to see: an exception 04, or what
+ * had been answered if a dead worker has carried out all that it asks for. */
+size_t serve_spared(struct run *, uint8_t *pdu);
+
+/* Counts a reply if it is an exception. */
+void serve_count_reply(struct shm_stats *, const uint8_t *pdu);
 
 /* On a bus every station hears the good messages to the others: all devices
  * but mine (NULL: all) count one. mb_serve() counts those to itself (SL

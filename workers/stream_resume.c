@@ -99,7 +99,7 @@ stream_inherit(struct stream *st)
 	event_assign(&st->resume, w->base, -1, 0, resume, st);
 	if ((w->proc->kept && st->ops->resumes
 		    ? resume_connections(st)
-		    : resume_wipe(cs, st->door.listen_fd)) == -1)
+		    : resume_wipe(cs, &st->link, st->door.listen_fd)) == -1)
 		return -1;
 	conns_hand(cs, NULL);
 	for (unsigned i = 0; i < w->shm->nbatches; i++) {

@@ -64,6 +64,33 @@ cli_restart(struct cli *cli, int argc, char **argv)
 
 /* ---- connections ---- */
 
+/* Who may not connect stands beside those who have, not among them. */
+static void
+tell_quarantined(struct cli *cli, const char *only)
+{
+	json_t *list, *t, *host;
+	size_t i, k;
+
+	if (client_call(cli, "transports.list", NULL, CLIENT_CALL_MS, &list) !=
+	    CLI_OK)
+		return;
+	json_array_foreach (list, i, t) {
+		const char *name = print_text(json_object_get(t, "name"));
+
+		if (only != NULL && strcmp(name, only) != 0)
+			continue;
+		json_array_foreach (
+		    json_object_get(t, "quarantined"), k, host) {
+			fprintf(stderr, "holdfast: %s keeps out ", name);
+			fprintf(stderr,
+			    "%s for what it has asked, for %.0f s\n",
+			    print_text(json_object_get(host, "peer")),
+			    json_number_value(json_object_get(host, "for_s")));
+		}
+	}
+	json_decref(list);
+}
+
 int
 cli_clients(struct cli *cli, int argc, char **argv)
 {
@@ -99,6 +126,7 @@ cli_clients(struct cli *cli, int argc, char **argv)
 	}
 	print_flush(&p);
 	json_decref(list);
+	tell_quarantined(cli, argc > 0 ? argv[0] : NULL);
 	return CLI_OK;
 }
 

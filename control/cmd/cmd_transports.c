@@ -15,6 +15,7 @@
 #include "control/cmd/cmd_rows.h"
 #include "control/faults.h"
 #include "control/jtext.h"
+#include "control/quarantined.h"
 #include "control/state.h"
 #include "control/view.h"
 #include "shm/state.h"
@@ -78,7 +79,7 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	listen[sizeof(listen) - 1] = '\0';
 	view_sum(c, i, &sums);
 	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}",
+			 "s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:o}",
 	    "name", conf->name, "type", conf->type_name, "listen",
 	    listen[0] != '\0' && conf->type != CONF_PLUGIN
 		? jtext_bytes(listen, strlen(listen))
@@ -94,7 +95,8 @@ describe(struct control *c, unsigned i, uint64_t now_ms)
 	    (int)conf->workers, "max_connections", (int)conf->max_connections,
 	    "max_connections_per_peer", (int)conf->max_connections_per_peer,
 	    "max_transactions", (int)conf->max_transactions, "faults",
-	    (int)faults_count(c, (int)i));
+	    (int)faults_count(c, (int)i), "quarantined",
+	    quarantined_json(c, i));
 }
 
 void

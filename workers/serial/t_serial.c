@@ -332,7 +332,7 @@ init(struct serial *s, struct worker *w)
 	if (s->timer_fd == -1 || event_add(&s->timer, NULL) == -1)
 		return -1;
 	if (serial_in_init(s) == -1 || conns_init(&s->conns, w) == -1 ||
-	    resume_wipe(&s->conns, -1) == -1)
+	    resume_wipe(&s->conns, NULL, -1) == -1)
 		return -1;
 	return 0;
 }

@@ -10,13 +10,13 @@ import { functions, exceptions } from "../faultwords.js";
 
 const groups = [
   ["Wire", ["bytes_in", "bytes_out", "batches", "frames_bad", "unknown_units", "broadcasts", "backpressured", "replies_lost", "repeats"]],
-  ["Requests", ["refused", "busy"]],
-  ["Connections", ["conns_open", "conns_opened", "conns_denied", "conns_evicted", "conns_refused", "conns_idle", "conns_slow", "conns_bad", "conns_kicked"]],
+  ["Requests", ["refused", "busy", "fatal", "poisoned"]],
+  ["Connections", ["conns_open", "conns_opened", "conns_denied", "conns_evicted", "conns_refused", "conns_idle", "conns_slow", "conns_bad", "conns_kicked", "conns_quarantined"]],
   ["TLS", ["handshakes", "handshakes_resumed", "handshakes_failed"]],
   ["Shared memory view", ["view_in", "view_out", "view_refused", "semaphore_misses"]],
 ];
 const RECENT_S = 10; // requests so young are somebody's
-const wrong = /bad|refused|failed|lost|denied|slow|evicted|misses|unknown/;
+const wrong = /bad|fatal|poison|quarantin|refused|failed|lost|denied|slow|evicted|misses|unknown/;
 
 export function create({ address }) {
   const open = new Set();

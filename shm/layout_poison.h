@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHM_LAYOUT_POISON_H
+#define SHM_LAYOUT_POISON_H
+
+/*
+ * What a worker has died of, and whose it was: in its segment, so that its
+ * successors know. See workers/poison.h for what they make of it.
+ */
+
+#include "shm/layout_batch.h"
+
+/* How the last occupant of a worker's slot has ended, as the one who was told
+ * by the kernel has it: its supervisor, or its keeper. */
+enum {
+	SUSPECT_NO, /* by somebody's SIGKILL, or nobody knows */
+	SUSPECT_ENDED, /* of itself: it has exited, or hung */
+	SUSPECT_FAULT, /* by a signal that a fault in it raises */
+};
+
+/* What becomes of a request. */
+enum poison {
+	POISON_NONE, /* nothing is known of it */
+	POISON_AGAIN, /* it is carried out again: it may have been chance */
+	POISON_REFUSE, /* not to be carried out */
+	POISON_CLOSE, /* its connection ends */
+	POISON_SHUT, /* and its host is not let in */
+};
+
+enum { POISON_PEERS = 16 };
+
+/* A host whose requests a worker has died of lately, and the last of them. The
+ * worker's alone; others read it, torn at worst. */
+struct shm_poison {
+	_Atomic uint64_t until_ns; /* monotonic: forgotten then; 0: free */
+	_Atomic uint32_t count; /* of deaths, and of attempts since */
+	_Atomic uint32_t shut; /* 1: it may not connect until then */
+	_Atomic uint32_t known; /* 1: pdu is not carried out until then */
+	_Atomic uint32_t family; /* AF_* */
+	_Atomic uint64_t net[2]; /* its address, of IPv6 the first 64 bits */
+	uint8_t unit;
+	uint8_t len; /* of pdu; 0: there is none */
+	uint8_t pdu[SHM_PDU_MAX];
+};
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of requests that workers die of, and of who asks for them: the
+ * counting, without anybody's dying. sys_poison.py has workers die.
+ */
+#include "workers/poison.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "shm/notice.h"
+#include "tests/lib/worker_fixture.h"
+
+#define S UINT64_C(1000000000)
+
+static struct fx fx;
+static struct conns cs;
+static struct link l;
+static struct shm_batch *batch;
+
+static const uint8_t adu[12] = { 0, 5, 0, 0, 0, 6, 1, 3, 0, 10, 0, 1 };
+static const uint8_t other_adu[12] = { 0, 5, 0, 0, 0, 6, 1, 3, 0, 11, 0, 1 };
+
+static void
+setup(void)
+{
+	fx_init(&fx);
+	fx.transport.quarantine_s = 60;
+	fx.worker.proc = &fx.proc;
+	fx.worker.conf = &fx.transport;
+	fx.worker.shm = seg_worker(&fx.proc.worker_seg);
+	fx.worker.now_ns = 1000 * S;
+	ck_assert_int_eq(bind_init(&fx.worker.bind, &fx.proc), 0);
+	ck_assert_int_eq(link_init(&l, &fx.worker), 0);
+	ck_assert_int_eq(conns_init(&cs, &fx.worker), 0);
+	batch = seg_batch(fx.worker.shm, 0);
+}
+
+static void
+teardown(void)
+{
+	conns_fini(&cs);
+	link_fini(&l);
+	bind_fini(&fx.worker.bind);
+	fx_fini(&fx);
+}
+
+static struct acl_peer
+host(const char *text)
+{
+	struct acl_peer p = { .family = AF_INET, .port = 4021 };
+
+	if (strchr(text, ':') != NULL)
+		p.family = AF_INET6;
+	ck_assert_int_eq(inet_pton(p.family, text, p.addr), 1);
+	return p;
+}
+
+static struct conn *
+from(const char *text)
+{
+	struct acl_peer p = host(text);
+	struct conn *c = conns_open(&cs, -1, &p, false);
+
+	ck_assert_ptr_nonnull(c);
+	return c;
+}
+
+static void
+go(struct conn *c)
+{
+	conns_close(&cs, c, "over", NULL);
+}
+
+/* c has asked for something, and that is in hand. */
+static void
+ask(struct conn *c, const uint8_t *bytes, size_t len)
+{
+	unsigned pre = batch_begin(batch, &c->rec);
+
+	memcpy(batch->in + pre, bytes, len);
+	atomic_store(&batch->in_len, (uint32_t)(pre + len));
+}
+
+static enum poison
+die(struct conn *c, unsigned suspect, bool resumes)
+{
+	return poison_judge(&cs, &l, c->rec.index, batch, suspect, resumes);
+}
+
+static enum poison
+meet(struct conn *c, const uint8_t *bytes, unsigned died)
+{
+	struct frame f = {
+		.unit = bytes[6], .pdu = bytes + 7, .pdu_len = 5, .used = 12
+	};
+
+	return poison_meet(&fx.worker, c->rec.shm, &f, died);
+}
+
+static bool
+shut(const char *text)
+{
+	struct acl_peer p = host(text);
+
+	return poison_shuts(&cs, &p);
+}
+
+/* It has died of c's request as often as it takes to know it. */
+static void
+learn(struct conn *c)
+{
+	ask(c, adu, sizeof(adu));
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_REFUSE);
+	ck_assert_int_eq(meet(c, adu, 2), POISON_REFUSE);
+}
+
+START_TEST(twice_refused_and_the_third_time_kept_out)
+{
+	struct conn *c = from("10.0.0.7"), *d = from("10.0.0.8");
+
+	ask(c, adu, sizeof(adu));
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+	ck_assert(!poison_wary(&fx.worker));
+	ck_assert_int_eq(meet(c, adu, 1), POISON_NONE);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_REFUSE);
+	ck_assert(poison_wary(&fx.worker));
+	ck_assert_int_eq(meet(c, adu, 2), POISON_REFUSE);
+	ck_assert_int_eq(meet(c, other_adu, 0), POISON_NONE);
+	ck_assert_int_eq(meet(d, adu, 0), POISON_REFUSE);
+	ck_assert_int_eq(meet(d, adu, 0), POISON_REFUSE);
+	ck_assert(!shut("10.0.0.7"));
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert(shut("10.0.0.7"));
+	ck_assert(!shut("10.0.0.8"));
+	fx.worker.now_ns += 60 * S - 1;
+	ck_assert(shut("10.0.0.7"));
+	ck_assert_int_eq(meet(d, adu, 0), POISON_REFUSE);
+	fx.worker.now_ns += 1;
+	ck_assert(!shut("10.0.0.7"));
+	ck_assert_int_eq(meet(d, adu, 0), POISON_NONE);
+	ck_assert(!poison_wary(&fx.worker));
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.fatal), 2);
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.poisoned), 4);
+}
+END_TEST
+
+START_TEST(another_request_of_the_batch_has_its_own_count)
+{
+	struct batch_prog p = { .done = 12, .ops = 1 };
+	struct conn *c = from("10.0.0.7");
+	uint8_t both[24];
+
+	memcpy(both, adu, 12);
+	memcpy(both + 12, other_adu, 12);
+	fx.transport.quarantine_s = 0;
+	ask(c, both, sizeof(both));
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+	batch_prog_set(batch, &p);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_REFUSE);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_CLOSE);
+	/* and a batch that is begun anew begins at none */
+	ask(c, adu, sizeof(adu));
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+	/* with a quarantine of 0 nothing was remembered */
+	ck_assert(!poison_wary(&fx.worker));
+	ck_assert(!shut("10.0.0.7"));
+}
+END_TEST
+
+START_TEST(three_deaths_of_anything_shut)
+{
+	struct conn *c = from("10.0.0.7"), *d = from("10.0.0.7");
+
+	learn(c);
+	ask(d, other_adu, sizeof(other_adu));
+	ck_assert_int_eq(die(d, SUSPECT_FAULT, true), POISON_SHUT);
+	ck_assert(shut("10.0.0.7"));
+}
+END_TEST
+
+START_TEST(what_is_forgiven_does_not_count)
+{
+	struct conn *c = from("10.0.0.7");
+
+	for (int i = 0; i < 10; i++) {
+		ask(c, adu, sizeof(adu));
+		ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_AGAIN);
+		poison_forgive(&fx.worker, c->rec.shm);
+	}
+	ck_assert(!shut("10.0.0.7"));
+}
+END_TEST
+
+START_TEST(an_end_and_what_is_not_gone_on_with_close)
+{
+	struct conn *c = from("10.0.0.7"), *d = from("10.0.0.8");
+
+	ask(c, adu, sizeof(adu));
+	ck_assert_int_eq(die(c, SUSPECT_ENDED, true), POISON_CLOSE);
+	ck_assert(!poison_wary(&fx.worker));
+	ask(c, adu, sizeof(adu));
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, false), POISON_CLOSE);
+	ck_assert_int_eq(meet(d, adu, 0), POISON_REFUSE);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+}
+END_TEST
+
+START_TEST(what_is_no_request_yet_closes)
+{
+	struct conn *c = from("10.0.0.7");
+
+	ck_assert_int_eq(
+	    poison_judge(&cs, &l, c->rec.index, NULL, SUSPECT_FAULT, true),
+	    POISON_CLOSE);
+	ask(c, adu, 0);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_CLOSE);
+}
+END_TEST
+
+START_TEST(a_host_of_ipv6_is_its_network)
+{
+	struct conn *c = from("2001:db8:1:2::7");
+
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert(shut("2001:db8:1:2:ffff::1"));
+	ck_assert(!shut("2001:db8:1:3::7"));
+	ck_assert(!shut("32.1.13.184"));
+}
+END_TEST
+
+START_TEST(who_has_no_address_is_let_in)
+{
+	struct acl_peer p = { .family = AF_UNSPEC, .text = "somebody" };
+	struct conn *c = conns_open(&cs, -1, &p, false);
+
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_CLOSE);
+	ck_assert(!poison_shuts(&cs, &p));
+}
+END_TEST
+
+START_TEST(more_hosts_than_there_is_room_for)
+{
+	char text[32];
+
+	for (int i = 1; i <= POISON_PEERS + 3; i++) {
+		struct conn *c;
+
+		snprintf(text, sizeof(text), "10.0.0.%d", i);
+		c = from(text);
+		learn(c);
+		ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+		go(c);
+		fx.worker.now_ns += S;
+	}
+	ck_assert(shut("10.0.0.19"));
+	ck_assert(shut("10.0.0.4"));
+	ck_assert(!shut("10.0.0.3")); /* the oldest are forgotten */
+}
+END_TEST
+
+START_TEST(it_is_told)
+{
+	struct shm_control *control = fx.proc.env.control;
+	struct conn *c = from("10.0.0.7");
+	uint64_t pos = notice_end(control, FX_SLOT);
+	struct notice n;
+
+	ask(c, adu, sizeof(adu));
+	die(c, SUSPECT_FAULT, true);
+	ck_assert_int_eq(notice_next(control, FX_SLOT, &pos, &n), 1);
+	ck_assert_uint_eq(n.kind, NOTICE_POISON);
+	ck_assert_uint_eq(NOTICE_POISON_UNIT(n.b), 1);
+	ck_assert_uint_eq(NOTICE_POISON_FC(n.b), 3);
+	ck_assert_uint_eq(NOTICE_POISON_COUNT(n.b), 1);
+	ck_assert_uint_eq(NOTICE_POISON_WHAT(n.b), POISON_AGAIN);
+	ck_assert_uint_eq(NOTICE_POISON_LEN(n.b), strlen("10.0.0.7:4021"));
+	ck_assert_str_eq(n.text, "10.0.0.7:40210005000000060103000a0001");
+}
+END_TEST
+
+START_TEST(nonsense_in_the_records_is_bounded)
+{
+	struct conn *c = from("10.0.0.7");
+	struct batch_prog p = { .done = BATCH_IN + 1 };
+
+	ask(c, adu, sizeof(adu));
+	atomic_store(&batch->in_len, UINT32_MAX);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_CLOSE);
+	atomic_store(&batch->in_len, BATCH_IN);
+	batch_prog_set(batch, &p);
+	ck_assert_int_eq(die(c, SUSPECT_FAULT, true), POISON_CLOSE);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("poison");
+	TCase *tc = tcase_create("poison");
+
+	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, twice_refused_and_the_third_time_kept_out);
+	tcase_add_test(tc, another_request_of_the_batch_has_its_own_count);
+	tcase_add_test(tc, three_deaths_of_anything_shut);
+	tcase_add_test(tc, what_is_forgiven_does_not_count);
+	tcase_add_test(tc, an_end_and_what_is_not_gone_on_with_close);
+	tcase_add_test(tc, what_is_no_request_yet_closes);
+	tcase_add_test(tc, a_host_of_ipv6_is_its_network);
+	tcase_add_test(tc, who_has_no_address_is_let_in);
+	tcase_add_test(tc, more_hosts_than_there_is_room_for);
+	tcase_add_test(tc, it_is_told);
+	tcase_add_test(tc, nonsense_in_the_records_is_bounded);
+	return fx_report(s);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that are not carried out since workers die of them, and replies that
+ * are first put aside. Runs in the workers, on the request path, but only where
+ * there is cause. Allocates nothing.
+ */
+#include "workers/wary.h"
+
+#include <string.h>
+
+#include "workers/batch.h"
+
+void
+wary_begin(struct run *r, const struct shm_batch *b)
+{
+	const struct worker *w = r->link->worker;
+
+	r->wary = poison_wary(w);
+	if (!w->bind.resumed || b->died == 0 || b->died_at >= BATCH_IN)
+		return;
+	r->wary = true;
+	r->suspect = b->in + b->died_at;
+	r->died = b->died;
+}
+
+enum poison
+wary_meet(const struct run *r, const uint8_t *in)
+{
+	return poison_meet(r->link->worker, r->conn, &r->frame,
+	    in == r->suspect ? r->died : 0);
+}
+
+void
+wary_done(const struct run *r, const uint8_t *in)
+{
+	if (in == r->suspect)
+		poison_forgive(r->link->worker, r->conn);
+}
+
+size_t
+wary_spare(struct run *r, uint8_t *adu)
+{
+	const struct framer *fr = r->link->framer;
+	uint8_t *pdu = adu + fr->head;
+	size_t len;
+
+	r->spoiled = false;
+	len = serve_spared(r, r->reply);
+	if (len == 0)
+		return 0;
+	memcpy(pdu, r->reply, len);
+	serve_count_reply(&r->link->worker->shm->stats, pdu);
+	return fr->seal(&r->frame, r->delimiter, adu, len);
+}
+
+void
+wary_put_aside(struct run *r, struct shm_batch *b)
+{
+	unsigned from = batch_prog_get(b).out + (unsigned)r->link->framer->head;
+
+	if (r->link->worker->bind.resumed && from + MB_PDU_MAX <= BATCH_OUT &&
+	    atomic_load_explicit(&b->aside, memory_order_relaxed) == 0)
+		memcpy(b->reply, b->out + from, MB_PDU_MAX);
+	atomic_store_explicit(&b->aside, 1, memory_order_release);
+	r->reply = b->reply;
+	r->straight = false;
+}
