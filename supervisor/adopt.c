@@ -104,7 +104,8 @@ attach_control(struct super *s)
 	c = seg_control(&s->control_seg);
 	hash = boot_hash(s->conf);
 	/* another version may dump the same configuration otherwise */
-	if ((upgrade_taken() || (c->conf_hash == hash && hash != 0)) &&
+	s->upgraded = upgrade_taken();
+	if ((s->upgraded || (c->conf_hash == hash && hash != 0)) &&
 	    same_structure(s, c)) {
 		c->conf_hash = hash;
 		s->control = c;

@@ -124,9 +124,20 @@ service_of(struct process *p, const struct ipc_msg *m, unsigned index)
 static void
 take_ready(struct process *p, const struct ipc_msg *m)
 {
+	struct super *s = p->super;
+
 	(void)m;
 	p->served = true;
 	child_event(&p->child, LIFE_READY);
+	/* a keeper of the former program makes workers of that */
+	if (s->upgraded && p->keeper.caller != NULL &&
+	    p->child.state == LIFE_UP) {
+		p->keeper.stale = true;
+		p->service->yields = true;
+		p->child.drain_ms = s->conf->drain_timeout_s * 1000;
+		child_why(&p->child, "the program is another one");
+		child_event(&p->child, LIFE_RESTART);
+	}
 }
 
 static void

@@ -80,6 +80,7 @@ struct super {
 	int adopt_fd; /* where keepers call: adopt.h */
 	struct event *calls;
 	bool adopted; /* the segments are a former supervisor's */
+	bool upgraded; /* whose program was another one */
 	struct orders orders;
 	struct reload reload;
 	struct upgrade upgrade;

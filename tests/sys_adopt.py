@@ -247,12 +247,15 @@ def test_clients_notice_no_upgrade():
     """the daemon becomes the program that is installed now, as the same
     process, again and again under clients"""
     with Daemon(conf()) as d:
-        port, pid = d.port("tcp1"), d.pid
+        port, pid, workers = d.port("tcp1"), d.pid, set()
         clients = [Client(port, i) for i in range(8)]
         try:
             for _ in range(ROUNDS):
                 before = sum(c.steps for c in clients)
+                workers.add(worker(d))
                 upgrade(d)
+                wait_for(lambda: worker(d) not in {None, *workers},
+                         what="a worker of the new program")
                 wait_for(lambda: sum(c.steps for c in clients) > before + 50)
         finally:
             for c in clients:
@@ -261,6 +264,7 @@ def test_clients_notice_no_upgrade():
                 c.join()
         assert [c.error for c in clients] == [None] * 8
         assert d.rpc("system.info")["pid"] == pid
+        assert worker(d) not in workers, "made by the former program"
         with Modbus(port) as m:
             m.write_hr(0, [7])
             os.kill(d.worker_pid("tcp1"), signal.SIGKILL)
