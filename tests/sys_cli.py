@@ -216,6 +216,19 @@ def test_a_table_shows_name_and_unit_where_they_are_declared():
         assert on_terminal(d, "get", "hr:0").startswith("ADDRESS  VALUE\n")
         assert d.cli("-o", "csv", "get", "hr:1300").stdout == \
             "ADDRESS,VALUE\nhr:1300,-5\n"
+        # to programs only when they ask for it, and then always
+        both = ("--labels", "hr:1300", "hr:0")
+        assert d.cli("-o", "csv", "get", *both).stdout == \
+            "ADDRESS,VALUE,NAME,UNIT\nhr:1300,-5,temp,0.1 C\nhr:0,0,,\n"
+        assert d.cli("get", "-S", *both).stdout == \
+            "hr:1300\t-0.5\ttemp\tC\nhr:0\t0\t\t\n"
+        assert d.cli("get", "--labels", "temp").stdout.endswith(
+            "\t-5\ttemp\t0.1 C\n")
+        assert d.cli("-o", "raw", "get", *both).stdout == "-5\n0\n"
+        assert on_terminal(d, "get", "--labels", "hr:0").startswith(
+            "ADDRESS  VALUE  NAME  UNIT\n")
+        done = d.cli("-o", "json", "get", *both, ok=False)
+        assert done.returncode == 64 and "--labels goes with" in done.stderr
 
 
 def test_status_shows_transports():

@@ -135,14 +135,16 @@ resolve_wanted(struct cli *cli, struct wanted *w, int n, char **argv)
 }
 
 /* How many columns there are: those of names, units and actions if there are
- * any to show, and somebody to read them. */
+ * any to show, and somebody to read them. Programs get what they ask for,
+ * whatever is declared. */
 static int
 shown_columns(const struct cli *cli, const struct wanted *w, int n)
 {
-	int columns = GET_BARE;
+	bool labels = cli_option(cli, "labels", 0) != NULL;
+	int columns = labels ? GET_LABELS : GET_BARE;
 
 	if (!print_is_table(cli))
-		return GET_BARE;
+		return columns;
 	for (int i = 0; i < n; i++) {
 		const struct declared_label *l = &w[i].label;
 
@@ -177,6 +179,11 @@ cli_get(struct cli *cli, int argc, char **argv)
 	if (w == NULL)
 		return cli_fail(CLI_INTERNAL, "out of memory");
 	code = registers_scalable(cli);
+	if (code == CLI_OK && print_is_json(cli) &&
+	    cli_option(cli, "labels", 0) != NULL)
+		code = cli_fail(CLI_USAGE,
+		    "-o json is what the daemon answers, which has no labels; "
+		    "--labels goes with the other formats");
 	if (code == CLI_OK)
 		code = resolve_wanted(cli, w, argc, argv);
 	print_init(&p, cli, columns, shown_columns(cli, w, argc), 1);

@@ -35,6 +35,7 @@ static const struct cli_command commands[] = {
 	    "Without +COUNT and :TYPE, where a declared range begins, it is "
 	    "the value\ndeclared there; :uint16 is the register.\n" TYPES
 	    "With --scaled values are shown in their unit.\n"
+	    "With --labels name and unit are columns in every format.\n"
 	    "  holdfast get plc1/hr:100+4 flow\n"
 	    "  holdfast get hr:1100:float32 co:0+16",
 	    1, -1, cli_get },
