@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -111,4 +112,31 @@ near_name(const char *typed, const char *const *names, size_t n)
 		}
 	}
 	return best;
+}
+
+const char *
+near_or_all(char *buf, size_t size, const char *typed, const char *const *names,
+    size_t n)
+{
+	const char *near = near_name(typed, names, n);
+	size_t used = 0;
+
+	buf[0] = '\0';
+	if (near != NULL) {
+		snprintf(buf, size, "; did you mean \"%.60s\"?", near);
+		return buf;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *before = i == 0 ? "; there is \"" : ", \"";
+		size_t need = strlen(before) + strlen(names[i]) + 1;
+
+		if (used + need + sizeof(", ...") > size) {
+			snprintf(buf + used, size - used, "%s",
+			    used > 0 ? ", ..." : "");
+			break;
+		}
+		used += (size_t)snprintf(
+		    buf + used, size - used, "%s%s\"", before, names[i]);
+	}
+	return buf;
 }

@@ -10,4 +10,11 @@
  */
 const char *near_name(const char *typed, const char *const *names, size_t n);
 
+/*
+ * `; did you mean "x"?`, or if no name is near what there is: `; there is "a",
+ * "b"`, as many as have room, or "" of none. Returns buf.
+ */
+const char *near_or_all(char *buf, size_t size, const char *typed,
+    const char *const *names, size_t n);
+
 #endif

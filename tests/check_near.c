@@ -87,6 +87,23 @@ START_TEST(names_that_are_too_long_are_passed_over)
 }
 END_TEST
 
+START_TEST(what_is_near_nothing_is_told_what_there_is)
+{
+	static const char *const few[] = { "server", "line" };
+	char buf[60];
+
+	ck_assert_str_eq(near_or_all(buf, sizeof(buf), "sever", few, 2),
+	    "; did you mean \"server\"?");
+	ck_assert_str_eq(near_or_all(buf, sizeof(buf), "nix", few, 2),
+	    "; there is \"server\", \"line\"");
+	ck_assert_str_eq(near_or_all(buf, sizeof(buf), "nix", few, 0), "");
+	/* as many as have room */
+	ck_assert_str_eq(
+	    near_or_all(buf, 30, "nix", few, 2), "; there is \"server\", ...");
+	ck_assert_str_eq(near_or_all(buf, 20, "nix", few, 2), "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -100,6 +117,7 @@ main(void)
 	tcase_add_test(tc, no_names_give_no_name);
 	tcase_add_test(tc, of_equally_near_names_the_first_is_taken);
 	tcase_add_test(tc, names_that_are_too_long_are_passed_over);
+	tcase_add_test(tc, what_is_near_nothing_is_told_what_there_is);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

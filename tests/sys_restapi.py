@@ -449,7 +449,7 @@ def test_wrong():
             for page, body, status, words in WRONG:
                 answer = web.post(prefix + page, body, status)
                 if words == "Missing register":
-                    assert answer["result"] == words
+                    assert answer["result"] == answer["footer"] == words
                     continue
                 assert set(answer) == {"result", "error"}, answer
                 assert answer["result"] == "error"

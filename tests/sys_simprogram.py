@@ -434,6 +434,10 @@ def test_what_is_refused():
              'did you mean "server"?'),
             (["--json_file", "setup.json", "--modbus_device", "devic"], 78,
              'did you mean "device"?'),
+            (["--json_file", "setup.json", "--modbus_server", "nix"], 78,
+             '"server_list" has no "nix"; there is "server"'),
+            (["--json_file", "setup.json", "--modbus_device", "nix"], 78,
+             'no device is called "nix"; there is "device"'),
             (["--log_file", "/no/where", "--json_file", "setup.json"], 73,
              "/no/where")):
         got, out, err = run(*args)
@@ -451,6 +455,66 @@ def test_what_is_refused():
         code, _, err = run("--json_file", "setup.json", "--http_port", "none",
                            conf=conf)
         assert code == 69 and str(p.port()) in err, (code, err)
+
+
+MISTAKES = """{
+"server_list": {"server": {"comm": "tcp", "framer": "sockt",
+  "host": "127.0.0.1",
+  "portt": 5020}},
+"device_list": {"device": {
+  "setup": {"co size": 40, "di size": 40, "hr size": 40, "ir size": 40,
+    "shared blocks": true, "type exception": true,
+    "typ": 1,
+    "defaults": {
+      "value": {"bits": 0, "uint16": 70000, "uint32": 0, "float32": 0.0,
+        "string": " "},
+      "action": {"bits": null,
+        "uint16": "incremen",
+        "uint32": null, "float32": null, "string": null}}},
+  "invalid": [
+    40],
+  "bits": [
+    {"addr": 2, "value": 7, "valeu": 7},
+    {"addr": 2, "value": 7}],
+  "uint16": [3, 4, {"addr": 5,
+    "action": "randm",
+    "value": -1},
+    {"addr": 6, "value": 6, "action": "random",
+     "parameters": {"minvl": 1}}],
+  "uint32": [
+    [8, 10],
+    {"addr": 41, "value": "x"}],
+  "float32": [{"value": 1}],
+  "string": [{"addr": 20, "value": "too long"}],
+  "unit64": [],
+  "write": [3, 8, 39,
+    50],
+  "repeat": [{"addr": [3, 3]}]}}}
+"""
+# the words of each, and the line
+WRONG = (("sockt", 2), ('"portt"; did you mean "port"?', 4),
+         ('"port" is missing', 2), ('"setup" has no "typ"', 8),
+         ("0 to 65535", 10), ('"increment"?', 13), ("below 40", 16),
+         ('"valeu"', 18), ("defined twice", 19), ('"random"?', 21),
+         ("0 to 65535", 22), ("minvl", 23), ("8 to 10 are 3", 26),
+         ("below 40", 27), ("4294967295", 27), ('"addr" is missing', 28),
+         ("too long", 29), ('"unit64"', 30), ("below 40", 32),
+         ('"to" is missing', 33))
+
+
+def test_all_mistakes_at_once():
+    """everything that is wrong is told in one go, each thing once, and nothing
+    that only follows from it"""
+    code, out, err = run("--json_file", "setup.json", "--http_port", "none",
+                         conf=MISTAKES)
+    assert code == 78 and out == ""
+    lines = err.splitlines()
+    for words, line in WRONG:
+        found = [x for x in lines if words in x and
+                 x.startswith("setup.json:%d:" % line)]
+        assert len(found) == 1, (words, line, err)
+        lines.remove(found[0])
+    assert lines == [], lines
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include "control/http/sim_cells.h"
 #include "control/http/sim_form.h"
 #include "control/http/sim_own.h"
+#include "control/jtext.h"
 
 #define MARK(map, i) ((sim_mark)(map)->index << 32 | (i))
 #define MARK_DEVICE(mark) ((mark) >> 32)
@@ -252,7 +253,9 @@ sim_registers(struct sim_call *c)
 		    c->session, json_array_size(rows), foot, sizeof(foot));
 	if (rows == NULL)
 		rows = json_array();
-	json_object_set_new(c->out, "footer", json_string(foot));
+	json_object_set_new(c->out, "footer",
+	    c->html || c->why[0] == '\0' ? json_string(foot)
+					 : jtext_bytes(c->why, strlen(c->why)));
 	json_object_set_new(c->out, "register_types", sim_map_types(&m));
 	json_object_set_new(c->out, "register_actions", sim_map_actions(&m));
 	json_object_set_new(c->out, "register_rows", rows);

@@ -16,6 +16,7 @@
 #include "supervisor/conf/conf_setup_own.h"
 #include "supervisor/conf/conf_transport.h"
 #include "supervisor/mem.h"
+#include "supervisor/near.h"
 
 /* A transport in the making. */
 struct making {
@@ -24,6 +25,12 @@ struct making {
 	const struct jsonc_node *server;
 	struct jsonc_node *transport;
 };
+
+/* What both call it. */
+static const char *const transport_types[] = { [HF_TCP] = "tcp",
+	[HF_TLS] = "tls",
+	[HF_UDP] = "udp",
+	[HF_SERIAL] = "serial" };
 
 /* ---- nodes ---- */
 
@@ -172,18 +179,15 @@ put_identity(struct making *m)
 static void
 put_all(struct making *m, const char *device)
 {
-	static const char *const types[] = { [HF_TCP] = "tcp",
-		[HF_TLS] = "tls",
-		[HF_UDP] = "udp",
-		[HF_SERIAL] = "serial" };
 	const struct hf_server_opts *o = &m->setup->opts;
 
-	put_text(m, "type", "comm", types[o->type]);
+	put_text(m, "type", "comm", transport_types[o->type]);
 	put_text(m, "framer", "framer", o->framer);
 	if (o->type == HF_SERIAL)
 		put_serial(m, o);
-	else
-		put_text(m, "listen", "host", o->address);
+	else /* what is wrong with it has been told, and no more is to be */
+		put_text(m, "listen", "host",
+		    o->address != NULL ? o->address : "127.0.0.1:0");
 	if (o->type == HF_TLS)
 		put_tls(m, o);
 	if (o->ignore_missing_slaves)
@@ -221,7 +225,7 @@ static bool
 has_device(struct conf_ctx *ctx, const struct jsonc_node *server)
 {
 	const char *name = conf_setup_device(ctx, server), **names;
-	char hint[CONF_HINT];
+	char hint[2 * CONF_HINT];
 	size_t n;
 
 	if (name == NULL)
@@ -233,7 +237,7 @@ has_device(struct conf_ctx *ctx, const struct jsonc_node *server)
 	if (!ctx->partial)
 		conf_fault(ctx, conf_at(server, "device"),
 		    "no device is called \"%.60s\"%s", name,
-		    conf_hint(hint, name, names, n));
+		    near_or_all(hint, sizeof(hint), name, names, n));
 	free(names);
 	return false;
 }
@@ -310,22 +314,43 @@ left_out(struct making *m)
 	return true;
 }
 
+/* Something is wrong with what the server says, which has been told: true if
+ * enough is known of it to go on, so that its other mistakes are told, too. */
+static bool
+goes_on(const struct making *m)
+{
+	const struct jsonc_node *comm = jsonc_get(m->server, "comm");
+	const struct hf_server_opts *o = &m->setup->opts;
+
+	if (comm == NULL || comm->type != JSONC_STRING ||
+	    strcmp(comm->text, transport_types[o->type]) != 0)
+		return false;
+	return o->framer != NULL && (o->type != HF_SERIAL || o->port != NULL);
+}
+
 static void
 read_server(struct conf_ctx *ctx, const struct jsonc_node *server)
 {
 	size_t faults = ctx->nfaults + ctx->dropped;
 	struct making m = { .ctx = ctx, .server = server };
+	const struct conf *conf = ctx->conf;
+	const char *device = NULL;
 
 	if (!conf_want(ctx, server, JSONC_OBJECT, "an object"))
 		return;
 	tell_taken(ctx, server);
 	m.setup = conf_setup_of(ctx, server, NULL);
-	if (!has_device(ctx, server) || ctx->nfaults + ctx->dropped > faults ||
+	if (has_device(ctx, server))
+		device = conf_setup_device(ctx, server);
+	else if (conf->ndevices > 0)
+		device = conf->devices[0].name; /* any will do */
+	if (device == NULL ||
+	    (ctx->nfaults + ctx->dropped > faults && !goes_on(&m)) ||
 	    (conf_setup_every(ctx) && left_out(&m)))
 		return;
 	m.transport = new_node(&m, "", JSONC_OBJECT);
 	m.transport->key = server->key;
-	put_all(&m, conf_setup_device(ctx, server));
+	put_all(&m, device);
 	conf_transport_read(ctx, m.transport);
 }
 
@@ -345,7 +370,7 @@ tell_none(struct conf_ctx *ctx, const struct jsonc_node *list)
 	const char *name =
 	    pick != NULL && pick->server != NULL ? pick->server : "server";
 	const char **names = mem_zero(list->in.n + 1, sizeof(*names));
-	char hint[CONF_HINT];
+	char hint[2 * CONF_HINT];
 	size_t n = 0;
 
 	for (const struct jsonc_node *m = list->in.first; m != NULL;
@@ -356,7 +381,7 @@ tell_none(struct conf_ctx *ctx, const struct jsonc_node *list)
 		? "\"server_list\" has no \"%.60s\"%s"
 		: "\"server_list\" has no \"%.60s\", and no server of it says "
 		  "with \"device\" what it serves%s",
-	    name, conf_hint(hint, name, names, n));
+	    name, near_or_all(hint, sizeof(hint), name, names, n));
 	free(names);
 }
 

@@ -167,7 +167,8 @@ static const struct jsonc_node *
 pick(struct setup_ctx *c, const char *list, const char *name)
 {
 	const struct jsonc_node *in, *n, *m;
-	const char *names[NAMES_MAX], *near;
+	const char *names[NAMES_MAX];
+	char hint[WORDS / 2];
 	size_t count = 0;
 
 	in = setup_need(c, c->doc->root, list, JSONC_OBJECT);
@@ -178,10 +179,8 @@ pick(struct setup_ctx *c, const char *list, const char *name)
 		return setup_need(c, in, name, JSONC_OBJECT);
 	for (m = in->in.first; m != NULL && count < NAMES_MAX; m = m->next)
 		names[count++] = m->key;
-	near = near_name(name, names, count);
-	setup_fault(c, in, "%s has no \"%.60s\"%s%.60s%s", list, name,
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-	    near != NULL ? "\"?" : "");
+	setup_fault(c, in, "%s has no \"%.60s\"%s", list, name,
+	    near_or_all(hint, sizeof(hint), name, names, count));
 	return NULL;
 }
 
@@ -261,7 +260,8 @@ setup_of(const struct jsonc_node *server, const struct jsonc_node *device,
 		setup_server(c, server);
 	if (device != NULL)
 		setup_device(c, device);
-	if (device != NULL && c->faults == 0)
+	/* after mistakes, too: what else is wrong with the ranges is found */
+	if (device != NULL)
 		setup_ranges(c);
 	return end(c);
 }

@@ -16,7 +16,18 @@ section(struct setup_ctx *c, const struct jsonc_node *device, const char *name)
 {
 	const struct jsonc_node *n = setup_need(c, device, name, JSONC_ARRAY);
 
+	if (n == NULL)
+		c->holes = true;
 	return n != NULL ? n->in.first : NULL;
+}
+
+/* So many registers, of which nothing is known yet. If nobody knows how many
+ * there are, addresses are not told to be behind the last. */
+static void
+make_cells(struct setup_ctx *c, uint32_t n, bool known)
+{
+	c->ncells = known ? n : SETUP_BLOCKS * SETUP_CELLS;
+	c->cells = mem_zero(c->ncells + 1, sizeof(*c->cells));
 }
 
 /* Blocks that are not shared lie one behind the other in the order that
@@ -30,14 +41,15 @@ take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 	} order[SETUP_BLOCKS] = { { "co size", HF_CO }, { "di size", HF_DI },
 		{ "hr size", HF_HR }, { "ir size", HF_IR } };
 	uint32_t most = 0, sum = 0;
+	bool known = true;
 
 	for (unsigned i = 0; i < SETUP_BLOCKS; i++) {
 		const struct jsonc_node *n =
 		    setup_need(c, setup, order[i].name, JSONC_INTEGER);
 		uint64_t size = 0;
 
-		if (n != NULL)
-			setup_number(c, n, SETUP_CELLS, &size);
+		if (n == NULL || !setup_number(c, n, SETUP_CELLS, &size))
+			known = false;
 		c->to->sizes[order[i].table] = (uint32_t)size;
 		c->blocks[i] =
 		    (struct setup_block){ order[i].table, sum, (uint32_t)size };
@@ -45,8 +57,7 @@ take_sizes(struct setup_ctx *c, const struct jsonc_node *setup)
 		if (size > most)
 			most = (uint32_t)size;
 	}
-	c->ncells = c->to->shared ? most : sum;
-	c->cells = mem_zero(c->ncells + 1, sizeof(*c->cells));
+	make_cells(c, c->to->shared ? most : sum, known);
 }
 
 /* "value" and "action": what entries of each section do not say. */
@@ -64,21 +75,21 @@ take_defaults(struct setup_ctx *c, const struct jsonc_node *defaults,
 	for (unsigned k = 0; k < 2; k++) {
 		in[k] = setup_need(c, defaults, keys[k], JSONC_OBJECT);
 		if (in[k] == NULL)
-			return;
+			continue;
 		setup_known(c, in[k],
 		    k == 0 ? "\"value\" of \"defaults\""
 			   : "\"action\" of \"defaults\"",
 		    names, KINDS);
-	}
-	for (unsigned i = 0; i < KINDS; i++) {
-		kinds[i].value = jsonc_get(in[0], kinds[i].name);
-		n = jsonc_get(in[1], kinds[i].name);
-		if (n != NULL)
-			setup_action(c, n, &kinds[i].action);
-		for (unsigned k = 0; k < 2 && !kinds[i].newer; k++)
-			if (jsonc_get(in[k], kinds[i].name) == NULL)
+		for (unsigned i = 0; i < KINDS; i++) {
+			n = jsonc_get(in[k], kinds[i].name);
+			if (n == NULL && !kinds[i].newer)
 				setup_fault(c, in[k], "\"%s\" is missing",
 				    kinds[i].name);
+			else if (n != NULL && k == 1)
+				setup_action(c, n, &kinds[i].action);
+			else
+				kinds[i].value = k == 0 ? n : kinds[i].value;
+		}
 	}
 }
 
@@ -146,7 +157,7 @@ take_write(struct setup_ctx *c, const struct jsonc_node *n)
 	if (!setup_addresses(c, n, &first, &last))
 		return;
 	for (uint32_t i = first; i <= last; i++) {
-		if (c->cells[i].type == SETUP_INVALID) {
+		if (c->cells[i].type == SETUP_INVALID && !c->holes) {
 			setup_fault(c, n,
 			    "register %u is to be writable, but not defined",
 			    i);
@@ -200,7 +211,7 @@ check_sections(struct setup_ctx *c, const struct jsonc_node *device,
 
 static void
 take_values(struct setup_ctx *c, const struct jsonc_node *device,
-    const struct setup_kind *kind)
+    struct setup_kind *kind)
 {
 	const struct jsonc_node *n;
 
@@ -241,13 +252,12 @@ setup_device(struct setup_ctx *c, const struct jsonc_node *device)
 		{ .name = "string", .type = SETUP_STRING },
 	};
 	const struct jsonc_node *n;
-	unsigned faults = c->faults;
 
 	n = setup_need(c, device, "setup", JSONC_OBJECT);
 	if (n != NULL)
 		take_setup(c, n, kinds);
-	if (c->faults > faults)
-		return; /* what follows would only be consequences */
+	else
+		make_cells(c, 0, false);
 	check_sections(c, device, kinds);
 	n = section(c, device, "invalid");
 	for (; n != NULL; n = n->next)

@@ -283,44 +283,50 @@ put_string(struct setup_ctx *c, const struct entry *e)
 
 /* ---- entries ---- */
 
-static bool
+/* What is defined twice is told once for an entry; the rest of it is defined,
+ * so that nothing else is said to be missing. */
+static void
 define(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
 {
 	uint32_t step = k->cells;
+	bool told = false;
 
 	for (uint32_t i = e->first; i <= e->last; i++) {
 		struct setup_cell *cell = &c->cells[i];
 		uint32_t at = step == 0 ? i - e->first : (i - e->first) % step;
 
 		if (cell->type != SETUP_INVALID) {
-			setup_fault(
-			    c, e->node, "register %u is defined twice", i);
-			return false;
+			if (!told)
+				setup_fault(c, e->node,
+				    "register %u is defined twice", i);
+			told = true;
+			continue;
 		}
 		cell->type = (uint8_t)(at == 0 ? k->type : SETUP_NEXT);
 		cell->action = at == 0 ? e->action : NULL;
 		cell->parameters = cell->action != NULL ? e->parameters : NULL;
 		cell->at = e->entry;
 	}
-	return true;
 }
 
+/* The value, which is looked at even if nobody knows where it is to be. */
 static void
-fill(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e)
+fill(struct setup_ctx *c, const struct setup_kind *k, const struct entry *e,
+    bool placed)
 {
 	uint64_t v;
 
-	if (!define(c, k, e))
-		return;
 	if (k->type == SETUP_STRING) {
-		if (e->value->type == JSONC_STRING)
-			put_string(c, e);
-		else
+		if (e->value == NULL)
+			return; /* that it is missing has been told */
+		if (e->value->type != JSONC_STRING)
 			setup_fault(c, e->value, "must be a string");
+		else if (placed)
+			put_string(c, e);
 		return;
 	}
 	v = value_of(c, k, e->value);
-	for (uint32_t i = e->first; i <= e->last; i++)
+	for (uint32_t i = e->first; placed && i <= e->last; i++)
 		c->cells[i].value = (uint16_t)(v >>
 		    16 * (k->cells - 1 - (i - e->first) % k->cells));
 }
@@ -336,6 +342,7 @@ take_keys(struct setup_ctx *c, const struct setup_kind *k, struct entry *e)
 		"parameters", "kwargs", "args" };
 	const struct jsonc_node *n = e->entry, *m;
 	const struct jsonc_node *older = jsonc_get(n, "kwargs");
+	unsigned faults;
 	char what[40];
 
 	snprintf(what, sizeof(what), "an entry of \"%s\"", k->name);
@@ -349,14 +356,17 @@ take_keys(struct setup_ctx *c, const struct setup_kind *k, struct entry *e)
 	if (m != NULL)
 		e->value = m;
 	m = jsonc_get(n, "action");
-	if (m != NULL && !setup_action(c, m, &e->action))
-		return false;
+	if (m != NULL)
+		setup_action(c, m, &e->action);
 	m = jsonc_get(n, "parameters");
 	if (m != NULL && older != NULL)
 		setup_fault_key(c, older,
 		    "\"kwargs\" is what \"parameters\" was called; one of "
 		    "the two must do");
+	faults = c->faults;
 	e->parameters = parameters_of(c, m != NULL ? m : older);
+	if (c->faults > faults)
+		e->action = NULL; /* nothing more is to be said of it */
 	e->node = jsonc_get(n, "addr");
 	if (e->node == NULL)
 		setup_fault(c, n, "\"addr\" is missing");
@@ -391,14 +401,22 @@ take_addresses(struct setup_ctx *c, const struct setup_kind *k, struct entry *e)
 
 void
 setup_entry(
-    struct setup_ctx *c, const struct setup_kind *k, const struct jsonc_node *n)
+    struct setup_ctx *c, struct setup_kind *k, const struct jsonc_node *n)
 {
 	struct entry e = {
 		.entry = n, .node = n, .value = k->value, .action = k->action
 	};
+	unsigned faults;
+	bool placed;
 
-	if (n->type == JSONC_OBJECT && !take_keys(c, k, &e))
-		return;
-	if (take_addresses(c, k, &e))
-		fill(c, k, &e);
+	placed = (n->type != JSONC_OBJECT || take_keys(c, k, &e)) &&
+	    take_addresses(c, k, &e);
+	if (placed)
+		define(c, k, &e);
+	else
+		c->holes = true;
+	faults = c->faults;
+	fill(c, k, &e, placed);
+	if (c->faults > faults && e.value == k->value)
+		k->value = NULL; /* a default that is wrong is told once */
 }

@@ -69,6 +69,7 @@ struct setup_ctx {
 	char **texts; /* and values, owned */
 	size_t ntexts;
 	unsigned faults, notes;
+	bool holes; /* what should be defined is not, and that has been told */
 };
 
 /* Notes a mistake at the place of a node. */
@@ -105,14 +106,14 @@ const char *setup_keep(struct setup_ctx *, char *text);
 bool setup_addresses(struct setup_ctx *, const struct jsonc_node *,
     uint32_t *first, uint32_t *last);
 
-/* The name as the list of those there are has it, NULL for null; false after a
- * mistake. */
+/* The name as the list of those there are has it, NULL for null or after a
+ * mistake, which is false. */
 bool setup_action(
     struct setup_ctx *, const struct jsonc_node *, const char **action);
 
 /* n, [a, b], or an object that has one of these as "addr". */
 void setup_entry(
-    struct setup_ctx *, const struct setup_kind *, const struct jsonc_node *);
+    struct setup_ctx *, struct setup_kind *, const struct jsonc_node *);
 
 void setup_server(struct setup_ctx *, const struct jsonc_node *server);
 void setup_device(struct setup_ctx *, const struct jsonc_node *device);
