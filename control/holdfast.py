@@ -499,9 +499,9 @@ _REPEATABLE = frozenset((
     "trace.read"))
 # What is answered after it has happened.
 _ORDERS = frozenset((
-    "system.reload", "system.shutdown", "transports.start", "transports.stop",
-    "transports.restart", "connections.close", "snapshot.save",
-    "snapshot.load"))
+    "system.reload", "system.upgrade", "system.shutdown",
+    "transports.start", "transports.stop", "transports.restart",
+    "connections.close", "snapshot.save", "snapshot.load"))
 
 _ids = itertools.count(1)
 
@@ -1347,6 +1347,12 @@ class _Methods(_Tables):
         """Has configuration, certificates and roles read again; answers
         added, removed, changed, restarted, refreshed and failed."""
         return (yield from self._ask("system.reload", {}))[0]
+
+    @_method
+    def upgrade(self) -> Steps[None]:
+        """Has the daemon become the program that is installed now; answered
+        just before that."""
+        yield from self._ask("system.upgrade", {})
 
     @_method
     def shutdown(self) -> Steps[None]:

@@ -110,10 +110,13 @@ def test_every_method_of_the_daemon_is_called():
         names = {m["name"] for m in hf.methods()}
         with hf.transaction() as t:
             t.hr[0] = 1
+        os.unlink(d.ready_path)
+        hf.upgrade()
+        sysutil.wait_for(lambda: os.path.exists(d.ready_path))
         hf.shutdown()
         assert d.wait() == 0
-    called[holdfast.AsyncClient] |= {"registers.transaction",
-                                     "system.shutdown"}
+    called[holdfast.AsyncClient] |= {
+        "registers.transaction", "system.upgrade", "system.shutdown"}
     for kind, its in called.items():
         assert its >= names, (kind, names - its)
 

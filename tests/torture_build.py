@@ -38,6 +38,12 @@ def edited(path, edits):
     return text
 
 
+def shared():
+    """What the harnesses of the store share; the others' needs all workers."""
+    return [path for path in TOP.glob("tests/lib/torture_*.c")
+            if path.stem != "torture_wire"]
+
+
 def compile_one(source, out, compiler, flags):
     argv = compiler.split() + [
         "-std=gnu11", "-D_GNU_SOURCE", "-DHOLDFAST_VERSION=\"torture\"",
@@ -64,7 +70,7 @@ def build(build_dir, name, harness, edits=None, compiler="cc", opt="-O2",
     shutil.rmtree(where / "shm", ignore_errors=True)
     (where / "shm").mkdir()
     flags = [opt, "-g", "-I" + str(where)]  # edited headers are found first
-    sources = sorted([*TOP.glob("shm/*.c"), *TOP.glob("tests/lib/torture_*.c"),
+    sources = sorted([*TOP.glob("shm/*.c"), *shared(),
                       TOP / "tests" / (harness + ".c")])
     changed = {}
     for relative, pairs in edits.items():
@@ -96,7 +102,7 @@ def plain_objects(build_dir, compiler="cc", opt="-O2"):
     """Objects of shm/ and of the harnesses as they are: {source: object}."""
     where = build_dir / "torture" / "plain"
     where.mkdir(parents=True, exist_ok=True)
-    sources = sorted([*TOP.glob("shm/*.c"), *TOP.glob("tests/lib/torture_*.c"),
+    sources = sorted([*TOP.glob("shm/*.c"), *shared(),
                       *TOP.glob("tests/torture_*.c")])
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(

@@ -109,6 +109,7 @@ sum(long findings)
 	       "clients failed\n",
 	    kills, walked, at_once, all.replies, all.connections, all.halves,
 	    findings);
+	printf("%d passed, %d failed\n", findings == 0, findings != 0);
 	if (findings != 0)
 		printf("     replay: torture_resume_chaos --seconds %d "
 		       "--clients %u --seed %llu\n",
