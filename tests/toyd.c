@@ -475,7 +475,6 @@ hear_parent(struct toy *t)
 		switch (m.kind) {
 		case IPC_YIELD: /* it cannot */
 		case IPC_DRAIN:
-		case IPC_YIELD:
 			t->draining = true;
 			t->drain_until_ms = now_ns() / 1000000 + m.arg;
 			break;
