@@ -105,18 +105,18 @@ def test_an_action_that_nobody_has():
 
 
 def test_a_hook_that_crashes_costs_its_worker():
-    """the worker comes back, the program goes on"""
+    """the worker comes back, the program goes on, and so does the connection:
+    what two workers have died of is answered 04"""
     with Program(action="double") as p:
         srv = p.start("tcp", hooks="yes")
-        for n in range(1, 3):
-            with Modbus(srv.port) as m:
-                assert m.request(ANSWER)[2] == 1, "a fresh copy"
-                worker = srv.status()["pid"]
-                m.send(m.adu(ANSWER, 69))
-                assert m.closed()
-            wait_for(lambda: srv.status()["restarts"] == n and
+        with Modbus(srv.port) as m:
+            assert m.request(ANSWER)[2] == 1
+            worker = srv.status()["pid"]
+            assert m.request(ANSWER, 69) == bytes([ANSWER[0] | 0x80, 4])
+            wait_for(lambda: srv.status()["restarts"] == 2 and
                      srv.status()["up"])
             assert srv.status()["pid"] != worker
+            assert m.request(ANSWER)[2] == 1, "a fresh copy"
 
 
 def test_a_worker_that_gives_up_does_nothing_of_the_programs():
