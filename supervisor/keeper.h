@@ -24,9 +24,13 @@
  *	    |    from both: either may die before it says so |
  *
  * The end of the channel (EOF) before IPC_BORN is the proof that there is no
- * worker: neither the keeper nor a worker has the other end. A keeper has the
- * image that the supervisor had when the transport was started; it hears
- * nothing from outside, and holds nothing but descriptors.
+ * worker: neither the keeper nor a worker has the other end.
+ *
+ * A keeper has the image that the supervisor had when it was made, and hears
+ * nothing from outside. Once the configuration or the program is another one it
+ * is stale: with the next worker comes another keeper, to which it hands over
+ * (handing.h). Without a supervisor it brings its worker back by itself
+ * (keeping.c), until the next one adopts both (adopt.h).
  */
 
 #include <stdbool.h>
@@ -49,7 +53,7 @@ struct keeper {
 	struct caller *caller;
 	bool awaited; /* a former supervisor's is to call */
 	unsigned round; /* of the listener that it has */
-	bool stale; /* it was made from a configuration that is not in force */
+	bool stale; /* its configuration or program is not the one in force */
 	pid_t former; /* a child of ours that hands over to this one; 0 */
 };
 
