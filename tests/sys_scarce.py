@@ -51,11 +51,15 @@ class Beside(threading.Thread):
         return self
 
     def __exit__(self, kind, *_):
-        self.over.set()
-        self.join()
-        self.m.close()
+        try:
+            # what happened may have been over sooner than ten requests
+            if not kind:
+                wait_for(lambda: self.why or self.steps > 10)
+        finally:
+            self.over.set()
+            self.join()
+            self.m.close()
         assert kind or self.why is None, self.why
-        assert kind or self.steps > 10, self.steps
 
 
 def pid_of(d, name):
