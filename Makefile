@@ -12,6 +12,7 @@ PYTHON	:= $(firstword $(wildcard /usr/bin/python3) python3)
 # libzmq weighs more than all of a worker, so what needs it is a part that only
 # the control process loads.
 SRC_LIB	:= $(filter-out supervisor/main.c,$(wildcard supervisor/*.c supervisor/conf/*.c \
+	supervisor/keeper/*.c supervisor/persist/*.c supervisor/reload/*.c \
 	supervisor/api/*.c workers/*.c workers/hooks/*.c workers/action/*.c \
 	workers/serial/*.c workers/twin/*.c workers/proto/*.c shm/*.c))
 SRC_C	:= $(wildcard control/*.c control/cmd/*.c control/zmq/*.c)

@@ -16,7 +16,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/inherit.h"
 #include "supervisor/listen.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/sealed.h"
 #include "supervisor/super.h"
 
 #define MAIN(role_) .main = offsetof(struct proc_roles, role_)

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "supervisor/proc.h"
-#include "supervisor/table.h"
+#include "supervisor/keeper/table.h"
 
 enum birth_kind {
 	BIRTH_CHILD = 1, /* forked by the supervisor */

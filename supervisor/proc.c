@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "shm/patience.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/sealed.h"
 
 void
 proc_ready(struct proc *p)

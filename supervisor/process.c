@@ -18,7 +18,7 @@
 #include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/store_reap.h"
-#include "supervisor/adopt.h"
+#include "supervisor/keeper/adopt.h"
 #include "supervisor/aide.h"
 #include "supervisor/birth.h"
 #include "supervisor/host.h"

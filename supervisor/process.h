@@ -15,7 +15,7 @@
 #include "supervisor/birth.h"
 #include "supervisor/child.h"
 #include "supervisor/ipc.h"
-#include "supervisor/keeper.h"
+#include "supervisor/keeper/keeper.h"
 #include "supervisor/watchdog.h"
 
 struct aide;

@@ -8,8 +8,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "supervisor/differ.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/differ.h"
+#include "supervisor/reload/sealed.h"
 #include "tests/lib/conf_case.h"
 
 #define CONF(value, transport, more)                                      \

@@ -11,7 +11,7 @@
 #include "supervisor/actions.h"
 #include "supervisor/holdfast.h"
 #include "supervisor/part.h"
-#include "supervisor/persist.h"
+#include "supervisor/persist/persist.h"
 #include "supervisor/simstart.h"
 #include "supervisor/start.h"
 #include "workers/action/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_KEEPER_H
-#define SUPERVISOR_KEEPER_H
+#ifndef SUPERVISOR_KEEPER_KEEPER_H
+#define SUPERVISOR_KEEPER_KEEPER_H
 
 /*
  * What keeps the connections of a worker while it is being replaced.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_REFRESH_H
-#define SUPERVISOR_REFRESH_H
+#ifndef SUPERVISOR_RELOAD_REFRESH_H
+#define SUPERVISOR_RELOAD_REFRESH_H
 
 /*
  * Having the workers of type tls read their files again, and hearing from each

@@ -4,7 +4,7 @@
  * before the first fork. What stands in the file comes from outside, and has
  * been checked from end to end before any of it is used.
  */
-#include "supervisor/warm.h"
+#include "supervisor/persist/warm.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_PERSIST_H
-#define SUPERVISOR_PERSIST_H
+#ifndef SUPERVISOR_PERSIST_PERSIST_H
+#define SUPERVISOR_PERSIST_PERSIST_H
 
 /*
  * The process that saves the registers to a file, again and again, and once

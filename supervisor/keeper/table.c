@@ -3,7 +3,7 @@
  * Closing all descriptors but some. Runs in every child at its birth, and in
  * keepers before each.
  */
-#include "supervisor/table.h"
+#include "supervisor/keeper/table.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  * They are compared as conf_dump_secret() writes them, so that every key counts
  * without being listed here, and a default spelt out is no change.
  */
-#include "supervisor/differ.h"
+#include "supervisor/reload/differ.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #include "shm/log.h"
 #include "supervisor/conf/jsonc.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/sealed.h"
 
 enum { DIFFER_TEXT_MAX = 8 << 20 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_TABLE_H
-#define SUPERVISOR_TABLE_H
+#ifndef SUPERVISOR_KEEPER_TABLE_H
+#define SUPERVISOR_KEEPER_TABLE_H
 
 /*
  * The descriptors of a process: which stay open and which do not.

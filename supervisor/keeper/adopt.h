@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_ADOPT_H
-#define SUPERVISOR_ADOPT_H
+#ifndef SUPERVISOR_KEEPER_ADOPT_H
+#define SUPERVISOR_KEEPER_ADOPT_H
 
 /*
  * A supervisor that takes over what one that was killed has left running.

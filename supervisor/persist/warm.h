@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_WARM_H
-#define SUPERVISOR_WARM_H
+#ifndef SUPERVISOR_PERSIST_WARM_H
+#define SUPERVISOR_PERSIST_WARM_H
 
 struct super;
 

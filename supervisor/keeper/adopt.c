@@ -4,7 +4,7 @@
  * for adopt_call(). Who calls has got past the rights of the run directory, is
  * of our user, and says no more than which worker it keeps.
  */
-#include "supervisor/adopt.h"
+#include "supervisor/keeper/adopt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * which go to the log and, if control waits for the reload, to control as
  * well: one message a transport. Runs in the supervisor; never blocks.
  */
-#include "supervisor/refresh.h"
+#include "supervisor/reload/refresh.h"
 
 #include <ctype.h>
 #include <stdio.h>

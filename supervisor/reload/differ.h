@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_DIFFER_H
-#define SUPERVISOR_DIFFER_H
+#ifndef SUPERVISOR_RELOAD_DIFFER_H
+#define SUPERVISOR_RELOAD_DIFFER_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_SEALED_H
-#define SUPERVISOR_SEALED_H
+#ifndef SUPERVISOR_RELOAD_SEALED_H
+#define SUPERVISOR_RELOAD_SEALED_H
 
 /*
  * A configuration that goes from one process of the daemon to another: what

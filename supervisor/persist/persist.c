@@ -6,7 +6,7 @@
  * and the loop shows the parent meanwhile that this is alive. A failure ends
  * nothing: it is told once, and tried again.
  */
-#include "supervisor/persist.h"
+#include "supervisor/persist/persist.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@
 #include "shm/patience.h"
 #include "shm/snap_pair.h"
 #include "shm/store_picture.h"
-#include "supervisor/persist_durable.h"
+#include "supervisor/persist/persist_durable.h"
 #include "supervisor/segs_make.h"
 
 #define MS UINT64_C(1000000)

@@ -5,7 +5,7 @@
  * waits for the disk the loop shows the parent that this is alive. Logs
  * nothing: the loop does.
  */
-#include "supervisor/persist_durable.h"
+#include "supervisor/persist/persist_durable.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * A configuration takes the place of another one. Runs in the supervisor. What
  * it reads was written by its own reader, sealed, and read by that before.
  */
-#include "supervisor/apply.h"
+#include "supervisor/reload/apply.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -16,7 +16,7 @@
 #include "supervisor/aide.h"
 #include "supervisor/boot.h"
 #include "supervisor/inherit.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/sealed.h"
 #include "supervisor/super.h"
 
 /* ---- what may fail ---- */

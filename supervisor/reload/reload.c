@@ -4,7 +4,7 @@
  * logs it, has certificates read again, answers control. It takes lines of
  * text and counts, no more.
  */
-#include "supervisor/reload.h"
+#include "supervisor/reload/reload.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,8 +18,8 @@
 
 #include "shm/log.h"
 #include "supervisor/aide.h"
-#include "supervisor/differ.h"
-#include "supervisor/sealed.h"
+#include "supervisor/reload/differ.h"
+#include "supervisor/reload/sealed.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
 

@@ -3,7 +3,7 @@
  * Keepers as the supervisor sees them: made, asked for workers, ended. Runs in
  * the supervisor; what they do themselves is in keeping.c.
  */
-#include "supervisor/keeper.h"
+#include "supervisor/keeper/keeper.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
-#include "supervisor/adopt.h"
+#include "supervisor/keeper/adopt.h"
 #include "supervisor/super.h"
 
 enum { END_MS = 1000 };

@@ -3,7 +3,7 @@
  * Configurations between processes: written by the reader of a reload and by
  * the supervisor, read by the supervisor and by aides.
  */
-#include "supervisor/sealed.h"
+#include "supervisor/reload/sealed.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "supervisor/conf/conf_dump.h"
-#include "supervisor/differ.h"
+#include "supervisor/reload/differ.h"
 #include "supervisor/mem.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)

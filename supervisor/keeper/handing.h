@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_HANDING_H
-#define SUPERVISOR_HANDING_H
+#ifndef SUPERVISOR_KEEPER_HANDING_H
+#define SUPERVISOR_KEEPER_HANDING_H
 
 /*
  * One keeper hands what its worker had open to another one, which was forked

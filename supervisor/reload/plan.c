@@ -2,14 +2,14 @@
 /*
  * What a reload has to do. Pure: runs in the supervisor, touches nothing of it.
  */
-#include "supervisor/plan.h"
+#include "supervisor/reload/plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/differ.h"
+#include "supervisor/reload/differ.h"
 
 /* The first reason is the one that is told. */
 static void __attribute__((__format__(printf, 2, 3)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_RELOAD_H
-#define SUPERVISOR_RELOAD_H
+#ifndef SUPERVISOR_RELOAD_RELOAD_H
+#define SUPERVISOR_RELOAD_RELOAD_H
 
 /*
  * Reading the configuration again while serving. A throw-away child reads

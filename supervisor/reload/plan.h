@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_PLAN_H
-#define SUPERVISOR_PLAN_H
+#ifndef SUPERVISOR_RELOAD_PLAN_H
+#define SUPERVISOR_RELOAD_PLAN_H
 
 /*
  * What a new configuration changes, and whether that can be done while

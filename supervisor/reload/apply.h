@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_APPLY_H
-#define SUPERVISOR_APPLY_H
+#ifndef SUPERVISOR_RELOAD_APPLY_H
+#define SUPERVISOR_RELOAD_APPLY_H
 
 /*
  * Has a new configuration come into force while the old one serves. All that
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "supervisor/listen.h"
-#include "supervisor/plan.h"
+#include "supervisor/reload/plan.h"
 
 struct super;
 

@@ -3,7 +3,7 @@
  * Connections from keeper to keeper. Runs in both; what the records say may be
  * wrong, and decides about nothing but the worker's own.
  */
-#include "supervisor/handing.h"
+#include "supervisor/keeper/handing.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 
 #include "shm/log.h"
 #include "supervisor/super.h"
-#include "supervisor/table.h"
+#include "supervisor/keeper/table.h"
 
 enum {
 	HAND_MS = 2000, /* that the other one may let us wait */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SUPERVISOR_PERSIST_DURABLE_H
-#define SUPERVISOR_PERSIST_DURABLE_H
+#ifndef SUPERVISOR_PERSIST_PERSIST_DURABLE_H
+#define SUPERVISOR_PERSIST_PERSIST_DURABLE_H
 
 /*
  * What saves the durable ranges, and nothing but them, as soon as somebody
