@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "supervisor/proc.h"
 #include "supervisor/keeper/table.h"
+#include "supervisor/proc.h"
 
 enum birth_kind {
 	BIRTH_CHILD = 1, /* forked by the supervisor */

@@ -18,16 +18,16 @@
 #include "shm/log.h"
 #include "shm/patience.h"
 #include "supervisor/actions.h"
-#include "supervisor/keeper/adopt.h"
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
+#include "supervisor/keeper/adopt.h"
+#include "supervisor/persist/warm.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 #include "supervisor/tty.h"
-#include "supervisor/persist/warm.h"
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",

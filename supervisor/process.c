@@ -18,10 +18,10 @@
 #include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/store_reap.h"
-#include "supervisor/keeper/adopt.h"
 #include "supervisor/aide.h"
 #include "supervisor/birth.h"
 #include "supervisor/host.h"
+#include "supervisor/keeper/adopt.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 

@@ -5,8 +5,8 @@
 /*
  * How long to wait before a child that died is born again: not at all after
  * the first two deaths in a row, then min_ms, then five times as long each
- * time up to max_ms. A gateway in the field must not
- * give up, so by default it never does. No clock, no memory of its own.
+ * time up to max_ms, which may be 0. A gateway in the field must not give up,
+ * so by default it never does. No clock, no memory of its own.
  */
 
 #include <stdbool.h>

@@ -428,6 +428,17 @@ START_TEST(jitter_stays_within_a_fifth_and_under_the_most)
 }
 END_TEST
 
+START_TEST(who_may_not_wait_at_all_never_does)
+{
+	static const struct retry_limits none = { .min_ms = 0, .max_ms = 0 };
+	struct retry r;
+
+	memset(&r, 0, sizeof(r));
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(retry_next(&r, &none, false, i, i * 99999), 0);
+}
+END_TEST
+
 START_TEST(only_deaths_in_the_window_count_towards_giving_up)
 {
 	struct retry_limits lim = { 0, 100, 2, 10 };
@@ -493,6 +504,7 @@ main(void)
 	    wait, the_first_two_deaths_wait_for_nothing_and_later_ones_grow);
 	tcase_add_test(wait, what_somebody_has_asked_for_makes_no_wait_grow);
 	tcase_add_test(wait, jitter_stays_within_a_fifth_and_under_the_most);
+	tcase_add_test(wait, who_may_not_wait_at_all_never_does);
 	tcase_add_test(wait, only_deaths_in_the_window_count_towards_giving_up);
 	tcase_add_test(wait, without_a_limit_it_never_gives_up);
 	tcase_add_test(wait, even_the_smallest_wait_grows_instead_of_spinning);

@@ -539,8 +539,9 @@ static const struct conf_key restart_keys[] = {
 	    .help = "the wait before the third restart in a row; the first two "
 		    "have none" },
 	{ "max_backoff_ms", CONF_UINT, IN_TRANSPORT(restart.max_backoff_ms),
-	    .min = 1, .max = MS_MAX, .def = 5000,
-	    .help = "the wait grows fivefold each time up to this" },
+	    .max = MS_MAX, .def = 5000,
+	    .help = "the wait grows fivefold each time up to this; 0 waits "
+		    "for nothing" },
 	{ "max_in_window", CONF_UINT, IN_TRANSPORT(restart.max_in_window),
 	    .max = 99,
 	    .help = "deaths in a window before it gives up; 0 never does" },

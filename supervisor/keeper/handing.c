@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "shm/log.h"
-#include "supervisor/super.h"
 #include "supervisor/keeper/table.h"
+#include "supervisor/super.h"
 
 enum {
 	HAND_MS = 2000, /* that the other one may let us wait */

@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 #include "shm/log.h"
-#include "supervisor/keeper/adopt.h"
 #include "supervisor/birth.h"
+#include "supervisor/keeper/adopt.h"
 #include "supervisor/keeper/handing.h"
-#include "supervisor/super.h"
 #include "supervisor/keeper/table.h"
+#include "supervisor/super.h"
 
 enum {
 	LOOK_MS = 20, /* for a new supervisor */

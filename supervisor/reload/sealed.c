@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "supervisor/conf/conf_dump.h"
-#include "supervisor/reload/differ.h"
 #include "supervisor/mem.h"
+#include "supervisor/reload/differ.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
