@@ -3,38 +3,61 @@
 #define SUPERVISOR_RELOAD_APPLY_H
 
 /*
- * Has a new configuration come into force while the old one serves. All that
- * may fail is done before anything is changed; then only the transports whose
- * keys have changed restart. The others, their workers and keepers included,
- * go on with copies that say the same of them.
+ * Has a new configuration come into force while the old one serves. Each topic
+ * is a part: all of them do first what may fail, then the new configuration
+ * takes the place of the former one, and all of them do what cannot. What has
+ * not changed goes on with copies that say the same of it.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "supervisor/listen.h"
 #include "supervisor/reload/plan.h"
 
 struct super;
+struct service;
 
 struct apply {
 	struct plan plan; /* of the one that is under way */
 	struct conf *next; /* not in force yet */
 	struct conf *own; /* in force, if it is not that of the start */
-	struct apply_listener {
-		int fd; /* of a transport that moves; or -1 */
-		char real[LISTEN_ADDR_MAX];
-	} * listeners;
+	struct conf *former; /* ours, until what it said of has ended */
 	uint64_t until_ms; /* 0: none is under way */
+	bool asking; /* the parts, whether they have settled */
+	/* what the parts keep meanwhile */
+	struct apply_transports *transports;
+	struct apply_devices *devices;
+	struct apply_aides *aides;
 };
+
+/* A topic. Those of one step are called in the order of the table. */
+struct apply_part {
+	const char *name;
+	/* All that may fail; nobody sees anything of it yet. 0, or -1 and why[]
+	 * says what is in the way. super->conf is plan->now. It may have
+	 * transports restart. */
+	int (*prepare)(struct super *, struct plan *, char *why, size_t size);
+	/* Cannot fail. super->conf is plan->next, plan->now still there. */
+	void (*commit)(struct super *, const struct plan *);
+	/* True once what had to end or begin has; asked again after each change
+	 * of a child's state. time: it passes, so what backs off now does not
+	 * come back at once. NULL: at once. */
+	bool (*settled)(struct super *, const struct plan *, bool time);
+	/* The end of it: told: all has settled, or taken too long, and whoever
+	 * waits is to hear what has become of it; otherwise another part, or
+	 * this one, has failed to prepare, or the daemon ends. Gives back what
+	 * prepare() took. Safe if it was not called. */
+	void (*end)(struct super *, const struct plan *, bool told);
+};
+
+extern const struct apply_part apply_devices, apply_transports, apply_aides;
 
 /* Begins with what a reader has left in fresh. 0: reload_applied() follows, at
  * once or later. -1: nothing has changed, and why[] says for what reason. */
 int apply_start(struct super *, int fresh, char *why, size_t size);
 
-/* Looks whether what had to restart has. time: it passes, so what backs off
- * now does not come back at once. */
+/* Looks whether what had to restart has. time: as above. */
 void apply_settle(struct super *, bool time);
 
 void apply_free(struct super *);

@@ -4,117 +4,160 @@
  */
 #include "supervisor/reload/plan.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/reload/differ.h"
 
-/* The first reason is the one that is told. */
-static void __attribute__((__format__(printf, 2, 3)))
-refuse(struct plan *p, const char *fmt, ...)
+static struct plan_item *
+find(struct plan_item *at, size_t n, const char *name)
 {
-	va_list ap;
-
-	if (p->why[0] != '\0')
-		return;
-	va_start(ap, fmt);
-	vsnprintf(p->why, sizeof(p->why), fmt, ap);
-	va_end(ap);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(at[i].name, name) == 0)
+			return &at[i];
+	return NULL;
 }
 
-/* Keys of the top level that nobody needs to be told of. */
-static bool
-is_free(const char *key)
+static void
+note_key(struct plan *p, const char *name)
 {
-	return strcmp(key, "drain_timeout_s") == 0;
+	char **more = realloc(p->keys, (p->nkeys + 1) * sizeof(*more));
+
+	if (more != NULL)
+		p->keys = more;
+	if (more == NULL || (p->keys[p->nkeys] = strdup(name)) == NULL)
+		p->failed = true;
+	else
+		p->nkeys++;
 }
 
 static void
 note(void *arg, const char *kind, const char *name, enum differ_change change)
 {
 	struct plan *p = arg;
+	struct plan_item *item;
 
-	if (strcmp(kind, DIFFER_TRANSPORT) != 0) {
-		if (strcmp(kind, DIFFER_KEY) != 0 || !is_free(name))
-			refuse(p, "%s %s cannot change while it serves", kind,
-			    name);
-		p->aides = true;
+	if (strcmp(kind, DIFFER_KEY) == 0) {
+		note_key(p, name);
 		return;
 	}
-	if (change != DIFFER_OTHER) {
-		refuse(p, "%s %s cannot be %s while it serves", kind, name,
-		    change == DIFFER_ADDED ? "added" : "removed");
-		return;
-	}
-	for (size_t i = 0; i < p->now->ntransports; i++)
-		if (strcmp(p->now->transports[i].name, name) == 0)
-			p->changed[i] = true;
+	item = strcmp(kind, DIFFER_TRANSPORT) == 0
+	    ? find(p->transports, p->ntransports, name)
+	    : find(p->devices, p->ndevices, name);
+	/* what was added or has gone is told by the lists themselves */
+	if (item != NULL && change == DIFFER_OTHER)
+		item->fate = PLAN_CHANGED;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* What memory has been laid out for. */
+/* Enters one of next: with its like of now, or behind them. */
 static void
-look_at(struct plan *p, const struct conf_transport *was,
-    const struct conf_transport *is)
+enter(struct plan_item *at, size_t *n, const char *name, size_t is)
 {
-	const char *key =
-	    was->type != is->type || !same_text(was->type_name, is->type_name)
-	    ? "type"
-	    : was->workers != is->workers                 ? "workers"
-	    : was->max_connections != is->max_connections ? "max_connections"
-	    : was->trace_kib != is->trace_kib             ? "trace_kib"
-							  : NULL;
+	struct plan_item *item = find(at, *n, name);
 
-	if (key != NULL)
-		refuse(p, "%s of transport %s cannot change while it serves",
-		    key, was->name);
-	if (!same_text(was->user, is->user))
-		p->users = true;
+	if (item == NULL) {
+		item = &at[(*n)++];
+		*item =
+		    (struct plan_item){ .was = PLAN_NONE, .fate = PLAN_ADDED };
+	} else {
+		item->fate = PLAN_SAME;
+	}
+	item->name = name;
+	item->is = is;
 }
 
-static bool
-in_place(const struct conf *now, const struct conf *next)
+static struct plan_item
+of_now(const char *name, size_t was)
 {
-	if (now->ntransports != next->ntransports ||
-	    now->ndevices != next->ndevices)
-		return false;
+	return (struct plan_item){
+		.name = name,
+		.was = was,
+		.is = PLAN_NONE,
+		.fate = PLAN_REMOVED,
+	};
+}
+
+static int
+list(struct plan *p)
+{
+	const struct conf *now = p->now, *next = p->next;
+
+	p->transports = calloc(
+	    now->ntransports + next->ntransports + 1, sizeof(*p->transports));
+	p->devices =
+	    calloc(now->ndevices + next->ndevices + 1, sizeof(*p->devices));
+	if (p->transports == NULL || p->devices == NULL)
+		return -1;
 	for (size_t i = 0; i < now->ntransports; i++)
-		if (strcmp(now->transports[i].name, next->transports[i].name) !=
-		    0)
-			return false;
+		p->transports[p->ntransports++] =
+		    of_now(now->transports[i].name, i);
+	for (size_t i = 0; i < next->ntransports; i++)
+		enter(p->transports, &p->ntransports, next->transports[i].name,
+		    i);
 	for (size_t i = 0; i < now->ndevices; i++)
-		if (strcmp(now->devices[i].name, next->devices[i].name) != 0)
-			return false;
-	return true;
+		p->devices[p->ndevices++] = of_now(now->devices[i].name, i);
+	for (size_t i = 0; i < next->ndevices; i++)
+		enter(p->devices, &p->ndevices, next->devices[i].name, i);
+	return 0;
 }
 
 int
 plan_make(struct plan *p, const struct conf *now, const struct conf *next)
 {
 	*p = (struct plan){ .now = now, .next = next };
-	p->changed = calloc(now->ntransports + 1, sizeof(*p->changed));
-	if (p->changed == NULL || differ_walk(now, next, note, p) < 0)
-		refuse(p, "it could not be compared");
-	else if (!in_place(now, next))
-		refuse(p, "devices in another order take a restart");
-	for (size_t i = 0; p->why[0] == '\0' && i < now->ntransports; i++)
-		if (p->changed[i])
-			look_at(p, &now->transports[i], &next->transports[i]);
-	return p->why[0] == '\0' ? 0 : -1;
+	if (list(p) < 0 || differ_walk(now, next, note, p) < 0 || p->failed)
+		return -1;
+	for (size_t i = 0; i < p->ntransports; i++)
+		p->transports[i].restarts =
+		    p->transports[i].fate == PLAN_CHANGED;
+	return 0;
 }
 
 void
 plan_free(struct plan *p)
 {
-	free(p->changed);
-	p->changed = NULL;
+	for (size_t i = 0; i < p->nkeys; i++)
+		free(p->keys[i]);
+	free(p->keys);
+	free(p->transports);
+	free(p->devices);
+	*p = (struct plan){ .now = NULL };
+}
+
+bool
+plan_key(const struct plan *p, const char *key)
+{
+	for (size_t i = 0; i < p->nkeys; i++)
+		if (strcmp(p->keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+static struct plan_item *
+of_next(struct plan_item *at, size_t n, size_t is)
+{
+	for (size_t i = 0; i < n; i++)
+		if (at[i].is == is)
+			return &at[i];
+	return NULL;
+}
+
+struct plan_item *
+plan_device(const struct plan *p, size_t is)
+{
+	return of_next(p->devices, p->ndevices, is);
+}
+
+struct plan_item *
+plan_transport(const struct plan *p, size_t is)
+{
+	return of_next(p->transports, p->ntransports, is);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 static bool

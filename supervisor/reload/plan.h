@@ -3,28 +3,51 @@
 #define SUPERVISOR_RELOAD_PLAN_H
 
 /*
- * What a new configuration changes, and whether that can be done while
- * serving. Decides, does nothing.
+ * What a new configuration changes: every transport and every device of either
+ * of the two, by name, and the keys of the top level. Compares, does nothing;
+ * whether it can be done is for the parts that do it (apply.h).
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "supervisor/conf.h"
 
 enum { PLAN_WHY = 200 };
 
-struct plan {
-	const struct conf *now, *next;
-	bool *changed; /* of each transport: some key of its own */
-	bool users; /* one of them changes the user that it runs as */
-	bool aides; /* keys of the top level */
-	char why[PLAN_WHY]; /* it cannot be done so; "": it can */
+enum plan_fate { PLAN_SAME, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED };
+
+#define PLAN_NONE ((size_t)-1)
+
+/* A transport, or a device. */
+struct plan_item {
+	const char *name;
+	enum plan_fate fate;
+	size_t was, is; /* index in now and in next; PLAN_NONE: not there */
+	bool restarts; /* transports: its workers have to see what changes */
 };
 
-/* Compares. 0 if it can be done, -1 with words in why if not. plan_free() in
- * both cases. */
+struct plan {
+	const struct conf *now, *next;
+	/* those of now in their order, then what is added, in that of next */
+	struct plan_item *transports, *devices;
+	size_t ntransports, ndevices;
+	char **keys; /* of the top level that differ */
+	size_t nkeys;
+	bool failed; /* memory has run out */
+};
+
+/* Compares. 0, or -1: they could not be compared. plan_free() in both cases;
+ * both configurations must live until then. */
 int plan_make(struct plan *, const struct conf *now, const struct conf *next);
 void plan_free(struct plan *);
+
+/* True if that key of the top level differs. */
+bool plan_key(const struct plan *, const char *key);
+
+/* The item of a device of next, or of a transport of it. */
+struct plan_item *plan_device(const struct plan *, size_t is);
+struct plan_item *plan_transport(const struct plan *, size_t is);
 
 /* True if a transport's open connections can stay as the new keys begin to
  * hold for it: plain TCP at the same address, framed alike, and nobody who was
