@@ -5,6 +5,7 @@ next one takes over what is there.
 
     sys_adopt.py [WORD...] [--rounds=N]	(8; make torture takes 100)
 """
+import json
 import os
 import re
 import signal
@@ -273,6 +274,17 @@ def test_clients_notice_no_upgrade():
 
 
 test_clients_notice_no_upgrade.seconds = 30 + ROUNDS
+
+
+def test_the_command_returns_when_all_is_done():
+    """holdfast upgrade: each worker is the new program's when it returns, and
+    it says whose"""
+    with Daemon(conf()) as d:
+        for _ in range(3):
+            before = worker(d)
+            said = json.loads(d.cli("-o", "json", "upgrade").stdout)
+            assert said["pid"] == d.pid, said
+            assert worker(d) not in (None, before)
 
 
 def test_a_program_that_does_not_take_it_does_not_come():

@@ -231,35 +231,21 @@ cli_call(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* What is answered by nothing but that it is done. */
-static int
-order(struct cli *cli, const char *method, const char *note)
+int
+cli_shutdown(struct cli *cli, int argc, char **argv)
 {
 	json_t *result;
-	int code = client_call(cli, method, NULL, 12 * CLIENT_CALL_MS, &result);
+	int code = client_call(
+	    cli, "system.shutdown", NULL, 12 * CLIENT_CALL_MS, &result);
 
+	(void)argc;
+	(void)argv;
 	if (code != CLI_OK)
 		return code;
 	if (print_is_json(cli))
 		print_json(result);
 	else
-		print_note(cli, "%s", note);
+		print_note(cli, "the daemon drains and ends");
 	json_decref(result);
 	return CLI_OK;
-}
-
-int
-cli_upgrade(struct cli *cli, int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	return order(cli, "system.upgrade", "the new program takes over");
-}
-
-int
-cli_shutdown(struct cli *cli, int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	return order(cli, "system.shutdown", "the daemon drains and ends");
 }

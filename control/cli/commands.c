@@ -141,7 +141,8 @@ static const struct cli_command commands[] = {
 	    0, 0, cli_reload },
 	{ "upgrade", "", "have the daemon become the program installed now",
 	    "The new program looks at the configuration first; if it does not "
-	    "take it, nothing\nhappens. Clients of the transports notice nothing.",
+	    "take it, nothing\nhappens. Clients of the transports notice nothing. "
+	    "Returns when every process is\none of the new program.",
 	    0, 0, cli_upgrade },
 	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
 	    0, cli_shutdown },
