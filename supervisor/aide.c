@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -138,7 +139,7 @@ find_user(struct super *s, struct process *p)
 static int
 make(struct super *s, const struct aide *a)
 {
-	struct process *p = &s->processes[s->nprocesses++];
+	struct process *p = &s->aides[a - aides];
 	const char *where;
 	int err;
 
@@ -161,6 +162,9 @@ aides_make(struct super *s)
 {
 	int code = 0;
 
+	s->aides = calloc(AIDES, sizeof(*s->aides));
+	if (s->aides == NULL)
+		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
 	for (int i = 0; code == 0 && i < AIDES; i++) {
 		if (aides[i].wanted != NULL && !aides[i].wanted(s->conf))
 			continue;
@@ -172,11 +176,15 @@ aides_make(struct super *s)
 void
 aides_free(struct super *s)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
-		if (s->processes[i].listen_fd >= 0)
-			close(s->processes[i].listen_fd);
-		process_fini(&s->processes[i]);
+	for (size_t i = 0; s->aides != NULL && i < AIDES; i++) {
+		struct process *p = &s->aides[i];
+
+		if (p->aide != NULL && p->listen_fd >= 0)
+			close(p->listen_fd);
+		process_fini(p);
 	}
+	free(s->aides);
+	s->aides = NULL;
 	if (s->actions_fd >= 0)
 		close(s->actions_fd);
 }
@@ -184,17 +192,16 @@ aides_free(struct super *s)
 void
 aides_start(struct super *s)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++)
-		child_event(&s->processes[i].child, LIFE_START);
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		if (p->aide != NULL)
+			child_event(&p->child, LIFE_START);
 }
 
 void
 aides_stop(struct super *s, bool last, bool at_once)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
-		struct process *p = &s->processes[i];
-
-		if (p->aide->last != last)
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
+		if (p->aide == NULL || p->aide->last != last)
 			continue;
 		p->child.drain_ms = at_once ? 0 : p->aide->drain_ms;
 		child_event(&p->child, LIFE_STOP);
@@ -204,9 +211,9 @@ aides_stop(struct super *s, bool last, bool at_once)
 void
 aides_follow(struct super *s)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
-		struct process *p = &s->processes[i];
-
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
+		if (p->aide == NULL)
+			continue;
 		p->user = p->aide->user != NULL ? p->aide->user(s->conf) : NULL;
 	}
 }
@@ -221,9 +228,9 @@ aides_tell(struct super *s)
 	if (fd < 0 || sealed_put(fd, s->conf, false) < 0)
 		log_warnx("control goes on with what it knew");
 	else
-		for (size_t i = s->nworkers; i < s->nprocesses; i++)
-			if (s->processes[i].aide->orders)
-				process_send(&s->processes[i], &m, fd);
+		for (struct process *p = s->processes; p != NULL; p = p->next)
+			if (p->aide != NULL && p->aide->orders)
+				process_send(p, &m, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -231,24 +238,22 @@ aides_tell(struct super *s)
 void
 aides_restart(struct super *s, enum aide_kind kind)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++) {
-		struct process *p = &s->processes[i];
+	struct process *p = &s->aides[kind];
 
-		if (p->aide != &aides[kind])
-			continue;
-		p->child.drain_ms = p->aide->drain_ms;
-		child_why(&p->child, "the configuration changed");
-		child_event(&p->child, LIFE_RESTART);
-	}
+	if (p->aide == NULL)
+		return;
+	p->child.drain_ms = p->aide->drain_ms;
+	child_why(&p->child, "the configuration changed");
+	child_event(&p->child, LIFE_RESTART);
 }
 
 bool
 aides_live(const struct super *s, bool last)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++)
-		if (s->processes[i].aide->last == last &&
-		    s->processes[i].child.state != LIFE_STOPPED &&
-		    s->processes[i].child.state != LIFE_FAILED)
+	for (const struct process *p = s->processes; p != NULL; p = p->next)
+		if (p->aide != NULL && p->aide->last == last &&
+		    p->child.state != LIFE_STOPPED &&
+		    p->child.state != LIFE_FAILED)
 			return true;
 	return false;
 }
@@ -256,8 +261,8 @@ aides_live(const struct super *s, bool last)
 bool
 aides_starting(const struct super *s)
 {
-	for (size_t i = s->nworkers; i < s->nprocesses; i++)
-		if (s->processes[i].child.state == LIFE_STARTING)
+	for (const struct process *p = s->processes; p != NULL; p = p->next)
+		if (p->aide != NULL && p->child.state == LIFE_STARTING)
 			return true;
 	return false;
 }

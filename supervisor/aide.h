@@ -42,8 +42,8 @@ struct aide {
 
 extern const struct aide aides[AIDES];
 
-/* Prepares those that are wanted behind the workers in super->processes, which
- * has room for all. 0, or the exit code after saying why. */
+/* Prepares those that are wanted in super->aides, which it makes. 0, or the
+ * exit code after saying why. */
 int aides_make(struct super *);
 void aides_free(struct super *);
 

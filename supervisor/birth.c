@@ -21,6 +21,7 @@
 
 #include "shm/store_reap.h"
 #include "supervisor/secret.h"
+#include "supervisor/super.h"
 #include "supervisor/title.h"
 
 enum { SPARE_FILES = 64, CONTROL_FILES = 4096 };
@@ -74,6 +75,7 @@ static int
 step_maps(struct birth *b)
 {
 	const struct conf_transport *t = b->proc->transport;
+	struct process *p;
 	size_t i;
 
 	for (i = 0; i < b->proc->conf->ndevices; i++)
@@ -82,9 +84,9 @@ step_maps(struct birth *b)
 		else if ((b->reads || (t != NULL && t->read_only)) &&
 		    seg_make_readonly(&b->device_segs[i]) < 0)
 			return -1;
-	for (i = 0; i < b->nworkers; i++)
-		if (b->worker_segs[i].at != b->proc->worker_seg.at)
-			seg_unmap(&b->worker_segs[i]);
+	for (p = b->super->processes; p != NULL; p = p->next)
+		if (p->seg.at != b->proc->worker_seg.at)
+			seg_unmap(&p->seg);
 	return 0;
 }
 
@@ -189,7 +191,7 @@ step_limits(struct birth *b)
 static int
 step_secrets(struct birth *b)
 {
-	return secret_share(b->proc, b->tickets);
+	return secret_share(b->proc, b->super);
 }
 
 static int

@@ -19,6 +19,8 @@ enum birth_kind {
 	BIRTH_HEIR = 8, /* a later one */
 };
 
+struct super;
+
 struct birth {
 	enum birth_kind kind;
 	struct proc *proc; /* env.control, env.me, chan, listen_fd,
@@ -27,11 +29,9 @@ struct birth {
 	const char *name; /* "tcp1", "control"; stays */
 	const char *lock_path; /* the store's lock file */
 	struct seg *device_segs; /* one per configured device */
-	struct seg *worker_segs; /* of all workers */
-	size_t nworkers;
 	bool devices; /* it is to have registers */
 	bool reads; /* but only to read them */
-	uint8_t *tickets; /* of all transports, see secret.h */
+	struct super *super; /* whose other children are none of its business */
 	const char *user; /* or NULL */
 	uid_t uid;
 	gid_t gid;

@@ -164,11 +164,7 @@ static int
 open_listeners(struct super *s)
 {
 	int code = 0, err;
-	size_t i;
-
-	for (i = 0; i < s->conf->ntransports; i++) {
-		struct service *sv = &s->services[i];
-
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next) {
 		if (!sv->wanted || sv->awaited || open_listener(s, sv) == 0)
 			continue;
 		err = errno;
@@ -197,73 +193,43 @@ no_memory(struct super *s)
 static int
 make_services(struct super *s)
 {
-	const struct conf *conf = s->conf;
-	size_t i;
-	int code;
+	struct service **end = &s->services;
+	int code = 0;
 
-	s->services = calloc(conf->ntransports + 1, sizeof(*s->services));
-	if (s->services == NULL)
-		return no_memory(s);
-	for (i = 0; i < conf->ntransports; i++) {
-		struct service *sv = &s->services[i];
-
-		sv->super = s;
-		sv->conf = &conf->transports[i];
-		sv->index = (unsigned)i;
-		sv->listen_fd = -1;
-		sv->wanted = sv->conf->autostart;
-		snprintf(
-		    sv->listen, sizeof(sv->listen), "%s", conf_where(sv->conf));
-		s->nworkers += sv->conf->workers;
-		code = find_user(s, sv);
-		if (code != 0)
-			return code;
+	for (size_t i = 0; code == 0 && i < s->conf->ntransports; i++) {
+		*end = service_new(s, &s->conf->transports[i]);
+		if (*end == NULL)
+			return no_memory(s);
+		(*end)->place = (unsigned)i;
+		code = find_user(s, *end);
+		end = &(*end)->next;
 	}
-	s->nprocesses = s->nworkers;
-	return 0;
+	return code;
 }
 
 static int
 make_workers(struct super *s)
 {
-	struct process *p;
-	size_t i;
-	unsigned w;
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		for (unsigned w = 0; w < sv->nworkers; w++) {
+			struct process *p = &sv->workers[w];
 
-	s->processes = calloc(s->nworkers + AIDES, sizeof(*s->processes));
-	if (s->processes == NULL)
-		return no_memory(s);
-	p = s->processes;
-	for (i = 0; i < s->conf->ntransports; i++) {
-		struct service *sv = &s->services[i];
-		struct retry_limits limits = {
-			.min_ms = sv->conf->restart.min_backoff_ms,
-			.max_ms = sv->conf->restart.max_backoff_ms,
-			.max_in_window = sv->conf->restart.max_in_window,
-			.window_s = sv->conf->restart.window_s,
-		};
-
-		sv->workers = p;
-		for (w = 0; w < sv->conf->workers; w++, p++) {
-			if (process_init(p, s, sv, w, sv->shm->first_slot + w,
-				&limits) < 0)
+			if (process_init(p, sv, w, sv->shm->first_slot + w) < 0)
 				return no_memory(s);
-			p->seg = &s->worker_segs[p - s->processes];
 			p->keeper.awaited =
 			    s->adopted && claim_kept(&s->claim, p->slot);
 		}
-	}
 	return 0;
 }
 
 static int
 make_secrets(struct super *s)
 {
-	s->tickets = secret_tickets(s->conf->ntransports);
-	if (s->tickets != NULL)
-		return 0;
-	return boot_fail(
-	    s, EX_SOFTWARE, errno, "no random keys: %s", strerror(errno));
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (secret_ticket(sv->ticket) < 0)
+			return boot_fail(s, EX_SOFTWARE, errno,
+			    "no random keys: %s", strerror(errno));
+	return 0;
 }
 
 uint64_t
@@ -330,16 +296,15 @@ boot(struct super *s)
 void
 unboot(struct super *s)
 {
-	size_t i;
+	struct service *sv;
 
-	for (i = 0; s->processes != NULL && i < s->nworkers; i++)
-		process_fini(&s->processes[i]);
-	if (s->processes != NULL)
-		aides_free(s);
+	aides_free(s);
+	while (s->processes != NULL)
+		process_fini(s->processes);
 	adopt_close(s);
-	for (i = 0; s->services != NULL && i < s->conf->ntransports; i++)
-		if (s->services[i].listen_fd >= 0)
-			close(s->services[i].listen_fd);
+	for (sv = s->services; sv != NULL; sv = sv->next)
+		if (sv->listen_fd >= 0)
+			close(sv->listen_fd);
 	log_as("supervisor", NULL);
 	if (s->claim.store_fd >= 0) {
 		segs_tell_gone(&s->env);
@@ -350,10 +315,11 @@ unboot(struct super *s)
 	claim_release(&s->claim);
 	berth_leave(s);
 	segs_free(s);
-	secret_forget(s->tickets, s->conf->ntransports);
-	free(s->tickets);
-	free(s->processes);
-	free(s->services);
+	secret_forget(s);
+	while ((sv = s->services) != NULL) {
+		s->services = sv->next;
+		service_free(sv);
+	}
 	free(s->ready_text);
 	apply_free(s);
 }

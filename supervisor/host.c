@@ -117,7 +117,7 @@ has_read(const struct host *h)
 static void
 tell_started(struct super *s)
 {
-	const struct service *sv = &s->services[0];
+	const struct service *sv = s->services;
 	struct host_msg m = { .kind = HOST_STARTED, .place = sv->place };
 
 	s->host->started = true;
@@ -197,8 +197,8 @@ host_tick(struct super *s)
 {
 	if (s->host == NULL || s->phase != SUPER_SERVES)
 		return;
-	if (!s->host->started && s->services[0].state == SHM_BACKOFF)
-		give_up(s, EAGAIN, s->services[0].why);
+	if (!s->host->started && s->services->state == SHM_BACKOFF)
+		give_up(s, EAGAIN, s->services->why);
 	else if (store_gone(s))
 		give_up(s, ESTALE, "whoever made the store has gone");
 }
@@ -238,8 +238,8 @@ move_log(struct super *s, unsigned level, int fd)
 	if (fd < 0 || level >= LOG_LEVELS || dup3(fd, log_fd(), O_CLOEXEC) < 0)
 		return;
 	log_set_level((enum log_level)level);
-	for (size_t i = 0; i < s->nprocesses; i++)
-		process_send(&s->processes[i], &m, log_fd());
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		process_send(p, &m, log_fd());
 }
 
 static void

@@ -105,20 +105,20 @@ place(struct process *p, const struct ipc_msg *m, struct service *sv)
 }
 
 static struct service *
-service_of(struct process *p, const struct ipc_msg *m, unsigned index)
+service_of(struct process *p, const struct ipc_msg *m, unsigned at)
 {
 	struct super *s = p->super;
+	struct service *sv;
 
 	if (s->phase != SUPER_SERVES) {
 		orders_answer(
 		    p, m->tag, ESHUTDOWN, 0, "the daemon is stopping");
 		return NULL;
 	}
-	if (index >= s->conf->ntransports) {
+	sv = super_service_at(s, at);
+	if (sv == NULL)
 		orders_answer(p, m->tag, ENOENT, 0, "no such transport");
-		return NULL;
-	}
-	return &s->services[index];
+	return sv;
 }
 
 static void
@@ -184,7 +184,7 @@ take_life(struct process *p, const struct ipc_msg *m)
 	if (m->kind == IPC_RESTART ||
 	    (m->kind == IPC_START && !service_lives(sv)))
 		service_afresh(sv);
-	for (unsigned i = 0; i < sv->conf->workers; i++)
+	for (unsigned i = 0; i < sv->nworkers; i++)
 		sv->workers[i].served = false;
 	o->kind = 0; /* not to be judged before every worker has been told */
 	service_event(sv, events[m->kind], drain_ms, "ordered");
@@ -219,10 +219,10 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 static struct shm_conn *
 find_conn(struct process *p, uint64_t serial)
 {
-	struct shm_worker *w = seg_worker(p->seg);
+	struct shm_worker *w = seg_worker(&p->seg);
 	unsigned i;
 
-	for (i = 0; i < p->service->conf->max_connections; i++) {
+	for (i = 0; i < seg_conns(w); i++) {
 		struct shm_conn *c = seg_conn(w, i);
 
 		if (atomic_load(&c->used) == CONN_USED &&
@@ -243,7 +243,7 @@ take_kick(struct process *p, const struct ipc_msg *m)
 
 	if (sv == NULL)
 		return;
-	conn = worker < sv->conf->workers
+	conn = worker < sv->nworkers
 	    ? find_conn(&sv->workers[worker], CONN_ID_SERIAL(m->arg))
 	    : NULL;
 	if (conn == NULL || !child_lives(&sv->workers[worker].child)) {

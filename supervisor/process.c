@@ -73,15 +73,13 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.name = p->name,
 		.lock_path = s->claim.store_lock,
 		.device_segs = s->device_segs,
-		.worker_segs = s->worker_segs,
-		.nworkers = s->nworkers,
-		.tickets = s->tickets,
+		.super = s,
 		.devices = true,
 		.main = s->roles->worker,
 	};
 
 	if (sv != NULL) {
-		proc.worker_seg = *p->seg;
+		proc.worker_seg = p->seg;
 		b.user = sv->conf->user;
 		b.uid = sv->uid;
 		b.gid = sv->gid;
@@ -510,8 +508,12 @@ static int
 init(struct process *p, struct super *s, unsigned slot,
     const struct retry_limits *limits)
 {
-	memset(p, 0, sizeof(*p));
-	p->super = s;
+	struct process **end = &s->processes;
+
+	*p = (struct process){ .super = s, .seg = p->seg };
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = p;
 	p->slot = slot;
 	p->shm = seg_slot(s->control, slot);
 	p->chan = p->listen_fd = p->passed = p->pidfd = -1;
@@ -519,6 +521,17 @@ init(struct process *p, struct super *s, unsigned slot,
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);
 	return p->timer != NULL ? 0 : -1;
+}
+
+struct retry_limits
+process_limits(const struct conf_transport *t)
+{
+	return (struct retry_limits){
+		.min_ms = t->restart.min_backoff_ms,
+		.max_ms = t->restart.max_backoff_ms,
+		.max_in_window = t->restart.max_in_window,
+		.window_s = t->restart.window_s,
+	};
 }
 
 int
@@ -533,14 +546,15 @@ process_init_aide(struct process *p, struct super *s, const struct aide *a,
 }
 
 int
-process_init(struct process *p, struct super *s, struct service *sv,
-    unsigned worker, unsigned slot, const struct retry_limits *limits)
+process_init(
+    struct process *p, struct service *sv, unsigned worker, unsigned slot)
 {
-	int rc = init(p, s, slot, limits);
+	struct retry_limits limits = process_limits(sv->conf);
+	int rc = init(p, sv->super, slot, &limits);
 
 	p->service = sv;
 	p->worker = worker;
-	if (sv->conf->workers > 1) {
+	if (sv->nworkers > 1) {
 		snprintf(p->name, sizeof(p->name), "%.48s/%u", sv->conf->name,
 		    worker);
 	} else {
@@ -552,9 +566,19 @@ process_init(struct process *p, struct super *s, struct service *sv,
 void
 process_fini(struct process *p)
 {
+	struct process **at;
+
+	if (p->super == NULL)
+		return;
+	for (at = &p->super->processes; *at != NULL; at = &(*at)->next)
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
 	if (p->timer != NULL)
 		event_free(p->timer);
 	keeper_end(&p->keeper);
 	process_forget_pidfd(p);
 	close_channel(p);
+	p->super = NULL;
 }

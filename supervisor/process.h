@@ -25,13 +25,14 @@ struct event;
 
 struct process {
 	struct child child;
+	struct process *next; /* in super->processes */
 	struct super *super;
 	struct service *service; /* workers; else NULL */
 	const struct aide *aide; /* the others; else NULL */
 	unsigned worker; /* index within the service */
 	unsigned slot;
 	struct shm_slot *shm; /* of that slot */
-	struct seg *seg; /* workers: their segment */
+	struct seg seg; /* workers: their segment */
 	int listen_fd; /* aides: -1 for those without */
 	const char *user; /* aides: whom they run as; NULL */
 	uid_t uid;
@@ -55,13 +56,15 @@ struct process {
 	struct watchdog_mark mark;
 };
 
-/* Prepares a stopped child. 0, or -1 (no memory). */
-int process_init(struct process *, struct super *, struct service *,
-    unsigned worker, unsigned slot, const struct retry_limits *);
+/* Prepares a stopped child; its segment stays as it is. 0, or -1: no memory. */
+int process_init(
+    struct process *, struct service *, unsigned worker, unsigned slot);
+/* What the configuration says of its deaths. */
+struct retry_limits process_limits(const struct conf_transport *);
 /* The same for an aide. */
 int process_init_aide(struct process *, struct super *, const struct aide *,
     const struct retry_limits *);
-void process_fini(struct process *);
+void process_fini(struct process *); /* safe if it was never prepared */
 
 /* The supervisor has waited for the child: declares it dead, repairs what it
  * held, and lets its life go on. */

@@ -119,7 +119,7 @@ process_blame(struct process *p, int status, bool ordered)
 
 	if (p->service == NULL)
 		return false;
-	w = seg_worker(p->seg);
+	w = seg_worker(&p->seg);
 	atomic_store(&w->suspect, suspect);
 	return suspect == SUSPECT_FAULT && atomic_load(&w->hand) != 0;
 }

@@ -59,14 +59,9 @@ should_serve(const struct super *s, const struct service *sv)
 static bool
 complete(const struct super *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->conf->ntransports; i++) {
-		const struct service *sv = &s->services[i];
-
+	for (const struct service *sv = s->services; sv != NULL; sv = sv->next)
 		if (should_serve(s, sv) && !service_all(sv, LIFE_UP))
 			return false;
-	}
 	return !aides_starting(s);
 }
 
@@ -74,19 +69,15 @@ static char *
 text_of(const struct super *s)
 {
 	char *text = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
 	if (f == NULL)
 		return NULL;
-	for (i = 0; i < s->conf->ntransports; i++) {
-		const struct service *sv = &s->services[i];
-
-		if (should_serve(s, sv)) {
+	for (const struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (should_serve(s, sv))
 			fprintf(f, "%s %s %s\n", sv->conf->name,
 			    sv->conf->type_name, service_where(sv));
-		}
-	}
 	fclose(f);
 	return text;
 }
@@ -95,8 +86,8 @@ text_of(const struct super *s)
 static void
 settle_sockets(struct super *s)
 {
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		inherit_lent(s->services[i].listen_fd);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		inherit_lent(sv->listen_fd);
 	inherit_close_rest();
 }
 

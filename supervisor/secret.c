@@ -12,25 +12,23 @@
 #include <sys/random.h>
 
 #include "shm/plain.h"
+#include "supervisor/super.h"
 
 enum { FILE_MAX = 1 << 20 }; /* no key is longer */
 
-uint8_t *
-secret_tickets(size_t ntransports)
+int
+secret_ticket(uint8_t key[PROC_TICKET_BYTES])
 {
-	size_t len = ntransports * PROC_TICKET_BYTES, got = 0;
-	uint8_t *keys = calloc(ntransports + 1, PROC_TICKET_BYTES);
+	size_t got = 0;
 	ssize_t n;
 
-	while (keys != NULL && got < len) {
-		n = getrandom(keys + got, len - got, 0);
-		if (n < 0 && errno != EINTR) {
-			free(keys);
-			return NULL;
-		}
+	while (got < PROC_TICKET_BYTES) {
+		n = getrandom(key + got, PROC_TICKET_BYTES - got, 0);
+		if (n < 0 && errno != EINTR)
+			return -1;
 		got += n > 0 ? (size_t)n : 0;
 	}
-	return keys;
+	return 0;
 }
 
 static void
@@ -62,38 +60,36 @@ read_own(struct proc *p)
 }
 
 void
-secret_forget(uint8_t *tickets, size_t ntransports)
+secret_forget(struct super *s)
 {
-	if (tickets != NULL)
-		explicit_bzero(tickets, ntransports * PROC_TICKET_BYTES);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		explicit_bzero(sv->ticket, sizeof(sv->ticket));
 }
 
 /* Passwords that stand in the configuration are for the workers of their own
  * transport. */
 static void
-forget_passwords(const struct proc *p)
+forget_passwords(const struct proc *p, const struct conf *conf)
 {
-	for (size_t i = 0; i < p->conf->ntransports; i++) {
-		char *word = p->conf->transports[i].tls.password;
+	for (size_t i = 0; conf != NULL && i < conf->ntransports; i++) {
+		char *word = conf->transports[i].tls.password;
 
-		if (word != NULL && &p->conf->transports[i] != p->transport)
+		if (word != NULL && &conf->transports[i] != p->transport)
 			explicit_bzero(word, strlen(word));
 	}
 }
 
 int
-secret_share(struct proc *p, uint8_t *tickets)
+secret_share(struct proc *p, struct super *s)
 {
 	bool tls = p->transport != NULL && p->transport->type == CONF_TLS;
 
-	if (tls && tickets != NULL)
-		memcpy(p->ticket_key,
-		    tickets +
-			(p->transport - p->conf->transports) *
-			    PROC_TICKET_BYTES,
-		    PROC_TICKET_BYTES);
-	secret_forget(tickets, p->conf->ntransports);
-	forget_passwords(p);
+	for (struct service *sv = s->services; tls && sv != NULL; sv = sv->next)
+		if (sv->conf == p->transport)
+			memcpy(p->ticket_key, sv->ticket, PROC_TICKET_BYTES);
+	secret_forget(s);
+	forget_passwords(p, p->conf);
+	forget_passwords(p, s->apply.former);
 	return tls ? read_own(p) : 0;
 }
 

@@ -10,12 +10,13 @@
 
 #include "supervisor/proc.h"
 
-/* Fresh random keys, PROC_TICKET_BYTES for each transport; the caller's to
- * free. NULL with errno. */
-uint8_t *secret_tickets(size_t ntransports);
+struct super;
 
-/* Wipes those. May be NULL. */
-void secret_forget(uint8_t *tickets, size_t ntransports);
+/* A fresh random key. 0, or -1 with errno. */
+int secret_ticket(uint8_t key[PROC_TICKET_BYTES]);
+
+/* Wipes those of all transports. */
+void secret_forget(struct super *);
 
 /*
  * A child's share, before it gives up its parent's user: its ticket key and
@@ -23,6 +24,6 @@ void secret_forget(uint8_t *tickets, size_t ntransports);
  * 0, or -1 with errno; a file that cannot be read is no failure, proc_file()
  * tells.
  */
-int secret_share(struct proc *, uint8_t *tickets);
+int secret_share(struct proc *, struct super *);
 
 #endif

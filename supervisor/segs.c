@@ -39,7 +39,7 @@ segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
 	atomic_store(&t->restarts, 0);
 	atomic_store(&t->last_exit, -1);
 	atomic_store(&t->since_ms, clock_unix_ms());
-	t->nworkers = sv->conf->workers;
+	t->nworkers = sv->nworkers;
 	t->nconns = sv->conf->max_connections;
 	t->first_slot = slot;
 	t->first_author = author;
@@ -49,14 +49,23 @@ static void
 enter_all(struct super *s)
 {
 	unsigned slot = SHM_WORKER_SLOT, author = s->control->nslots;
+	unsigned place = 0;
 
-	for (unsigned i = 0; i < s->conf->ntransports; i++) {
-		const struct conf_transport *t = &s->conf->transports[i];
-
-		segs_enter(&s->services[i], i, slot, author);
-		slot += t->workers;
-		author += t->workers * t->max_connections;
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next) {
+		segs_enter(sv, place++, slot, author);
+		slot += sv->nworkers;
+		author += sv->nworkers * sv->conf->max_connections;
 	}
+}
+
+static unsigned
+count_workers(const struct conf *conf)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < conf->ntransports; i++)
+		n += conf->transports[i].workers;
+	return n;
 }
 
 int
@@ -64,7 +73,7 @@ segs_control(struct super *s)
 {
 	const struct conf *conf = s->conf;
 	unsigned nslots =
-	    SHM_WORKER_SLOT + (unsigned)s->nworkers + SHM_EXTERNALS;
+	    SHM_WORKER_SLOT + count_workers(s->conf) + SHM_EXTERNALS;
 	struct seg_counts n = {
 		.slots = nslots,
 		.rings = nslots - SHM_EXTERNALS,
@@ -113,9 +122,7 @@ segs_room(struct super *s)
 	s->device_segs = calloc(n + 1, sizeof(*s->device_segs));
 	s->stores = calloc(n + 1, sizeof(*s->stores));
 	s->holds = calloc(n + 1, sizeof(*s->holds));
-	s->worker_segs = calloc(s->nworkers + 1, sizeof(*s->worker_segs));
-	return s->device_segs == NULL || s->stores == NULL ||
-		s->holds == NULL || s->worker_segs == NULL
+	return s->device_segs == NULL || s->stores == NULL || s->holds == NULL
 	    ? -1
 	    : 0;
 }
@@ -149,10 +156,10 @@ trace_bytes(const struct conf_transport *t)
 	return t->type == CONF_SHM ? TRACE_NONE : (size_t)t->trace_kib * 1024;
 }
 
-static int
-make_worker(
-    struct super *s, struct seg *seg, const struct service *sv, unsigned worker)
+int
+segs_worker(struct super *s, struct service *sv, unsigned worker)
 {
+	struct seg *seg = &sv->workers[worker].seg;
 	const struct conf_transport *t = sv->conf;
 
 	if (seg_create_worker_for(seg, s->conf->store, t->name, sv->place,
@@ -173,13 +180,11 @@ make_worker(
 int
 segs_workers(struct super *s)
 {
-	struct seg *seg = s->worker_segs;
 	int code = 0;
 
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		for (unsigned w = 0;
-		     code == 0 && w < s->services[i].conf->workers; w++)
-			code = make_worker(s, seg++, &s->services[i], w);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		for (unsigned w = 0; code == 0 && w < sv->nworkers; w++)
+			code = segs_worker(s, sv, w);
 	return code;
 }
 
@@ -190,14 +195,14 @@ segs_free(struct super *s)
 
 	for (i = 0; s->device_segs != NULL && i < s->conf->ndevices; i++)
 		seg_unmap(&s->device_segs[i]);
-	for (i = 0; s->worker_segs != NULL && i < s->nworkers; i++)
-		seg_unmap(&s->worker_segs[i]);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		for (unsigned w = 0; w < sv->nworkers; w++)
+			seg_unmap(&sv->workers[w].seg);
 	seg_unmap(&s->control_seg);
 	free(s->device_segs);
 	free(s->stores);
 	free(s->holds);
-	free(s->worker_segs);
-	s->device_segs = s->worker_segs = NULL;
+	s->device_segs = NULL;
 	s->stores = NULL;
 	s->holds = NULL;
 }

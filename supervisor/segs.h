@@ -13,6 +13,7 @@ int segs_control(struct super *);
  * result. */
 int segs_devices(struct super *);
 int segs_workers(struct super *);
+int segs_worker(struct super *, struct service *, unsigned worker);
 
 /* Room for the mappings of all of them. 0, or -1: no memory. */
 int segs_room(struct super *);

@@ -6,6 +6,7 @@
 #include "supervisor/service.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,6 +53,33 @@ bind_one(struct service *sv, char *real, size_t size)
 	if (fd >= 0 && sv->super->host == NULL)
 		inherit_keep(sv->conf->name, fd);
 	return fd;
+}
+
+struct service *
+service_new(struct super *s, const struct conf_transport *t)
+{
+	struct service *sv = calloc(1, sizeof(*sv));
+
+	if (sv == NULL)
+		return NULL;
+	sv->super = s;
+	sv->conf = t;
+	sv->listen_fd = -1;
+	sv->wanted = t->autostart;
+	sv->nworkers = t->workers;
+	sv->workers = calloc(t->workers, sizeof(*sv->workers));
+	snprintf(sv->listen, sizeof(sv->listen), "%s", conf_where(t));
+	if (sv->workers != NULL)
+		return sv;
+	free(sv);
+	return NULL;
+}
+
+void
+service_free(struct service *sv)
+{
+	free(sv->workers);
+	free(sv);
 }
 
 int
@@ -140,7 +168,7 @@ service_event(
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++) {
+	for (i = 0; i < sv->nworkers; i++) {
 		struct child *c = &sv->workers[i].child;
 
 		if (ev != LIFE_START)
@@ -155,7 +183,7 @@ service_lives(const struct service *sv)
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++) {
+	for (i = 0; i < sv->nworkers; i++) {
 		const struct child *c = &sv->workers[i].child;
 
 		if (child_lives(c) || c->state == LIFE_BACKOFF)
@@ -169,7 +197,7 @@ service_all(const struct service *sv, enum life state)
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++)
+	for (i = 0; i < sv->nworkers; i++)
 		if (sv->workers[i].child.state != state)
 			return false;
 	return true;
@@ -182,7 +210,7 @@ sum(const struct service *sv, bool *accepts)
 	unsigned i;
 
 	*accepts = false;
-	for (i = 0; i < sv->conf->workers; i++) {
+	for (i = 0; i < sv->nworkers; i++) {
 		v = &views[sv->workers[i].child.state];
 		*accepts |= v->accepts;
 		if (v->weight > most->weight)
@@ -217,7 +245,7 @@ first_pid(const struct service *sv)
 {
 	unsigned i;
 
-	for (i = 0; i < sv->conf->workers; i++)
+	for (i = 0; i < sv->nworkers; i++)
 		if (sv->workers[i].pid > 0)
 			return (uint32_t)sv->workers[i].pid;
 	return 0;
@@ -232,7 +260,7 @@ service_settle(struct service *sv, const char *why)
 
 	if (why[0] != '\0')
 		snprintf(sv->why, sizeof(sv->why), "%s", why);
-	for (i = 0; i < sv->conf->workers; i++)
+	for (i = 0; i < sv->nworkers; i++)
 		restarts += sv->workers[i].child.restarts;
 	atomic_store(&sv->shm->restarts, restarts);
 	atomic_store(&sv->shm->pid, first_pid(sv));

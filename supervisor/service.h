@@ -18,17 +18,19 @@
 #include "supervisor/conf.h"
 #include "supervisor/listen.h"
 #include "supervisor/orders.h"
+#include "supervisor/proc.h"
 
 struct super;
 struct process;
 
 struct service {
+	struct service *next; /* in super->services */
 	struct super *super;
 	const struct conf_transport *conf;
-	unsigned index; /* in the configuration */
 	unsigned place; /* in the control segment */
 	struct shm_transport *shm;
-	struct process *workers; /* conf->workers of them */
+	struct process *workers; /* nworkers of them */
+	unsigned nworkers;
 	int listen_fd; /* -1: closed */
 	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
@@ -41,7 +43,13 @@ struct service {
 	char refresh_why[ORDERS_TEXT]; /* "": all that have answered did it */
 	uid_t uid;
 	gid_t gid;
+	uint8_t ticket[PROC_TICKET_BYTES]; /* see secret.h */
 };
+
+/* A service that is stopped, with room for its workers; not in the list. NULL:
+ * no memory. */
+struct service *service_new(struct super *, const struct conf_transport *);
+void service_free(struct service *);
 
 /* Opens the listener if it is closed, at the address that it had if it had
  * one. 0, or -1 with errno. */

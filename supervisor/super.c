@@ -39,15 +39,33 @@ super_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+struct service *
+super_service(const struct super *s, const char *name)
+{
+	struct service *sv = s->services;
+
+	while (sv != NULL && strcmp(sv->conf->name, name) != 0)
+		sv = sv->next;
+	return sv;
+}
+
+struct service *
+super_service_at(const struct super *s, unsigned place)
+{
+	struct service *sv = s->services;
+
+	while (sv != NULL && sv->place != place)
+		sv = sv->next;
+	return sv;
+}
+
 /* ---- the end ---- */
 
 static bool
 workers_live(const struct super *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->conf->ntransports; i++)
-		if (service_lives(&s->services[i]))
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (service_lives(sv))
 			return true;
 	return false;
 }
@@ -87,8 +105,8 @@ leave(struct super *s)
 		sdnotify("STOPPING=1");
 	ready_remove(s->run_dir);
 	reload_stop(s);
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		service_want(&s->services[i], false);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		service_want(sv, false);
 	s->phase = SUPER_DRAINS;
 }
 
@@ -101,16 +119,14 @@ super_drain(struct super *s, unsigned drain_ms)
 	snprintf(why, sizeof(why), "%s stops", who);
 	if (s->phase == SUPER_SERVES)
 		leave(s);
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		service_event(&s->services[i], LIFE_STOP, drain_ms, why);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		service_event(sv, LIFE_STOP, drain_ms, why);
 	super_progress(s);
 }
 
 void
 super_stop(struct super *s, bool at_once)
 {
-	size_t i;
-
 	if (s->phase == SUPER_SERVES) {
 		log_info("stopping%s", at_once ? " at once" : "");
 		super_drain(s, at_once ? 0 : s->conf->drain_timeout_s * 1000);
@@ -119,8 +135,9 @@ super_stop(struct super *s, bool at_once)
 		aides_stop(s, false, true);
 		aides_stop(s, true, true);
 	}
-	for (i = 0; at_once && i < s->nprocesses; i++)
-		process_kill(&s->processes[i], "stopped at once");
+	for (struct process *p = s->processes; at_once && p != NULL;
+	     p = p->next)
+		process_kill(p, "stopped at once");
 	super_progress(s);
 }
 
@@ -129,9 +146,9 @@ super_stop(struct super *s, bool at_once)
 static bool
 died(struct super *s, pid_t pid, int status)
 {
-	for (size_t i = 0; i < s->nprocesses; i++) {
-		if (s->processes[i].pid == pid) {
-			process_died(&s->processes[i], status);
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
+		if (p->pid == pid) {
+			process_died(p, status);
 			return true;
 		}
 	}
@@ -144,9 +161,9 @@ remember(struct super *s, pid_t pid, int status)
 {
 	s->strays[s->nstrays++ % SUPER_STRAYS] =
 	    (struct super_stray){ pid, status };
-	for (size_t i = 0; i < s->nworkers; i++)
-		if (s->processes[i].unborn)
-			process_hear(&s->processes[i]);
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		if (p->unborn)
+			process_hear(p);
 }
 
 bool
@@ -179,15 +196,14 @@ static void
 reopen_log(struct super *s)
 {
 	struct ipc_msg m = { .kind = IPC_LOG };
-	size_t i;
 
 	if (log_reopen() < 0) {
 		log_warn("cannot open the log anew");
 		return;
 	}
 	log_info("log opened anew");
-	for (i = 0; i < s->nprocesses; i++)
-		process_send(&s->processes[i], &m, log_fd());
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		process_send(p, &m, log_fd());
 }
 
 /* What a terminal or an operator sends is for the program, not for each of its
@@ -274,14 +290,12 @@ make_loop(struct super *s)
 static void
 serve(struct super *s)
 {
-	size_t i;
-
 	log_info("holdfast%s " HOLDFAST_VERSION " store=%s transports=%zu",
 	    s->host == NULL ? "d" : "", s->conf->store, s->conf->ntransports);
 	aides_start(s);
-	for (i = 0; i < s->conf->ntransports; i++)
-		if (s->services[i].wanted)
-			service_event(&s->services[i], LIFE_START, 0, "");
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (sv->wanted)
+			service_event(sv, LIFE_START, 0, "");
 	ready_tell(s); /* there may be nothing to wait for */
 	malloc_trim(0);
 	event_base_dispatch(s->base);

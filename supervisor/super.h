@@ -70,12 +70,10 @@ struct super {
 	struct slot_env env; /* its own identity, for repairs */
 	struct seg *device_segs; /* conf->ndevices */
 	struct store *stores; /* conf->ndevices */
-	struct seg *worker_segs; /* nworkers */
-	uint8_t *tickets; /* keys, one for each transport: secret.h */
 
-	struct service *services; /* conf->ntransports */
-	struct process *processes; /* the workers, then the aides */
-	size_t nworkers, nprocesses;
+	struct service *services; /* in the order of the configuration */
+	struct process *processes; /* all that there are */
+	struct process *aides; /* AIDES; those that are not used are zero */
 	int actions_fd; /* workers connect to it; -1 */
 	int adopt_fd; /* where keepers call: adopt.h */
 	struct event *calls;
@@ -117,6 +115,10 @@ void super_drain(struct super *, unsigned drain_ms);
 
 /* A child's state has changed: goes on with stopping, if that is under way. */
 void super_progress(struct super *);
+
+/* The service of a transport of that name, or at that place; NULL. */
+struct service *super_service(const struct super *, const char *name);
+struct service *super_service_at(const struct super *, unsigned place);
 
 /* True if a child of that pid has ended before anybody knew it; forgets it. */
 bool super_stray(struct super *, pid_t, int *status);

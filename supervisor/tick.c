@@ -23,12 +23,11 @@ enum { MUTE_MS = 1000 }; /* from a closed channel to the end */
 static struct process *
 occupant(struct super *s, uint64_t id)
 {
-	size_t i;
+	struct process *p = s->processes;
 
-	for (i = 0; i < s->nprocesses; i++)
-		if (s->processes[i].pid > 0 && s->processes[i].id == id)
-			return &s->processes[i];
-	return NULL;
+	while (p != NULL && (p->pid <= 0 || p->id != id))
+		p = p->next;
+	return p;
 }
 
 /* Processor time that a process has used, in ns; 0 if it cannot be told. */
@@ -141,6 +140,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct super *s = arg;
 	uint64_t now_ns = super_now_ns(), now_ms = now_ns / 1000000;
+	struct process *p;
 	size_t i;
 
 	(void)fd;
@@ -156,10 +156,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
-	for (i = 0; i < s->nworkers; i++)
-		process_watch_birth(&s->processes[i], now_ms);
-	for (i = 0; i < s->nprocesses; i++)
-		watch_process(s, &s->processes[i], now_ns);
+	for (p = s->processes; p != NULL; p = p->next)
+		process_watch_birth(p, now_ms);
+	for (p = s->processes; p != NULL; p = p->next)
+		watch_process(s, p, now_ns);
 	for (i = 0; i < s->conf->ndevices; i++)
 		watch_device(s, i);
 }

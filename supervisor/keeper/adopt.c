@@ -135,12 +135,10 @@ attach_devices(struct super *s)
 static bool
 attach_workers(struct super *s)
 {
-	struct seg *seg = s->worker_segs;
-
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		for (unsigned w = 0; w < s->services[i].conf->workers; w++)
-			if (attach(s, seg++, SHM_WORKER,
-				s->services[i].conf->name, w) < 0)
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		for (unsigned w = 0; w < sv->nworkers; w++)
+			if (attach(s, &sv->workers[w].seg, SHM_WORKER,
+				sv->conf->name, w) < 0)
 				return false;
 	return true;
 }
@@ -150,9 +148,9 @@ attach_workers(struct super *s)
 static bool
 look_for_keepers(struct super *s, struct service *sv)
 {
-	const struct shm_transport *t = seg_transport(s->control, sv->index);
+	const struct shm_transport *t = seg_transport(s->control, sv->place);
 
-	for (unsigned w = 0; w < sv->conf->workers; w++)
+	for (unsigned w = 0; w < sv->nworkers; w++)
 		sv->awaited |=
 		    claim_keeper(&s->claim, s->control, t->first_slot + w);
 	return sv->awaited;
@@ -162,7 +160,6 @@ look_for_keepers(struct super *s, struct service *sv)
 static void
 enter(struct super *s, struct service *sv)
 {
-	sv->place = sv->index;
 	sv->shm = seg_transport(s->control, sv->place);
 	snprintf(sv->listen, sizeof(sv->listen), "%s", sv->shm->listen);
 	sv->wanted = atomic_load(&sv->shm->wanted) != 0;
@@ -171,6 +168,7 @@ enter(struct super *s, struct service *sv)
 static bool
 take_over(struct super *s)
 {
+	struct service *sv;
 	bool any = false;
 
 	if (segs_room(s) < 0 || !attach_control(s))
@@ -179,10 +177,10 @@ take_over(struct super *s)
 	    SHM_SUPERVISOR, "supervisor");
 	if (!attach_devices(s) || !attach_workers(s))
 		return false;
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		any |= look_for_keepers(s, &s->services[i]);
-	for (size_t i = 0; any && i < s->conf->ntransports; i++)
-		enter(s, &s->services[i]);
+	for (sv = s->services; sv != NULL; sv = sv->next)
+		any |= look_for_keepers(s, sv);
+	for (sv = s->services; any && sv != NULL; sv = sv->next)
+		enter(s, sv);
 	return any;
 }
 
@@ -193,8 +191,9 @@ adopt_remains(struct super *s)
 		log_as("supervisor", NULL);
 		segs_free(s);
 		s->control = NULL;
-		for (size_t i = 0; i < s->conf->ntransports; i++)
-			s->services[i].awaited = false;
+		for (struct service *sv = s->services; sv != NULL;
+		     sv = sv->next)
+			sv->awaited = false;
 		s->env = (struct slot_env){ .lock_fd = -1 };
 		return false;
 	}
@@ -232,12 +231,10 @@ end_caller(struct caller *c)
 static struct process *
 find(struct super *s, const struct ipc_msg *m)
 {
-	struct service *sv;
+	struct service *sv = super_service_at(s, m->transport);
 
-	if (m->transport >= s->conf->ntransports)
-		return NULL;
-	sv = &s->services[m->transport];
-	return m->tag < sv->conf->workers ? &sv->workers[m->tag] : NULL;
+	return sv != NULL && m->tag < sv->nworkers ? &sv->workers[m->tag]
+						   : NULL;
 }
 
 /* It keeps this one: gives it what it waits for. */

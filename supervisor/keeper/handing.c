@@ -58,7 +58,7 @@ send_orphans(struct table *known, int to, int listen_fd)
 void
 handing_give(const struct proc *p, const struct process *ward, int fd)
 {
-	struct shm_worker *w = seg_worker(ward->seg);
+	struct shm_worker *w = seg_worker(&ward->seg);
 	struct table sent = { .fd = NULL }, none = { .fd = NULL };
 	unsigned n = ward->service->conf->max_connections;
 	bool taken = true;
@@ -89,7 +89,7 @@ handing_give(const struct proc *p, const struct process *ward, int fd)
 void
 handing_take(const struct process *ward, int fd)
 {
-	struct shm_worker *w = seg_worker(ward->seg);
+	struct shm_worker *w = seg_worker(&ward->seg);
 	unsigned n = ward->service->conf->max_connections;
 	struct pollfd more = { .fd = fd, .events = POLLIN };
 	int *here = malloc((n + 1) * sizeof(*here));

@@ -174,9 +174,7 @@ keeper_lost(struct process *p)
 bool
 keeper_died(struct super *s, pid_t pid, int status)
 {
-	for (size_t i = 0; i < s->nworkers; i++) {
-		struct process *p = &s->processes[i];
-
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
 		if (p->keeper.former == pid) {
 			p->keeper.former = 0;
 			return true;

@@ -56,7 +56,7 @@ static int
 close_remains(const struct keeping *k, int chan)
 {
 	const struct process *p = k->ward;
-	struct shm_worker *w = seg_worker(p->seg);
+	struct shm_worker *w = seg_worker(&p->seg);
 	struct table t = { .fd = NULL };
 	int rc = 0;
 

@@ -119,7 +119,7 @@ make_ready(
 	t = &p->next->transports[item->is];
 	if (t->user != NULL && find_user(t, &pw, why, size) < 0)
 		return -1;
-	return open_next(&s->services[item->was], t,
+	return open_next(super_service(s, item->name), t,
 	    &s->apply.transports->next[i], why, size);
 }
 
@@ -170,13 +170,8 @@ renew_workers(struct service *sv)
 
 		p->keeper.stale = true;
 		p->served = false;
-		p->child.limits = (struct retry_limits){
-			.min_ms = t->restart.min_backoff_ms,
-			.max_ms = t->restart.max_backoff_ms,
-			.max_in_window = t->restart.max_in_window,
-			.window_s = t->restart.window_s,
-		};
-		atomic_store(&seg_worker(p->seg)->trace_on, t->trace);
+		p->child.limits = process_limits(t);
+		atomic_store(&seg_worker(&p->seg)->trace_on, t->trace);
 	}
 }
 
@@ -207,10 +202,11 @@ static void
 commit(struct super *s, const struct plan *p)
 {
 	for (size_t i = 0; i < s->conf->ntransports; i++)
-		s->services[i].conf = &s->conf->transports[i];
+		super_service(s, s->conf->transports[i].name)->conf =
+		    &s->conf->transports[i];
 	for (size_t i = 0; i < p->ntransports; i++)
 		if (p->transports[i].restarts)
-			change(s, &s->services[p->transports[i].is],
+			change(s, super_service(s, p->transports[i].name),
 			    &p->now->transports[p->transports[i].was],
 			    &s->apply.transports->next[i]);
 }
@@ -227,7 +223,7 @@ settled(struct super *s, const struct plan *p, bool time)
 {
 	for (size_t i = 0; i < p->ntransports; i++)
 		if (p->transports[i].restarts &&
-		    !at_rest(&s->services[p->transports[i].is], time))
+		    !at_rest(super_service(s, p->transports[i].name), time))
 			return false;
 	return true;
 }
@@ -239,7 +235,8 @@ end(struct super *s, const struct plan *p, bool told)
 
 	for (size_t i = 0; told && i < p->ntransports; i++)
 		if (p->transports[i].restarts)
-			reload_restarted(s, &s->services[p->transports[i].is]);
+			reload_restarted(
+			    s, super_service(s, p->transports[i].name));
 	for (size_t i = 0; a != NULL && i < a->n; i++)
 		if (a->next[i].fd >= 0)
 			close(a->next[i].fd);

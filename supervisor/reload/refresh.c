@@ -20,7 +20,7 @@ report(struct super *s, struct service *sv)
 	struct ipc_msg m = {
 		.kind = IPC_REFRESHED,
 		.tag = s->reload.tag,
-		.transport = sv->index,
+		.transport = sv->place,
 		.rc = sv->refresh_why[0] != '\0',
 	};
 
@@ -44,8 +44,8 @@ end(struct super *s)
 static bool
 more_to_come(const struct super *s)
 {
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		if (s->services[i].refreshing > 0)
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (sv->refreshing > 0)
 			return true;
 	return false;
 }
@@ -75,9 +75,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < s->nworkers; i++)
-		if (s->processes[i].refresh != 0)
-			note(&s->processes[i], "it does not answer");
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		if (p->refresh != 0)
+			note(p, "it does not answer");
 	end(s);
 }
 
@@ -88,10 +88,9 @@ tell(struct super *s)
 	struct ipc_msg m = { .kind = IPC_REFRESH, .tag = s->refresh.round };
 	unsigned n = 0;
 
-	for (size_t i = 0; i < s->nworkers; i++) {
-		struct process *p = &s->processes[i];
-
-		if (p->service->conf->type != CONF_TLS || p->chan < 0)
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
+		if (p->service == NULL || p->service->conf->type != CONF_TLS ||
+		    p->chan < 0)
 			continue;
 		if (p->service->refreshing++ == 0)
 			p->service->refresh_why[0] = '\0';
@@ -149,8 +148,8 @@ refresh_stop(struct super *s)
 	if (r->timer != NULL)
 		event_free(r->timer);
 	r->timer = NULL;
-	for (size_t i = 0; i < s->nprocesses; i++)
-		s->processes[i].refresh = 0;
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		s->services[i].refreshing = 0;
+	for (struct process *p = s->processes; p != NULL; p = p->next)
+		p->refresh = 0;
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		sv->refreshing = 0;
 }

@@ -36,7 +36,7 @@ read_again(struct super *s, int fd, enum ipc_look look, int sheet)
 	sigset_t none;
 	int code;
 
-	secret_forget(s->tickets, s->conf->ntransports);
+	secret_forget(s);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
