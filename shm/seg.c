@@ -126,6 +126,7 @@ map_fd(struct seg *s, int fd, size_t size, bool writable, void *where)
 	s->fd = -1;
 	s->writable = writable;
 	s->inode = st.st_ino;
+	s->owner = st.st_uid;
 	return 0;
 }
 

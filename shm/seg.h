@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "shm/layout_control.h"
 #include "shm/layout_device.h"
@@ -26,6 +27,7 @@ struct seg {
 	int fd; /* -1: a mapping needs none */
 	bool writable;
 	uint64_t inode; /* of the object, so that a later one is told apart */
+	uid_t owner; /* of the object; anybody may make one of any name */
 	char object[SHM_NAME_MAX * 3]; /* "/holdfast-plant.device.plc1" */
 };
 

@@ -146,6 +146,24 @@ def test_another_configuration_is_begun_with_afresh():
         d.stop()
 
 
+def test_what_is_somebody_elses_is_not_taken_over():
+    """segments of another user under the names of this store: anybody may make
+    such"""
+    for name in "control", "device.plc1":
+        with Daemon(conf()) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(0, [7])
+            d.orphan()
+            os.unlink(d.ready_path)
+            path = "/dev/shm/holdfast-%s.%s" % (d.store, name)
+            os.chown(path, 65534, 65534)
+            d.start()
+            assert "is of user 65534: not taken over" in d.stderr_text()
+            assert os.stat(path).st_uid == os.geteuid()
+            with Modbus(d.port("tcp1")) as m:
+                assert m.read_hr(0, 1) == [0]
+
+
 def test_a_keeper_that_is_stopped_does_not_hold_up_the_next():
     """a keeper that does not call, and its worker, are ended and replaced"""
     with Daemon(conf(("tcp1", "tcp2"))) as d:

@@ -57,6 +57,7 @@ adopt_call(const char *run_dir)
 
 /* ---- what is there ---- */
 
+/* What somebody else has laid there under our names is not taken. */
 static int
 attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
     unsigned worker)
@@ -65,7 +66,15 @@ attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
 
 	seg_object_name(
 	    object, sizeof(object), s->conf->store, kind, name, worker);
-	return seg_attach(seg, object, kind, true);
+	if (seg_attach(seg, object, kind, true) < 0)
+		return -1;
+	if (seg->owner == geteuid())
+		return 0;
+	log_warnx("%s is of user %u: not taken over", object,
+	    (unsigned)seg->owner);
+	seg_unmap(seg);
+	errno = EPERM;
+	return -1;
 }
 
 static bool
