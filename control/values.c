@@ -257,6 +257,7 @@ values_fail(struct cmd_call *call, const struct values *v, enum store_rc rc)
 		    call, CMD_MODBUS, "read_only", "the range is read-only");
 		break;
 	case STORE_BUSY:
+	case STORE_GONE: /* the next one is not there yet */
 		call->modbus_exception = 6;
 		cmd_fail(call, CMD_MODBUS, "server_device_busy",
 		    "the device is busy; ask again");

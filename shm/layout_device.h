@@ -85,6 +85,9 @@ struct shm_device {
 	uint64_t counts_off; /* struct shm_count[4 * words]; 0: none */
 	_Alignas(SHM_LINE) _Atomic uint64_t owner; /* see layout.h */
 	_Alignas(SHM_LINE) _Atomic uint64_t seq; /* owner; release */
+	/* 1: another segment has taken this one's place, or none; the owner,
+	 * who never gives it back; release; see store_next.h */
+	_Atomic uint64_t superseded;
 	struct shm_side side[2]; /* owner; relaxed */
 	/* first event that is left; owner, relaxed, a release fence after it */
 	_Atomic uint64_t events_oldest;

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,8 +297,9 @@ fill(struct seg *s, const struct shm_device *head, const struct plan *p,
 }
 
 int
-seg_create_device(struct seg *s, const char *store, const char *device,
-    unsigned index, const struct seg_range *ranges, size_t n, unsigned flags)
+seg_create_device_as(struct seg *s, const char *object, const char *store,
+    const char *device, unsigned index, const struct seg_range *ranges,
+    size_t n, unsigned flags)
 {
 	struct plan p = { .n = 0 };
 	struct shm_device head = { .index = index };
@@ -305,12 +307,7 @@ seg_create_device(struct seg *s, const char *store, const char *device,
 
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
-	if (!seg_name_ok(store) || !seg_name_ok(device)) {
-		errno = EINVAL;
-		return -1;
-	}
-	seg_object_name(
-	    s->object, sizeof(s->object), store, SHM_DEVICE, device, 0);
+	snprintf(s->object, sizeof(s->object), "%s", object);
 	if (plan_device(&p, ranges, n, flags) == 0 &&
 	    seg_object_create(s, lay_out(&head, &p), UINT64_MAX) == 0) {
 		rc = fill(s, &head, &p, ranges);
@@ -322,4 +319,21 @@ seg_create_device(struct seg *s, const char *store, const char *device,
 	free(p.ranges);
 	free(p.extents);
 	return rc;
+}
+
+int
+seg_create_device(struct seg *s, const char *store, const char *device,
+    unsigned index, const struct seg_range *ranges, size_t n, unsigned flags)
+{
+	char object[sizeof(s->object)];
+
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+	if (!seg_name_ok(store) || !seg_name_ok(device)) {
+		errno = EINVAL;
+		return -1;
+	}
+	seg_object_name(object, sizeof(object), store, SHM_DEVICE, device, 0);
+	return seg_create_device_as(
+	    s, object, store, device, index, ranges, n, flags);
 }

@@ -48,6 +48,11 @@ seg_view_of(const void *at)
 int seg_view_control(struct seg_view *, const struct shm_control *);
 int seg_view_worker(struct seg_view *, const struct shm_worker *);
 
+/* seg_create_device() under another object name. */
+int seg_create_device_as(struct seg *, const char *object, const char *store,
+    const char *device, unsigned index, const struct seg_range *ranges,
+    size_t n, unsigned flags);
+
 /* Makes the object, allocates its pages up to `ready`, maps it read-write. */
 int seg_object_create(struct seg *, uint64_t size, uint64_t ready);
 

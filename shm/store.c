@@ -12,6 +12,7 @@
 #include "shm/store_copy.h"
 #include "shm/store_find.h"
 #include "shm/seg.h"
+#include "shm/store_next.h"
 #include "shm/store_own.h"
 
 enum { REG_BITS = 16 };
@@ -39,7 +40,7 @@ read_run(const struct store *st, const struct store_run *run, uint8_t *out,
 		if (atomic_load_explicit(&d->seq, memory_order_relaxed) == q) {
 			if (seq)
 				*seq = q / 2;
-			return STORE_OK;
+			return store_superseded(st) ? STORE_GONE : STORE_OK;
 		}
 	}
 	return STORE_BUSY;
@@ -222,6 +223,11 @@ carry_out_owned(struct store *st, const struct store_who *who,
 	_Atomic uint64_t *done = store_own_done(st, who->author);
 	uint64_t number;
 
+	/* it is the same lock that its successor was filled under */
+	if (store_superseded(st)) {
+		store_own_release(st);
+		return STORE_GONE;
+	}
 	/* only an owner may ask: until then a helper may still be repairing */
 	if (atomic_load_explicit(done, memory_order_acquire) >= who->op) {
 		store_own_release(st);

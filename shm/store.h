@@ -38,6 +38,7 @@ enum store_rc {
 	STORE_MISMATCH, /* a check did not hold; nothing was written */
 	STORE_TOO_LONG, /* more than STORE_STEP_BYTES in one step */
 	STORE_UNSAVED, /* said by bind_durable.h: it is not on the disk */
+	STORE_GONE, /* another segment has its place: store_next.h */
 };
 
 enum store_op { STORE_READ, STORE_WRITE, STORE_MASK, STORE_CHECK };
@@ -78,8 +79,7 @@ struct store {
 /* On whose behalf a step is carried out. */
 struct store_who {
 	unsigned author; /* index in the author table */
-	uint64_t op; /* counts up; 48 bits; 0 is never used; noted before the
-		      * call where a successor finds it */
+	uint64_t op; /* counts up; 48 bits; never 0; a successor finds it */
 	bool heed_read_only; /* Modbus clients must, operators need not */
 	uint64_t budget_ns; /* longest wait for the device */
 	bool host; /* the steps' registers */
@@ -93,8 +93,8 @@ int store_open(struct store *, void *segment, size_t size, bool writable,
 /*
  * Reads count registers or bits: one consistent picture, however many
  * writers there are. No lock, no system call, no store; works on a read-only
- * mapping. STORE_OK, STORE_NO_ADDRESS, or STORE_BUSY after 1000 disturbed
- * tries. seq, unless NULL, gets the number of the commit that was seen.
+ * mapping. STORE_OK, _NO_ADDRESS, _GONE, or _BUSY after 1000 disturbed tries.
+ * seq, unless NULL, gets the number of the commit that was seen.
  */
 enum store_rc store_read(const struct store *, enum store_table, uint32_t addr,
     uint32_t count, uint8_t *out, uint64_t *seq);
@@ -107,14 +107,14 @@ enum store_rc store_read_host(const struct store *, enum store_table,
  * before the first write. Blocks at most who->budget_ns. Buffers that READ
  * steps fill are complete before the commit is visible; on STORE_REPLAYED
  * they are untouched. seq, unless NULL, gets the number of the commit: they
- * count up, but the undoing of a write whose writer died before its commit uses
- * one up. In the changes of one call every WRITE step, also where it overlaps
- * an earlier one, tells as the old values those from before the call.
+ * count up, but the undoing of a write that its writer died in uses one up. In
+ * the changes of one call every WRITE step, also where it overlaps an earlier
+ * one, tells as the old values those from before the call.
  */
 enum store_rc store_apply(struct store *, const struct store_who *,
     const struct store_step *, unsigned n, uint64_t *seq);
 
-/* True if all count addresses exist. */
+/* True if all of them exist. */
 bool store_has(
     const struct store *, enum store_table, uint32_t addr, uint32_t count);
 /* The range that holds an address, or NULL. */

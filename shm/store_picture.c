@@ -16,6 +16,7 @@
 #include "shm/clock.h"
 #include "shm/store_copy.h"
 #include "shm/store_find.h"
+#include "shm/store_next.h"
 
 enum { SLICE = 512 }; /* words: done in less than a write takes */
 
@@ -135,10 +136,11 @@ store_picture_take(
 	do
 		took = take_once(&t);
 	while (took == TOOK_LOST && !is_late(&t));
-	if (took == TOOK_ALL)
+	/* asked last: what was committed to its successor is not in it */
+	if (took == TOOK_ALL && !store_superseded(st))
 		return STORE_OK;
 	store_picture_free(p);
-	return STORE_BUSY;
+	return took == TOOK_ALL ? STORE_GONE : STORE_BUSY;
 }
 
 bool

@@ -17,7 +17,7 @@ struct store_picture {
 };
 
 /* Takes one: STORE_OK, STORE_BUSY if writers have been too fast to be followed
- * for so long, STORE_DENIED if there is no memory. */
+ * for so long, STORE_GONE, STORE_DENIED if there is no memory. */
 enum store_rc store_picture_take(
     const struct store *, uint64_t budget_ns, struct store_picture *);
 

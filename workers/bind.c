@@ -45,6 +45,7 @@ bind_exception(enum store_rc rc)
 	case STORE_DENIED:
 		return MB_EX_ADDRESS;
 	case STORE_BUSY:
+	case STORE_GONE: /* and so is this worker, in a moment */
 		return MB_EX_BUSY;
 	case STORE_REPLAYED:
 	case STORE_MISMATCH:

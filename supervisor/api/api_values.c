@@ -36,6 +36,11 @@ api_result(const struct hf_device *d, enum store_rc rc)
 	case STORE_DENIED:
 		return api_fail(EROFS, "the store %s can only be read here",
 		    d->store->name);
+	case STORE_GONE:
+		return api_fail(ESTALE,
+		    "device %s of the store %s has other ranges by now, or has "
+		    "gone: attach again",
+		    name, d->store->name);
 	case STORE_BUSY:
 		return api_fail(
 		    EBUSY, "device %s is held by another writer", name);
