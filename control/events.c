@@ -14,8 +14,11 @@
 
 #include "control/faults.h"
 #include "control/jtext.h"
+#include "control/take.h"
+#include "control/topics.h"
 #include "control/values.h"
 #include "control/view.h"
+#include "shm/clock.h"
 #include "shm/log.h"
 #include "shm/notice.h"
 #include "shm/state.h"
@@ -24,17 +27,8 @@
 enum {
 	NOTICES_SLICE_MS = 50, /* notices wake nobody */
 	EVENTS_VALUES = 128, /* in a change that counts as one event */
-	SEQ_BITS = 12, /* events in a millisecond, and a double holds the sum */
+	EVENTS_LAST = 1 << 20, /* more than a ring holds */
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct topic *
 table_topic(const struct events *ev, size_t device, unsigned table)
@@ -62,47 +56,20 @@ notices_wanted(const struct events *ev)
 
 /* ---- life ---- */
 
-static void
-name_topics(struct events *ev)
-{
-	const struct conf *conf = ev->control->proc->conf;
-	unsigned n = 0;
-
-	for (size_t d = 0; d < conf->ndevices; d++) {
-		for (int t = 0; t < SHM_TABLES; t++)
-			snprintf(ev->topics[n++].name,
-			    sizeof(ev->topics[0].name), "registers.%s.%s",
-			    conf->devices[d].name,
-			    table_name((enum store_table)t));
-	}
-	ev->first_transport = n;
-	for (size_t i = 0; i < conf->ntransports; i++)
-		snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name),
-		    "transports.%s", conf->transports[i].name);
-	ev->first_connections = n;
-	for (size_t i = 0; i < conf->ntransports; i++)
-		snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name),
-		    "connections.%s", conf->transports[i].name);
-	ev->faults = n;
-	snprintf(ev->topics[n++].name, sizeof(ev->topics[0].name), "faults");
-	ev->log = n;
-	snprintf(ev->topics[n].name, sizeof(ev->topics[0].name), "log");
-}
-
 int
 events_init(struct events *ev, struct control *c)
 {
 	const struct conf *conf = c->proc->conf;
+	struct topic *topics = topics_new(conf);
 
 	*ev = (struct events){ .control = c, .bell = { .fd = -1 } };
 	ev->nslots = seg_slots(c->shm);
-	ev->ntopics =
-	    (unsigned)(conf->ndevices * SHM_TABLES + 2 * conf->ntransports + 2);
-	ev->topics = calloc(ev->ntopics, sizeof(ev->topics[0]));
 	ev->changes = calloc(conf->ndevices + 1, sizeof(ev->changes[0]));
 	ev->notices = calloc(ev->nslots + 1, sizeof(ev->notices[0]));
 	ev->buf = malloc(STORE_CHANGE_BYTES);
-	if (ev->topics == NULL || ev->changes == NULL || ev->notices == NULL ||
+	if (topics != NULL)
+		topics_set(ev, topics, conf);
+	if (topics == NULL || ev->changes == NULL || ev->notices == NULL ||
 	    ev->buf == NULL) {
 		events_fini(ev);
 		errno = ENOMEM;
@@ -111,16 +78,17 @@ events_init(struct events *ev, struct control *c)
 	if (bell_open(&ev->bell, &c->proc->env) == -1)
 		log_warn(
 		    "no bell; register events come every %d ms", BELL_SLICE_MS);
-	name_topics(ev);
-	for (unsigned i = 0; i < ev->ntopics; i++)
-		ev->topics[i].seq = now_ms() << SEQ_BITS;
+	c->events = ev;
 	return 0;
 }
 
 void
 events_fini(struct events *ev)
 {
+	if (ev->control != NULL)
+		ev->control->events = NULL;
 	free(ev->topics);
+	free(ev->wanted);
 	free(ev->changes);
 	free(ev->notices);
 	free(ev->buf);
@@ -156,16 +124,7 @@ events_subscribe(struct events *ev, const char *prefix, size_t len, bool wanted)
 	}
 	for (size_t d = 0; d < ndevices; d++)
 		were[d] = device_wanted(ev, d);
-	for (unsigned i = 0; i < ev->ntopics; i++) {
-		struct topic *t = &ev->topics[i];
-
-		if (len > strlen(t->name) || memcmp(t->name, prefix, len) != 0)
-			continue;
-		if (wanted)
-			t->subscriptions++;
-		else if (t->subscriptions > 0)
-			t->subscriptions--;
-	}
+	topics_want(ev, prefix, len, wanted);
 	start_rings(ev, were, had_notices);
 	free(were);
 }
@@ -199,8 +158,8 @@ publish_lost(struct events *ev, struct topic *t)
 {
 	if (t->subscriptions > 0)
 		publish(ev, t,
-		    json_pack(
-			"{s:b, s:o}", "lost", 1, "at", unix_time(now_ms())));
+		    json_pack("{s:b, s:o}", "lost", 1, "at",
+			unix_time(clock_unix_ms())));
 }
 
 static void
@@ -223,7 +182,7 @@ publish_change(
 		"count", (int)change->count, "old",
 		values_plain(change->table, change->count, change->was), "new",
 		values_plain(change->table, change->count, change->is), "seq",
-		jtext_uint(change->seq), "at", unix_time(now_ms())));
+		jtext_uint(change->seq), "at", unix_time(clock_unix_ms())));
 }
 
 static int
@@ -386,17 +345,20 @@ static const struct {
 };
 
 static void
-publish_notice(struct events *ev, unsigned slot, const struct notice *n)
+publish_notice(struct events *ev, unsigned slot, struct notice *n)
 {
 	unsigned at = ev->log;
 	json_t *text = NULL;
+	int transport;
 
 	if (n->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
 	    kinds[n->kind].publish == NULL || n->len > NOTICE_TEXT_MAX)
 		return;
 	if (kinds[n->kind].of_transport) {
-		if (n->transport >= ev->control->proc->conf->ntransports)
+		transport = take_transport(ev->control, n->transport);
+		if (transport == -1)
 			return;
+		n->transport = (unsigned)transport; /* was its place */
 		at = n->transport +
 		    (kinds[n->kind].of_connections ? ev->first_connections
 						   : ev->first_transport);
@@ -449,6 +411,43 @@ events_pump(struct events *ev)
 	for (unsigned s = 0; s < ev->nslots && budget > 0; s++)
 		budget = pump_slot(ev, s, budget);
 	return budget <= 0;
+}
+
+/* ---- another configuration ---- */
+
+/* What may not be there afterwards, once and not as long as it goes on. */
+static void
+pump_last(struct events *ev)
+{
+	for (size_t d = 0; d < ev->control->proc->conf->ndevices; d++)
+		if (device_wanted(ev, d))
+			pump_device(ev, d, EVENTS_LAST);
+	for (unsigned s = 0; notices_wanted(ev) && s < ev->nslots; s++)
+		pump_slot(ev, s, EVENTS_LAST);
+}
+
+int
+events_take(struct events *ev, const struct conf *next, const int *was)
+{
+	struct topic *topics = topics_new(next);
+	uint64_t *changes = calloc(next->ndevices + 1, sizeof(*changes));
+
+	if (topics == NULL || changes == NULL) {
+		free(topics);
+		free(changes);
+		return -1;
+	}
+	pump_last(ev);
+	topics_carry(ev, topics, next);
+	/* a ring that is new to us is read from its beginning */
+	for (size_t d = 0; d < next->ndevices; d++)
+		if (was[d] >= 0)
+			changes[d] = ev->changes[was[d]];
+	free(ev->topics);
+	free(ev->changes);
+	ev->changes = changes;
+	topics_set(ev, topics, next);
+	return 0;
 }
 
 /* ---- sleeping ---- */

@@ -25,6 +25,12 @@ struct topic {
 	uint64_t seq; /* of the last event */
 };
 
+/* What somebody wants, whether there is a topic of it or not yet. */
+struct wanted {
+	char prefix[SHM_NAME_MAX + 40];
+	unsigned n;
+};
+
 struct events {
 	struct control *control;
 	events_send_fn *send;
@@ -32,6 +38,8 @@ struct events {
 	struct topic *topics; /* tables of devices, then transports,
 			       * connections, then faults and the log */
 	unsigned ntopics, first_transport, first_connections, log, faults;
+	struct wanted *wanted;
+	size_t nwanted;
 	uint64_t *changes; /* position in each device's ring */
 	uint64_t *notices; /* position in each slot's ring */
 	unsigned nslots;
@@ -39,7 +47,10 @@ struct events {
 	struct bell bell; /* rung when registers change */
 };
 
-enum { EVENTS_BUDGET = 512 }; /* in one turn */
+enum {
+	EVENTS_BUDGET = 512, /* in one turn */
+	EVENTS_WANTED_MAX = 4096, /* that are kept for topics to come */
+};
 
 int events_init(struct events *, struct control *);
 void events_fini(struct events *);
@@ -47,6 +58,14 @@ void events_fini(struct events *);
 /* Somebody wants, or no longer wants, the topics that begin so. */
 void events_subscribe(
     struct events *, const char *prefix, size_t len, bool wanted);
+
+/*
+ * Before another configuration comes into force. was: the index of each of its
+ * devices before, or -1 for one whose segment is another one. Publishes what is
+ * left of what may go, then goes over to it: what is wanted stays so, and
+ * numbers count on. 0, or -1 with errno and nothing has changed.
+ */
+int events_take(struct events *, const struct conf *next, const int *was);
 
 /* Publishes what there is, up to a budget. True if there may be more. */
 bool events_pump(struct events *);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "control/jtext.h"
+#include "control/take.h"
 #include "control/view.h"
 #include "shm/notice.h"
 #include "shm/table.h"
@@ -66,11 +67,12 @@ range(const struct fault_rule *r)
 static json_t *
 connection(struct control *c, uint64_t id)
 {
+	int transport = take_transport(c, CONN_ID_TRANSPORT(id));
 	char words[SHM_NAME_MAX + 32];
 
-	if (CONN_ID_TRANSPORT(id) >= c->proc->conf->ntransports)
+	if (transport == -1)
 		return json_null();
-	view_format_id(c, CONN_ID_TRANSPORT(id), CONN_ID_WORKER(id),
+	view_format_id(c, (unsigned)transport, CONN_ID_WORKER(id),
 	    CONN_ID_SERIAL(id), words, sizeof(words));
 	return json_string(words);
 }
@@ -148,7 +150,7 @@ can_hit(const struct control *c, const struct fault_rule *r, unsigned transport)
 	if (r->transport[0] != '\0' && strcmp(r->transport, t->name) != 0)
 		return false;
 	return (r->given & FAULT_CONNECTION) == 0 ||
-	    CONN_ID_TRANSPORT(r->connection) == transport;
+	    CONN_ID_TRANSPORT(r->connection) == take_place(c, transport);
 }
 
 unsigned
@@ -173,7 +175,7 @@ gone(struct control *c, uint64_t id)
 	for (unsigned i = 0; i < c->nviews; i++) {
 		struct view *v = &c->views[i];
 
-		if (v->transport == CONN_ID_TRANSPORT(id) &&
+		if (v->place == CONN_ID_TRANSPORT(id) &&
 		    v->worker == CONN_ID_WORKER(id))
 			return view_attach(c, v) && !view_is_open(c, id);
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/jtext.h"
+#include "control/take.h"
 #include "shm/log.h"
 
 /* One call of a message. */
@@ -449,9 +450,10 @@ bool
 rpc_orders(struct control *c)
 {
 	struct ipc_msg msg;
-	int rc;
+	int rc, fd;
 
-	while ((rc = proc_order(c->proc, &msg)) == 1) {
+	while ((rc = proc_order_fd(c->proc, &msg, &fd)) == 1) {
+		take_order(c, &msg, fd);
 		if (msg.kind == IPC_EXIT || msg.kind == IPC_DRAIN)
 			return false;
 		if (msg.kind == IPC_DONE || msg.kind == IPC_REFRESHED ||
@@ -460,6 +462,7 @@ rpc_orders(struct control *c)
 	}
 	if (rc == -1)
 		log_warnx("the supervisor is gone");
+	take_turn(c);
 	return rc == 0;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/faults.h"
+#include "control/take.h"
 #include "control/view.h"
 #include "control/work.h"
 #include "shm/bell.h"
@@ -28,7 +29,10 @@ control_init(struct control *c, struct proc *proc)
 	uint64_t given, done;
 
 	*c = (struct control){
-		.proc = proc, .shm = proc->env.control, .sheet = -1
+		.proc = proc,
+		.shm = proc->env.control,
+		.sheet = -1,
+		.reading = PTHREAD_MUTEX_INITIALIZER,
 	};
 	/* numbers go on where the last occupant of the slot stopped: one of
 	 * its writes may be committed and not yet credited */
@@ -39,6 +43,8 @@ control_init(struct control *c, struct proc *proc)
 	/* the last occupant may have died before it told of a rule */
 	fault_touch(c->shm);
 	c->work_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (take_init(c) < 0)
+		return -1;
 	return view_init(c);
 }
 
@@ -46,6 +52,7 @@ void
 control_fini(struct control *c)
 {
 	work_fini(c);
+	take_fini(c);
 	if (c->sheet >= 0)
 		close(c->sheet);
 	view_fini(c);

@@ -8,19 +8,38 @@
  * that tests can have one without ZeroMQ.
  */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "control/cmd/cmd.h"
 #include "supervisor/proc.h"
 
-struct view;
+struct control;
+struct events;
+struct former;
 struct rpc_job;
+struct view;
 struct work;
+
+/* What whoever serves clients does about another configuration: take.h. Each
+ * may be NULL. */
+struct take_ops {
+	/* All that may fail; nobody sees anything of it. -1: why[] says what
+	 * is wrong. What was looked at before is forgotten. */
+	int (*look)(
+	    struct control *, const struct conf *next, char *why, size_t size);
+	/* c->proc->conf is in force; was is the one before it. */
+	void (*force)(struct control *, const struct conf *was);
+	void (*abandon)(struct control *);
+	/* Where to listen from then on; takes the descriptor over. */
+	void (*listen)(struct control *, int fd);
+};
 
 struct control {
 	struct proc *proc;
 	struct shm_control *shm;
+	unsigned *places; /* of each transport in the control segment */
 	struct view *views; /* one per worker of every transport */
 	unsigned nviews;
 	uint64_t op; /* last operation number given out */
@@ -36,8 +55,19 @@ struct control {
 	    faults_bound_ns; /* the next look after connections, 0: never */
 	struct shm_door *stats; /* what this process counts */
 
+	/* see take.h */
+	struct take_ops take;
+	void *server; /* for those */
+	struct events *events; /* or NULL */
+	struct conf *own; /* in force, if it is not that of the birth */
+	struct former *formers; /* that a thread may still read */
+	bool on_hold; /* nothing is to be asked for now */
+	uint32_t hold_tag; /* of who waits for that; 0: it has been told */
+
 	struct work *works; /* see work.h; the first is being done */
 	int work_fd; /* an eventfd: one of them is over; -1: none */
+	bool work_due; /* it has been heard of */
+	pthread_mutex_t reading; /* a thread reads registers; work.h */
 	/* what a config.check says and is told on, and until when it may be
 	 * under way; -1: none is */
 	int sheet;

@@ -14,29 +14,43 @@
 #include <string.h>
 
 #include "control/jtext.h"
+#include "control/take.h"
 #include "shm/log.h"
 #include "shm/notice.h"
+
+struct view *
+view_new(const struct conf *conf, const unsigned *places, unsigned *n)
+{
+	struct view *views;
+	unsigned at = 0;
+
+	*n = 0;
+	for (size_t t = 0; t < conf->ntransports; t++)
+		*n += conf->transports[t].workers;
+	views = calloc(*n > 0 ? *n : 1, sizeof(*views));
+	for (size_t t = 0; views != NULL && t < conf->ntransports; t++)
+		for (unsigned w = 0; w < conf->transports[t].workers; w++)
+			views[at++] = (struct view){
+				.transport = (unsigned)t,
+				.worker = w,
+				.place = places[t],
+			};
+	return views;
+}
 
 int
 view_init(struct control *c)
 {
-	const struct conf *conf = c->proc->conf;
-	unsigned n = 0;
+	c->views = view_new(c->proc->conf, c->places, &c->nviews);
+	return c->views != NULL ? 0 : -1;
+}
 
-	for (size_t t = 0; t < conf->ntransports; t++)
-		n += conf->transports[t].workers;
-	c->views = calloc(n > 0 ? n : 1, sizeof(c->views[0]));
-	if (c->views == NULL)
-		return -1;
-	for (size_t t = 0; t < conf->ntransports; t++) {
-		for (unsigned w = 0; w < conf->transports[t].workers; w++) {
-			c->views[c->nviews++] = (struct view){
-				.transport = (unsigned)t,
-				.worker = w,
-			};
-		}
-	}
-	return 0;
+void
+view_replace(struct control *c, struct view *views, unsigned n)
+{
+	view_fini(c);
+	c->views = views;
+	c->nviews = n;
 }
 
 void
@@ -196,7 +210,7 @@ view_parse_id(struct control *c, const char *text, uint64_t *id)
 		if (strlen(tr->name) == (size_t)(dot - text) &&
 		    strncmp(tr->name, text, (size_t)(dot - text)) == 0 &&
 		    worker < tr->workers && serial <= 0xffffffffffffull) {
-			*id = CONN_ID(t, worker, serial);
+			*id = CONN_ID(take_place(c, t), worker, serial);
 			return true;
 		}
 	}
@@ -211,7 +225,7 @@ view_is_open(struct control *c, uint64_t id)
 	for (unsigned i = 0; i < c->nviews; i++) {
 		struct view *v = &c->views[i];
 
-		if (v->transport != CONN_ID_TRANSPORT(id) ||
+		if (v->place != CONN_ID_TRANSPORT(id) ||
 		    v->worker != CONN_ID_WORKER(id) || !view_attach(c, v))
 			continue;
 		for (unsigned n = 0; n < view_conns(v); n++)

@@ -12,7 +12,8 @@
 #include "control/state.h"
 
 struct view {
-	unsigned transport, worker;
+	unsigned transport, worker; /* transport: in the configuration */
+	unsigned place; /* of the transport in the control segment */
 	struct seg seg; /* at NULL: not there yet */
 };
 
@@ -32,6 +33,11 @@ struct view_conn {
  * errno. */
 int view_init(struct control *);
 void view_fini(struct control *);
+
+/* The same for a configuration that is not in force yet, at those places; it
+ * takes the place of what there is. NULL with errno. */
+struct view *view_new(const struct conf *, const unsigned *places, unsigned *n);
+void view_replace(struct control *, struct view *, unsigned n);
 
 /* Maps what is not yet mapped. False if the worker's segment is not there. */
 bool view_attach(struct control *, struct view *);

@@ -7,7 +7,6 @@
 
 #include "control/work.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -67,6 +66,7 @@ work_begin(struct cmd_call *call, struct work *w, uint64_t wait_ms,
 	w->next = NULL;
 	w->tag = ++c->tag;
 	w->fd = c->work_fd;
+	w->reading = &c->reading;
 	*at = w;
 	call->later = true;
 	call->tag = w->tag;
@@ -78,6 +78,34 @@ work_begin(struct cmd_call *call, struct work *w, uint64_t wait_ms,
 }
 
 void
+work_read(struct work *w)
+{
+	pthread_mutex_lock(w->reading);
+}
+
+void
+work_has_read(struct work *w)
+{
+	pthread_mutex_unlock(w->reading);
+	wake(w->fd);
+}
+
+bool
+work_hold(struct control *c)
+{
+	return pthread_mutex_trylock(&c->reading) == 0;
+}
+
+void
+work_go_on(struct control *c)
+{
+	for (struct work *w = c->works; w != NULL; w = w->next)
+		if (w->follow != NULL)
+			w->follow(w, c->proc);
+	pthread_mutex_unlock(&c->reading);
+}
+
+void
 work_turn(struct control *c)
 {
 	struct work *w = c->works;
@@ -85,9 +113,12 @@ work_turn(struct control *c)
 	eventfd_t count;
 
 	/* read in any case: what wakes may come after what it tells of */
-	if (eventfd_read(c->work_fd, &count) == -1 || w == NULL ||
+	if (eventfd_read(c->work_fd, &count) != -1)
+		c->work_due = true;
+	if (!c->work_due || c->on_hold || w == NULL ||
 	    !atomic_load_explicit(&w->over, memory_order_acquire))
 		return;
+	c->work_due = false;
 	msg.tag = w->tag;
 	w->more = false;
 	rpc_done(c, &msg); /* nobody, if the call has been given up */

@@ -8,6 +8,7 @@
  * by done(), which may also go on for some turns in pieces of its own.
  */
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -21,6 +22,9 @@ struct work {
 	void (*run)(struct work *);
 	/* gives it back; the last that is heard of it */
 	void (*drop)(struct work *);
+	/* another configuration is in force, and no thread reads registers;
+	 * or NULL */
+	void (*follow)(struct work *, const struct proc *);
 	bool more; /* done() sets it to be called once more, next turn */
 	bool failed; /* there was no thread to run it */
 	/* the loop's own */
@@ -30,6 +34,7 @@ struct work {
 	/* the thread's: it has been run, and who is told so */
 	_Atomic bool over;
 	int fd;
+	pthread_mutex_t *reading;
 };
 
 /*
@@ -39,6 +44,16 @@ struct work {
  */
 void work_begin(struct cmd_call *, struct work *, uint64_t wait_ms,
     const char *late, void (*done)(struct cmd_call *, const struct ipc_msg *));
+
+/* A thread reads registers between the two: nothing changes meanwhile of what
+ * follow() is told. */
+void work_read(struct work *);
+void work_has_read(struct work *);
+
+/* The loop has those who would read wait from then on; false while one is at
+ * it, and c->work_fd tells when to try again. And lets them go on. */
+bool work_hold(struct control *);
+void work_go_on(struct control *);
 
 /* Once a turn of the loop, which also wakes as c->work_fd can be read. */
 void work_turn(struct control *);

@@ -221,7 +221,7 @@ aides_follow(struct super *s)
 void
 aides_tell(struct super *s)
 {
-	struct ipc_msg m = { .kind = IPC_CONF };
+	struct ipc_msg m = { .kind = IPC_CONF, .arg = IPC_CONF_FORCE };
 	int fd = sealed_new();
 
 	/* they know no passwords */
@@ -233,6 +233,16 @@ aides_tell(struct super *s)
 				process_send(p, &m, fd);
 	if (fd >= 0)
 		close(fd);
+}
+
+void
+aides_taken(struct process *p, const struct ipc_msg *m)
+{
+	if (m->rc == 0)
+		return;
+	p->child.drain_ms = p->aide->drain_ms;
+	child_why(&p->child, "it cannot follow the configuration");
+	child_event(&p->child, LIFE_RESTART);
 }
 
 void

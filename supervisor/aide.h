@@ -13,6 +13,7 @@
 
 struct super;
 struct process;
+struct ipc_msg;
 
 enum aide_kind {
 	AIDE_CONTROL,
@@ -58,6 +59,9 @@ void aides_follow(struct super *);
 
 /* Tells those that give orders what is in force. */
 void aides_tell(struct super *);
+
+/* The answer to IPC_CONF. One that cannot follow is made anew. */
+void aides_taken(struct process *, const struct ipc_msg *);
 
 /* Makes one anew, if there is one. */
 void aides_restart(struct super *, enum aide_kind);

@@ -66,10 +66,26 @@ enum ipc_kind {
 	/* parent to all: the log was opened anew, its descriptor comes along;
 	 * arg = 0, or 1 + its new level. proc_order() deals with it */
 	IPC_LOG,
-	/* parent to control: the configuration in force is the one that comes
-	 * along (sealed.h). proc_order() deals with it */
+	/* parent to control and http, while serving: another configuration,
+	 * arg = enum ipc_conf; answered by IPC_TAKEN with the same tag */
 	IPC_CONF,
+	/* parent to http, before IPC_CONF_FORCE: the listener from then on */
+	IPC_LISTEN,
+	/* child to parent: rc = 0, or text says why not */
+	IPC_TAKEN,
 	IPC_KINDS
+};
+
+/* The steps of it, of which only the last but one must be taken. */
+enum ipc_conf {
+	/* what comes along (sealed.h) may come into force: nothing changes
+	 * yet, but what it takes is opened */
+	IPC_CONF_LOOK = 1,
+	/* from the answer on no register is written to: what asks for it
+	 * waits */
+	IPC_CONF_HOLD,
+	IPC_CONF_FORCE, /* what comes along is in force; goes on with it */
+	IPC_CONF_ABANDON, /* nothing comes of it; goes on */
 };
 
 enum ipc_look {

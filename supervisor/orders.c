@@ -305,6 +305,7 @@ static const struct row {
 	[IPC_RELOAD] = { CONTROL, take_reload },
 	[IPC_UPGRADE] = { CONTROL, take_upgrade },
 	[IPC_REFRESHED] = { WORKER, refresh_take },
+	[IPC_TAKEN] = { CONTROL, aides_taken },
 };
 
 static unsigned

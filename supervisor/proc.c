@@ -44,10 +44,10 @@ proc_failed(struct proc *p, int code, const char *fmt, ...)
 	return code;
 }
 
-void
-proc_refreshed(struct proc *p, uint32_t tag, const char *why)
+static void
+came_to(struct proc *p, enum ipc_kind kind, uint32_t tag, const char *why)
 {
-	struct ipc_msg m = { .kind = IPC_REFRESHED,
+	struct ipc_msg m = { .kind = kind,
 		.tag = tag,
 		.transport = p->transport_index,
 		.rc = why != NULL };
@@ -57,6 +57,18 @@ proc_refreshed(struct proc *p, uint32_t tag, const char *why)
 		    (int)sizeof(m.text) - 1, why);
 	if (ipc_send(p->chan, &m) < 0)
 		log_warn("cannot tell the supervisor what a reload came to");
+}
+
+void
+proc_refreshed(struct proc *p, uint32_t tag, const char *why)
+{
+	came_to(p, IPC_REFRESHED, tag, why);
+}
+
+void
+proc_taken(struct proc *p, uint32_t tag, const char *why)
+{
+	came_to(p, IPC_TAKEN, tag, why);
 }
 
 void
@@ -82,36 +94,27 @@ proc_new_parent(struct proc *p)
 	return was != 0 && was != st.st_ino;
 }
 
-/* What somebody may still have of the one before stays until the next. */
-static void
-follow(struct proc *p, int fd)
+struct conf *
+proc_conf(const struct proc *p, int fd)
 {
-	struct conf *next =
-	    fd >= 0 ? sealed_get(fd, p->conf->path, p->conf->pick) : NULL;
+	return fd >= 0 ? sealed_get(fd, p->conf->path, p->conf->pick) : NULL;
+}
 
-	if (next == NULL) {
-		log_warnx("the configuration in force cannot be read");
-	} else {
-		if (p->former != NULL)
-			conf_free(p->former);
-		p->former = p->own;
-		p->conf = p->own = next;
-	}
-	if (fd >= 0)
-		close(fd);
+int
+proc_order_fd(struct proc *p, struct ipc_msg *m, int *pass)
+{
+	int rc;
+
+	while ((rc = ipc_recv_fd(p->chan, m, pass)) == 1 && m->kind == IPC_LOG)
+		proc_log_order(m, *pass);
+	return rc;
 }
 
 int
 proc_order(struct proc *p, struct ipc_msg *m)
 {
-	int rc, fd;
+	int fd, rc = proc_order_fd(p, m, &fd);
 
-	while ((rc = ipc_recv_fd(p->chan, m, &fd)) == 1 &&
-	    (m->kind == IPC_LOG || m->kind == IPC_CONF))
-		if (m->kind == IPC_CONF)
-			follow(p, fd);
-		else
-			proc_log_order(m, fd);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -37,7 +37,6 @@ struct proc_file {
 
 struct proc {
 	const struct conf *conf;
-	struct conf *own, *former; /* that IPC_CONF brought, and before it */
 	const struct conf_transport *transport; /* workers; else NULL */
 	unsigned transport_index; /* in the control segment */
 	unsigned worker; /* index within the transport */
@@ -48,6 +47,7 @@ struct proc {
 	const struct hf_hooks *hooks; /* workers: of the program whose
 				       * library this is; or NULL */
 	struct store *stores; /* one per conf device; dev NULL: not served */
+	struct seg *device_segs; /* that they are in */
 	int chan; /* to the parent, non-blocking */
 	uint64_t chan_inode; /* proc_new_parent() */
 	int listen_fd; /* -1 for those without */
@@ -109,6 +109,15 @@ bool proc_new_parent(struct proc *);
 /* The next message from the parent: 1 got one, 0 none now, -1 the parent has
  * gone: the child should drain and end. */
 int proc_order(struct proc *, struct ipc_msg *);
+/* The same with what comes along, which is the caller's; or -1. */
+int proc_order_fd(struct proc *, struct ipc_msg *, int *pass);
+
+/* The configuration that came with an order, for conf_free(); the descriptor
+ * stays. NULL if it cannot be read. */
+struct conf *proc_conf(const struct proc *, int fd);
+
+/* Answers IPC_CONF under its tag. why: NULL, or why not. */
+void proc_taken(struct proc *, uint32_t tag, const char *why);
 
 /* Notes a turn of the loop, and that a request begins (ns) or has ended (0).
  * now_ns: CLOCK_MONOTONIC. No system call. */

@@ -59,6 +59,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.control_seg = s->control_seg,
 		.hooks = s->host != NULL ? s->host->hooks : NULL,
 		.stores = s->stores,
+		.device_segs = s->device_segs,
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
 		.began_ns = s->began_ns,

@@ -73,7 +73,7 @@ note_one(struct control *c, const struct view *v, const struct view_conn *conn,
 	(void)c;
 	json_array_append_new(out,
 	    json_integer(
-		(json_int_t)CONN_ID(v->transport, v->worker, conn->serial)));
+		(json_int_t)CONN_ID(v->place, v->worker, conn->serial)));
 }
 
 /* call->state holds the ids still to close, the last one first. */

@@ -42,8 +42,13 @@ apply(
     void *arg, struct store *store, const struct store_step *steps, unsigned n)
 {
 	struct restore *s = arg;
-	enum store_rc rc =
-	    control_apply(s->call->control, store, steps, n, NULL);
+	enum store_rc rc;
+
+	/* between two turns it may have become another one */
+	store = find(s, s->put.d.name);
+	rc = store == NULL
+	    ? STORE_NO_ADDRESS
+	    : control_apply(s->call->control, store, steps, n, NULL);
 
 	control_beat(s->call->control);
 	if (rc != STORE_OK)

@@ -28,7 +28,9 @@ static const char late[] =
 /* What the thread does, and what came of it. */
 struct job {
 	struct work work;
-	const struct proc *proc;
+	/* they stay while it is under way */
+	const struct conf *conf;
+	const struct store *stores;
 	char path[PATH_MAX];
 	struct snap snap;
 	struct restore *restore; /* load: once the file has been read */
@@ -112,11 +114,11 @@ choose_path(struct cmd_call *call, char path[PATH_MAX])
 static bool
 take_pictures(struct job *job)
 {
-	const struct conf *conf = job->proc->conf;
+	const struct conf *conf = job->conf;
 	struct store_picture p;
 
 	for (size_t i = 0; i < conf->ndevices; i++) {
-		if (store_picture_take(&job->proc->stores[i],
+		if (store_picture_take(&job->stores[i],
 			(uint64_t)PICTURE_S * 1000 * MS, &p) != STORE_OK) {
 			snprintf(job->why, sizeof(job->why),
 			    "device %s is written to too fast, or memory is "
@@ -137,8 +139,12 @@ static void
 save_job(struct work *w)
 {
 	struct job *job = (struct job *)w;
+	bool whole;
 
-	if (!take_pictures(job) || snap_write(&job->snap, job->path) == 0)
+	work_read(w);
+	whole = take_pictures(job);
+	work_has_read(w);
+	if (!whole || snap_write(&job->snap, job->path) == 0)
 		return;
 	snprintf(job->why, sizeof(job->why), "%s",
 	    errno == EEXIST ? "what is there is no snapshot and stays"
@@ -153,6 +159,15 @@ load_job(struct work *w)
 
 	if (snap_read(&job->snap, job->path, why) == -1)
 		memcpy(job->why, why, sizeof(why));
+}
+
+static void
+job_follow(struct work *w, const struct proc *p)
+{
+	struct job *job = (struct job *)w;
+
+	job->conf = p->conf;
+	job->stores = p->stores;
 }
 
 static void
@@ -193,7 +208,8 @@ new_job(struct cmd_call *call)
 		return NULL;
 	}
 	job->work.drop = job_drop;
-	job->proc = call->control->proc;
+	job->work.follow = job_follow;
+	job_follow(&job->work, call->control->proc);
 	if (choose_path(call, job->path))
 		return job;
 	free(job);
@@ -211,7 +227,7 @@ saved(struct cmd_call *call, const struct ipc_msg *msg)
 	if (job != NULL)
 		call->result = json_pack("{s:o, s:i, s:o}", "path",
 		    jtext_bytes(job->path, strlen(job->path)), "devices",
-		    (int)job->proc->conf->ndevices, "bytes",
+		    (int)job->conf->ndevices, "bytes",
 		    jtext_uint(job->snap.len));
 }
 
@@ -224,7 +240,7 @@ cmd_snapshot_save(struct cmd_call *call)
 
 	if (job == NULL)
 		return;
-	own = job->proc->conf->snapshot.path;
+	own = job->conf->snapshot.path;
 	if (own != NULL && strcmp(job->path, own) == 0) {
 		cmd_fail(call, CMD_PARAMS, "bad_value",
 		    "the daemon itself saves there; choose another path");
@@ -232,7 +248,7 @@ cmd_snapshot_save(struct cmd_call *call)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
-	snap_begin(&job->snap, job->proc->conf->store,
+	snap_begin(&job->snap, job->conf->store,
 	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MS, NULL);
 	job->work.run = save_job;
 	work_begin(call, &job->work, DISK_MS, late, saved);

@@ -11,6 +11,7 @@
 #include "control/faults.h"
 #include "control/jtext.h"
 #include "control/saved.h"
+#include "control/take.h"
 
 /* {"3": 17}: those that are not 0. */
 static json_t *
@@ -48,7 +49,8 @@ durations(const struct counters *sums)
 static json_t *
 transport_stats(struct control *c, unsigned transport)
 {
-	struct shm_transport *t = seg_transport(c->shm, transport);
+	struct shm_transport *t =
+	    seg_transport(c->shm, take_place(c, transport));
 	struct counters sums;
 	json_t *json;
 

@@ -13,6 +13,7 @@
 #include "control/jtext.h"
 #include "control/saved.h"
 #include "control/state.h"
+#include "control/take.h"
 
 enum {
 	/* the supervisor gives a reload up by itself: 5 s for the reading,
@@ -136,11 +137,12 @@ static void
 refreshed(struct cmd_call *call, const struct ipc_msg *msg)
 {
 	const struct conf *conf = call->control->proc->conf;
+	int transport = take_transport(call->control, msg->transport);
 	const char *name;
 
-	if (msg->transport >= conf->ntransports)
+	if (transport == -1)
 		return;
-	name = conf->transports[msg->transport].name;
+	name = conf->transports[transport].name;
 	if (msg->rc == 0)
 		json_array_append_new(json_object_get(call->state, "refreshed"),
 		    json_string(name));

@@ -17,6 +17,7 @@
 #include "control/jtext.h"
 #include "control/quarantined.h"
 #include "control/state.h"
+#include "control/take.h"
 #include "control/view.h"
 #include "shm/state.h"
 
@@ -63,7 +64,7 @@ static json_t *
 describe(struct control *c, unsigned i, uint64_t now_ms)
 {
 	const struct conf_transport *conf = &c->proc->conf->transports[i];
-	struct shm_transport *t = seg_transport(c->shm, i);
+	struct shm_transport *t = seg_transport(c->shm, take_place(c, i));
 	unsigned state = atomic_load_explicit(&t->state, memory_order_acquire);
 	unsigned pid = atomic_load(&t->pid);
 	uint64_t since = atomic_load(&t->since_ms);
@@ -139,7 +140,7 @@ order(struct cmd_call *call, enum ipc_kind kind)
 		return;
 	if (drain != NULL)
 		drain_ms = (uint64_t)(json_number_value(drain) * 1e3);
-	msg.transport = (uint32_t)transport;
+	msg.transport = take_place(call->control, (size_t)transport);
 	if (kind != IPC_START)
 		msg.arg = drain_ms;
 	msg.rc = kind == IPC_RESTART && drain != NULL;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/take.h"
 #include "control/view.h"
 #include "shm/notice.h"
 #include "shm/table.h"
@@ -17,7 +18,7 @@
 enum { WORD_MAX = 48 };
 
 static bool
-take_transport(struct cmd_call *call, struct fault_rule *r)
+take_name(struct cmd_call *call, struct fault_rule *r)
 {
 	const char *name = cmd_string(call, "transport");
 
@@ -27,6 +28,16 @@ take_transport(struct cmd_call *call, struct fault_rule *r)
 		return false;
 	snprintf(r->transport, sizeof(r->transport), "%s", name);
 	return true;
+}
+
+/* Its connection's, which is open. */
+static size_t
+transport_of(const struct cmd_call *call, const struct fault_rule *r)
+{
+	int transport =
+	    take_transport(call->control, CONN_ID_TRANSPORT(r->connection));
+
+	return transport > 0 ? (size_t)transport : 0;
 }
 
 static bool
@@ -45,7 +56,7 @@ take_connection(struct cmd_call *call, struct fault_rule *r)
 	}
 	r->given |= FAULT_CONNECTION;
 	if (r->transport[0] == '\0' ||
-	    strcmp(conf->transports[CONN_ID_TRANSPORT(r->connection)].name,
+	    strcmp(conf->transports[transport_of(call, r)].name,
 		r->transport) == 0)
 		return true;
 	cmd_fail(call, CMD_PARAMS, "bad_value",
@@ -193,6 +204,6 @@ bool
 fault_where(struct cmd_call *call, struct fault_rule *r)
 {
 	take_unit(call, r);
-	return take_transport(call, r) && take_connection(call, r) &&
+	return take_name(call, r) && take_connection(call, r) &&
 	    take_codes(call, r) && take_range(call, r);
 }

@@ -8,6 +8,7 @@
 
 #include "control/http/routes.h"
 #include "control/state.h"
+#include "control/take.h"
 #include "shm/state.h"
 
 void
@@ -25,8 +26,8 @@ health_ready(struct http_call *call)
 	size_t len = 0;
 
 	for (size_t i = 0; i < conf->ntransports; i++) {
-		struct shm_transport *t =
-		    seg_transport(call->control->shm, (unsigned)i);
+		struct shm_transport *t = seg_transport(
+		    call->control->shm, take_place(call->control, i));
 		unsigned state = atomic_load(&t->state);
 
 		if (!conf->transports[i].autostart || state == SHM_UP ||

@@ -12,6 +12,7 @@
 
 #include "control/counters.h"
 #include "control/saved.h"
+#include "control/take.h"
 #include "shm/clock.h"
 #include "shm/state.h"
 
@@ -152,7 +153,7 @@ show_life(FILE *f, struct control *c)
 	metrics_head(f, "holdfast_up", "gauge",
 	    "Whether the transport serves: 1, or 0.");
 	for (size_t i = 0; i < conf->ntransports; i++) {
-		t = seg_transport(c->shm, (unsigned)i);
+		t = seg_transport(c->shm, take_place(c, i));
 		put(f, "holdfast_up", "transport", conf->transports[i].name,
 		    "type", conf->transports[i].type_name,
 		    atomic_load(&t->state) == SHM_UP);
@@ -160,7 +161,7 @@ show_life(FILE *f, struct control *c)
 	metrics_head(f, "holdfast_restarts_total", "counter",
 	    "Deaths of the transport's processes.");
 	for (size_t i = 0; i < conf->ntransports; i++) {
-		t = seg_transport(c->shm, (unsigned)i);
+		t = seg_transport(c->shm, take_place(c, i));
 		put(f, "holdfast_restarts_total", "transport",
 		    conf->transports[i].name, NULL, NULL,
 		    atomic_load(&t->restarts));

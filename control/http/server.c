@@ -111,6 +111,93 @@ loop(struct server *s, struct event *timer)
 	}
 }
 
+/* ---- another configuration ---- */
+
+static int
+look(struct control *c, const struct conf *next, char *why, size_t size)
+{
+	struct server *s = c->server;
+	const char *file = next->http.token_file;
+	char words[200];
+
+	tokens_close(s->next_tokens);
+	s->next_tokens = NULL;
+	if (file == NULL)
+		return 0;
+	s->next_tokens = tokens_open(file, words, sizeof(words));
+	if (s->next_tokens != NULL)
+		return 0;
+	snprintf(why, size, "%s: %s", file, words);
+	return -1;
+}
+
+/* Tokens of a file that nobody has looked into before are none until it can be
+ * read. */
+static void
+force(struct control *c, const struct conf *was)
+{
+	struct server *s = c->server;
+	const char *now = c->proc->conf->http.token_file;
+	const char *then = was->http.token_file;
+	char why[400];
+
+	if (now != NULL && then != NULL && strcmp(now, then) == 0)
+		return; /* it is read again whenever it changes */
+	if (now != NULL && s->next_tokens == NULL &&
+	    look(c, c->proc->conf, why, sizeof(why)) < 0)
+		log_error("%s", why);
+	tokens_close(s->tokens);
+	s->tokens = s->next_tokens;
+	s->next_tokens = NULL;
+}
+
+static void
+abandon(struct control *c)
+{
+	struct server *s = c->server;
+
+	tokens_close(s->next_tokens);
+	s->next_tokens = NULL;
+}
+
+static int
+open_listener(struct server *s, int fd)
+{
+	s->listener = evconnlistener_new(
+	    s->base, on_accept, s, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (s->listener == NULL)
+		return -1;
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	return 0;
+}
+
+/* Who came to the former one is let in. */
+static void
+listen_at(struct control *c, int fd)
+{
+	struct server *s = c->server;
+	struct evconnlistener *former = s->listener;
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	int last;
+
+	if (open_listener(s, fd) < 0) {
+		log_warnx("cannot listen where http.listen says now");
+		s->listener = former;
+		close(fd);
+		return;
+	}
+	while ((last = accept4(c->proc->listen_fd, (struct sockaddr *)&sa, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		web_accept(s, last, (struct sockaddr *)&sa);
+		len = sizeof(sa);
+	}
+	evconnlistener_free(former);
+	close(c->proc->listen_fd);
+	c->proc->listen_fd = fd;
+	s->deaf_ns = 0;
+}
+
 /* The last answers leave, if those that they are for read them. */
 static void
 say_farewell(struct server *s, struct event *timer)
@@ -155,8 +242,8 @@ open_all(struct server *s, struct event *wakes[WAKES], char *why, size_t size)
 	s->base = event_base_new();
 	if (s->base == NULL)
 		return EX_SOFTWARE;
-	s->listener = evconnlistener_new(
-	    s->base, on_accept, s, LEV_OPT_CLOSE_ON_EXEC, 0, proc->listen_fd);
+	if (open_listener(s, proc->listen_fd) < 0)
+		return EX_SOFTWARE;
 	wakes[0] = evtimer_new(s->base, wake, NULL);
 	wakes[1] =
 	    event_new(s->base, proc->chan, EV_READ | EV_PERSIST, wake, NULL);
@@ -164,13 +251,11 @@ open_all(struct server *s, struct event *wakes[WAKES], char *why, size_t size)
 	    s->base, s->events.bell.fd, EV_READ | EV_PERSIST, wake, NULL);
 	wakes[3] = event_new(
 	    s->base, s->control.work_fd, EV_READ | EV_PERSIST, wake, NULL);
-	if (s->listener == NULL || wakes[0] == NULL || wakes[1] == NULL ||
-	    wakes[2] == NULL || wakes[3] == NULL ||
-	    event_add(wakes[1], NULL) < 0 ||
+	if (wakes[0] == NULL || wakes[1] == NULL || wakes[2] == NULL ||
+	    wakes[3] == NULL || event_add(wakes[1], NULL) < 0 ||
 	    (s->control.work_fd >= 0 && event_add(wakes[3], NULL) < 0) ||
 	    (s->events.bell.fd >= 0 && event_add(wakes[2], NULL) < 0))
 		return EX_SOFTWARE;
-	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	return 0;
 }
 
@@ -185,6 +270,7 @@ close_all(struct server *s, struct event *wakes[WAKES])
 	if (s->base != NULL)
 		event_base_free(s->base);
 	tokens_close(s->tokens);
+	tokens_close(s->next_tokens);
 }
 
 int
@@ -203,6 +289,11 @@ http_main(struct proc *proc)
 	s.control.reply = rpc_http_reply;
 	s.control.drop = rpc_http_drop;
 	s.control.one_frame = true;
+	s.control.server = &s;
+	s.control.take = (struct take_ops){ .look = look,
+		.force = force,
+		.abandon = abandon,
+		.listen = listen_at };
 	s.stats = s.control.stats;
 	s.stats->conns_open = s.stats->streams = 0;
 	s.sse = sse_hub_new(&s);

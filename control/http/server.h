@@ -43,7 +43,7 @@ struct server {
 	TAILQ_HEAD(, web_conn) waiting; /* whole requests, the oldest first */
 	uint64_t turn_ns; /* the first one of this turn began; 0 */
 	size_t in_bytes, out_bytes; /* of SERVER_IN_MAX, SERVER_OUT_MAX */
-	struct tokens *tokens;
+	struct tokens *tokens, *next_tokens;
 	struct sse_hub *sse;
 	uint64_t deaf_ns; /* since when nothing is accepted; 0 */
 	struct shm_door *stats;

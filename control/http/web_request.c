@@ -38,7 +38,7 @@ begin_call(struct web_conn *c)
 
 	web_conn_set_state(c, WEB_BUSY);
 	s->stats->pages++;
-	if (call->head.length > 0 && turn_is_over(s)) {
+	if (s->control.on_hold || (call->head.length > 0 && turn_is_over(s))) {
 		c->waits = true;
 		TAILQ_INSERT_TAIL(&s->waiting, c, waiting);
 		return;
@@ -51,6 +51,8 @@ web_request_turns(struct server *s)
 {
 	struct web_conn *c;
 
+	if (s->control.on_hold)
+		return false; /* whoever holds it tells when it is over */
 	s->turn_ns = 0;
 	while ((c = TAILQ_FIRST(&s->waiting)) != NULL && !turn_is_over(s)) {
 		TAILQ_REMOVE(&s->waiting, c, waiting);

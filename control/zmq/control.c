@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "control/zmq/endpoints.h"
 #include "control/zmq/sockets.h"
 #include "control/rpc.h"
 #include "control/work.h"
@@ -66,8 +67,9 @@ fill_items(struct sockets *d, const struct events *ev,
 	/* without keys there is nobody to ask: the parent once more */
 	item[POLL_ZAP].socket = d->zap.socket;
 	item[POLL_ZAP].fd = proc->chan;
+	/* who asks while nothing is to be asked for waits in the socket */
 	for (int r = 0; r < SOCKETS_ROUTERS; r++) {
-		if (d->router[r] == NULL)
+		if (d->router[r] == NULL || d->control->on_hold)
 			continue;
 		router[n] = r;
 		item[n++].socket = d->router[r];
@@ -81,12 +83,13 @@ static void
 loop(struct control *c, struct sockets *d, struct events *ev)
 {
 	zmq_pollitem_t item[POLL_ITEMS];
-	int router[POLL_ITEMS] = { 0 }, n = fill_items(d, ev, item, router);
+	int router[POLL_ITEMS] = { 0 }, n;
 	bool more = false, go_on = true;
 	uint64_t due_ns = UINT64_MAX;
 	int events_ms;
 
 	while (go_on) {
+		n = fill_items(d, ev, item, router);
 		events_ms = more ? 0 : events_arm(ev);
 		if (zmq_poll(item, n, sleep_ms(c, due_ns, events_ms)) == -1)
 			for (int i = 0; i < n; i++)
@@ -100,14 +103,35 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 		if (d->zap.socket != NULL && item[POLL_ZAP].revents != 0)
 			zap_serve(&d->zap);
 		for (int i = POLL_ROUTER; i < n; i++) {
-			if (item[i].revents != 0)
+			if (item[i].revents != 0 && !c->on_hold)
 				sockets_serve(
 				    d, (enum sockets_router)router[i]);
 		}
-		due_ns = min_u64(rpc_expire(c), sockets_retry(d));
+		due_ns = min_u64(rpc_expire(c), endpoints_turn(d));
 		more = events_pump(ev);
 		control_beat(c);
 	}
+}
+
+/* ---- another configuration ---- */
+
+static int
+look(struct control *c, const struct conf *next, char *why, size_t size)
+{
+	return endpoints_look(c->server, next, why, size);
+}
+
+static void
+force(struct control *c, const struct conf *was)
+{
+	(void)was;
+	endpoints_force(c->server);
+}
+
+static void
+abandon(struct control *c)
+{
+	endpoints_abandon(c->server);
 }
 
 /* The parent alone decides when we end: a terminal's ^C reaches all of us. */
@@ -136,6 +160,10 @@ control_main(struct proc *proc)
 	control_beat(&c);
 	c.reply = sockets_reply;
 	c.drop = sockets_drop;
+	c.server = &sockets;
+	c.take = (struct take_ops){
+		.look = look, .force = force, .abandon = abandon
+	};
 	ev.send = sockets_publish;
 	ev.arg = &sockets;
 	code = sockets_open(&sockets, &c, &ev, why, sizeof(why));

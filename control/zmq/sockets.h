@@ -20,6 +20,8 @@ enum sockets_router {
 	SOCKETS_ROUTERS
 };
 
+struct endpoint;
+
 struct sockets {
 	void *context;
 	void *router[SOCKETS_ROUTERS]; /* NULL: not configured */
@@ -27,9 +29,8 @@ struct sockets {
 	struct zap zap;
 	struct control *control;
 	struct events *subs; /* who wants what is told to them */
-	bool *bound; /* each of control.listen */
-	bool complained; /* that one is not */
-	uint64_t retry_ns; /* when to try those again */
+	struct endpoint *endpoints; /* of tcp: endpoints.h */
+	size_t nendpoints;
 };
 
 /* Binds everything that the configuration asks for. 0, or an exit code with a
@@ -46,9 +47,11 @@ void sockets_serve(struct sockets *, enum sockets_router);
 /* Takes subscriptions. */
 void sockets_take_subscriptions(struct sockets *);
 
-/* Tries the endpoints again that are not bound, when it is time; returns when
- * that is, in nanoseconds of the loop's clock, or UINT64_MAX. */
-uint64_t sockets_retry(struct sockets *);
+/* What opening them takes: a socket as all of them are; to bind it, 0 or an
+ * exit code with a sentence in why; and to close one that there may be. */
+void *sockets_make(struct sockets *, int type);
+int sockets_bind(void *socket, const char *endpoint, char *why, size_t size);
+void sockets_close_one(void *socket, int linger_ms);
 
 /* Answers, and gives an envelope back: control's reply and drop. */
 void sockets_reply(struct control *, void *to, const char *text, size_t len,

@@ -7,6 +7,7 @@
 #include "control/zmq/zap.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -31,6 +32,8 @@ check_key(struct zap *z, const uint8_t key[32])
 {
 	uint64_t now = z->control->now_ns;
 
+	if (z->dir == NULL)
+		return NULL;
 	/* a key that was added or taken away counts within a second */
 	if (z->clients.read_ns == 0 || now - z->clients.read_ns > SECOND_NS) {
 		if (curve_load_clients(&z->clients, z->dir) == -1)
@@ -134,7 +137,18 @@ zap_serve(struct zap *z)
 }
 
 void
+zap_look_in(struct zap *z, char *dir)
+{
+	if (z->dir == NULL || dir == NULL || strcmp(z->dir, dir) != 0)
+		curve_free_clients(&z->clients);
+	free(z->dir);
+	z->dir = dir;
+}
+
+void
 zap_fini(struct zap *z)
 {
+	free(z->dir);
+	z->dir = NULL;
 	curve_free_clients(&z->clients);
 }

@@ -16,7 +16,7 @@
 struct zap {
 	void *socket; /* NULL: no keys are configured */
 	struct control *control;
-	const char *dir; /* of the authorized keys */
+	char *dir; /* of the authorized keys; NULL: nobody is */
 	struct curve_clients clients;
 	uint64_t refusal_ns; /* when one was last logged */
 };
@@ -26,6 +26,9 @@ void zap_serve(struct zap *);
 
 /* The role of whoever sent a message; CMD_NOBODY if it has none any more. */
 enum cmd_role zap_role(struct zap *, const char *user);
+
+/* From now on there; takes it over. */
+void zap_look_in(struct zap *, char *dir);
 
 void zap_fini(struct zap *);
 
