@@ -675,8 +675,17 @@ def test_calls_keys():
         answer = Web(d).calls(submit="Calls")
         codes = answer.pop("function_codes")
         assert [c["value"] for c in codes] == FUNCTIONS
-        assert codes[2] == {"value": 3, "text": "Read Holding Registers",
-                            "selected": False}
+        assert [c["text"] for c in codes] == [
+            "read_coils", "read_discrete_input", "read_holding_registers",
+            "read_input_registers", "write_coil", "write_register",
+            "read_exception_status", "diagnostic_status",
+            "get_event_counter", "get_event_log", "write_coils",
+            "write_registers", "report_slave_id", "read_file_record",
+            "write_file_record", "mask_write_register",
+            "read_write_multiple_registers", "read_fifo_queue",
+            "read_device_information"], "as they are documented"
+        assert not any(c["selected"] for c in codes)
+        assert "3 Read Holding Registers</option>" in Web(d).page("calls")
         errors = answer.pop("function_error")
         assert [e["value"] for e in errors] == [1, 2, 3, 4, 5, 6, 8, 10, 11]
         assert errors[5] == {"value": 6, "text": "SLAVE_BUSY",

@@ -14,17 +14,19 @@ range_end(const struct sim_session *s, int64_t at)
 							   : json_null();
 }
 
+/* People are told the standard's names, scripts the documented ones. */
 static json_t *
-function_codes(const struct sim_session *s)
+function_codes(const struct sim_call *c)
 {
+	const struct sim_session *s = c->session;
+	const struct sim_function *f = sim_functions;
 	json_t *all = json_array();
 
-	for (int i = 0; i < SIM_FUNCTIONS; i++)
+	for (; f < sim_functions + SIM_FUNCTIONS; f++)
 		json_array_append_new(all,
-		    json_pack("{s:i, s:s, s:b}", "value", sim_functions[i].code,
-			"text", sim_functions[i].name, "selected",
-			s->monitor.active &&
-			    s->monitor.function == sim_functions[i].code));
+		    json_pack("{s:i, s:s, s:b}", "value", f->code, "text",
+			c->html ? f->name : f->documented, "selected",
+			s->monitor.active && s->monitor.function == f->code));
 	return all;
 }
 
@@ -51,7 +53,7 @@ sim_calls(struct sim_call *c)
 	    c->out, "range_start", range_end(s, s->monitor.start));
 	json_object_set_new(
 	    c->out, "range_stop", range_end(s, s->monitor.stop));
-	json_object_set_new(c->out, "function_codes", function_codes(s));
+	json_object_set_new(c->out, "function_codes", function_codes(c));
 	json_object_set_new(
 	    c->out, "function_show_hex_checked", json_boolean(s->monitor.hex));
 	json_object_set_new(c->out, "function_show_decoded_checked",

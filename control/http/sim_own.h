@@ -30,10 +30,12 @@ const char *sim_server_of(struct sim_call *, json_t **row);
  * failure. */
 json_t *sim_monitor_rows(struct sim_call *);
 
-/* Names of function codes: "Read Holding Registers". */
+/* Names of function codes: the standard's, "Read Holding Registers", and the
+ * one that pymodbus documents, "read_holding_registers". */
 struct sim_function {
 	int code;
 	const char *name;
+	const char *documented;
 };
 extern const struct sim_function sim_functions[];
 enum { SIM_FUNCTIONS = 19 };

@@ -24,7 +24,10 @@ enum {
 static const struct sim_form fresh = { .junk = 10, .clear_after = 1 };
 
 /* What can be chosen as an error. */
-static const struct sim_function errors[] = {
+static const struct {
+	int code;
+	const char *name;
+} errors[] = {
 	{ 1, "ILLEGAL_FUNCTION" },
 	{ 2, "ILLEGAL_ADDRESS" },
 	{ 3, "ILLEGAL_VALUE" },
