@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define EXACT 9007199254740992. /* 2^53 */
+#define END_UINT64 18446744073709551616. /* 2^64, just behind its end */
+#define END_INT64 9223372036854775808.
 #define BIG 1e300
 #define DAYS_S (100. * 366 * 86400)
 
@@ -19,8 +21,8 @@ const struct action_bounds action_bounds[TYPED_TYPES] = {
 	[TYPED_INT16] = { INT16_MIN, INT16_MAX, INT16_MAX },
 	[TYPED_UINT32] = { 0, UINT32_MAX, UINT32_MAX },
 	[TYPED_INT32] = { INT32_MIN, INT32_MAX, INT32_MAX },
-	[TYPED_UINT64] = { 0, EXACT, EXACT },
-	[TYPED_INT64] = { -EXACT, EXACT, EXACT },
+	[TYPED_UINT64] = { 0, EXACT, END_UINT64 },
+	[TYPED_INT64] = { -EXACT, EXACT, END_INT64 },
 	[TYPED_FLOAT32] = { -FLT_MAX, FLT_MAX, 16777216 },
 	[TYPED_FLOAT64] = { -DBL_MAX, DBL_MAX, EXACT },
 	[TYPED_STRING] = { 0, 0, 0 },

@@ -86,8 +86,9 @@ const struct action_row *action_find(const char *name);
 const struct action_param *action_param(
     const struct action_row *, const char *name);
 
-/* What a value of a type can hold, as far as a double can say it exactly, and
- * where it counts to without an end of its own. */
+/* What a parameter may say that a value of a type be: what the type can hold,
+ * as far as a double can say it exactly; and where it counts to without an end
+ * of its own, which for 64 bits is where the type ends. */
 struct action_bounds {
 	double min, max, usual;
 };

@@ -480,7 +480,9 @@ def test_built_in_actions():
         {"addr": 70, "action": "uptime"}, {"addr": 80, "action": "reset"},
         {"addr": 90, "value": 65535, "action": "increment"},
         {"addr": 92, "type": "float32", "value": 1.5, "action": {
-            "name": "increment", "minval": -4, "maxval": 2}}]}
+            "name": "increment", "minval": -4, "maxval": 2}},
+        {"addr": 96, "type": "uint64", "value": 2 ** 60,
+         "action": "increment"}]}
     with Hooked(device=device, only="") as d, d.client() as m:
         drawn = set(m.read_ir(0, 50)) | set(m.read_ir(0, 50))
         assert drawn == {10, 11, 12}, drawn
@@ -494,6 +496,8 @@ def test_built_in_actions():
         assert m.read_ir(90) == [0]
         assert struct.unpack(">f", struct.pack(
             ">HH", *m.read_ir(92, 2)))[0] == -4
+        assert m.read_ir(96, 4) == [1 << 12, 0, 0, 1]
+        assert m.read_ir(96, 4) == [1 << 12, 0, 0, 2]
 
 
 def test_actions_of_shared_registers_run_when_bits_are_read():

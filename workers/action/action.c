@@ -6,6 +6,7 @@
  */
 #include "workers/action/action.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "workers/action/number.h"
 #include "workers/action/script.h"
 #include "workers/action/wave.h"
+#include "workers/action/wide.h"
 #include "workers/hooks/hooks_own.h"
 
 enum { MINVAL = 1, MAXVAL }; /* places in the rows */
@@ -34,6 +36,8 @@ increment(const struct action_call *call, struct hf_cell *c)
 	const double *at = call->range->args.at;
 	double x;
 
+	if (wide_is(c->type))
+		return wide_increment(c, at[MINVAL], at[MAXVAL]);
 	if (!number_get(c, &x))
 		return HF_EX_NONE;
 	x += 1;
@@ -50,6 +54,8 @@ at_random(const struct action_call *call, struct hf_cell *c)
 
 	if (c->type == HF_STRING)
 		return HF_EX_NONE;
+	if (wide_is(c->type))
+		return wide_random(c, min, max);
 	x = wave_random();
 	if (number_is_float(c->type))
 		return number_put(c, min + x * (max - min));
@@ -62,14 +68,14 @@ uptime(const struct action_call *call, struct hf_cell *c)
 {
 	uint64_t began = call->proc->env.control->started_ms;
 	uint64_t now = clock_unix_ms();
+	double s;
 
 	if (c->type == HF_STRING)
 		return HF_EX_NONE;
 	if (now < began) /* the clock has been set */
 		now = began;
-	return number_put(c,
-	    (double)(((now - began) / 1000 + 1) %
-		((uint64_t)action_bounds[c->type].usual + 1)));
+	s = (double)((now - began) / 1000 + 1);
+	return number_put(c, fmod(s, action_bounds[c->type].usual + 1));
 }
 
 /* The value and the six registers behind it: the year, the month from 0, the

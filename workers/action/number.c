@@ -15,6 +15,25 @@ _Static_assert((int)HF_UINT16 == TYPED_UINT16 && (int)HF_INT64 == TYPED_INT64 &&
 	(int)HF_ABCD == TYPED_ABCD && (int)HF_DCBA == TYPED_DCBA,
     "types and orders are numbered alike");
 
+/* The ends of the types of 64 bits, as near as a double comes to them. */
+#define MOST_UINT64 18446744073709549568.
+#define MOST_INT64 9223372036854774784.
+#define LEAST_INT64 -9223372036854775808.
+
+static double
+least(enum hf_type t)
+{
+	return t == HF_INT64 ? LEAST_INT64 : action_bounds[t].min;
+}
+
+static double
+most(enum hf_type t)
+{
+	return t == HF_UINT64 ? MOST_UINT64
+	    : t == HF_INT64   ? MOST_INT64
+			      : action_bounds[t].max;
+}
+
 bool
 number_is_float(enum hf_type t)
 {
@@ -78,14 +97,13 @@ number_get(const struct hf_cell *c, double *out)
 enum hf_exception
 number_put(struct hf_cell *c, double x)
 {
-	const struct action_bounds *b = &action_bounds[c->type];
 	struct typed_value v = { .type = (enum typed_type)c->type };
 
 	if (c->type == HF_BITS) {
 		c->values[0] = x != 0;
 		return HF_EX_NONE;
 	}
-	if (!(x >= b->min && x <= b->max))
+	if (!(x >= least(c->type) && x <= most(c->type)))
 		return HF_EX_FAILURE;
 	if (number_is_float(c->type))
 		v.f = x;
@@ -99,8 +117,6 @@ number_put(struct hf_cell *c, double x)
 void
 number_near(struct hf_cell *c, double x)
 {
-	const struct action_bounds *b = &action_bounds[c->type];
-
 	if (isnan(x))
 		return;
 	if (c->type == HF_BITS) {
@@ -109,6 +125,7 @@ number_near(struct hf_cell *c, double x)
 	}
 	if (!number_is_float(c->type))
 		x = floor(x + 0.5);
-	x = x < b->min ? b->min : x > b->max ? b->max : x;
+	x = x < least(c->type) ? least(c->type) : x;
+	x = x > most(c->type) ? most(c->type) : x;
 	(void)number_put(c, x);
 }

@@ -23,14 +23,21 @@ enum { COPY_SCALE = 6, COPY_OFFSET };
 
 #define TWO_PI 6.283185307179586
 
-double
-wave_random(void)
+uint64_t
+wave_bits(void)
 {
 	uint64_t bits = 0;
 
 	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
-		bits = (uint64_t)random() << 31 ^ (uint64_t)random();
-	return (double)(bits >> 11) / 9007199254740992.;
+		bits = (uint64_t)random() << 62 ^ (uint64_t)random() << 31 ^
+		    (uint64_t)random();
+	return bits;
+}
+
+double
+wave_random(void)
+{
+	return (double)(wave_bits() >> 11) / 9007199254740992.;
 }
 
 /* Where it is in its round, from 0 to just below 1. */

@@ -9,7 +9,9 @@
 
 action_fn wave_ramp, wave_sine, wave_square, wave_walk, wave_replay, wave_copy;
 
-/* From 0 to just below 1. Never blocks. */
+/* 64 bits, each of them as likely 0 as 1; a number from 0 to just below 1.
+ * Neither blocks. */
+uint64_t wave_bits(void);
 double wave_random(void);
 
 #endif
