@@ -612,29 +612,30 @@ custom_actions_dict = {"slow": slow}
         assert d.python() != 0 and "died" not in d.stderr_text()
 
 
-def test_waiting_for_others_is_not_slow():
-    """three transports that read at a time what takes more than half of
-    timeout_ms keep the module busy: who waits too long fails, and tries again"""
-    module = """
+def keep_busy(module_s, timeout_ms, pause_s, limit_s):
+    """Three transports that read at a time what takes so long, each until all
+    have been answered three times; fails if that takes longer than the limit.
+    What the log has of it."""
+    module = f"""
 import time
 
 def slow(registers, inx, cell):
-    time.sleep(0.18)
+    time.sleep({module_s})
     cell.value = (cell.value + 1) & 0xffff
 
-custom_actions_dict = {"slow": slow}
+custom_actions_dict = {{"slow": slow}}
 """
     names = ("a", "b", "c")
     with Acting(module, act(0, "slow"), transports=names,
-                actions={"timeout_ms": 300}) as d:
+                actions={"timeout_ms": timeout_ms}) as d:
         good = dict.fromkeys(names, 0)
-        end = time.monotonic() + 30  # it takes some 5 s
+        end = time.monotonic() + limit_s
 
         def read(name):
             with d.client(name) as m:
                 while min(good.values()) < 3 and time.monotonic() < end:
                     if failed(m, 0):
-                        time.sleep(0.06)
+                        time.sleep(pause_s)
                     else:
                         good[name] += 1
 
@@ -644,7 +645,22 @@ custom_actions_dict = {"slow": slow}
         for t in threads:
             t.join()
         assert min(good.values()) >= 3, good
-        assert "no answer within" not in d.stderr_text()
+        return d.stderr_text()
+
+
+def test_waiting_for_others_is_not_slow():
+    """three transports that read at a time what takes more than half of
+    timeout_ms keep the module busy: who waits too long fails, and tries again"""
+    with bench_tools.Jitter() as jitter:
+        log = keep_busy(0.18, 300, 0.06, 60)  # it takes some 3 s
+    # what takes 225 ms is slow, be that this machine's fault
+    assert "no answer within" not in log or jitter.ms(1) > 20, jitter.ms(1)
+
+
+def test_none_is_begun_in_vain():
+    """who has waited so long that a call would not be through any more takes
+    it back: the others get its turn, and all of them get on"""
+    keep_busy(0.22, 400, 0, 60)  # it takes some 4 s
 
 
 def test_one_that_may_take_its_time():

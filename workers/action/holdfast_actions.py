@@ -39,6 +39,9 @@ VALUES_MAX = 250
 FAILURE, BUSY, CHANGED, NO_SUCH = 4, 6, 254, 255
 TRIES = 16  # while others write the same value
 PATIENCE_S = 1.0  # for a worker to answer
+GREETINGS_MAX = 64  # before somebody has a turn
+WORKERS_MAX = 1000  # whose turns are known
+GREETING_MS = 5  # for who has come anew to ask before others get their turn
 
 TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
 BITS = (0, 1)
@@ -62,11 +65,11 @@ class Gone(Exception):
 class Caller:
     """A connection to a worker, during a call."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, pid):
         self.sock = sock
+        self.pid = pid
         self.serial = 0
         self.device = b""
-        self.served = 0  # the number of its last turn
 
     def send(self, kind, table=0, addr=0, rc=0, values=(), count=None):
         n = len(values)
@@ -376,36 +379,58 @@ class Service:
         self.listener.setblocking(False)
         self.callers = {}
         self.turns = 0
+        self.last_turn = {}  # by the pid of the worker
         self.poll = select.poll()
         self.poll.register(self.channel, select.POLLIN)
         self.poll.register(self.listener, select.POLLIN)
 
     def accept(self):
-        try:
-            sock, _ = self.listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        uid = struct.unpack("3i", sock.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+        """Greets one who has come: whom, or None. An exception of accept() if
+        nobody has."""
+        sock, _ = self.listener.accept()
+        pid, uid, _ = struct.unpack("3i", sock.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if uid not in self.uids:
             print(f"a process of user {uid} is none of the daemon's",
                   file=sys.stderr, flush=True)
             sock.close()
-            return
+            return None
         sock.settimeout(PATIENCE_S)
-        caller = Caller(sock)
+        caller = Caller(sock, pid)
         try:
             caller.send(HELLO)
         except OSError:
             sock.close()  # it has gone already
-            return
+            return None
         self.callers[sock.fileno()] = caller
         self.poll.register(sock, select.POLLIN)
+        return caller
 
-    def serve(self, fd, caller, events):
+    def greet(self):
+        """Takes all who have come. One that has taken a call back since its
+        turn came too late has a new connection, and a client who asks again:
+        a moment later, with that call in hand, it is its turn."""
+        fresh = select.poll()
+        n = 0
         try:
-            if events & ~select.POLLIN:
-                raise Gone  # nobody waits for what it may have asked
+            for _ in range(GREETINGS_MAX):
+                caller = self.accept()
+                if caller:
+                    fresh.register(caller.sock, select.POLLIN)
+                    n += 1
+        except (BlockingIOError, ConnectionAbortedError):
+            pass
+        while n and (heard := fresh.poll(GREETING_MS)):
+            for fd, _ in heard:
+                fresh.unregister(fd)
+                n -= 1
+
+    def drop(self, fd):
+        self.poll.unregister(fd)
+        self.callers.pop(fd).sock.close()
+
+    def serve(self, fd, caller):
+        try:
             data = caller.sock.recv(HEAD.size + 2 * VALUES_MAX)
             if len(data) < HEAD.size:
                 raise Gone
@@ -415,17 +440,25 @@ class Service:
                 raise Gone
             self.runner.call(caller, table, addr, count)
         except (Gone, OSError):
-            self.poll.unregister(fd)
-            del self.callers[fd]
-            caller.sock.close()
+            self.drop(fd)
 
     def serve_next(self, ready):
-        """One call: of who has waited longest for a turn. One that has waited
-        in vain comes with a new connection, and first."""
-        fd = min(ready, key=lambda fd: self.callers[fd].served)
+        """One call: of the worker whose last turn is the longest ago. Where
+        nobody waits any more for what he has asked, that is none."""
+        def last(fd):
+            return self.last_turn.get(self.callers[fd].pid, 0)
+
+        for fd in [fd for fd in ready if ready[fd] & ~select.POLLIN]:
+            del ready[fd]
+            self.drop(fd)
+        if not ready:
+            return
+        fd = min(ready, key=last)
         self.turns += 1
-        self.callers[fd].served = self.turns
-        self.serve(fd, self.callers[fd], ready[fd])
+        if len(self.last_turn) > WORKERS_MAX:
+            self.last_turn.clear()  # most of them have gone
+        self.last_turn[self.callers[fd].pid] = self.turns
+        self.serve(fd, self.callers[fd])
 
     def run(self):
         while True:
@@ -438,7 +471,10 @@ class Service:
                 except ConnectionError:
                     return
             if ready.pop(LISTENER, None):
-                self.accept()
+                self.greet()
+                ready = dict(self.poll.poll(0))  # who may be the next to ask
+                ready.pop(CHANNEL, None)
+                ready.pop(LISTENER, None)
             if ready:
                 self.serve_next(ready)
 

@@ -25,6 +25,8 @@
 enum {
 	HEAD = offsetof(struct runner_msg, values),
 	SLOW_PERCENT = 75, /* of timeout_ms, for a module to be called slow */
+	USUAL_PERCENT = 75, /* of all time, that a call may be known to take */
+	FORGET = 4, /* what is known of that fades by this part */
 };
 
 #define NS_PER_MS 1000000ull
@@ -46,6 +48,7 @@ struct runner {
 	uint64_t start_ns; /* of the request in hand; 0: not known yet */
 	uint64_t begun_ns; /* the call in hand is being carried out since */
 	uint64_t ran_ns; /* so long those of the request in hand took */
+	uint64_t usual_ns; /* so long a call takes, as far as is known */
 	uint64_t again_ns; /* nobody is called before */
 	struct sockaddr_un address;
 	struct runner_msg msg;
@@ -99,15 +102,21 @@ timeout_ns(const struct runner *r)
 
 /* What the request may wait for its turns, and what its calls may take, are
  * apart, or who waits would have no time left when its turn comes, and all
- * would work in vain; both together are what a request may wait at all. */
+ * would work in vain; both together are what a request may wait at all. Who has
+ * waited until a call would not be through any more takes it back for the same
+ * reason: nobody else gets a turn while it is carried out. */
 static uint64_t
 until_ns(const struct runner *r)
 {
 	uint64_t most = r->start_ns + PATIENCE_ACTION_MAX_MS * NS_PER_MS;
-	uint64_t until = r->begun_ns != 0
-	    ? r->begun_ns + timeout_ns(r) - r->ran_ns /* none left: past */
-	    : r->start_ns + timeout_ns(r) + r->ran_ns;
+	uint64_t until;
 
+	if (r->begun_ns != 0) {
+		until = r->begun_ns + timeout_ns(r) - r->ran_ns; /* or past */
+	} else {
+		until = r->start_ns + timeout_ns(r) + r->ran_ns;
+		most -= r->usual_ns;
+	}
 	return until < most ? until : most;
 }
 
@@ -261,13 +270,29 @@ oblige(struct runner *r, struct bind_device *d)
 	return tell(r, data);
 }
 
+/* How long a call takes: what the longest of late has taken, or what one that
+ * was cut short has. It fades with each that took less, or that was taken back
+ * for its sake; some of the time is always left to wait in. */
+static void
+learn(struct runner *r, uint64_t took)
+{
+	uint64_t most =
+	    PATIENCE_ACTION_MAX_MS * NS_PER_MS / 100 * USUAL_PERCENT;
+
+	r->usual_ns -= r->usual_ns / FORGET;
+	if (r->usual_ns < took)
+		r->usual_ns = took < most ? took : most;
+}
+
 /* The call in hand is not being carried out any more. */
 static void
 count_time(struct runner *r)
 {
-	if (r->begun_ns != 0)
-		r->ran_ns += r->now_ns - r->begun_ns;
+	uint64_t took = r->begun_ns != 0 ? r->now_ns - r->begun_ns : 0;
+
+	r->ran_ns += took;
 	r->begun_ns = 0;
+	learn(r, took);
 }
 
 /* Its turn has not come, or so late that the module was quick enough for all
