@@ -70,8 +70,8 @@ attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
 		return -1;
 	if (seg->owner == geteuid())
 		return 0;
-	log_warnx("%s is of user %u: not taken over", object,
-	    (unsigned)seg->owner);
+	log_warnx(
+	    "%s is of user %u: not taken over", object, (unsigned)seg->owner);
 	seg_unmap(seg);
 	errno = EPERM;
 	return -1;
