@@ -21,6 +21,7 @@
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
 #include "supervisor/keeper/adopt.h"
+#include "supervisor/persist/former.h"
 #include "supervisor/persist/warm.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
@@ -103,6 +104,7 @@ clear_remains(struct super *s)
 		    s->conf->store);
 		return EX_UNAVAILABLE;
 	}
+	former_keep(s);
 	n = segs_clear(s->conf->store);
 	if (n > 0) {
 		log_warnx(
@@ -266,7 +268,7 @@ static int
 make_segs(struct super *s)
 {
 	static step_fn *const make[] = { segs_control, segs_devices, warm_start,
-		segs_workers };
+		former_put, segs_workers };
 	int code = 0;
 
 	for (size_t i = 0;

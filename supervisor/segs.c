@@ -198,10 +198,14 @@ segs_free(struct super *s)
 	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
 		for (unsigned w = 0; w < sv->nworkers; w++)
 			seg_unmap(&sv->workers[w].seg);
+	for (i = 0; s->former != NULL && i < s->conf->ndevices; i++)
+		seg_unmap(&s->former[i]);
 	seg_unmap(&s->control_seg);
+	free(s->former);
 	free(s->device_segs);
 	free(s->stores);
 	free(s->holds);
+	s->former = NULL;
 	s->device_segs = NULL;
 	s->stores = NULL;
 	s->holds = NULL;

@@ -68,6 +68,7 @@ struct super {
 	struct seg control_seg;
 	struct shm_control *control;
 	struct slot_env env; /* its own identity, for repairs */
+	struct seg *former; /* conf->ndevices, until they are read: former.h */
 	struct seg *device_segs; /* conf->ndevices */
 	struct store *stores; /* conf->ndevices */
 

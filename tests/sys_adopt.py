@@ -127,7 +127,9 @@ def test_several_workers_of_one_listener():
         d.stop()
 
 
-def test_another_configuration_is_begun_with_afresh():
+def test_another_configuration_has_other_workers():
+    """who serves another configuration is ended; registers that the new one
+    has, too, go on with what they hold"""
     with Daemon(conf()) as d:
         port, pid = d.port("tcp1"), worker(d)
         with Modbus(port) as m:
@@ -142,6 +144,7 @@ def test_another_configuration_is_begun_with_afresh():
         assert "serve another configuration" in d.stderr_text()
         assert sysutil.process_title(pid) == ""  # or it is not waited for
         with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0, 1) == [7]
             assert m.read_hr(199, 1) == [0]
         d.stop()
 
@@ -161,7 +164,7 @@ def test_what_is_somebody_elses_is_not_taken_over():
             assert "is of user 65534: not taken over" in d.stderr_text()
             assert os.stat(path).st_uid == os.geteuid()
             with Modbus(d.port("tcp1")) as m:
-                assert m.read_hr(0, 1) == [0]
+                assert m.read_hr(0, 1) == [7 * (name == "control")]
 
 
 def test_a_keeper_that_is_stopped_does_not_hold_up_the_next():

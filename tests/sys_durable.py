@@ -63,10 +63,10 @@ class Place:
 
 
 def kill_all(d):
-    """At once, and then it is started again."""
+    """At once, and what was in memory has gone."""
     os.kill(d.pid, signal.SIGSTOP)
     kill(d.child("persist"))  # who might save what nobody waits for
-    d.kill()
+    d.cut()
     if d._rpc:
         d._rpc.close()
         d._rpc = None

@@ -171,7 +171,7 @@ def test_a_write_while_it_stops_is_saved():
 
 def test_a_write_while_it_is_orphaned_is_saved():
     """without a supervisor there are still snapshots: what is written then is
-    there when all have been killed"""
+    there when the power has been cut"""
     with Place() as p:
         with Daemon(conf(p.path, interval_s=0.1)) as d:
             with Modbus(d.port("tcp1")) as m:
@@ -182,15 +182,15 @@ def test_a_write_while_it_is_orphaned_is_saved():
             wait_for(lambda: any(
                 shown(os.path.join(p.dir, f)).get("plc1", 0) > before
                 for f in p.names()), what="a snapshot")
-            d.kill()
+            d.cut()
             again(d)
             with Modbus(d.port("tcp1")) as m:
                 assert m.read_hr(0)[0] == 2
 
 
 def test_a_killed_daemon_leaves_what_was_saved():
-    """the supervisor alone: nothing is lost; all at once: what the interval had
-    saved is there"""
+    """the supervisor alone, or all at once: nothing is lost; the power is cut:
+    what the interval had saved is there"""
     with Place() as p:
         with Daemon(conf(p.path, interval_s=3600)) as d:
             fill(d)
@@ -198,12 +198,19 @@ def test_a_killed_daemon_leaves_what_was_saved():
             d.orphan()
             again(d)
             assert everything(d) == was
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(5, 4711)
+            was = everything(d)
+            d.kill()
+            again(d)
+            assert "what a killed daemon has left devices=" in d.stderr_text()
+            assert everything(d) == was
         with Daemon(conf(p.path)) as d:
             with Modbus(d.port("tcp1")) as m:
                 m.write_hr(5, 4711)
             wait_saved(d)
             was = everything(d)
-            d.kill()
+            d.cut()
             again(d)
             assert everything(d) == was
 

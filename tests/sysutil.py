@@ -382,6 +382,13 @@ class Daemon:
         self.wait()
         self._end_leftovers()
 
+    def cut(self):
+        """As when the power is cut: all are killed, and what was in memory has
+        gone."""
+        self.kill()
+        for path in shm_objects(self.store):
+            os.unlink(path)
+
     def _end_leftovers(self):
         """Ends what a killed supervisor has left, the keepers first, which
         would bring the others back; those of other programs stay."""

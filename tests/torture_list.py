@@ -97,6 +97,7 @@ def rows(build, here, full, seconds):
                              "under_load", "--kills=150"], 1200),
         ("torture_tree", [sys.executable, here / "sys_tree.py",
                           "--rounds=200"], 1200),
+        ("torture_booted", [sys.executable, here / "booted.py"], 400),
         ("torture_guard", [sys.executable, here / "sys_guard.py",
                            "clients_notice", "--rounds=100"], 600),
         ("torture_reload", [sys.executable, here / "sys_reload.py",
