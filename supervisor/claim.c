@@ -25,7 +25,8 @@
 
 enum {
 	KILLS = 3,
-	CLAIM_TRIES = 100,
+	SOON_MS = 100,
+	DEAD_MS = 10000,
 	SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path),
 };
 
@@ -85,6 +86,39 @@ claim_file(struct claim *c, const char *path, int *out)
 	return 0;
 }
 
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* A lock of the dead is held by what it was just forking, which lets go of it
+ * as soon as it runs, and who has not noted its pid yet is about to: they are
+ * waited for, the living for living_ms only. */
+static int
+claim_file_soon(
+    struct claim *c, const char *path, int *out, unsigned living_ms)
+{
+	const struct timespec ms = { 0, 1000000 };
+	uint64_t began = now_ms();
+	bool dead;
+
+	while (claim_file(c, path, out) < 0) {
+		if (errno != EBUSY)
+			return -1;
+		dead = c->holder <= 0 ||
+		    (kill(c->holder, 0) < 0 && errno == ESRCH);
+		errno = EBUSY;
+		if (now_ms() - began >= (dead ? DEAD_MS : living_ms))
+			return -1;
+		nanosleep(&ms, NULL);
+	}
+	return 0;
+}
+
 int
 claim_run_dir(struct claim *c, const char *run_dir)
 {
@@ -105,7 +139,7 @@ claim_run_dir(struct claim *c, const char *run_dir)
 		errno = ENOTDIR;
 		return -1;
 	}
-	return claim_file(c, c->run_lock, &c->run_fd);
+	return claim_file_soon(c, c->run_lock, &c->run_fd, 0);
 }
 
 void
@@ -126,24 +160,8 @@ claim_store(struct claim *c, const char *store)
 int
 claim_store_soon(struct claim *c, const char *store)
 {
-	const struct timespec ms = { 0, 1000000 };
-	int tries = CLAIM_TRIES;
-
-	while (claim_store(c, store) < 0) {
-		if (errno != EBUSY || --tries == 0)
-			return -1;
-		nanosleep(&ms, NULL);
-	}
-	return 0;
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	claim_store_path(c->store_lock, sizeof(c->store_lock), store);
+	return claim_file_soon(c, c->store_lock, &c->store_fd, SOON_MS);
 }
 
 /* What the former daemon noted about a slot; NULL if that cannot be read. */

@@ -29,14 +29,16 @@ void claim_init(struct claim *);
 
 /* Makes the directory if it is missing (0750) and claims it. 0, or -1 with
  * errno; EBUSY: another daemon has it; ENAMETOOLONG: no socket could have its
- * name there. */
+ * name there. If whoever noted its pid there is dead, some seconds are waited
+ * until what it was forking has let go of it. */
 int claim_run_dir(struct claim *, const char *run_dir);
 
 /* The path of a store's lock file, for those who attach. */
 void claim_store_path(char *out, size_t size, const char *store);
 
 /* Claims a store by its name. The same results. The other waits a tenth of a
- * second if need be: who clears up after somebody has it for a moment. */
+ * second if need be: who clears up after somebody has it for a moment; and
+ * for the dead, too. */
 int claim_store(struct claim *, const char *store);
 int claim_store_soon(struct claim *, const char *store);
 

@@ -151,7 +151,7 @@ class Program:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(100)
 
     def segments(self):
         return [f for f in os.listdir("/dev/shm") if f.startswith(
@@ -163,7 +163,7 @@ class Program:
     def __exit__(self, kind, *_):
         self.process.stdin.close()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(200)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

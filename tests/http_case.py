@@ -55,7 +55,7 @@ class Web:
     def ask(self, method, path, body=None, headers=None, keep=False):
         """(status, headers, body)"""
         c = self.kept if keep and self.kept else http.client.HTTPConnection(
-            self.host, self.port, timeout=15)
+            self.host, self.port, timeout=150)
         c.request(method, path, body=body, headers=headers or {})
         r = c.getresponse()
         data = r.read()
@@ -87,7 +87,7 @@ class Web:
         s = socket.socket()
         if receive_bytes:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        s.settimeout(15)
+        s.settimeout(150)
         s.connect((self.host, self.port))
         return s
 
@@ -166,7 +166,7 @@ class Events:
                     json.loads(event["data"]))
         return None
 
-    def next(self, timeout=10.0):
+    def next(self, timeout=100.0):
         end = time.monotonic() + timeout
         while True:
             event = self.take()

@@ -144,19 +144,19 @@ class Stream(Channel):
 
     @classmethod
     def tcp(cls, port):
-        return cls(socket.create_connection(("127.0.0.1", port), 10))
+        return cls(socket.create_connection(("127.0.0.1", port), 100))
 
     @classmethod
     def unix(cls, path):
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
+        sock.settimeout(100)
         sock.connect(path)
         return cls(sock)
 
     @classmethod
     def tls(cls, port, context, session=None):
         """context as certs.client_context() makes it"""
-        plain = socket.create_connection(("127.0.0.1", port), 10)
+        plain = socket.create_connection(("127.0.0.1", port), 100)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             return cls(context.wrap_socket(plain, session=session))
@@ -312,7 +312,7 @@ class Late(Exception):
 class Master:
     """Asks over a channel. What comes is kept until it is a reply."""
 
-    def __init__(self, channel, framer, timeout=5.0):
+    def __init__(self, channel, framer, timeout=50.0):
         self.channel = channel
         self.framer = FRAMERS[framer] if isinstance(framer, str) else framer
         self.timeout = timeout
@@ -372,7 +372,7 @@ class Master:
         got = self.ask(unit, pdu)
         assert got == pdu[:5], got.hex()
 
-    def ended(self, timeout=5.0):
+    def ended(self, timeout=50.0):
         """True once the server has closed the channel."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:

@@ -144,7 +144,7 @@ class Publisher:
         self.context.term()
 
     def subscribed(self):
-        assert self.socket.poll(5000)
+        assert self.socket.poll(50000)
         return self.socket.recv()
 
     def send(self, topic, sequence, **event):
@@ -204,7 +204,7 @@ class Running:
 
     def interrupted(self):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
+        return self.process.wait(100)
 
     def __enter__(self):
         return self

@@ -35,8 +35,9 @@ sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 import torture_list  # noqa: E402  (beside this file)
 
-LIMIT_S = 180  # longest time that one program may take
+LIMIT_S = 1800  # longest time that one program may take: one that hangs
 SLOWER = 4  # times as long with a sanitizer
+PATIENCE = 10  # times what a limit says, on a slow machine or a busy one
 SANITIZER_OPTIONS = {
     # a trap is what is undefined; some tests preload a library of their own
     "ASAN_OPTIONS": "handle_sigill=1:verify_asan_link_order=0",
@@ -47,7 +48,7 @@ SANITIZER_OPTIONS = {
     "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:report_signal_unsafe=0"
                     ":report_thread_leaks=0",
 }
-GRACE_S = 2  # that what a program started may outlive it
+GRACE_S = 20  # that what a program started may outlive it
 TAIL_BYTES = 200_000  # of a failed program's output are shown
 
 CHECK_RE = re.compile(
@@ -96,14 +97,15 @@ class Job:
         self.log = build / "check" / (self.name + ".log")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, HOLDFAST_BUILD=str(build),
-                   PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
+                   PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1",
+                   CK_TIMEOUT_MULTIPLIER=str(PATIENCE))
         if sanitized(build):
             self.reports = build / "check" / (self.name + ".reports")
             shutil.rmtree(self.reports, ignore_errors=True)
             self.reports.mkdir()
             self.reports.chmod(0o1777)  # a worker may be another user
             env.update(sanitizer_env(self.reports),
-                       CK_TIMEOUT_MULTIPLIER=str(SLOWER))
+                       CK_TIMEOUT_MULTIPLIER=str(PATIENCE * SLOWER))
             self.limit_s *= SLOWER
         self.began = time.monotonic()
         with open(self.log, "wb") as out:
@@ -130,7 +132,7 @@ class Job:
         return True
 
     def group_gone(self):
-        end = time.monotonic() + GRACE_S
+        end = time.monotonic() + min(GRACE_S, self.limit_s)
         while group_members(self.proc.pid):
             if time.monotonic() > end:
                 return False
@@ -216,7 +218,7 @@ def torture_jobs(build, full, seconds):
     for row in torture_list.rows(build, HERE, full, seconds):
         name, argv, limit_s = row
         if os.path.exists(str(argv[0])):
-            yield Job(name, argv, limit_s)
+            yield Job(name, argv, limit_s * PATIENCE)
         else:
             yield absent(name, "not built: %s" % argv[0])
 

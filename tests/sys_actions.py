@@ -19,7 +19,7 @@ import time
 import bench_tools
 import sysutil
 from sysutil import (
-    BUILD, Daemon, Modbus, ModbusError, process_title, wait_for)
+    BUILD, PATIENCE, Daemon, Modbus, ModbusError, process_title, wait_for)
 
 ALIVE = """
 def count(registers, inx, cell):
@@ -122,6 +122,8 @@ class Beside:
         return self
 
     def __exit__(self, kind, *_):
+        if kind is None:
+            wait_for(lambda: self.n > 10 or self.error, what="its answers")
         self.stop.set()
         self.thread.join()
         self.m.close()
@@ -129,8 +131,8 @@ class Beside:
         if kind is None:
             assert self.error is None, self.error
             late = self.jitter.ms(1) / 1e3
-            assert self.n > 10 and self.worst < self.limit + 2 * late, (
-                self.n, self.worst, late)
+            assert self.worst < self.limit * PATIENCE + 2 * late, (
+                self.worst, late)
 
 
 # ---- what a module sees and does ----
@@ -579,10 +581,10 @@ def test_one_that_loops():
                 assert failed(m, 1) == 4
                 assert time.monotonic() - began > 0.145
                 began = time.monotonic()
-                for _ in range(20):  # not one of these waits: 3 s, or none
+                for _ in range(100):  # not one of these waits: 15 s, or none
                     failed(m, 0)
-                assert time.monotonic() - began < 1.5
-                assert back(m, 0) == 2  # a new one; the first was waited for
+                assert time.monotonic() - began < 7.5
+                assert back(m, 0) >= 2  # a new one; the first was waited for
         assert not os.path.exists(f"/proc/{pid}")
         assert 'why="no answer within 150 ms"' in d.stderr_text()
         assert "in loop" in d.stderr_text(), "it says where"
@@ -602,13 +604,15 @@ custom_actions_dict = {"slow": slow}
 """
     with Acting(module, act(0, "slow"), actions={"timeout_ms": 20}) as d:
         with d.client() as m:
-            began = time.monotonic()
+            began, called, answered = time.monotonic(), 0, 0
             # each call is waited for for 20 ms, so each 200 ms may have one
-            while time.monotonic() - began < 1.5:
-                assert failed(m, 0) == 4
+            while called < 5:
+                for _ in range(100):  # a worker may have been held up itself
+                    answered += failed(m, 0) != 4
+                called = d.stderr_text().count("called\n")
             most = (time.monotonic() - began) / 0.2 + 1
-            called = d.stderr_text().count("called\n")
-            assert 2 <= called <= most, (called, most)
+            assert called <= most, (called, most)
+            assert answered < called, (answered, called)
         assert d.python() != 0 and "died" not in d.stderr_text()
 
 
@@ -629,7 +633,7 @@ custom_actions_dict = {{"slow": slow}}
     with Acting(module, act(0, "slow"), transports=names,
                 actions={"timeout_ms": timeout_ms}) as d:
         good = dict.fromkeys(names, 0)
-        end = time.monotonic() + limit_s
+        end = time.monotonic() + limit_s * PATIENCE
 
         def read(name):
             with d.client(name) as m:
@@ -674,15 +678,16 @@ def slow(registers, inx, cell):
 
 custom_actions_dict = {"slow": slow}
 """
-    with Acting(module, act(0, "slow", count=20),
+    with Acting(module, act(0, "slow", count=100),
                 actions={"timeout_ms": 400}) as d:
         with d.client() as m:
             for _ in range(3):  # each request waits anew
-                assert m.read_hr(0, 3) == [1, 1, 1]
+                wait_for(lambda: not failed(m, 0, 3), what="three values")
+                assert m.read_hr(0) == [1]
             began = time.monotonic()
-            assert failed(m, 0, 20) == 4
-            # all of them take a second, and 400 ms each 8
-            assert time.monotonic() - began < 0.9
+            assert failed(m, 0, 100) == 4
+            # all of them take 5 s, and 400 ms each 40
+            assert time.monotonic() - began < 4
         assert "hung" not in d.stderr_text()
 
 
@@ -697,9 +702,9 @@ def bad_module(text, *words):
             assert m.read_hr(1000) == [48879]
             assert failed(m, 0) == 4
             began = time.monotonic()
-            for _ in range(5):  # nobody is waited for: 2 s, or none
+            for _ in range(50):  # nobody is waited for: 20 s, or none
                 assert failed(m, 0) == 4
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 10
             assert not failed(m, 1)
 
 
@@ -794,7 +799,7 @@ def test_killed_while_clients_read():
                 for _ in range(50):  # the dead one is not waited for
                     failed(m, 0)
                 took = time.monotonic() - began
-                assert took < 50 * 0.4 / 4, took
+                assert took < 50 * 0.4 / 2, took
                 os.close(fd)
             back(m, 0)
 
@@ -807,7 +812,7 @@ def test_its_keeper_is_killed():
             python, keeper = d.python(), d.child("actions")
             fd = os.pidfd_open(python)
             os.kill(keeper, signal.SIGKILL)
-            assert select.select([fd], [], [], 10)[0], "it lives on"
+            assert select.select([fd], [], [], 100)[0], "it lives on"
             os.close(fd)
             wait_for(lambda: d.python() not in (0, python), 10, "a new one")
             assert d.child("actions") != keeper
@@ -821,7 +826,7 @@ def test_a_call_without_end_ends_with_its_keeper():
             assert failed(m, 1) == 4
             fd = os.pidfd_open(d.python())
             os.kill(d.child("actions"), signal.SIGKILL)
-            gone, _, _ = select.select([fd], [], [], 10)
+            gone, _, _ = select.select([fd], [], [], 100)
             os.close(fd)
             assert gone, "it loops on"
             assert back(m, 0) >= 1
@@ -843,7 +848,7 @@ def test_a_dead_daemon_leaves_none():
     with Acting(ALIVE, act(0, "count")) as d:
         fd = os.pidfd_open(d.python())
         d.kill()
-        gone, _, _ = select.select([fd], [], [], 10)
+        gone, _, _ = select.select([fd], [], [], 100)
         os.close(fd)
         assert gone, "python outlives the daemon"
 
@@ -856,7 +861,7 @@ def test_stops_in_the_middle_of_a_call():
             python = d.python()
             began = time.monotonic()
             d.stop()
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 40
             assert not os.path.exists(f"/proc/{python}")
 
 
@@ -868,7 +873,7 @@ def test_a_stranger_is_not_heard():
                                                     b"plc1"),
                      struct.pack("=6I64sH", 2, 1, 2, 70000, 1, 0, b"plc1", 1)):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-                s.settimeout(10)
+                s.settimeout(100)
                 s.connect(path)
                 assert len(s.recv(1000)) == 88, "a greeting"
                 s.send(junk)

@@ -200,7 +200,7 @@ def test_only_one_supervisor_at_a_time():
     with Daemon(conf()) as d:
         pid = worker(d)
         code = sysutil.subprocess.run(d.args, env=d.env, capture_output=True,
-                                      text=True, timeout=20)
+                                      text=True, timeout=200)
         assert code.returncode == 69, code
         assert "another holdfastd (pid" in code.stderr
         assert worker(d) == pid

@@ -25,7 +25,7 @@ MARK = "Holdfast demonstration"
 def certs(*args, code=0, **more):
     done = subprocess.run(
         [HOLDFAST, "certs", *args], capture_output=True, text=True,
-        timeout=30, env=dict(os.environ, HOLDFAST_RUN_DIR="/nonexistent"),
+        timeout=300, env=dict(os.environ, HOLDFAST_RUN_DIR="/nonexistent"),
         **more)
     assert done.returncode == code, (args, done)
     if code:
@@ -35,7 +35,7 @@ def certs(*args, code=0, **more):
 
 
 def tool(*args, ok=True, input=None):
-    done = subprocess.run(args, capture_output=True, timeout=30, input=input)
+    done = subprocess.run(args, capture_output=True, timeout=300, input=input)
     assert (done.returncode == 0) == ok, (args, done)
     return (done.stdout + done.stderr).decode(errors="replace")
 
@@ -202,7 +202,7 @@ def test_a_full_disk_leaves_nothing():
         # the limit is met by a certificate, not by the first file
         done = subprocess.run(
             ["sh", "-c", f"trap '' XFSZ; ulimit -f 2; exec {HOLDFAST} certs "
-             f"demo {new}"], capture_output=True, text=True, timeout=30)
+             f"demo {new}"], capture_output=True, text=True, timeout=300)
         assert done.returncode == 73 and new in done.stderr, done
         assert os.listdir(where) == [], os.listdir(where)
 
@@ -404,7 +404,7 @@ class Served:
             "ipc://run/control.sock", self.daemon.endpoint)
         done = subprocess.run(
             ["sh", "-c", command], cwd=self.demo.dir, capture_output=True,
-            text=True, timeout=30, env=dict(
+            text=True, timeout=300, env=dict(
                 os.environ, PORT=str(self.port),
                 PATH=f"{BUILD}:/usr/bin:/bin:{os.environ['PATH']}"))
         return done.returncode, done.stdout + done.stderr
@@ -413,7 +413,7 @@ class Served:
         context = ssl.create_default_context(cafile=self.demo.path("ca.pem"))
         context.load_cert_chain(self.demo.path(who + ".pem"),
                                 self.demo.path(who + ".key"))
-        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        plain = socket.create_connection(("127.0.0.1", self.port), 100)
         return context.wrap_socket(plain, server_hostname="localhost")
 
     def __enter__(self):

@@ -43,7 +43,7 @@ TWO = dict(CONF, devices=dict(CONF["devices"], plc2={
     "coils": [{"addr": 0, "count": 8}]}))
 
 
-def run(*args, env=None, timeout=20, stdin=None):
+def run(*args, env=None, timeout=200, stdin=None):
     full = dict(os.environ, HOLDFAST_RUN_DIR="/nonexistent", **(env or {}))
     full.pop("HOLDFAST_CONTROL", None) if not env else None
     return subprocess.run([HOLDFAST, *args], capture_output=True, text=True,
@@ -68,7 +68,7 @@ def on_terminal(d, *args, env=None):
         text += more
     os.close(master)
     process.stderr.close()
-    assert process.wait(10) == 0
+    assert process.wait(100) == 0
     return text.decode().replace("\r\n", "\n")
 
 
@@ -81,7 +81,7 @@ class Watching:
             env=d.env)
         self.text = b""
 
-    def line(self, timeout=5.0):
+    def line(self, timeout=50.0):
         end = time.monotonic() + timeout
         while b"\n" not in self.text:
             left = end - time.monotonic()
@@ -110,7 +110,7 @@ class Watching:
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=10)
+        _, err = self.process.communicate(timeout=100)
         return self.process.returncode, err.decode()
 
 
@@ -401,7 +401,7 @@ def test_a_daemon_that_dies_before_it_answers_is_69():
                                    stderr=subprocess.PIPE)
         wait_for(lambda: connected(process.pid), what="the connection")
         os.kill(control, signal.SIGKILL)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=200)
         # or it was lucky, and the next one answered it
         assert process.returncode in (0, 69), err
 
@@ -439,7 +439,7 @@ def test_w_waits_for_readiness():
         process = subprocess.Popen(
             [HOLDFAST, "-w", "10", "get", "hr:0"], env=d.env,
             stdout=subprocess.PIPE)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=200)
         assert process.returncode == 0 and out == b"hr:0\t0\n"
         d.stop()
     finally:
@@ -565,7 +565,7 @@ def test_watch_ends_when_its_reader_goes():
         w = Watching(d, "watch", "hr:90").ready(d, 90)
         w.process.stdout.close()
         err = w.process.stderr.read()
-        assert w.process.wait(10) == 0 and err == b"", err
+        assert w.process.wait(100) == 0 and err == b"", err
         w.process.stderr.close()
 
 

@@ -64,7 +64,7 @@ def mbpoll(port, *args, values=()):
         ["mbpoll", "-m", "tcp", "-0", "-1", "-o", "5", "-p", str(port),
          *map(str, args), "127.0.0.1", *(["--"] if values else []),
          *map(str, values)],
-        capture_output=True, text=True, timeout=20)
+        capture_output=True, text=True, timeout=200)
     return (done.returncode, readings(done.stdout),
             done.stdout + done.stderr)
 
@@ -141,7 +141,7 @@ def test_mbpoll_is_told_of_mistakes():
 # programs of tests/clients
 
 def run_client(argv, env=None):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=50,
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=500,
                           env={**os.environ, **(env or {})})
     said = done.stdout + done.stderr
     print("    " + said.strip().replace("\n", "\n    "))
@@ -180,7 +180,7 @@ class Pymodbus:
 
     def __init__(self, port):
         from pymodbus.client import ModbusTcpClient
-        self.client = ModbusTcpClient("127.0.0.1", port=port, timeout=5)
+        self.client = ModbusTcpClient("127.0.0.1", port=port, timeout=50)
         assert self.client.connect()
 
     def __enter__(self):

@@ -12,6 +12,7 @@ import time
 
 import zmq
 
+import bench_tools as bt
 import sysutil
 from sysutil import Daemon, Modbus, RpcError, wait_for
 
@@ -48,7 +49,7 @@ def i16(reg):
 def samples(m, n, want):
     """n pictures of n registers, each of another time."""
     seen = []
-    end = time.monotonic() + 20
+    end = time.monotonic() + 200
     while len(seen) < n:
         assert time.monotonic() < end, f"only {len(seen)} of {n}"
         regs = m.read_hr(0, want)
@@ -136,11 +137,18 @@ def test_seconds_are_those_of_the_clock():
     """no drift: the time that wave forms go by is that of the machine"""
     with Daemon(conf()) as d, Modbus(d.port("tcp1")) as m:
         samples(m, 2, 4)
-        before = f64(m.read_hr(0, 4)) - time.monotonic()
-        for _ in range(50):
-            samples(m, 2, 4)
-            now = f64(m.read_hr(0, 4)) - time.monotonic()
-            assert abs(now - before) < 0.25, (now, before)
+
+        def offset():
+            """The clock, and this process, may be late, and never early."""
+            found = []
+            for _ in range(20):
+                samples(m, 2, 4)
+                found.append(f64(m.read_hr(0, 4)) - time.monotonic())
+            return max(found)
+        before, began = offset(), time.monotonic()
+        while time.monotonic() < began + 1.5:
+            now = offset()
+        assert abs(now - before) < 0.25, (now, before)
 
 
 def test_walks_counts_and_random_values_stay_within():
@@ -196,7 +204,7 @@ def test_copies_follow_and_do_not_run_away():
         assert m.read_hr(10, 3) == [1, 0, 1]
         got = struct.unpack("<2Q", struct.pack(">8H", *m.read_ir(0, 8)))
         assert got == (2 ** 64 - 1, 2 ** 63 + 1), got
-        assert cpu_share(d.child("clock"), 1) < 0.2
+        assert cpu_share(d.child("clock"), 1) < 0.2 * bt.pace()
 
 
 def test_what_clients_write_is_taken_along():
@@ -238,7 +246,7 @@ def test_changes_are_events():
     with Daemon(conf(on(100, {"name": "increment"}, period_ms=50))) as d:
         ctx = zmq.Context()
         sub = ctx.socket(zmq.SUB)
-        sub.setsockopt(zmq.RCVTIMEO, 10000)
+        sub.setsockopt(zmq.RCVTIMEO, 100000)
         sub.subscribe(b"registers.d.holding_registers")
         sub.connect(d.events_endpoint)
         seen = []
@@ -332,7 +340,7 @@ def test_a_thousand_ranges_cost_little():
     with Daemon(conf(*ranges)) as d:
         share = cpu_share(d.child("clock"), 3)
         print(f"        1000 ranges at 100 ms: {100 * share:.2f} % of a CPU")
-        assert share < 0.1, share
+        assert share < 0.1 * bt.pace(), share
         read = lambda: d.rpc("registers.read", device="d", table="hr",
                              addr=10, count=1000)
         def at():
@@ -340,11 +348,12 @@ def test_a_thousand_ranges_cost_little():
                              addr=0, count=4)["values"])
 
         a, began = read(), at()
-        wait_for(lambda: at() >= began + 1, 20, "a second of the clock")
+        wait_for(lambda: at() >= began + 1 and read()["seq"] > a["seq"] + 10,
+                 20, "a second of the clock")
         b, passed = read(), at() - began + 2 * MS / 1000
         # SECONDS is set 50 times a second; the thousand are some commits each
         steps = b["seq"] - a["seq"]
-        assert 10 < steps < (50 + 10 * 60) * passed, (steps, passed)
+        assert steps < (50 + 10 * 60) * passed, (steps, passed)
         # each of five in a row has moved but for what may stand still
         moved = sum(x != y for x, y in zip(a["values"], b["values"]))
         assert moved > 700, moved

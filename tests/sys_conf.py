@@ -61,7 +61,7 @@ def run(*args, text=None):
         args = [path if a == "FILE" else a for a in args]
         done = subprocess.run(
             [DAEMON, *args, "--run-dir", os.path.join(where, "run")],
-            capture_output=True, text=True, timeout=20, cwd=ROOT)
+            capture_output=True, text=True, timeout=200, cwd=ROOT)
         left = sorted(os.listdir(os.path.join(where, "run"))) \
             if os.path.isdir(os.path.join(where, "run")) else []
         done.left = left

@@ -342,7 +342,7 @@ def test_a_worker_that_is_killed_while_a_client_polls():
         finally:
             stop.set()
             thread.join()
-        assert worst[0] < 2, worst
+        assert worst[0] < 20, worst
         assert srv.dispatch() == 1
 
 
@@ -480,7 +480,7 @@ def test_a_server_of_a_program_that_has_attached():
             other = maker.start("tcp")
             assert other.status()["address"] != srv.status()["address"]
             maker.kill()
-            assert srv.poll(5000) == 1
+            assert srv.poll(50000) == 1
             wait_for(lambda: ended(srv), what="the server's end")
     assert not maker.segments()
 

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 from sys_adopt import Client, conf, worker  # noqa: E402
 from sysutil import BUILD, Daemon, Modbus, wait_for  # noqa: E402
@@ -97,7 +98,7 @@ def test_clients_notice_no_death_of_the_supervisor():
               "%.0f ms (p50), %.0f ms (max)" % (
                   ROUNDS, sum(c.steps for c in clients),
                   took[len(took) // 2] * 1e3, took[-1] * 1e3))
-        assert took[len(took) // 2] < 1
+        assert took[len(took) // 2] < bt.pace()
         d.stop()
 
 
@@ -159,14 +160,14 @@ def test_a_guard_that_is_killed_is_not_missed():
         with Modbus(port) as m:
             m.write_hr(0, [7])
             second = subprocess.run(d.args, env=d.env, capture_output=True,
-                                    text=True, timeout=20)
+                                    text=True, timeout=200)
             assert second.returncode == 69, second
             assert f"another holdfastd (pid {pid})" in second.stderr
             assert m.read_hr(0, 1) == [7]
         assert supervisor(d) == pid
         fd = os.pidfd_open(pid)
         os.kill(pid, signal.SIGTERM)
-        assert sysutil.select.select([fd], [], [], 20)[0]
+        assert sysutil.select.select([fd], [], [], 200)[0]
         os.close(fd)
         assert not sysutil.shm_objects(d.store)
         assert not os.listdir(d.run_dir)
@@ -207,7 +208,12 @@ def test_signals_reach_the_supervisor():
         os.rename(log, log + ".1")
         d.signal(signal.SIGUSR1)
         wait_for(lambda: os.path.exists(log) and said("log opened anew"))
-        succeed(d, killed)
+        try:
+            succeed(d, killed)
+        except AssertionError:
+            with open(log + ".1") as before, open(log) as after:
+                print(before.read() + after.read())
+            raise
         wait_for(lambda: said("guard: the supervisor died"))
         d.signal(signal.SIGQUIT)
         assert d.wait() == 0
@@ -274,7 +280,7 @@ def test_what_another_start_would_not_mend_is_told_by_the_exit_code():
             done = subprocess.run(
                 [holdfastd, "--guard", "-c", d.conf_path, "--run-dir", run,
                  *args], env=d.env, capture_output=True, text=True,
-                timeout=20)
+                timeout=200)
             assert done.returncode == code, (code, done)
             assert "the next one starts" not in done.stderr, done
         d.stop()

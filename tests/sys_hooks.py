@@ -114,7 +114,7 @@ def test_traces_on_udp():
     """datagrams are seen before their sender is known, replies after it"""
     with Hooked("udp") as d:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.settimeout(10)
+        s.settimeout(100)
         s.connect(("127.0.0.1", d.port("h1")))
         s.send(ADU["socket"](1, bytes.fromhex("0300000001")))
         assert s.recv(100)[7:] == bytes.fromhex("03020000")
@@ -523,6 +523,7 @@ def test_actions_of_shared_registers_run_when_bits_are_read():
 def test_uptime_is_the_daemons():
     """uptime is the same at every worker, and goes on when one is replaced"""
     device = {"input_registers": [{"addr": 0, "action": "uptime"}]}
+    born = time.monotonic()
     with Hooked(device=device, only="", keys={"workers": 2}) as d:
         start = time.monotonic()
         seen = []
@@ -536,7 +537,7 @@ def test_uptime_is_the_daemons():
             with d.client() as m:
                 seen.append(m.read_ir(0)[0])
         assert seen == sorted(seen) and seen[0] >= 2, seen
-        assert seen[-1] <= time.monotonic() - start + 4, seen
+        assert seen[-1] <= time.monotonic() - born + 2, seen
 
 
 WRONG = [
@@ -652,7 +653,7 @@ def test_a_framer_of_ones_own():
         assert "no bracket" in d.stderr_text()
     with Hooked("udp", keys={"framer": "bracket"}) as d:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.settimeout(10)
+        s.settimeout(100)
         s.connect(("127.0.0.1", d.port("h1")))
         for junk in b"<", ask + b"x", ask + ask, b"":
             s.send(junk)
@@ -711,7 +712,7 @@ def dissect(path, *more):
     done = subprocess.run(
         ["tshark", "-r", path, "-n", "-T", "fields", "-E", "occurrence=f",
          *[w for f in fields for w in ("-e", f)], *more],
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
 
@@ -829,12 +830,12 @@ def test_examples_of_the_manual():
     out = os.path.join(TOP.name, "manual.so")
     subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-I",
                     os.path.join(ROOT, "supervisor"), "-o", out, source],
-                   check=True, timeout=60)
+                   check=True, timeout=600)
     device = {"holding_registers": [
         {"addr": 0, "count": 2, "values": [1, 2]},
         {"addr": 7, "action": {"name": "count_down", "from": 5}}]}
     with sample(out, {}, device, framer="short") as d:
-        with Modbus(d.port("h1"), timeout=0.2) as m:
+        with Modbus(d.port("h1"), timeout=2) as m:
             def ask(*pdu):
                 for _ in range(50):  # one in ten gets no reply
                     m.send(bytes([len(pdu) + 1, 1, *pdu]))
@@ -873,10 +874,10 @@ def test_hooks_of_a_program():
                         "mine out 65\n", "mine in 3\n", "mine out 3\n",
                         "mine in 9\n", "mine out 137\n"], seen
     finally:
-        p.communicate(timeout=20)
+        p.communicate(timeout=200)
     assert p.returncode == 0
     said = subprocess.run([embed_case.binary("hooked"), "bear"], capture_output=True,
-                          text=True, timeout=20, stdin=subprocess.DEVNULL)
+                          text=True, timeout=200, stdin=subprocess.DEVNULL)
     assert said.returncode == 1
     assert 'no plugin brings the framer "bear"; did you mean "bare"?' in (
         said.stderr), said.stderr

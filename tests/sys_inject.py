@@ -96,7 +96,7 @@ class Plant:
             "units": UNITS}, lambda d: peers.Stream.unix(path))
 
 
-def bytes_of(m, n, timeout=3.0):
+def bytes_of(m, n, timeout=30.0):
     """The next n bytes, and how long after the first the last one came."""
     end = time.monotonic() + timeout
     got, first, last = m.got, None, 0
@@ -132,7 +132,7 @@ def sees_delay(m):
     began = time.monotonic()
     assert m.ask(1, READ) == GOOD
     took = time.monotonic() - began
-    assert 0.08 <= took < 2, took
+    assert 0.08 <= took < 20, took
 
 
 def sees_nothing(m):
@@ -154,7 +154,7 @@ def sees_parts(m):
     took = time.monotonic() - began
     assert got == want, (got.hex(), want.hex())
     # this process may be late for the first part, not early for the second
-    assert 0.06 <= took < 2 and gap >= 0.02, (took, gap)
+    assert 0.3 <= took < 20 and gap >= 0.02, (took, gap)
 
 
 def sees_changes(m):
@@ -192,7 +192,7 @@ FAULTS = [
     ({"delay_ms": 80}, sees_delay),
     ({"drop": True}, sees_nothing),
     ({"junk_bytes": 40}, sees_junk),
-    ({"split_ms": 60}, sees_parts),
+    ({"split_ms": 300}, sees_parts),
     ({"change_pct": 100}, sees_changes),
     ({"change_pct": 50}, sees_half_of_it_changed),
     ({"wrong_unit": True}, sees_other_unit),
@@ -275,11 +275,11 @@ def test_gone_after_count():
 def test_gone_after_time():
     "a rule expires by itself, and with nobody asking anything"
     with Daemon(conf()) as d, Modbus(d.port("tcp1")) as m:
-        d.rpc("faults.add", transport="tcp1", exception=6, expires_s=0.4)
         began = time.monotonic()
+        d.rpc("faults.add", transport="tcp1", exception=6, expires_s=0.4)
         while spoiled(m):
-            assert time.monotonic() < began + 2
-        assert time.monotonic() >= began + 0.35
+            assert time.monotonic() < began + 20
+        assert time.monotonic() >= began + 0.4
         d.rpc("faults.add", transport="tcp2", exception=6, expires_s=0.1)
         d.wait_stderr("fault expired id=2")
         assert d.rpc("faults.list") == []
@@ -431,7 +431,7 @@ def test_pipelined_order():
             if link.name.startswith("line"):
                 continue  # one request at a time
             d.rpc("faults.add", transport=link.name, range="hr:2",
-                  delay_ms=120)
+                  delay_ms=800)
             with link.master(d) as m:
                 want = []
                 began = time.monotonic()
@@ -443,7 +443,7 @@ def test_pipelined_order():
                     took = time.monotonic() - began
                     assert found in (None, tid), (link.name, found, tid)
                     assert pdu == b"\3\2" + struct.pack(">H", value)
-                    assert (took >= 0.115) == (i >= 2), (link.name, i, took)
+                    assert (took >= 0.795) == (i >= 2), (link.name, i, took)
             d.rpc("faults.clear")
 
 
@@ -453,13 +453,21 @@ class Clock:
     def __init__(self, port):
         self.m = Modbus(port)
 
-    def times(self, n=400):
-        found = []
-        for _ in range(n):
-            began = time.perf_counter()
-            assert self.m.request(READ) == GOOD
-            found.append(time.perf_counter() - began)
-        return found
+    def time(self):
+        began = time.perf_counter()
+        assert self.m.request(READ) == GOOD
+        return time.perf_counter() - began
+
+
+def times(clocks, until=None, n=400):
+    """n of each, or so many as are over by then: {name: [s]}"""
+    found = {name: [] for name in clocks}
+    for _ in range(n):
+        if until and time.monotonic() > until:
+            break
+        for name, c in clocks.items():
+            found[name].append(c.time())
+    return found
 
 
 def test_others_do_not_wait():
@@ -467,8 +475,8 @@ def test_others_do_not_wait():
     other connections of their transport nor other transports"""
     with Daemon(conf(max_connections=300)) as d:
         clocks = {n: Clock(d.port(n)) for n in ("tcp1", "tcp2")}
-        before = {n: c.times() for n, c in clocks.items()}
-        d.rpc("faults.add", transport="tcp1", unit=2, delay_ms=1500,
+        before = times(clocks)
+        d.rpc("faults.add", transport="tcp1", unit=2, delay_ms=3000,
               split_ms=500)
         crowd = [Modbus(d.port("tcp1"), unit=2) for _ in range(150)]
         began = time.monotonic()
@@ -476,18 +484,18 @@ def test_others_do_not_wait():
             m.send(m.adu(READ))
             m.send(m.adu(fc3(1, 1)))
         wait_for(lambda: d.rpc("faults.list")[0]["hits"] == 150)
-        during = {n: c.times() for n, c in clocks.items()}
-        assert time.monotonic() < began + 1.4, "too slow to tell"
+        during = times(clocks, began + 2.9)
         for name in clocks:
+            assert len(during[name]) > 10, during
             was, now = (statistics.median(x[name]) for x in (before, during))
             print("    %s: median %.0f us, was %.0f us" % (
                 name, now * 1e6, was * 1e6))
-            assert now < 3 * was + 0.0005, (name, was, now)
+            assert now < 10 * was + 0.01, (name, was, now)
         for m in crowd:  # every one of them has its replies, in order
             for want in (GOOD, b"\3\2\0\x16"):
                 assert m.receive()[2] == want
             m.close()
-        assert time.monotonic() >= began + 4
+        assert time.monotonic() >= began + 7
         assert d.rpc("transports.list")[0]["restarts"] == 0
         stats = d.rpc("stats.get")["transports"]["tcp1"]
         assert stats["conns_slow"] == 0 and stats["faults"] == 300, stats
@@ -499,7 +507,7 @@ def test_late_udp():
     "late datagrams are each peer's own; other peers are answered at once"
     with Daemon({"devices": DEVICES, "transports": {
             "udp1": dict(tcp(), type="udp")}}) as d:
-        d.rpc("faults.add", unit=2, delay_ms=400)
+        d.rpc("faults.add", unit=2, delay_ms=3000)
         with Master(peers.Udp(d.port("udp1")), "socket") as late, \
                 Master(peers.Udp(d.port("udp1")), "socket") as m:
             began = time.monotonic()
@@ -507,10 +515,10 @@ def test_late_udp():
             late.send(1, READ)  # behind it: waits for its turn
             for _ in range(50):
                 assert m.ask(1, READ) == GOOD
-            assert time.monotonic() < began + 0.3
+            assert time.monotonic() < began + 2.9
             assert late.receive()[:2] == (1, 2)
             assert late.receive()[:2] == (2, 1)
-            assert time.monotonic() >= began + 0.395
+            assert time.monotonic() >= began + 2.995
             d.rpc("faults.clear")
             d.rpc("faults.add", unit=2, split_ms=100)
             late.send(2, READ)
@@ -694,7 +702,7 @@ def test_events_and_log():
             d.rpc("faults.clear", id=two)
             seen = set()
             while len(seen) < 6:
-                assert sub.poll(5000), seen
+                assert sub.poll(50000), seen
                 topic, text, _ = sub.recv_multipart()
                 assert topic == b"faults"
                 event = json.loads(text)
@@ -895,7 +903,7 @@ def rpc_http(url, method, **params):
     request = urllib.request.Request(
         url.rstrip("/") + "/api/v1/rpc", body,
         {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=100) as answer:
         found = json.load(answer)
     assert "result" in found, found
     return found["result"]
@@ -990,7 +998,7 @@ def test_serial_master_loses_patience():
             "line1": {"type": "serial", "port": line.path, "units": UNITS,
                       "baudrate": 115200}}}) as d:
         m = Master(line, "rtu")
-        d.rpc("faults.add", delay_ms=200, count=1)
+        d.rpc("faults.add", delay_ms=2000, count=1)
         m.send(1, READ)
         try:
             raise AssertionError(m.receive(0.05))
@@ -998,7 +1006,7 @@ def test_serial_master_loses_patience():
             pass
         m.send(2, fc3(1, 1))
         assert m.expect(2) == b"\3\2\0\x16"
-        quiet(m, 0.3)
+        quiet(m, 2.2)
 
 
 if __name__ == "__main__":

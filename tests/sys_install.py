@@ -29,7 +29,7 @@ def serve(*args, program=os.path.join(BUILD, "holdfastd")):
     """holdfastd that is expected to refuse; its exit code and its words."""
     done = subprocess.run(
         [program, "-c", os.path.join(ROOT, "conf/minimal.json"), *args],
-        capture_output=True, text=True, timeout=10)
+        capture_output=True, text=True, timeout=100)
     return done.returncode, done.stderr
 
 
@@ -50,7 +50,7 @@ def test_installed_tree_serves():
                 m.write_hr(0, [7])
             got = subprocess.run(
                 [os.path.join(top, "bin/holdfast"), "get", "hr:0"],
-                env=d.env, capture_output=True, text=True, timeout=10)
+                env=d.env, capture_output=True, text=True, timeout=100)
             assert got.stdout.split() == ["hr:0", "7"], got
 
 
@@ -94,7 +94,7 @@ def test_installed_units_are_of_the_installed_programs():
             said = subprocess.run(
                 ["systemd-analyze", "verify", "--man=no",
                  os.path.join(units, name)], capture_output=True, text=True,
-                timeout=60)
+                timeout=600)
             assert said.returncode == 0 and top not in said.stderr, said
 
 
@@ -107,7 +107,7 @@ def test_installed_python_client_is_imported_and_answers():
         got = subprocess.run(
             ["/usr/bin/python3", "-B", "-m", "holdfast", "get", "ir:0"],
             env=dict(d.env, PYTHONPATH=place), cwd=where,
-            capture_output=True, text=True, timeout=10)
+            capture_output=True, text=True, timeout=100)
         assert got.stdout.split() == ["ir:0", "7"], got
         with open(os.path.join(place, "holdfast.py")) as f, \
                 open(os.path.join(top, "share/holdfast/holdfast.py")) as g:
@@ -176,7 +176,7 @@ def test_installed_plugins_are_found_by_name():
             ["cc", "-D_GNU_SOURCE", "-I" + os.path.join(top, "include"),
              "-shared", "-fPIC", "-o", own,
              os.path.join(top, "share/holdfast/examples/plugins/unix.c")],
-            check=True, timeout=60)
+            check=True, timeout=600)
         for plugin in "unix", own:
             conf = demo_conf()
             conf["transports"]["u1"] = {
@@ -222,7 +222,7 @@ def test_a_part_of_another_build_is_refused():
             subprocess.run(
                 ["cc", "-shared", "-fPIC", "-o",
                  os.path.join(where, "parts/control.so"), source],
-                check=True, timeout=60)
+                check=True, timeout=600)
             with Daemon(demo_conf(), program=daemon,
                         ready=False) as d:
                 d.wait_stderr(word)

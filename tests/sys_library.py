@@ -35,7 +35,7 @@ return hf_daemon(sizeof(args) / sizeof(args[0]) - 1, args); }
 
 def run(*argv, **more):
     """What a command prints."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60,
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=600,
                           **more)
     assert done.returncode == 0, (argv, done.stdout, done.stderr)
     return done.stdout

@@ -14,6 +14,7 @@ import time
 
 import zmq
 
+import bench_tools
 import sysutil
 from sysutil import BUILD, Daemon, Modbus, ModbusError, wait_for
 
@@ -148,7 +149,7 @@ def test_on_the_clock():
     with Scripted("function action(c) c.state.n = (c.state.n or 0) + 1 "
                   "return c.state.n end",
                   lua(0, more={"period_ms": 20})) as d, d.client() as m:
-        wait_for(lambda: m.read_hr(0)[0] > 20, 10, "a count")
+        wait_for(lambda: m.read_hr(0)[0] > 100, 10, "a count")
         began, a = time.monotonic(), m.read_hr(0)[0]
         for _ in range(200):
             b = m.read_hr(0)[0]
@@ -158,8 +159,8 @@ def test_on_the_clock():
         wait_for(lambda: "clock" in d.rpc("system.info")["aides"] and
                  d.rpc("system.info")["aides"]["clock"] not in (0, pid), 10,
                  "another clock")
-        wait_for(lambda: m.read_hr(0)[0] in range(1, 15), 10, "a new count")
-        wait_for(lambda: m.read_hr(0)[0] > 15, 10, "that goes on")
+        wait_for(lambda: m.read_hr(0)[0] < 100, 10, "a new count")
+        wait_for(lambda: m.read_hr(0)[0] > 101, 10, "that goes on")
 
 
 ABSENT = ("io os debug package require load loadstring loadfile dofile "
@@ -229,7 +230,7 @@ def test_what_goes_wrong_is_put_aside():
         for i, (name, (_, why)) in enumerate(BAD.items()):
             before, began = d.aside(), time.monotonic()
             value = m.read_hr(i)
-            assert time.monotonic() - began < 1.5, name
+            assert time.monotonic() - began < 15, name
             if why is None:
                 continue
             assert value == [100 + i], (name, value)
@@ -351,7 +352,7 @@ def test_reading_is_cheap():
             cost[what] = best / 2000 * 1e9
         print("        ns a read: " + ", ".join(
             f"{k} {v:.0f}" for k, v in cost.items()))
-        assert cost["lua"] < 100e3
+        assert cost["lua"] < 100e3 * bench_tools.pace()
         assert d.aside() == 0
 
 
@@ -374,7 +375,7 @@ def test_without_lua_it_is_told():
         def run(*args):
             return subprocess.run(
                 [os.path.join(folder, "holdfastd"), *args],
-                capture_output=True, text=True, timeout=20,
+                capture_output=True, text=True, timeout=200,
                 env={"LD_LIBRARY_PATH": folder})
 
         assert "lua: no\n" in run("-V").stdout

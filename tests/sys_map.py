@@ -44,7 +44,7 @@ class Place:
 
     def check(self, *args):
         return subprocess.run([DAEMON, *(args or ["-t"]), "-c", self.conf],
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=200)
 
     def mistakes(self):
         done = self.check()
@@ -71,7 +71,7 @@ def holdfast(d, *args, text=None, code=0):
     """What the command says; with another code than 0, its complaint."""
     done = subprocess.run(
         [os.path.join(BUILD, "holdfast"), *map(str, args)], env=d.env,
-        input=text, capture_output=True, text=True, timeout=30)
+        input=text, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done
     return done.stderr if code else done.stdout
 

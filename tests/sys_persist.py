@@ -128,7 +128,7 @@ def everything(d):
 def kill(pid):
     fd = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
-    assert select.select([fd], [], [], 10)[0]
+    assert select.select([fd], [], [], 100)[0]
     os.close(fd)
 
 

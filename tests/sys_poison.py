@@ -193,7 +193,7 @@ def test_an_abort_is_as_much_of_a_fault():
 def test_the_third_time_its_host_is_kept_out():
     """asked for again it costs nobody's worker, but its connection, and its
     host's way in, until quarantine_s is over; others are not touched"""
-    with Daemon(conf(quarantine_s=2)) as d, \
+    with Daemon(conf(quarantine_s=8)) as d, \
             Events(d, b"connections.tcp1") as events, \
             Crowd(d.port("tcp1")) as crowd:
         with Client(d) as c, Client(d) as same_host:
@@ -217,11 +217,11 @@ def test_the_third_time_its_host_is_kept_out():
         assert e["count"] == 3 and e["peer"].startswith("127.0.0.2:"), e
         assert stats(d)["conns_quarantined"] == 1
         [q] = tcp1(d)["quarantined"]
-        assert q["peer"] == "127.0.0.2" and 0 < q["for_s"] <= 2, q
+        assert q["peer"] == "127.0.0.2" and 0 < q["for_s"] <= 8, q
         out = d.cli("clients").stderr
         assert "127.0.0.2" in out and "tcp1" in out, out
         wait_for(lambda: not refused(d, "127.0.0.2"), 5)
-        assert time.monotonic() - began > 1.5
+        assert time.monotonic() - began > 7
         assert tcp1(d)["quarantined"] == []
         assert not crowd.errors, crowd.errors
 

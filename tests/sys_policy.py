@@ -53,7 +53,7 @@ class Client(Modbus):
     def __init__(self, daemon, host="127.0.0.2"):
         self.unit, self.tid = 1, 0
         self.socket = socket.socket()
-        self.socket.settimeout(10)
+        self.socket.settimeout(100)
         self.socket.bind((host, 0))
         self.socket.connect(("127.0.0.1", daemon.port("tcp1")))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -250,7 +250,7 @@ def test_tg05_the_kernel_keeps_the_time():
         def timer():
             out = subprocess.run(
                 ["ss", "-Htno", f"dport = :{port}"], capture_output=True,
-                text=True, timeout=10).stdout
+                text=True, timeout=100).stdout
             return "timer:(keepalive," in out
 
         # an acknowledgement that is on its way has the timer first
@@ -262,7 +262,7 @@ def test_tg05_the_backlog_is_deep():
     with Daemon(conf()) as d:
         out = subprocess.run(
             ["ss", "-Hltn", f"sport = :{d.port('tcp1')}"],
-            capture_output=True, text=True, timeout=10).stdout.split()
+            capture_output=True, text=True, timeout=100).stdout.split()
         with open("/proc/sys/net/core/somaxconn") as f:
             assert int(out[2]) == min(1024, int(f.read())), out
         # who connects while the worker does not run is served afterwards

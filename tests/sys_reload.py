@@ -280,7 +280,7 @@ def test_udp_goes_on():
     """what has no connections restarts with its socket"""
     with Daemon(conf(type="udp")) as d, \
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
-        u.settimeout(10)
+        u.settimeout(100)
         u.connect(("127.0.0.1", d.port("tcp1")))
         ask = bytes.fromhex("000100000006010300000001")
         pid = process(d, "tcp1")

@@ -107,7 +107,7 @@ class Web:
         self.port = int(address(daemon)[1])
 
     def ask(self, method, path, body=None, headers={}):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=200)
         try:
             c.request(method, path, body, headers)
             return Answer(c.getresponse())
@@ -884,7 +884,7 @@ def test_simulate_normal():
         assert answer["function_response_delay"] == 1
         began = time.monotonic()
         assert m.read_hr(16) == [3124]
-        assert 0.95 < time.monotonic() - began < 10
+        assert 0.95 < time.monotonic() - began < 100
         answer = simulate(web, response_type=0, response_split="",
                           split_delay=1)
         assert answer["function_response_split_checked"] is True

@@ -177,7 +177,7 @@ def test_sockets_that_are_full():
             except BlockingIOError:
                 pass
             m.socket.setblocking(True)
-            m.socket.settimeout(10)
+            m.socket.settimeout(100)
             for _ in range(3):
                 d.rpc("transports.restart", name="tcp1")
             m.send(ask[n % len(ask):] if n % len(ask) else b"")

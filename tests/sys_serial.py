@@ -24,7 +24,7 @@ import peers  # noqa: E402
 import sys_clients  # noqa: E402
 import sysutil  # noqa: E402
 from peers import Cable, Late, Line, Master, fc3, fc6, fc8, fc16  # noqa: E402
-from sysutil import BUILD, Daemon, Modbus, Skip, wait_for  # noqa: E402
+from sysutil import BUILD, PATIENCE, Daemon, Modbus, Skip, wait_for  # noqa: E402
 
 READ_1 = fc3(0)
 KILLS = next((int(a[8:]) for a in sys.argv[1:] if a.startswith("--kills=")),
@@ -79,7 +79,7 @@ def mbpoll(device, *args, values=()):
     done = subprocess.run(
         ["mbpoll", "-m", "rtu", "-0", "-1", "-o", "2", *map(str, args),
          device, *(["--"] if values else []), *map(str, values)],
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=300)
     return (done.returncode, sys_clients.readings(done.stdout),
             done.stdout + done.stderr)
 
@@ -283,25 +283,28 @@ def test_units():
                 [33, 44], [33, 44])
 
 
+def late_by(m, least, most):
+    """A reply is never there sooner, and not later unless this machine is."""
+    found = []
+    while len(found) < 3 or (len(found) < 30 and min(found) >= most):
+        began = time.monotonic()
+        m.read_hr(1, 0)
+        found.append((time.monotonic() - began) * 1e3)
+        assert least <= found[-1], found
+    assert min(found) < most, found
+
+
 def test_turnaround():
     "turnaround_ms: no reply comes sooner"
     with Plant(turnaround_ms=80) as (_, _line, m):
-        for _ in range(3):
-            began = time.monotonic()
-            m.read_hr(1, 0)
-            took = (time.monotonic() - began) * 1e3
-            assert 80 <= took < 180, took
+        late_by(m, 80, 180)
 
 
 def test_silence_before_a_reply():
     "a reply waits until the line has been silent for t3.5"
     with Plant(baudrate=600) as (_, _line, m):
         served(m)
-        for _ in range(3):
-            began = time.monotonic()
-            m.read_hr(1, 0)
-            took = (time.monotonic() - began) * 1e3
-            assert 3.5 * 11 / 0.6 <= took < 200, took
+        late_by(m, 3.5 * 11 / 0.6, 200)
 
 
 class Echo:
@@ -347,23 +350,39 @@ def test_pause_within_a_frame():
     "t15: a pause of more than 1.5 characters matters only where it should"
     for t15, answered in (("off", True), ("count", True), ("strict", False)):
         # at 100 baud t1.5 is 165 ms and t3.5 385 ms: silences are what is
-        # tested, and so long that a busy machine does not blur them. Nor is
-        # anything asked again, into the reply to what was asked before
-        with Plant(baudrate=100, t15=t15) as (_, line, m):
-            whole = peers.Rtu.encode(1, READ_1)
-            assert m.ask(1, fc8(0, 1)) == fc8(0, 1)
-            time.sleep(0.5)
-            line.send(whole[:4])
-            time.sleep(0.27)
-            line.send(whole[4:])
-            if answered:
-                assert m.expect(1) == b"\x03\x02\0\0"
-            else:
-                time.sleep(0.5)
-                assert m.ask(1, fc8(0, 1)) == fc8(0, 1)
-            assert m.got == b""
-            errors = m.ask(1, fc8(12))
-            assert errors == fc8(12, 0 if t15 == "off" else 1), errors.hex()
+        # tested, and so long that a busy machine seldom blurs them; then they
+        # are tried longer. Nor is anything asked again, into the reply to what
+        # was asked before
+        for times in (1, *8 * (2,)):  # 50 baud are the least
+            with Plant(baudrate=100 // times, t15=t15) as (_, line, m), \
+                    bt.Jitter() as jitter:
+                right = paused(line, m, times, t15, answered)
+            if right or jitter.ms(1) < 30 * times:
+                break
+        assert right, (t15, jitter.ms(1))
+
+
+def paused(line, m, times, t15, answered):
+    """Whether a frame with a pause in it is met as it should be."""
+    whole = peers.Rtu.encode(1, READ_1)
+    assert m.ask(1, fc8(0, 1)) == fc8(0, 1)
+    time.sleep(0.5 * times)
+    line.send(whole[:4])
+    time.sleep(0.27 * times)
+    line.send(whole[4:])
+    try:
+        if answered:
+            assert m.receive(5 * times)[2] == b"\x03\x02\0\0"
+        else:
+            time.sleep(0.5 * times)
+            assert m.ask(1, fc8(0, 1), 5 * times) == fc8(0, 1)
+        assert m.got == b""
+        errors = m.ask(1, fc8(12), 5 * times)
+        assert errors == fc8(12, 0 if t15 == "off" else 1), errors.hex()
+        return True
+    except (AssertionError, Late) as why:
+        print("    times %d: %r" % (times, why))
+        return False
 
 
 def test_speed():
@@ -400,7 +419,7 @@ def state(d, name="line1"):
     return next(t for t in d.rpc("transports.list") if t["name"] == name)
 
 
-def served(m, timeout=10.0):
+def served(m, timeout=100.0):
     """Asks until it is answered; how many seconds that took."""
     began = time.monotonic()
     while True:
@@ -429,7 +448,7 @@ class Events:
             d.rpc("registers.write", device="plc1", table="hr", addr=999,
                   values=[n])
 
-    def wait(self, *words, timeout=10.0):
+    def wait(self, *words, timeout=100.0):
         """Waits for an event that has all these words in it."""
         end = time.monotonic() + timeout
         while True:
@@ -468,7 +487,7 @@ class Beside(bt.Busy):
             own = self.jitter.ms(1)
             print("    beside it: longest %.1f ms; this machine's own "
                   "lateness %.1f ms" % (got["max"] / 1e3, own))
-            assert got["max"] / 1e3 < 250 + 2 * own, got
+            assert got["max"] / 1e3 < 250 * PATIENCE + 2 * own, got
 
 
 def idle_for(d, seconds):
@@ -479,7 +498,7 @@ def idle_for(d, seconds):
     assert d.worker_pid("line1") == pid, "the worker has died"
     share = (bt.cpu_ns(pid) - used) / 1e9 / seconds
     print("    processor while it was gone: %.2f %%" % (100 * share))
-    assert share < 0.05, share
+    assert share < 0.05 * bt.pace(), share
 
 
 def test_lost_adapter():
@@ -651,8 +670,8 @@ def test_kept_over_a_death():
 
 def test_no_reply_of_before():
     "a reply that its worker did not finish is never finished by the next"
-    with Plant(turnaround_ms=300, restart=AT_ONCE) as (d, line, m):
-        for _ in range(3):
+    with Plant(turnaround_ms=2000, restart=AT_ONCE) as (d, line, m):
+        for _ in range(2):
             pid = d.worker_pid("line1")
             line.send(peers.Rtu.encode(1, fc6(7, 7)))
             wait_for(lambda: sys_clients.read(d, "hr", 7, 1) == [7], 5,
@@ -662,7 +681,7 @@ def test_no_reply_of_before():
             os.kill(pid, 9)
             wait_for(lambda: d.worker_pid("line1") not in (None, pid), 10,
                      "a successor")
-            assert line.recv(0.6) is None, "an old reply"
+            assert line.recv(2.5) is None, "an old reply"
             assert m.read_hr(1, 7) == [0]
 
 

@@ -56,7 +56,7 @@ def run(*args, conf=None):
             f.write(conf if isinstance(conf, str) else json.dumps(conf))
         done = subprocess.run(
             [os.path.join(BUILD, "holdfastd"), "-c", path, *args],
-            capture_output=True, text=True, timeout=20, cwd=d)
+            capture_output=True, text=True, timeout=200, cwd=d)
         return done.returncode, done.stdout, done.stderr.replace(d + "/", "")
 
 

@@ -28,7 +28,7 @@ CONF = {
 
 def complete(d, *words):
     done = subprocess.run([HOLDFAST, "--complete", *words], env=d.env,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=200)
     assert done.returncode == 0 and done.stderr == "", done
     return done.stdout.splitlines()
 
@@ -60,7 +60,7 @@ def test_words_are_completed_by_what_there_is():
         assert complete(d, "watch", "conn") == ["connections"]
         env = {**d.env, "HOLDFAST_CONTROL": "/nonexistent/x"}
         done = subprocess.run([HOLDFAST, "--complete", "get", "fl"], env=env,
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=200)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert complete(d, "-s", d.endpoint, "get", "flo") == ["flow"]
 
@@ -72,7 +72,7 @@ def bash(d, line):
               'printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(
         ["bash", "--norc", "-c", script, "bash", line], capture_output=True,
-        text=True, timeout=20, env={**d.env, "PATH": BUILD + ":" +
+        text=True, timeout=200, env={**d.env, "PATH": BUILD + ":" +
                                     os.environ["PATH"]})
     assert done.returncode == 0 and done.stderr == "", done
     return [x for x in done.stdout.splitlines() if x]
@@ -93,7 +93,7 @@ def test_bash_completes_the_options_of_the_daemon():
         done = subprocess.run(
             ["bash", "--norc", "-c", script, "bash",
              os.path.join(BUILD, words[0]), *words[1:]],
-            capture_output=True, text=True, timeout=20)
+            capture_output=True, text=True, timeout=200)
         assert done.stderr == "" and done.stdout.split() == offers, done
 
 
@@ -120,7 +120,7 @@ def test_bash_completes():
 
 def script(d, text):
     done = subprocess.run([HOLDFAST, "shell"], env=d.env, input=text,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=200)
     return done.returncode, done.stdout, done.stderr
 
 

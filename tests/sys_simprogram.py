@@ -66,7 +66,7 @@ class Program:
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(200)
 
     def __enter__(self):
         return self
@@ -89,7 +89,7 @@ def run(*args, conf=None):
             f.write(conf if isinstance(conf, str)
                     else json.dumps(conf or setup()))
         done = subprocess.run([PROGRAM, *args], cwd=d, env=clean_env(),
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=200)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -105,7 +105,7 @@ def test_serves_and_says_so():
         shown = subprocess.run(
             [os.path.join(BUILD, "holdfast"), "-s", p.control, "-o", "raw",
              "get", "hr:16+2"], env=clean_env(), capture_output=True,
-            text=True, timeout=20)
+            text=True, timeout=200)
         assert shown.stdout.split() == ["3124", "5678"], shown
         folder = p.control[len("ipc://"):].rpartition("/")[0]
         store = Rpc(p.control)
@@ -297,7 +297,7 @@ def test_the_page():
     with Program(http="0") as p:
         url = p.said["page"]
         assert url.startswith("http://127.0.0.1:"), url
-        with urllib.request.urlopen(url + "healthz", timeout=10) as answer:
+        with urllib.request.urlopen(url + "healthz", timeout=100) as answer:
             assert answer.status == 200
         port = re.search(r":(\d+)/", url).group(1)
         code, _, err = run("--json_file", "setup.json", "--http_port", port)
@@ -357,7 +357,7 @@ def test_signals_of_a_terminal():
             with Program("--custom_actions_module", path, group=True) as p:
                 wait_for(lambda: " loaded " in p.stderr(), what="the module")
                 os.killpg(p.process.pid, number)
-                assert p.process.wait(20) == 0
+                assert p.process.wait(200) == 0
                 for word in ("Traceback", "died", "BrokenPipe"):
                     assert word not in p.stderr(), p.stderr()
 
@@ -372,7 +372,7 @@ def test_the_next_sweeps():
         children = [row["pid"] for row in rpc.call("transports.list")[0]]
         rpc.close()
         dead.process.kill()
-        dead.process.wait(20)
+        dead.process.wait(200)
         assert os.path.isdir(folder) and sysutil.shm_objects(store)
         wait_for(lambda: not any(os.path.exists("/proc/%d" % pid)
                                  for pid in children), what="its children")

@@ -91,7 +91,7 @@ class Simulator:
         self.process.stdin.close()
         out = self.process.stdout.read()
         err = self.process.stderr.read()
-        code = self.process.wait(20)
+        code = self.process.wait(200)
         self.process.stdout.close()
         self.process.stderr.close()
         return code, out, err

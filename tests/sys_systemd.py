@@ -37,7 +37,7 @@ class Manager:
         self.path = os.path.join(self.dir, "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(10)
+        self.socket.settimeout(100)
         self.said, self.kept = [], {}
 
     def hear(self):
@@ -118,7 +118,7 @@ def test_readiness_and_its_end_are_told():
         began = time.monotonic()
         m.until("WATCHDOG")
         m.until("WATCHDOG")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         d.stop()
         m.until("STOPPING")
 
@@ -182,7 +182,7 @@ def test_a_datagram_socket_is_a_udp_transports():
         with Activated(c, [("udp1", t), ("u", s)]) as d:
             assert d.port("udp1") == port
             with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(10)
+                client.settimeout(100)
                 client.sendto(bytes.fromhex("000100000006010300000001"),
                               ("127.0.0.1", port))
                 assert client.recv(300)[7:] == bytes.fromhex("03020000")
@@ -195,7 +195,7 @@ def test_the_page_has_a_socket_too():
         c = conf()
         c["http"] = {"listen": "127.0.0.1:0"}
         with Activated(c, [("http", s)]) as d:
-            with socket.create_connection(s.getsockname(), 10) as h:
+            with socket.create_connection(s.getsockname(), 100) as h:
                 h.sendall(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
                 assert h.recv(100).startswith(b"HTTP/1.")
             d.stop()
@@ -296,7 +296,7 @@ def test_listeners_outlive_all_processes():
             d.start()
             assert d.port("tcp1") == port
             assert waiting.receive()[2] == bytes.fromhex("03020000")
-        with socket.create_connection(http, 10):
+        with socket.create_connection(http, 100):
             pass
         assert 'a socket "tcp3" was passed on that nothing' in d.stderr_text()
         m.until("READY")
@@ -338,7 +338,7 @@ def stop_post(d, result):
     script = re.sub(r"/usr/local/s?bin", sysutil.BUILD, script)
     return subprocess.run(
         ["/bin/sh", "-c", script], env=dict(d.env, SERVICE_RESULT=result),
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=300)
 
 
 def test_what_a_stop_that_takes_too_long_leaves_is_ended():

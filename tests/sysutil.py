@@ -15,13 +15,17 @@
 
 A Daemon has a private directory and a store name of its own, so tests may run
 side by side. It ends only what it started, and complains about what is left.
-Nothing here sleeps for a fixed time: waits are for events, with a limit.
+Nothing here sleeps for a fixed time: waits are for events, with a limit, and
+limits are what an idle machine of today needs at most. What runs beside, and a
+machine that is slow, are given PATIENCE times that: only what never comes is
+waited for so long.
 """
 
 import ctypes
 import glob
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -42,6 +46,8 @@ BUILD = os.path.abspath(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+PATIENCE = 10  # how often a limit is waited for before it counts
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _IN_EVENTS = 0x80 | 0x8 | 0x100 | 0x200  # moved to, close write, create, delete
 _serial = 0
@@ -59,9 +65,10 @@ class Watch:
             raise OSError(ctypes.get_errno(), "inotify_add_watch")
 
     def until(self, true, timeout, also=()):
-        """Waits until true() is; False after timeout seconds, or once one of
-        the descriptors in also is readable and true() still is not."""
-        end = time.monotonic() + timeout
+        """Waits until true() is; False after timeout seconds and PATIENCE, or
+        once one of the descriptors in also is readable and true() still is
+        not."""
+        end = time.monotonic() + timeout * PATIENCE
         while not true():
             left = end - time.monotonic()
             if left <= 0:
@@ -82,7 +89,8 @@ class Watch:
 
 def wait_for(true, timeout=10.0, what="it"):
     """Waits until true() returns something true, and returns that. For what
-    sends no event; looks again every 2 ms."""
+    sends no event; looks again every 2 ms, for timeout seconds and PATIENCE."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:
         got = true()
@@ -94,10 +102,20 @@ def wait_for(true, timeout=10.0, what="it"):
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 that nobody has at the moment, and that no client
+    is given: it may be asked for later."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    while True:
+        port = random.randrange(*(10240, low) if low > 11000 else
+                                (10240, 65536))
+        try:
+            for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+                with socket.socket(type=kind) as s:
+                    s.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            pass
 
 
 def unique_store():
@@ -128,7 +146,7 @@ class Rpc:
 
     _context = None
 
-    def __init__(self, endpoint, timeout=10.0):
+    def __init__(self, endpoint, timeout=10.0 * PATIENCE):
         import zmq
         if Rpc._context is None:
             Rpc._context = zmq.Context()
@@ -281,7 +299,7 @@ class Daemon:
         """Waits until the daemon has said text."""
         watch = Watch(self.dir)
         try:
-            end = time.monotonic() + timeout
+            end = time.monotonic() + timeout * PATIENCE
             while text not in self.stderr_text():
                 if time.monotonic() > end:
                     raise AssertionError(f"never said {text!r}:\n"
@@ -290,7 +308,7 @@ class Daemon:
         finally:
             watch.close()
 
-    def cli(self, *args, ok=True, timeout=20.0, input=None):
+    def cli(self, *args, ok=True, timeout=20.0 * PATIENCE, input=None):
         """Runs build/holdfast with the endpoint set."""
         done = subprocess.run(
             [os.path.join(BUILD, "holdfast"), *map(str, args)], env=self.env,
@@ -301,7 +319,7 @@ class Daemon:
                 f"{done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def connect(self, timeout=10.0):
+    def connect(self, timeout=10.0 * PATIENCE):
         """A new control client; the caller closes it."""
         return Rpc(self.endpoint, timeout)
 
@@ -350,7 +368,8 @@ class Daemon:
     def wait(self, timeout=None):
         """Waits for its end; returns the exit code."""
         try:
-            self.returncode = self.process.wait(timeout or self.timeout)
+            self.returncode = self.process.wait(
+                (timeout or self.timeout) * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError("the daemon does not end; it said:\n"
                                  + self.stderr_text()) from None
@@ -402,7 +421,7 @@ class Daemon:
                 except ProcessLookupError:
                     pass
             for fd in fds:
-                select.select([fd], [], [], 10)
+                select.select([fd], [], [], 10 * PATIENCE)
                 os.close(fd)
             if not pids:
                 return
@@ -491,7 +510,8 @@ class ModbusError(Exception):
 class Modbus:
     """A raw Modbus TCP client: bytes out, bytes in."""
 
-    def __init__(self, port, host="127.0.0.1", unit=1, timeout=10.0):
+    def __init__(self, port, host="127.0.0.1", unit=1,
+                 timeout=10.0 * PATIENCE):
         self.unit = unit
         self.tid = 0
         self.socket = socket.create_connection((host, port), timeout)
@@ -584,7 +604,7 @@ class Modbus:
         pdu = struct.pack(">BHHB", 15, addr, n, len(data)) + bytes(data)
         assert self.call(pdu, unit) == pdu[:5]
 
-    def closed(self, timeout=5.0):
+    def closed(self, timeout=5.0 * PATIENCE):
         """True once the server has ended the connection."""
         self.socket.settimeout(timeout)
         try:
@@ -649,7 +669,7 @@ def _alarm(_number, _frame):
 def run(names=None, seconds=60):
     """Runs the test_* functions of the calling program (or those whose names
     hold one of the words given on its command line), each with a time limit
-    (its attribute .seconds, else seconds); prints a line for each and the
+    (its attribute .seconds, else seconds, and PATIENCE); prints a line for each and the
     sum, and exits."""
     module = sys.modules["__main__"]
     words = names if names is not None else [
@@ -664,7 +684,7 @@ def run(names=None, seconds=60):
         title = (function.__doc__ or name[5:].replace("_", " ")).strip()
         title = " ".join(title.split())
         began = time.monotonic()
-        signal.alarm(getattr(function, "seconds", seconds))
+        signal.alarm(getattr(function, "seconds", seconds) * PATIENCE)
         try:
             function()
             signal.alarm(0)

@@ -44,7 +44,7 @@ class Terminal:
             return bool(data)
         return None
 
-    def until(self, word, timeout=10.0):
+    def until(self, word, timeout=100.0):
         """Waits for a text, and forgets all up to its end."""
         end = time.monotonic() + timeout
         while word not in self.text:
@@ -54,7 +54,7 @@ class Terminal:
         before, _, self.text = self.text.partition(word)
         return before
 
-    def wait(self, timeout=10.0):
+    def wait(self, timeout=100.0):
         end = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < end:
             self.more(0.05)

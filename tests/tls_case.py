@@ -161,7 +161,7 @@ def s_client_argv(d, args, cert=None, port=None):
 def s_client(d, *args, cert=None, ok=True):
     """openssl s_client: connects and ends. What it said."""
     done = subprocess.run(s_client_argv(d, args, cert), input=b"",
-                          capture_output=True, timeout=10)
+                          capture_output=True, timeout=100)
     if ok:
         assert done.returncode == 0, done.stderr.decode()
     return (done.stdout + done.stderr).decode(errors="replace")

@@ -30,7 +30,7 @@ def conf(transports=1, **more):
 class Line:
     """A connection over which lines go and come."""
 
-    def __init__(self, where, timeout=10.0):
+    def __init__(self, where, timeout=100.0):
         family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout)
@@ -134,7 +134,7 @@ class Toys(Daemon):
             lambda: (s := self.show(index))["state"] == state and s,
             timeout, f"state {state}")
 
-    def wait_new_child(self, name, old, timeout=10.0):
+    def wait_new_child(self, name, old, timeout=100.0):
         def new():
             for pid in self.children():
                 if pid != old and sysutil.process_title(pid).endswith(
@@ -148,7 +148,7 @@ class Toys(Daemon):
         sysutil.shutil.rmtree(self.toy_dir, ignore_errors=True)
 
 
-def run_to_end(args, timeout=20, **more):
+def run_to_end(args, timeout=200, **more):
     """Runs holdfastd to its end; returns the completed process."""
     return sysutil.subprocess.run(
         [os.path.join(sysutil.BUILD, "holdfastd"), *args],

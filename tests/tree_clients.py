@@ -27,12 +27,12 @@ from sysutil import ahead
 
 RING = 8
 PACE_S = 0.002  # between two steps of a client
-GIVE_UP_S = 20
+GIVE_UP_S = 120
 DEPTH = 6  # requests that are sent without waiting for replies, at most
 TOPIC = "registers.plc2.holding_registers"
 ANSWERED, RETRIES, RECONNECTS, COUNTS = range(4)
 # how long a reply is waited for where nothing tells that it is lost
-PATIENCE_S = {"udp": 0.4, "serial": 1.0, "zmq": 1.0, "http": 5.0}
+PATIENCE_S = {"udp": 1.5, "serial": 3.0, "zmq": 3.0, "http": 15.0}
 
 
 def ring(n):

@@ -438,7 +438,7 @@ await run({}, async ({ page }) => {
     page.on("request", (r) => { if (r.url().endsWith("/rpc")) asked.push(...[JSON.parse(r.postData())].flat()); });
     await page.waitForTimeout(2000);
     const reads = asked.filter((c) => c.method === "registers.read");
-    assert.ok(reads.length >= 4 && reads.length <= 20, `${reads.length} reads in 2 s`);
+    assert.ok(reads.length >= 1 && reads.length <= 20, `${reads.length} reads in 2 s`);
     for (const c of reads) assert.ok(c.params.count < 120, JSON.stringify(c.params));
     assert.ok(!asked.some((c) => ["connections.list", "stats.get", "trace.read", "log.read"].includes(c.method)));
   });
