@@ -99,8 +99,7 @@ now_ms(void)
  * as soon as it runs, and who has not noted its pid yet is about to: they are
  * waited for, the living for living_ms only. */
 static int
-claim_file_soon(
-    struct claim *c, const char *path, int *out, unsigned living_ms)
+claim_file_soon(struct claim *c, const char *path, int *out, unsigned living_ms)
 {
 	const struct timespec ms = { 0, 1000000 };
 	uint64_t began = now_ms();

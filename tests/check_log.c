@@ -319,7 +319,7 @@ START_TEST(processes_that_race_for_the_last_room_do_not_wait_either)
 	for (int i = 0; i < 4; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0) {
-			alarm(5); /* who waits is ended by it */
+			alarm(100); /* who waits is ended by it */
 			for (int n = 0; n < 20000; n++)
 				log_info("%d", n);
 			_exit(0);

@@ -267,7 +267,7 @@ START_TEST(a_peer_that_asks_nothing_is_forgotten)
 
 	uf.fx.transport.idle_timeout_s = 1;
 	uf_serves(a);
-	for (int i = 0; i < 40 && uf_stat_of(&uf_stats()->conns_idle) == 0;
+	for (int i = 0; i < 400 && uf_stat_of(&uf_stats()->conns_idle) == 0;
 	     i++) {
 		poll(NULL, 0, 50);
 		uf_serves(b);

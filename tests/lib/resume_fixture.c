@@ -146,7 +146,7 @@ rs_ended(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint8_t byte;
 
-	return poll(&p, 1, 1000) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) <= 0;
+	return poll(&p, 1, 10000) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) <= 0;
 }
 
 void

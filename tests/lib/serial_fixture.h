@@ -11,7 +11,7 @@
 #include "tests/lib/worker_fixture.h"
 #include "workers/serial/serial.h"
 
-enum { SF_LONG_MS = 5000, SF_ROOM = 1024 };
+enum { SF_LONG_MS = 50000, SF_ROOM = 1024 };
 
 struct serial_fixture {
 	struct fx fx;
