@@ -85,16 +85,41 @@ mode_of(const struct conf *c)
 	return 0600;
 }
 
+static bool
+find_path(const char *run_dir, char *path, size_t size)
+{
+	int n = snprintf(path, size, "%s/" ACTIONS_SOCKET, run_dir);
+
+	return n > 0 && (size_t)n < size;
+}
+
+void
+actions_permit(const struct conf *c, const char *run_dir)
+{
+	char path[PATH_MAX];
+
+	if (find_path(run_dir, path, sizeof(path)) &&
+	    chmod(path, mode_of(c)) < 0)
+		log_warn("cannot set the mode of %s", path);
+}
+
+void
+actions_remove(const char *run_dir)
+{
+	char path[PATH_MAX];
+
+	if (find_path(run_dir, path, sizeof(path)))
+		unlink(path);
+}
+
 int
 actions_listen(const struct conf *c, const char *run_dir, int *path_fd)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd, err, n;
+	int fd, err;
 
-	n = snprintf(
-	    a.sun_path, sizeof(a.sun_path), "%s/" ACTIONS_SOCKET, run_dir);
 	errno = ENAMETOOLONG;
-	if (n < 0 || (size_t)n >= sizeof(a.sun_path))
+	if (!find_path(run_dir, a.sun_path, sizeof(a.sun_path)))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

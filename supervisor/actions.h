@@ -20,6 +20,10 @@ bool actions_wanted(const struct conf *);
  * through /proc, whether they may look into the run directory or not. */
 int actions_listen(const struct conf *, const char *run_dir, int *path_fd);
 
+/* Who may connect there, as a configuration has it; and removes it. */
+void actions_permit(const struct conf *, const char *run_dir);
+void actions_remove(const char *run_dir);
+
 /* The role's main. It serves once the module was loaded, or could not be. */
 proc_main_fn actions_main;
 

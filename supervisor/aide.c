@@ -4,6 +4,7 @@
  */
 #include "supervisor/aide.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stddef.h>
@@ -136,15 +137,20 @@ find_user(struct super *s, struct process *p)
 	return 0;
 }
 
-static int
-make(struct super *s, const struct aide *a)
+bool
+aides_wanted(const struct conf *c, enum aide_kind kind)
 {
-	struct process *p = &s->aides[a - aides];
+	return aides[kind].wanted == NULL || aides[kind].wanted(c);
+}
+
+/* What it takes to be born. */
+static int
+make_ready(struct super *s, struct process *p)
+{
+	const struct aide *a = p->aide;
 	const char *where;
 	int err;
 
-	if (process_init_aide(p, s, a, &limits) < 0)
-		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
 	if (a->listen != NULL && (p->listen_fd = a->listen(s, &where)) < 0) {
 		err = errno;
 		return boot_fail(s,
@@ -166,9 +172,13 @@ aides_make(struct super *s)
 	if (s->aides == NULL)
 		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
 	for (int i = 0; code == 0 && i < AIDES; i++) {
-		if (aides[i].wanted != NULL && !aides[i].wanted(s->conf))
-			continue;
-		code = make(s, &aides[i]);
+		struct process *p = &s->aides[i];
+
+		if (process_init_aide(p, s, &aides[i], &limits) < 0)
+			code =
+			    boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
+		else if (aides_wanted(s->conf, i))
+			code = make_ready(s, p);
 	}
 	return code;
 }
@@ -192,9 +202,9 @@ aides_free(struct super *s)
 void
 aides_start(struct super *s)
 {
-	for (struct process *p = s->processes; p != NULL; p = p->next)
-		if (p->aide != NULL)
-			child_event(&p->child, LIFE_START);
+	for (int i = 0; i < AIDES; i++)
+		if (s->aides != NULL && aides_wanted(s->conf, i))
+			child_event(&s->aides[i].child, LIFE_START);
 }
 
 void
@@ -208,41 +218,100 @@ aides_stop(struct super *s, bool last, bool at_once)
 	}
 }
 
+/* Who does not exist any more has been looked for before. */
 void
 aides_follow(struct super *s)
 {
-	for (struct process *p = s->processes; p != NULL; p = p->next) {
-		if (p->aide == NULL)
-			continue;
-		p->user = p->aide->user != NULL ? p->aide->user(s->conf) : NULL;
+	const struct passwd *pw;
+
+	for (int i = 0; i < AIDES; i++) {
+		struct process *p = &s->aides[i];
+
+		p->user = aides[i].user != NULL ? aides[i].user(s->conf) : NULL;
+		pw = p->user != NULL ? getpwnam(p->user) : NULL;
+		p->uid = pw != NULL ? pw->pw_uid : 0;
+		p->gid = pw != NULL ? pw->pw_gid : 0;
 	}
+}
+
+/* ---- another configuration, where they stand ---- */
+
+int
+aides_ask(struct super *s, enum ipc_conf what, const struct conf *c)
+{
+	struct ipc_msg m = { .kind = IPC_CONF, .arg = what };
+	int fd = c != NULL ? sealed_new() : -1;
+
+	/* they know no passwords */
+	if (c != NULL && (fd < 0 || sealed_put(fd, c, false) < 0)) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	for (int i = 0; i < AIDES; i++) {
+		struct process *p = &s->aides[i];
+
+		p->owes = 0;
+		if (!p->aide->orders ||
+		    (p->child.state != LIFE_UP &&
+			p->child.state != LIFE_STARTING))
+			continue;
+		if (++s->asked == 0)
+			s->asked++;
+		m.tag = p->owes = s->asked;
+		p->asked = what;
+		process_send(p, &m, fd);
+	}
+	if (fd >= 0)
+		close(fd);
+	return 0;
 }
 
 void
 aides_tell(struct super *s)
 {
-	struct ipc_msg m = { .kind = IPC_CONF, .arg = IPC_CONF_FORCE };
-	int fd = sealed_new();
+	if (aides_ask(s, IPC_CONF_FORCE, s->conf) == 0)
+		return;
+	log_warnx("control and http begin anew with the new configuration");
+	aides_restart(s, AIDE_CONTROL);
+	aides_restart(s, AIDE_HTTP);
+}
 
-	/* they know no passwords */
-	if (fd < 0 || sealed_put(fd, s->conf, false) < 0)
-		log_warnx("control goes on with what it knew");
-	else
-		for (struct process *p = s->processes; p != NULL; p = p->next)
-			if (p->aide != NULL && p->aide->orders)
-				process_send(p, &m, fd);
-	if (fd >= 0)
-		close(fd);
+bool
+aides_held(const struct super *s)
+{
+	for (int i = 0; i < AIDES; i++)
+		if (s->aides[i].owes != 0)
+			return false;
+	return true;
+}
+
+static void
+clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (!isprint((unsigned char)*text))
+			*text = '?';
 }
 
 void
 aides_taken(struct process *p, const struct ipc_msg *m)
 {
-	if (m->rc == 0)
-		return;
-	p->child.drain_ms = p->aide->drain_ms;
-	child_why(&p->child, "it cannot follow the configuration");
-	child_event(&p->child, LIFE_RESTART);
+	char text[sizeof(m->text)];
+
+	if (p->owes == 0 || m->tag != p->owes)
+		return; /* it has been asked something else since */
+	p->owes = 0;
+	memcpy(text, m->text, sizeof(text)); /* ends with NUL: ipc_recv */
+	clean(text);
+	if (m->rc != 0 && p->asked == IPC_CONF_LOOK) {
+		apply_aides_refuse(p->super, text);
+	} else if (m->rc != 0) {
+		p->child.drain_ms = p->aide->drain_ms;
+		child_why(&p->child, "it cannot follow: %s", text);
+		child_event(&p->child, LIFE_RESTART);
+	}
+	apply_settle(p->super, false);
 }
 
 void
@@ -250,11 +319,12 @@ aides_restart(struct super *s, enum aide_kind kind)
 {
 	struct process *p = &s->aides[kind];
 
-	if (p->aide == NULL)
-		return;
 	p->child.drain_ms = p->aide->drain_ms;
 	child_why(&p->child, "the configuration changed");
-	child_event(&p->child, LIFE_RESTART);
+	if (!aides_wanted(s->conf, kind))
+		child_event(&p->child, LIFE_STOP);
+	else
+		child_event(&p->child, LIFE_RESTART);
 }
 
 bool

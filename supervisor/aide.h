@@ -9,11 +9,11 @@
  */
 
 #include "shm/layout_control.h"
+#include "supervisor/ipc.h"
 #include "supervisor/proc.h"
 
 struct super;
 struct process;
-struct ipc_msg;
 
 enum aide_kind {
 	AIDE_CONTROL,
@@ -43,12 +43,15 @@ struct aide {
 
 extern const struct aide aides[AIDES];
 
-/* Prepares those that are wanted in super->aides, which it makes. 0, or the
- * exit code after saying why. */
+/* True if a configuration wants it. */
+bool aides_wanted(const struct conf *, enum aide_kind);
+
+/* Prepares all of them in super->aides, which it makes; those that are wanted
+ * can be born then. 0, or the exit code after saying why. */
 int aides_make(struct super *);
 void aides_free(struct super *);
 
-void aides_start(struct super *);
+void aides_start(struct super *); /* those that are wanted */
 
 /* Tells those to end that are the last, or those that are not; at once:
  * without draining. */
@@ -57,13 +60,21 @@ void aides_stop(struct super *, bool last, bool at_once);
 /* The configuration in force is another one: what is held of it. */
 void aides_follow(struct super *);
 
-/* Tells those that give orders what is in force. */
-void aides_tell(struct super *);
-
-/* The answer to IPC_CONF. One that cannot follow is made anew. */
+/*
+ * Asks those that serve and give orders, with a configuration or NULL, as the
+ * step has it; apply_settle() is called as each answers. One that says no to
+ * IPC_CONF_LOOK refuses all of it, one that cannot follow IPC_CONF_FORCE is
+ * made anew. 0, or -1: the configuration cannot be handed over.
+ */
+int aides_ask(struct super *, enum ipc_conf, const struct conf *);
+bool aides_held(const struct super *); /* none owes an answer any more */
 void aides_taken(struct process *, const struct ipc_msg *);
 
-/* Makes one anew, if there is one. */
+/* IPC_CONF_FORCE with what is in force. */
+void aides_tell(struct super *);
+
+/* As the configuration in force wants it: makes one anew, begins with it, or
+ * ends it. */
 void aides_restart(struct super *, enum aide_kind);
 
 /* True while one of those has not ended; while one of all has not had its

@@ -346,6 +346,7 @@ changed(struct child *c, enum life from)
 		log_info("%s %s was=%s%s", p->name, life_name(c->state),
 		    life_name(from), child_why_log(c->why, why));
 		ready_tell(p->super);
+		apply_settle(p->super, false);
 	}
 	super_progress(p->super);
 }
@@ -496,6 +497,7 @@ process_died(struct process *p, int status)
 		    status == PROCESS_UNSEEN ? -1 : status);
 	orders_forget(p);
 	refresh_died(p);
+	p->owes = 0;
 	vain = is_needed(p, ev);
 	if (vain)
 		p->super->code = EX_CONFIG; /* it is not to become ready */

@@ -50,6 +50,8 @@ struct process {
 	int chan; /* -1: none */
 	int passed; /* came with the message that is being heard; or -1 */
 	struct event *chan_event, *timer;
+	uint32_t owes; /* aides: the tag of an answer to IPC_CONF; 0: none */
+	enum ipc_conf asked;
 	uint32_t refresh; /* the round of which it owes the answer; 0: none */
 	bool served; /* since its last order */
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */

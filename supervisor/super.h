@@ -74,7 +74,8 @@ struct super {
 
 	struct service *services; /* in the order of the configuration */
 	struct process *processes; /* all that there are */
-	struct process *aides; /* AIDES; those that are not used are zero */
+	struct process *aides; /* AIDES; those that are not wanted: stopped */
+	uint32_t asked; /* the last tag that one was asked under */
 	int actions_fd; /* workers connect to it; -1 */
 	int adopt_fd; /* where keepers call: adopt.h */
 	struct event *calls;

@@ -71,6 +71,20 @@ guilty(const struct process *p)
 	return watchdog_guilty(&p->mark, cpu_ns(p->pid), waits_for_cpu(p->pid));
 }
 
+/* Until all have been born with the new one, who beats as the former one had
+ * it does not hang. */
+static unsigned
+hang_ms(const struct super *s)
+{
+	const struct conf *also[] = { s->apply.plan.now, s->apply.former };
+	unsigned ms = s->conf->hang_timeout_ms;
+
+	for (size_t i = 0; i < sizeof(also) / sizeof(also[0]); i++)
+		if (also[i] != NULL && also[i]->hang_timeout_ms > ms)
+			ms = also[i]->hang_timeout_ms;
+	return ms;
+}
+
 static void
 watch_process(struct super *s, struct process *p, uint64_t now_ns)
 {
@@ -86,16 +100,16 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 	beat = atomic_load(&p->shm->beat_ns);
 	busy = atomic_load(&p->shm->busy_ns);
 	watchdog_mark(&p->mark, beat, busy, cpu_ns(p->pid));
-	v = watchdog_judge(now_ns, beat, busy, p->ready_ms * 1000000,
-	    s->conf->hang_timeout_ms);
+	v = watchdog_judge(
+	    now_ns, beat, busy, p->ready_ms * 1000000, hang_ms(s));
 	if (v == WATCHDOG_FINE || !guilty(p))
 		return;
 	if (v == WATCHDOG_BUSY) {
 		child_why(&p->child, "hung in a request for more than %d ms",
 		    WATCHDOG_BUSY_MS);
 	} else {
-		child_why(&p->child, "hung: no sign of life for %u ms",
-		    s->conf->hang_timeout_ms);
+		child_why(
+		    &p->child, "hung: no sign of life for %u ms", hang_ms(s));
 	}
 	child_event(&p->child, LIFE_HUNG);
 }

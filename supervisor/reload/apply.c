@@ -20,7 +20,10 @@ static const struct apply_part *const parts[] = {
 	&apply_aides,
 };
 
-enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+enum {
+	PARTS = sizeof(parts) / sizeof(parts[0]),
+	LOOK_MS = 4000, /* that control and http may take to answer */
+};
 
 static void
 end(struct super *s, bool told)
@@ -31,6 +34,7 @@ end(struct super *s, bool told)
 		parts[i]->end(s, &a->plan, told);
 	plan_free(&a->plan);
 	a->until_ms = 0;
+	a->looks = false;
 	/* nobody here has anything of it any more; the one of the start is not
 	 * ours */
 	if (a->former != NULL)
@@ -62,6 +66,16 @@ put_in_force(struct super *s)
 		parts[i]->commit(s, &a->plan);
 }
 
+/* Nothing has come of it. */
+static void
+abandon(struct super *s)
+{
+	end(s, false);
+	if (s->apply.next != NULL)
+		conf_free(s->apply.next);
+	s->apply.next = NULL;
+}
+
 int
 apply_start(struct super *s, int fresh, char *why, size_t size)
 {
@@ -75,14 +89,49 @@ apply_start(struct super *s, int fresh, char *why, size_t size)
 	if (plan_make(&a->plan, s->conf, a->next) < 0) {
 		snprintf(why, size, "it could not be compared");
 	} else if (prepare(s, why, size) == 0) {
-		put_in_force(s);
+		a->looks = true;
+		a->until_ms = super_now_ns() / 1000000 + LOOK_MS;
 		apply_settle(s, false);
 		return 0;
 	}
-	end(s, false);
-	conf_free(a->next);
-	a->next = NULL;
+	abandon(s);
 	return -1;
+}
+
+/* 1: all are; 0: not yet. */
+static int
+ready(struct super *s, char *why, size_t size)
+{
+	int rc, all = 1;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		rc =
+		    parts[i]->ready != NULL ? parts[i]->ready(s, why, size) : 1;
+		if (rc < 0)
+			return -1;
+		all &= rc;
+	}
+	return all;
+}
+
+/* True if it is in force. */
+static bool
+look(struct super *s, bool late)
+{
+	struct apply *a = &s->apply;
+	char why[PLAN_WHY] = "control does not answer";
+	int rc = ready(s, why, sizeof(why));
+
+	if (rc == 0 && !late)
+		return false;
+	a->looks = false;
+	if (rc == 1) {
+		put_in_force(s);
+		return true;
+	}
+	abandon(s);
+	reload_refused(s, why);
+	return false;
 }
 
 static bool
@@ -106,6 +155,13 @@ apply_settle(struct super *s, bool time)
 	if (a->until_ms == 0 || a->asking || s->phase != SUPER_SERVES)
 		return;
 	a->asking = true;
+	if (a->looks) {
+		if (!look(s, late)) {
+			a->asking = false;
+			return;
+		}
+		late = false;
+	}
 	late |= settled(s, time);
 	a->asking = false;
 	if (!late)
@@ -121,7 +177,7 @@ apply_free(struct super *s)
 {
 	struct apply *a = &s->apply;
 
-	end(s, false);
+	abandon(s);
 	if (a->own != NULL)
 		conf_free(a->own);
 	a->own = NULL;

@@ -24,6 +24,7 @@ struct apply {
 	struct conf *own; /* in force, if it is not that of the start */
 	struct conf *former; /* ours, until what it said of has ended */
 	uint64_t until_ms; /* 0: none is under way */
+	bool looks; /* they are not ready yet */
 	bool asking; /* the parts, whether they have settled */
 	/* what the parts keep meanwhile */
 	struct apply_transports *transports;
@@ -38,7 +39,13 @@ struct apply_part {
 	 * says what is in the way. super->conf is plan->now. It may have
 	 * transports restart. */
 	int (*prepare)(struct super *, struct plan *, char *why, size_t size);
-	/* Cannot fail. super->conf is plan->next, plan->now still there. */
+	/* Whether what has been asked of others can be done, too; asked again
+	 * as apply_settle() is called. 1; 0: that is open yet; -1 and why[].
+	 * NULL: nothing has been asked. */
+	int (*ready)(struct super *, char *why, size_t size);
+	/* Cannot fail; what was as it is in prepare() may have changed since,
+	 * if not the configuration. super->conf is plan->next, plan->now still
+	 * there. */
 	void (*commit)(struct super *, const struct plan *);
 	/* True once what had to end or begin has; asked again after each change
 	 * of a child's state. time: it passes, so what backs off now does not
@@ -53,8 +60,15 @@ struct apply_part {
 
 extern const struct apply_part apply_devices, apply_transports, apply_aides;
 
-/* Begins with what a reader has left in fresh. 0: reload_applied() follows, at
- * once or later. -1: nothing has changed, and why[] says for what reason. */
+/* True while a device is yet to go over to what it is now. */
+bool apply_devices_swaps(const struct super *);
+
+/* An aide cannot do with the next one. */
+void apply_aides_refuse(struct super *, const char *why);
+
+/* Begins with what a reader has left in fresh. 0: reload_applied() follows, or
+ * reload_refused(), at once or later. -1: nothing has changed, and why[] says
+ * for what reason. */
 int apply_start(struct super *, int fresh, char *why, size_t size);
 
 /* Looks whether what had to restart has. time: as above. */

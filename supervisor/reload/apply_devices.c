@@ -27,6 +27,13 @@ prepare(struct super *s, struct plan *p, char *why, size_t size)
 	return 0;
 }
 
+bool
+apply_devices_swaps(const struct super *s)
+{
+	(void)s;
+	return false;
+}
+
 static void
 commit(struct super *s, const struct plan *p)
 {

@@ -122,8 +122,39 @@ reload_applied(struct super *s)
 {
 	log_info("the new configuration is in force");
 	s->reload.applied = true;
-	aides_tell(s);
+	aides_tell(s); /* where all is now */
 	refresh_start(s);
+}
+
+void
+reload_refused(struct super *s, const char *why)
+{
+	struct reload *r = &s->reload;
+
+	snprintf(r->first, sizeof(r->first),
+	    "changed; restart holdfastd to apply: %s", why);
+	log_warnx("configuration %s", r->first);
+	/* whatever is wrong with the configuration: who has been revoked is
+	 * to go */
+	refresh_start(s);
+}
+
+void
+reload_renewed(struct super *s, struct process *p)
+{
+	struct reload *r = &s->reload;
+	char line[SHM_NAME_MAX + 32];
+
+	if (p->child.state != LIFE_UP) {
+		r->failed = true;
+		snprintf(r->first, sizeof(r->first),
+		    "%s does not serve with the new configuration", p->name);
+		log_error("%s", r->first);
+		return;
+	}
+	snprintf(line, sizeof(line), "aide %s: restarted", p->name);
+	if (r->asker != NULL)
+		orders_report(r->asker, r->tag, false, line);
 }
 
 /* One line of the report, to the log or to who only looks. */
@@ -154,21 +185,15 @@ conclude(const struct reload *r)
 			  "stays in force");
 }
 
-/* True if it is going to be in force. */
-static bool
+static void
 apply(struct super *s)
 {
-	struct reload *r = &s->reload;
 	char why[PLAN_WHY];
 
-	if (r->code != DIFFER_CHANGED)
-		return false;
-	if (apply_start(s, r->fresh, why, sizeof(why)) == 0)
-		return true;
-	snprintf(r->first, sizeof(r->first),
-	    "changed; restart holdfastd to apply: %s", why);
-	log_warnx("configuration %s", r->first);
-	return false;
+	if (s->reload.code != DIFFER_CHANGED)
+		refresh_start(s); /* as above */
+	else if (apply_start(s, s->reload.fresh, why, sizeof(why)) < 0)
+		reload_refused(s, why);
 }
 
 /* The reader has ended and all that it said is here. */
@@ -190,10 +215,8 @@ finish(struct super *s)
 	conclude(r);
 	if (r->look)
 		reload_refreshed(s);
-	else if (!apply(s))
-		/* whatever is wrong with the configuration: who has been
-		 * revoked is to go */
-		refresh_start(s);
+	else
+		apply(s);
 }
 
 static void

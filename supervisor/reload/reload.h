@@ -61,6 +61,11 @@ bool reload_died(struct super *, pid_t pid, int wait_status);
 void reload_restarted(struct super *, struct service *);
 void reload_applied(struct super *);
 
+/* A process beside the workers has begun anew, or failed to; and nothing is
+ * changed, after all. */
+void reload_renewed(struct super *, struct process *);
+void reload_refused(struct super *, const char *why);
+
 /* Certificates have been read again, or not: answers control and is over. */
 void reload_refreshed(struct super *);
 
