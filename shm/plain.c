@@ -13,37 +13,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -1 with errno; then fd is closed. */
+/* -1 with errno unless it is a plain file. */
 static int
 look(int fd, struct stat *st)
 {
-	int err = 0;
-
 	if (fstat(fd, st) == -1)
-		err = errno;
-	else if (!S_ISREG(st->st_mode))
-		err = S_ISDIR(st->st_mode) ? EISDIR : EINVAL;
-	if (err == 0)
+		return -1;
+	if (S_ISREG(st->st_mode))
 		return 0;
-	close(fd);
-	errno = err;
+	errno = S_ISDIR(st->st_mode) ? EISDIR : EINVAL;
 	return -1;
-}
-
-static int
-open_looked(const char *path, struct stat *st)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	return fd != -1 && look(fd, st) == 0 ? fd : -1;
 }
 
 int
 plain_open(const char *path)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
 	struct stat st;
 
-	return open_looked(path, &st);
+	if (fd == -1 || look(fd, &st) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
 }
 
 /* Up to room bytes; -1 with errno. */
@@ -65,16 +58,18 @@ slurp(int fd, uint8_t *to, size_t room)
 }
 
 uint8_t *
-plain_read(const char *path, size_t max, size_t *len)
+plain_take(int fd, size_t max, size_t *len)
 {
 	struct stat st;
-	int fd = open_looked(path, &st), err = 0;
 	uint8_t *data = NULL;
 	ssize_t got = 0;
+	int err = 0;
 
 	if (fd == -1)
 		return NULL;
-	if ((uint64_t)st.st_size > max)
+	if (look(fd, &st) == -1)
+		err = errno;
+	else if ((uint64_t)st.st_size > max)
 		err = EFBIG;
 	else if ((data = malloc((size_t)st.st_size + 1)) == NULL)
 		err = ENOMEM;
@@ -91,6 +86,12 @@ plain_read(const char *path, size_t max, size_t *len)
 	free(data);
 	errno = err;
 	return NULL;
+}
+
+uint8_t *
+plain_read(const char *path, size_t max, size_t *len)
+{
+	return plain_take(plain_open(path), max, len);
 }
 
 const char *

@@ -19,6 +19,10 @@ int plain_open(const char *path);
  * the caller's to free. NULL with errno: EFBIG if it is larger. */
 uint8_t *plain_read(const char *path, size_t max, size_t *len);
 
+/* The same of one that is open, from where it is; closes it, whatever comes of
+ * it. fd -1: NULL, with errno as it is. */
+uint8_t *plain_take(int fd, size_t max, size_t *len);
+
 /* strerror() of what the above leave in errno, and what a file is that is no
  * plain one. */
 const char *plain_why(int err);

@@ -7,15 +7,14 @@
 #include "shm/series.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "shm/plain.h"
 
 enum { FIELD_MAX = 63, GROWS_BY = 1024 };
 
@@ -115,48 +114,18 @@ series_parse(struct series *s, const char *text, size_t len)
 	return s->n > 0 ? 0 : wrong(s, "has no rows");
 }
 
-/* All of it, malloc'd; NULL with errno. */
-static char *
-whole(int fd, size_t size)
-{
-	char *text = malloc(size + 1);
-	size_t have = 0;
-	ssize_t n = 1;
-
-	while (text != NULL && have < size && n > 0) {
-		n = read(fd, text + have, size - have);
-		if (n > 0)
-			have += (size_t)n;
-	}
-	if (text != NULL && have < size) {
-		free(text);
-		errno = n < 0 ? errno : EIO;
-		return NULL;
-	}
-	return text;
-}
-
 int
 series_read(struct series *s, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
-	struct stat st;
-	char *text;
+	size_t len = 0;
+	char *text = (char *)plain_read(path, SERIES_BYTES_MAX, &len);
+	int rc;
 
 	memset(s, 0, sizeof(*s));
-	if (fd < 0)
-		return wrong(s, "%s", strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_size > SERIES_BYTES_MAX) {
-		close(fd);
-		return wrong(s, "no file, or longer than %d MiB",
-		    SERIES_BYTES_MAX >> 20);
-	}
-	text = whole(fd, (size_t)st.st_size);
-	rc = text != NULL ? series_parse(s, text, (size_t)st.st_size)
-			  : wrong(s, "%s", strerror(errno));
+	if (text == NULL)
+		return wrong(s, "%s", plain_why(errno));
+	rc = series_parse(s, text, len);
 	free(text);
-	close(fd);
 	return rc;
 }
 

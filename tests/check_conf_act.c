@@ -53,7 +53,7 @@ static const struct {
 	    "2:44: \"file\": /nowhere/x.csv: No such file or "
 	    "directory" },
 	{ ACT("{\"name\":\"replay\",\"file\":\"/dev/null\"}"),
-	    "2:44: /dev/null: no file, or longer than 64 MiB" },
+	    "2:44: /dev/null: it is no plain file" },
 	{ ACT("{\"name\":\"replay\",\"file\":\"\"}"),
 	    "2:44: the action \"replay\": file is empty" },
 	{ ACT("{\"name\":\"replay\",\"file\":\"/x\",\"end\":\"lop\"}"),

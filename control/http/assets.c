@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/http/server.h"
+#include "shm/plain.h"
 
 enum { FILE_MAX = 8 << 20 };
 
@@ -50,9 +51,9 @@ may_open(const char *name)
 	    strstr(name, "/.") == NULL && strstr(name, "//") == NULL;
 }
 
-/* The file, or -1. */
+/* The file, or -1; it may be none that can be read. */
 static int
-open_file(const struct http_call *call, struct stat *st)
+open_file(const struct http_call *call)
 {
 	const char *name = name_of(call);
 	int dir, fd = -1;
@@ -65,12 +66,6 @@ open_file(const struct http_call *call, struct stat *st)
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (dir >= 0)
 		close(dir);
-	if (fd >= 0 &&
-	    (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) ||
-		st->st_size > FILE_MAX)) {
-		close(fd);
-		fd = -1;
-	}
 	return fd;
 }
 
@@ -105,22 +100,14 @@ type_of(const char *name)
 static void
 serve_file(struct http_call *call)
 {
-	struct stat st;
-	int fd = open_file(call, &st);
-	char *data = NULL;
-	ssize_t n = -1;
+	size_t len = 0;
+	void *data = plain_take(open_file(call), FILE_MAX, &len);
 
-	if (fd >= 0) {
-		data = malloc((size_t)st.st_size + 1);
-		if (data != NULL)
-			n = read(fd, data, (size_t)st.st_size);
-		close(fd);
-	}
-	if (n < 0)
+	if (data == NULL)
 		http_fail(call, 404, "no_path", "There is nothing at %.200s.",
 		    call->path);
 	else
-		http_reply(call, 200, type_of(name_of(call)), data, (size_t)n);
+		http_reply(call, 200, type_of(name_of(call)), data, len);
 	free(data);
 }
 
@@ -130,14 +117,17 @@ bool
 assets_have(const struct http_call *call)
 {
 	struct stat st;
+	bool plain;
 	int fd;
 
 	if (web_root(call) == NULL)
 		return find(name_of(call)) != NULL;
-	fd = open_file(call, &st);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	fd = open_file(call);
+	if (fd < 0)
+		return false;
+	plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	close(fd);
+	return plain;
 }
 
 void

@@ -7,7 +7,6 @@
 #include "control/http/tokens.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/plain.h"
 
 enum { FILE_MAX = 65536 };
 
@@ -92,46 +92,29 @@ tokens_parse(char *text, struct token *at, char *why, size_t size)
 	return (int)n;
 }
 
-/* All of it, however few bytes each read() gives. False: not, or no text. */
-static bool
-read_all(int fd, char text[FILE_MAX])
-{
-	size_t len = 0;
-	ssize_t n;
-
-	do {
-		n = read(fd, text + len, FILE_MAX - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (len < FILE_MAX && (n > 0 || (n < 0 && errno == EINTR)));
-	/* a file that grew meanwhile may be too long after all */
-	return n == 0 && memchr(text, '\0', len) == NULL;
-}
-
-/* The file's text, malloc'd; NULL with why. */
+/* The file's text, malloc'd, of len bytes; NULL with why. */
 static char *
-read_file(const char *path, char *why, size_t size)
+read_file(const char *path, size_t *len, char *why, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = plain_open(path);
 	char *text = NULL;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		snprintf(why, size, "%s", strerror(errno));
-	else if (!S_ISREG(st.st_mode) || st.st_size >= FILE_MAX)
-		snprintf(why, size, "no file of less than %d bytes", FILE_MAX);
-	else if ((st.st_mode & 077) != 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 077) != 0) {
 		snprintf(why, size,
 		    "may be read by others than its owner: chmod 600");
-	else if ((text = calloc(1, FILE_MAX)) == NULL)
-		snprintf(why, size, "out of memory");
-	else if (!read_all(fd, text)) {
-		snprintf(why, size, "cannot be read as text");
+		close(fd);
+		return NULL;
+	}
+	text = (char *)plain_take(fd, FILE_MAX, len);
+	if (text == NULL) {
+		snprintf(why, size, "%s", plain_why(errno));
+	} else if (memchr(text, '\0', *len) != NULL) {
+		snprintf(why, size, "it is no text");
+		explicit_bzero(text, *len);
 		free(text);
 		text = NULL;
 	}
-	if (fd >= 0)
-		close(fd);
 	return text;
 }
 
@@ -139,7 +122,8 @@ static int
 load(struct tokens *t, char *why, size_t size)
 {
 	struct token *at = calloc(TOKENS_MAX, sizeof(*at));
-	char *text = read_file(t->path, why, size);
+	size_t len = 0;
+	char *text = read_file(t->path, &len, why, size);
 	int n = -1;
 
 	if (at != NULL && text != NULL)
@@ -149,7 +133,7 @@ load(struct tokens *t, char *why, size_t size)
 		t->n = (unsigned)n;
 	}
 	if (text != NULL)
-		explicit_bzero(text, FILE_MAX);
+		explicit_bzero(text, len);
 	free(text);
 	free(at);
 	return n >= 0 ? 0 : -1;

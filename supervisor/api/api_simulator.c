@@ -4,6 +4,7 @@
  * own calls. Runs in the program's own process.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "supervisor/api/api_simulator.h"
 #include "supervisor/conf/conf_read.h"
+#include "supervisor/conf/conf_tree.h"
 #include "supervisor/mem.h"
 #include "supervisor/conf/setup.h"
 
@@ -34,22 +36,12 @@ static void
 read_setup(void *arg)
 {
 	struct reading *r = arg;
-	FILE *f = fopen(r->path, "re");
-	size_t len = 0, n, room = 4096;
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
 
-	if (f == NULL) {
-		r->err = errno;
-		return;
-	}
-	r->text = mem_zero(room, 1);
-	while ((n = fread(r->text + len, 1, room - len - 1, f)) > 0) {
-		len += n;
-		if (room - len - 1 == 0)
-			r->text = mem_resize(r->text, room *= 2);
-	}
-	r->err = ferror(f) ? errno : 0;
-	fclose(f);
-	r->text[len] = '\0';
+	if (fd >= 0)
+		r->text = conf_tree_slurp(fd, &len);
+	r->err = r->text == NULL ? errno : 0;
 	if (r->err == 0)
 		r->setup = setup_read(r->path, r->text, len, &r->pick);
 	mem_wipe(r->text); /* there may be a password in it */

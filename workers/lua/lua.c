@@ -6,16 +6,15 @@
  * values with such actions alone, and in the clock process.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "shm/clock.h"
 #include "shm/log.h"
+#include "shm/plain.h"
 #include "workers/action/script.h"
 #include "workers/lua/box.h"
 #include "workers/lua/cell.h"
@@ -58,44 +57,15 @@ load(lua_State *L)
 	return 0;
 }
 
-/* Reads up to size bytes, fewer only if there are no more; -1: an error. */
-static ssize_t
-read_all(int fd, char *to, size_t size)
-{
-	size_t len = 0;
-	ssize_t n = 1;
-
-	while (n > 0 && len < size) {
-		n = read(fd, to + len, size - len);
-		if (n > 0)
-			len += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-	}
-	return n < 0 ? -1 : (ssize_t)len;
-}
-
+/* The script's text, malloc'd; NULL with errno. */
 static char *
-whole(struct script *s, size_t *len, const char **why)
+whole(struct script *s, size_t *len)
 {
-	int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = NULL;
-	ssize_t n = -1;
+	int fd = plain_open(s->path);
 
-	*why = "cannot be read";
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &s->seen) == 0 && S_ISREG(s->seen.st_mode) &&
-	    s->seen.st_size <= FILE_BYTES_MAX &&
-	    (text = malloc((size_t)s->seen.st_size + 1)) != NULL)
-		n = read_all(fd, text, (size_t)s->seen.st_size);
-	close(fd);
-	*len = n > 0 ? (size_t)n : 0;
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	if (fd >= 0)
+		fstat(fd, &s->seen);
+	return (char *)plain_take(fd, FILE_BYTES_MAX, len);
 }
 
 /* What a script says is bytes from outside: one line of text. */
@@ -119,12 +89,12 @@ start(struct script *s)
 {
 	char name[WHY / 2], words[WHY];
 	struct source src = { .name = name };
-	const char *why, *last = strrchr(s->path, '/');
-	char *text = whole(s, &src.len, &why);
+	const char *last = strrchr(s->path, '/');
+	char *text = whole(s, &src.len);
 
 	s->runs = false;
 	if (text == NULL) {
-		put_aside(s, why);
+		put_aside(s, plain_why(errno));
 		return;
 	}
 	snprintf(name, sizeof(name), "@%s", last != NULL ? last + 1 : s->path);
