@@ -18,6 +18,25 @@ export const allColumns = [
   { id: "writes", label: "Writes", width: "6rem", align: "right", need: 84, counts: true },
 ];
 
+// Those that there is room for; rem: how wide it is.
+export function listColumns(rem, bits, counting) {
+  return allColumns.filter((c) => c.need <= rem && (!c.counts || counting) &&
+    !(bits && ["raw", "type"].includes(c.id)));
+}
+
+// How many values of a format a row of the matrix has.
+export function perRow(rem, bits, format) {
+  const wide = bits ? 2.4 : { bin: 12, ascii: 12, f64: 11, u64: 12, i64: 12 }[format] || 6.2;
+  const fit = Math.floor((rem - 8) / wide);
+  return [64, 32, 20, 16, 10, 8, 5, 4, 2, 1].find((n) => n <= Math.min(fit, bits ? 64 : 20)) || 1;
+}
+
+// The address, and n values of so many registers each.
+export function matrixColumns(n, width, bits) {
+  return [allColumns[0], ...Array.from({ length: n }, (_, i) =>
+    ({ id: "m", label: `+${i * width}`, width: "minmax(0, 1fr)", align: bits ? "" : "right" }))];
+}
+
 // What a cell says beside its value; regs, counted: what has been read of a row.
 export function plainCell(id, row, regs, counted) {
   if (row.gap) {

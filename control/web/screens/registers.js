@@ -3,47 +3,30 @@
 // seen are read, five times a second. What stands in its columns, its editing
 // and its CSV are in ../registers.
 
-import { h, icon, text, toast, stray } from "../dom.js";
+import { h, text, toast, stray } from "../dom.js";
 import { rpc, every, link, RpcError, said } from "../rpc.js";
 import { model, ready } from "../model.js";
 import { Grid, OVERSCAN } from "../grid.js";
 import { Rows } from "../rows.js";
 import { pins, seriesOf, MOST } from "../pins.js";
 import { formats, orders, show, parse, parseBit, count } from "../formats.js";
-import { allColumns, plainCell } from "../registers/columns.js";
+import { allColumns, listColumns, matrixColumns, perRow, plainCell } from "../registers/columns.js";
 import { edits, ofBits, undo } from "../registers/edits.js";
 import { editor } from "../registers/editor.js";
 import { saveCsv } from "../registers/csv.js";
-
-const tables = [
-  ["co", "coils", "Coils"], ["di", "discrete_inputs", "Discrete"],
-  ["hr", "holding_registers", "Holding"], ["ir", "input_registers", "Input"],
-];
-const longName = Object.fromEntries(tables.map(([s, l]) => [s, l]));
-const CHANGED_MS = 2000;
+import { Values } from "../registers/values.js";
+import { tables, inWords, firstTable } from "../registers/tables.js";
+import { tools } from "../registers/tools.js";
 
 export function create({ address }) {
   const s = { device: "", table: "hr", format: "declared", order: "abcd", view: "list",
-    ranges: [], rows: new Rows([], "u16", "abcd", false), values: new Map(), reads: new Map(),
-    writes: new Map(), changed: new Map(), find: "" };
+    ranges: [], rows: new Rows([], "u16", "abcd", false), values: new Values(), find: "" };
   const $ = {};
   const bits = () => ofBits(s.table);
   // a device counts where it is told to; what does not count has no column
   const counting = () => model.knows("registers.counts") && model.devices.some((d) => d.name === s.device && d.counters !== false);
 
-  $.devices = h("select", { "aria-label": "Device", onchange: () => open({ device: $.devices.value }) });
-  $.tabs = h("div", { class: "seg", role: "tablist", "aria-label": "Table" }, tables.map(([id, , label]) =>
-    h("button", { role: "tab", "data-table": id, onclick: () => open({ table: id }), onkeydown: tabKey }, label)));
-  $.jump = h("input", { type: "search", size: 14, placeholder: "address or name", "aria-label": "Jump to an address or name",
-    onkeydown: (e) => { if (e.key === "Enter") jump($.jump.value, e.shiftKey); } });
-  $.format = h("select", { "aria-label": "Format", onchange: () => open({ format: $.format.value }) },
-    Object.entries(formats).map(([id, f]) => h("option", { value: id }, f.label)));
-  $.order = h("select", { id: "fmt-order", "aria-label": "Word order", onchange: () => open({ order: $.order.value }) },
-    Object.entries(orders).map(([id, label]) => h("option", { value: id, title: label }, id)));
-  $.view = h("button", { "aria-pressed": "false", title: "Many values in a row (v)", onclick: () => open({ view: s.view === "list" ? "matrix" : "list" }) }, icon("overview"), "Matrix");
-  $.undo = h("button", { class: "quiet", onclick: () => step("undo") }, icon("undo"), "Undo");
-  $.redo = h("button", { class: "quiet", onclick: () => step("redo") }, icon("redo"), "Redo");
-  $.csv = h("button", { class: "quiet", onclick: () => saveCsv({ ...s, bits: bits() }), title: "All of this table as a CSV map" }, icon("csv"), "CSV");
+  const bar = tools({ open, jump, step: (what) => step(what), csv: () => saveCsv({ ...s, bits: bits() }) });
   $.note = h("p", { class: "note", hidden: true });
   $.status = h("div", { class: "status-line" });
   // what has the focus, in full, and what the keys do with it for who has none
@@ -60,28 +43,17 @@ export function create({ address }) {
     },
   });
   const el = h("div", { class: "screen full registers" }, h("h1", { class: "sr" }, "Registers"),
-    h("div", { class: "toolbar" }, $.devices, $.tabs, h("span", { class: "field" }, icon("search"), $.jump),
-      h("span", { class: "field" }, $.format, $.order), $.view,
-      h("span", { class: "field push" }, $.undo, $.redo, $.csv)),
-    $.note, grid.el, $.here, $.status);
+    bar.el, $.note, grid.el, $.here, $.status);
   grid.el.addEventListener("focusin", (e) => { if (e.target.closest("[role=gridcell]")) here(); });
 
   // what is shown
-
-  function tabKey(e) {
-    const at = tables.findIndex(([id]) => id === s.table);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1 }[e.key];
-    if (to === undefined) return;
-    const [id] = tables[(to + tables.length) % tables.length];
-    open({ table: id }).then(() => $.tabs.querySelector(`[data-table=${id}]`).focus());
-  }
 
   async function open(change) {
     const mine = s.opening = {};
     astray("");
     Object.assign(s, change);
     if (change.device !== undefined || change.table !== undefined || !s.loaded) {
-      s.values.clear(); s.changed.clear(); s.reads.clear(); s.writes.clear();
+      s.values.clear();
       await load();
       // somebody has gone elsewhere meanwhile
       if (s.opening !== mine) return;
@@ -120,32 +92,24 @@ export function create({ address }) {
   }
 
   function build() {
-    const per = s.view === "matrix" ? perRow() : 1;
+    const per = s.view === "matrix" ? perRow(width(), bits(), s.format) : 1;
     s.rows = new Rows(s.ranges, s.format, s.order, bits(), per);
     columns();
     grid.setCount(s.rows.count);
     if (!s.ranges.length && s.loaded)
-      say(`${s.device} has no ${longName[s.table].replace("_", " ")}.`);
+      say(`${s.device} has no ${inWords(s.table)}.`);
   }
 
-  function perRow() {
-    const rem = (grid.el.clientWidth || 900) / parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const wide = bits() ? 2.4 : { bin: 12, ascii: 12, f64: 11, u64: 12, i64: 12 }[s.format] || 6.2;
-    const fit = Math.floor((rem - 8) / wide);
-    return [64, 32, 20, 16, 10, 8, 5, 4, 2, 1].find((n) => n <= Math.min(fit, bits() ? 64 : 20)) || 1;
-  }
+  const width = () => (grid.el.clientWidth || 900) / parseFloat(getComputedStyle(document.documentElement).fontSize);
 
   function columns() {
-    const rem = (grid.el.clientWidth || 900) / parseFloat(getComputedStyle(document.documentElement).fontSize);
     let list;
     if (s.view === "matrix") {
-      const n = perRow();
+      const n = perRow(width(), bits(), s.format);
       if (n !== s.rows.per) return void setTimeout(() => build());
-      list = [allColumns[0], ...Array.from({ length: n }, (_, i) =>
-        ({ id: "m", label: `+${i * (s.rows.parts[0] ? s.rows.parts[0].width || 1 : 1)}`, width: "minmax(0, 1fr)", align: bits() ? "" : "right" }))];
+      list = matrixColumns(n, s.rows.parts[0] ? s.rows.parts[0].width || 1 : 1, bits());
     } else {
-      list = allColumns.filter((c) => c.need <= rem && (!c.counts || counting()) &&
-        !(bits() && ["raw", "type"].includes(c.id)));
+      list = listColumns(width(), bits(), counting());
     }
     const ids = list.map((c) => c.id + c.label).join();
     if (ids === s.ids) return;
@@ -165,33 +129,13 @@ export function create({ address }) {
   }
 
   function sayTools() {
-    if (model.devices.length !== $.devices.length)
-      $.devices.replaceChildren(...model.devices.map((d) => h("option", { value: d.name }, d.name)));
-    $.devices.value = s.device;
-    const device = model.devices.find((d) => d.name === s.device);
-    for (const b of $.tabs.children) {
-      const mine = b.dataset.table === s.table;
-      b.setAttribute("aria-selected", mine);
-      b.tabIndex = mine ? 0 : -1;
-      const n = device && device.tables[longName[b.dataset.table]];
-      b.classList.toggle("muted", !n);
-      b.title = n ? `${count(n)} addresses` : "none";
-    }
-    $.format.value = s.format;
-    $.order.value = s.order;
-    $.format.disabled = bits();
-    $.order.disabled = bits() || s.format === "declared" || ["hex", "bin", "u16", "i16"].includes(s.format);
-    $.view.setAttribute("aria-pressed", s.view === "matrix" && s.rows.per > 1);
-    grid.el.setAttribute("aria-label", `${longName[s.table].replace("_", " ")} of ${s.device}`);
+    bar.show(s, bits());
+    grid.el.setAttribute("aria-label", `${inWords(s.table)} of ${s.device}`);
     sayUndo();
   }
 
   function sayUndo() {
-    const why = model.whyNot("registers.transaction");
-    for (const [b, stepOf, word] of [[$.undo, undo.next, "Undo"], [$.redo, undo.again, "Redo"]]) {
-      b.disabled = !stepOf || !!why;
-      b.title = why || (stepOf ? `${word}: ${stepOf.words}` : `Nothing to ${word.toLowerCase()}`);
-    }
+    bar.undo();
     grid.el.setAttribute("aria-readonly", model.may("registers.write") ? "false" : "true");
   }
 
@@ -205,15 +149,7 @@ export function create({ address }) {
 
   // filling rows
 
-  function regs(addr, n) {
-    const out = [];
-    for (let i = 0; i < n; i++) {
-      const v = s.values.get(addr + i);
-      if (v === undefined) return null;
-      out.push(v);
-    }
-    return out;
-  }
+  const regs = (addr, n) => s.values.regs(addr, n);
 
   function words(row, addr) {
     const r = regs(addr, row.width);
@@ -222,15 +158,13 @@ export function create({ address }) {
   }
 
   function freshly(cell, row, addr, now) {
-    let at = 0;
-    for (let i = 0; i < row.width; i++) at = Math.max(at, s.changed.get(addr + i) || 0);
-    const on = at > 0 && now - at < CHANGED_MS;
+    const at = s.values.freshly(addr, row.width, now), on = at > 0;
     // taken off and put on again, the flash starts anew
     if (on && cell.flash !== at) {
       cell.classList.remove("changed");
       void cell.offsetWidth;
     }
-    cell.flash = on ? at : 0;
+    cell.flash = at;
     cell.classList.toggle("changed", on);
   }
 
@@ -263,9 +197,7 @@ export function create({ address }) {
   }
 
   function counted(which, row) {
-    const map = s[which];
-    let most = -1;
-    for (let i = 0; i < row.width; i++) most = Math.max(most, map.has(row.addr + i) ? map.get(row.addr + i) : -1);
+    const most = s.values.counted(which, row.addr, row.width);
     return most < 0 ? "" : count(most);
   }
 
@@ -300,20 +232,10 @@ export function create({ address }) {
     s.reading = true;
     const { device, table } = s;
     try {
-      const list = spans();
-      const more = counting() && s.view === "list" && grid.columns.some((c) => c.counts) && (s.turn = (s.turn || 0) + 1) % 5 === 1;
-      const [answers, counts] = await Promise.all([
-        Promise.all(list.map((p) => rpc("registers.read", { device, table, ...p, ...(bits() ? {} : { type: "uint16" }) }))),
-        more ? Promise.all(list.map((p) => rpc("registers.counts", { device, table, ...p }).catch(() => null))) : [],
-      ]);
-      if (device !== s.device || table !== s.table) return;
-      const now = performance.now();
-      answers.forEach(({ values }, k) => values.forEach((v, i) => take(list[k].addr + i, Number(v), now)));
-      counts.forEach((c, k) => c && c.reads.forEach((n, i) => {
-        s.reads.set(list[k].addr + i, n);
-        s.writes.set(list[k].addr + i, c.writes[i]);
-      }));
-      if (s.values.size > 40000) forget();
+      const counts = counting() && s.view === "list" && grid.columns.some((c) => c.counts) && (s.turn = (s.turn || 0) + 1) % 5 === 1;
+      const mine = await s.values.read({ device, table, bits: bits(), counts, spans: spans(),
+        still: () => device === s.device && table === s.table });
+      if (!mine) return;
       grid.draw(true);
       if (!$.here.hidden) here();
     } catch (e) {
@@ -321,18 +243,6 @@ export function create({ address }) {
     } finally {
       s.reading = false;
     }
-  }
-
-  function take(addr, v, now) {
-    const was = s.values.get(addr);
-    s.values.set(addr, v);
-    if (was !== undefined && was !== v) s.changed.set(addr, now);
-  }
-
-  function forget() {
-    const keep = new Set(spans().flatMap((p) => Array.from({ length: p.count }, (_, i) => p.addr + i)));
-    for (const map of [s.values, s.changed, s.reads, s.writes])
-      for (const addr of map.keys()) if (!keep.has(addr)) map.delete(addr);
   }
 
   // editing
@@ -371,7 +281,7 @@ export function create({ address }) {
   const { write, step } = edits({
     written(at, values) {
       if (at.device === s.device && at.table === s.table)
-        values.forEach((v, i) => take(at.addr + i, v, performance.now()));
+        values.forEach((v, i) => s.values.take(at.addr + i, v));
       grid.draw(true);
     },
     again: () => read(),
@@ -453,7 +363,7 @@ export function create({ address }) {
     s.hit = s.find === what ? (s.hit + (backwards ? hits.length - 1 : 1)) % hits.length : 0;
     s.find = what;
     grid.focus(s.rows.find(hits[s.hit].addr), valueColumn(), true);
-    $.jump.focus();
+    bar.jump.focus();
     text($.status, `${hits[s.hit].name}: ${s.hit + 1} of ${hits.length}; Enter for the next`);
   }
 
@@ -495,7 +405,7 @@ export function create({ address }) {
           : addr && at === undefined ? `address ${addr}` : "";
       if (wrong) astray(`There is no ${wrong}.`);
     },
-    search() { $.jump.focus(); $.jump.select(); },
+    search() { bar.jump.focus(); bar.jump.select(); },
     key(e) {
       if (e.ctrlKey && e.key.toLowerCase() === "z") { step(e.shiftKey ? "redo" : "undo"); return true; }
       if (e.ctrlKey && e.key.toLowerCase() === "y") { step("redo"); return true; }
@@ -508,10 +418,4 @@ export function create({ address }) {
       grid.destroy();
     },
   };
-}
-
-function firstTable(name) {
-  const d = model.devices.find((one) => one.name === name) || model.devices[0];
-  const has = d ? ["hr", "ir", "co", "di"].find((t) => d.tables[longName[t]]) : null;
-  return has || "hr";
 }
