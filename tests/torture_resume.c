@@ -27,21 +27,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/torture_deaths.h"
 #include "tests/lib/torture_oracle.h"
 #include "tests/lib/torture_peer.h"
-#include "tests/lib/torture_walk.h"
 #include "tests/lib/torture_wire.h"
 #include "workers/batch.h"
 #include "workers/resume.h"
@@ -51,37 +49,18 @@ enum {
 	PATIENCE_MS = 4000, /* for a reply, or for rest */
 	REGS_EACH = 10,
 	SMALL = 4608, /* of a socket's buffer */
-	DEPTH = 3,
+	FINDINGS_MAX = 5,
 	LIMIT = 4, /* connections of a peer, of the scenario that has so many */
 };
 
 static struct wire w;
 static struct peer peers[PEERS];
 static uint16_t mark; /* base+3 of all */
-static uint64_t seed;
-static long points, findings, findings_max = 5, strayed;
+static long points, findings;
 static unsigned base_fds; /* without connections */
 static struct {
 	long held, unread, begun, partly, accepting, closing;
 } seen; /* by deaths: what was found in the records */
-
-static struct {
-	const char *modes;
-	long stride, at, then;
-	int seconds;
-} opt = { .modes = "turn,fin,door,reset,limit,reject,full,again,nest",
-	.stride = 1,
-	.at = -1,
-	.then = -1,
-	.seconds = 10 };
-
-static uint64_t
-draw(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
 
 /* ---- clients of the scenarios ---- */
 
@@ -371,17 +350,6 @@ bury(bool marks)
 		wire_set(&w, peers[i].base + 3, mark);
 }
 
-static void
-stop(pid_t pid)
-{
-	int st;
-
-	if (ptrace(PTRACE_ATTACH, pid, NULL, NULL) != 0 ||
-	    waitpid(pid, &st, 0) != pid || !WIFSTOPPED(st))
-		trace_broken("cannot stop the worker");
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
-}
-
 /* Waits until nothing is left over; words if something is. */
 static const char *
 at_rest(void)
@@ -459,7 +427,7 @@ finding(const struct scenario *s, const char *mode, const char *what, long k,
 	    s != NULL && r < 0 ? s->name : mode, k);
 	if (r >= 0)
 		printf(" --then %ld", r);
-	printf(" --seed %llu\n", (unsigned long long)seed);
+	printf(" --seed %llu\n", (unsigned long long)deaths_seed);
 	fflush(stdout);
 }
 
@@ -472,39 +440,12 @@ wrong(void)
 	return NULL;
 }
 
-/* A new worker, stopped where it begins to take over. */
-static void
-launch_stopped(void)
-{
-	wire_launch(&w, true);
-	trace_await(w.pid);
-	if (walk_to(w.pid, (uint64_t)(uintptr_t)resume_connections, 0) !=
-	    TRACE_STOPPED)
-		trace_broken("a successor did not take over");
-}
-
-/* Where to kill, and how to get there. */
+/* Where to kill, in what. */
 struct stops {
+	struct deaths d;
 	const struct scenario *s;
 	const char *mode;
-	struct trace_path path; /* of a worker that serves */
-	long k;
-	struct trace_path again; /* of the successors */
-	long r[DEPTH];
-	int n; /* of r */
 };
-
-static bool
-go(const struct trace_path *t, long k)
-{
-	bool astray;
-	enum trace_stop is = walk_go(t, w.pid, k, &astray);
-
-	if (is == TRACE_EXITED)
-		trace_broken("a worker ended by itself");
-	strayed += astray;
-	return !astray;
-}
 
 static void
 verdict(struct stops *at, const char *what)
@@ -516,61 +457,67 @@ verdict(struct stops *at, const char *what)
 		what = at_rest();
 	if (what == NULL)
 		return;
-	finding(at->s, at->mode, what, at->k, at->n > 0 ? at->r[0] : -1);
+	finding(at->s, at->mode, what, at->d.k, at->d.n > 0 ? at->d.r[0] : -1);
 	end();
 	start(at->s);
+}
+
+static void
+launch_traced(void)
+{
+	wire_launch(&w, true);
+}
+
+static void
+fire(void *arg)
+{
+	((const struct stops *)arg)->s->fire();
+}
+
+static void
+bury_marked(void)
+{
+	bury(true);
+}
+
+static const struct deaths_ops ops = {
+	.pid = &w.pid,
+	.takes_over = (const void *)resume_connections,
+	.launch = launch_traced,
+	.fire = fire,
+	.bury = bury_marked,
+};
+
+/* All are dead: what the next one makes of it. */
+static void
+judge(struct stops *at)
+{
+	wire_launch(&w, false);
+	at->s->finish();
+	verdict(at, NULL);
 }
 
 /* One point: true if the last worker died where it was to. */
 static bool
 point(struct stops *at)
 {
-	bool there;
+	bool there = deaths_point(&at->d, &ops, at);
 
-	stop(w.pid);
-	at->s->fire();
-	there = go(&at->path, at->k);
-	trace_slay(w.pid);
-	bury(true);
-	for (int i = 0; i < at->n; i++) {
-		launch_stopped();
-		there = go(&at->again, at->r[i]);
-		trace_slay(w.pid);
-		bury(true);
-	}
-	wire_launch(&w, false);
-	at->s->finish();
-	verdict(at, NULL);
+	judge(at);
 	return there;
 }
 
-/* Records the path of a turn, or that of a successor after a death at k. */
 static void
-learn(struct stops *at, bool again)
+learn_again(struct stops *at)
 {
-	stop(w.pid);
-	at->s->fire();
-	if (again)
-		go(&at->path, at->k);
-	else
-		walk_learn(&at->path, w.pid);
-	trace_slay(w.pid);
-	bury(true);
-	if (again) {
-		launch_stopped();
-		walk_learn(&at->again, w.pid);
-		trace_slay(w.pid);
-		bury(true);
-	}
-	wire_launch(&w, false);
-	at->s->finish();
-	verdict(at, NULL);
+	deaths_learn_again(&at->d, &ops, at);
+	judge(at);
 }
 
 static bool
 enough(int64_t until)
 {
-	return findings >= findings_max ||
+	return findings >= (deaths_opt.first ? 1 : FINDINGS_MAX) ||
 	    (until != 0 && trace_now_ns() > until);
 }
 
@@ -588,17 +535,17 @@ begin(struct stops *at, const struct scenario *s, const char *mode)
 	memset(at, 0, sizeof(*at));
 	at->s = s;
 	at->mode = mode;
-	variant = (unsigned)(draw() % 1024);
+	variant = (unsigned)deaths_below(1024);
 	start(s);
-	learn(at, false);
+	deaths_learn(&at->d, &ops, at);
+	judge(at);
 }
 
 static void
 finish(struct stops *at)
 {
 	end();
-	trace_forget(&at->path);
-	trace_forget(&at->again);
+	deaths_forget(&at->d);
 }
 
 static long
@@ -609,16 +556,16 @@ scan(const struct scenario *s)
 	long n;
 
 	begin(&at, s, s->name);
-	n = at.path.n;
+	n = at.d.path.n;
 	if (s->small) /* too long a turn for every instruction of it */
-		until = trace_now_ns() + opt.seconds * 1000000000ll;
-	at.k = opt.at >= 0 ? opt.at : (long)(draw() % (uint64_t)opt.stride);
-	for (; !enough(until) && (opt.at >= 0 || at.k <= n);
-	     at.k += opt.stride) {
-		if (s->small && opt.at < 0)
-			at.k = (long)(draw() % (uint64_t)n);
+		until = trace_now_ns() + deaths_opt.seconds * 1000000000ll;
+	at.d.k = deaths_from(deaths_opt.at);
+	for (; !enough(until) && (deaths_opt.at >= 0 || at.d.k <= n);
+	     at.d.k += deaths_opt.stride) {
+		if (s->small && deaths_opt.at < 0)
+			at.d.k = deaths_below(n);
 		try_point(&at);
-		if (opt.at >= 0)
+		if (deaths_opt.at >= 0)
 			break;
 	}
 	finish(&at);
@@ -633,18 +580,20 @@ enum { DEATHS = 4 }; /* that successors are looked at after, of a scenario */
 static long
 sweep(struct stops *at)
 {
-	at->n = 0;
-	trace_forget(&at->again);
-	learn(at, true);
-	at->n = 1;
-	at->r[0] =
-	    opt.then >= 0 ? opt.then : (long)(draw() % (uint64_t)opt.stride);
-	for (; at->r[0] <= at->again.n && !enough(0); at->r[0] += opt.stride) {
+	struct deaths *d = &at->d;
+
+	d->n = 0;
+	trace_forget(&d->again);
+	learn_again(at);
+	d->n = 1;
+	d->r[0] = deaths_from(deaths_opt.then);
+	for (; d->r[0] <= d->again.n && !enough(0);
+	     d->r[0] += deaths_opt.stride) {
 		try_point(at);
-		if (opt.then >= 0)
+		if (deaths_opt.then >= 0)
 			break;
 	}
-	return at->again.n;
+	return d->again.n;
 }
 
 static long
@@ -656,9 +605,8 @@ scan_again(void)
 	for (const struct scenario *s = scenarios; !s->small; s++) {
 		begin(&at, s, "again");
 		for (int i = 0; i < DEATHS && !enough(0); i++) {
-			at.k = opt.at >= 0
-			    ? opt.at
-			    : (long)(draw() % (uint64_t)at.path.n);
+			at.d.k = deaths_opt.at >= 0 ? deaths_opt.at
+						    : deaths_below(at.d.path.n);
 			n = sweep(&at);
 			longest = n > longest ? n : longest;
 		}
@@ -668,23 +616,28 @@ scan_again(void)
 }
 
 static void
+nest_draw(struct deaths *d)
+{
+	d->k = deaths_below(d->path.n);
+	d->n = 1 + (int)deaths_below(DEATHS_DEPTH);
+	for (int i = 0; i < d->n; i++)
+		d->r[i] = deaths_below(d->again.n);
+}
+
+static void
 nest(void)
 {
-	int64_t until = trace_now_ns() + opt.seconds * 1000000000ll;
+	int64_t until = trace_now_ns() + deaths_opt.seconds * 1000000000ll;
 	struct stops at;
 
 	while (!enough(until))
 		for (const struct scenario *s = scenarios;
 		     !s->small && !enough(until); s++) {
 			begin(&at, s, "nest");
-			at.k = (long)(draw() % (uint64_t)at.path.n);
-			learn(&at, true);
+			at.d.k = deaths_below(at.d.path.n);
+			learn_again(&at);
 			for (int i = 0; i < 20 && !enough(until); i++) {
-				at.k = (long)(draw() % (uint64_t)at.path.n);
-				at.n = 1 + (int)(draw() % DEPTH);
-				for (int d = 0; d < at.n; d++)
-					at.r[d] = (long)(draw() %
-					    (uint64_t)at.again.n);
+				nest_draw(&at.d);
 				point(&at);
 			}
 			finish(&at);
@@ -692,51 +645,6 @@ nest(void)
 }
 
 /* ---- */
-
-static void
-options(int argc, char **argv)
-{
-	static const struct option all[] = {
-		{ "mode", required_argument, NULL, 'm' },
-		{ "stride", required_argument, NULL, 'n' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ "at", required_argument, NULL, 'a' },
-		{ "then", required_argument, NULL, 't' },
-		{ "first", no_argument, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", all, NULL)) != -1)
-		switch (c) {
-		case 'm':
-			opt.modes = optarg;
-			break;
-		case 'n':
-			opt.stride = atol(optarg);
-			break;
-		case 's':
-			opt.seconds = atoi(optarg);
-			break;
-		case 'r':
-			seed = strtoull(optarg, NULL, 10);
-			break;
-		case 'a':
-			opt.at = atol(optarg);
-			break;
-		case 't':
-			opt.then = atol(optarg);
-			break;
-		case 'f':
-			findings_max = 1;
-			break;
-		default:
-			exit(2);
-		}
-	if (opt.stride < 1 || optind != argc)
-		exit(2);
-}
 
 static void
 told(const char *name, long length, int64_t from, long before)
@@ -754,18 +662,15 @@ main(int argc, char **argv)
 	long before;
 	int64_t from;
 
-	seed = (uint64_t)getpid();
-	options(argc, argv);
-	seed += seed == 0;
-	printf("--seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
+	deaths_opt.modes = "turn,fin,door,reset,limit,reject,full,again,nest";
+	deaths_options(argc, argv);
 	trace_pin();
 	wire_make(&w, "socket");
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		const struct scenario *s = &scenarios[i];
 		long length;
 
-		if (!oracle_names(opt.modes, s->name) || enough(0))
+		if (!oracle_names(deaths_opt.modes, s->name) || enough(0))
 			continue;
 		before = points;
 		from = trace_now_ns();
@@ -776,7 +681,7 @@ main(int argc, char **argv)
 		const char *name = i == 0 ? "again" : "nest";
 		long length = 0;
 
-		if (!oracle_names(opt.modes, name) || enough(0))
+		if (!oracle_names(deaths_opt.modes, name) || enough(0))
 			continue;
 		before = points;
 		from = trace_now_ns();
@@ -789,8 +694,8 @@ main(int argc, char **argv)
 	printf(
 	    "%ld deaths, %ld of them off the path: batches in force %ld (not noted as read %ld, none "
 	    "answered %ld, some %ld), being accepted %ld, closed %ld\n",
-	    w.deaths, strayed, seen.held, seen.unread, seen.begun, seen.partly,
-	    seen.accepting, seen.closing);
+	    w.deaths, deaths_strayed, seen.held, seen.unread, seen.begun,
+	    seen.partly, seen.accepting, seen.closing);
 	printf("%ld passed, %ld failed\n", points - findings, findings);
 	wire_unmake(&w);
 	return findings != 0;

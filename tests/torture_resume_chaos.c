@@ -14,12 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "tests/lib/torture_crowd.h"
-#include "tests/lib/torture_walk.h"
+#include "tests/lib/torture_deaths.h"
 #include "tests/lib/torture_wire.h"
 
 enum {
@@ -49,15 +48,11 @@ static long kills, walked, at_once;
 static void
 kill_one(void)
 {
-	int st;
-
 	trace_nap_us(500 + (long)draw(3000));
 	if (draw(3) == 0) {
 		bool strayed;
 
-		if (ptrace(PTRACE_ATTACH, w.pid, NULL, NULL) != 0 ||
-		    waitpid(w.pid, &st, 0) != w.pid || !WIFSTOPPED(st))
-			trace_broken("cannot stop the worker");
+		deaths_stop(w.pid);
 		walk_go(NULL, w.pid, (long)draw(WALK), &strayed);
 		walked++;
 	}

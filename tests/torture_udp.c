@@ -20,19 +20,17 @@
  * --mode nest: successors are killed, too, at instructions that are drawn, for
  * --seconds. --stride N: only each N-th K.
  */
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/torture_deaths.h"
 #include "tests/lib/torture_oracle.h"
 #include "tests/lib/torture_trace.h"
-#include "tests/lib/torture_walk.h"
 #include "tests/lib/torture_wire.h"
 #include "workers/dgram.h"
 #include "workers/proto/frame.h"
@@ -44,7 +42,7 @@ enum {
 	ADU = FRAME_ADU_MAX,
 	PATIENCE_MS = 4000,
 	REGS_EACH = 10,
-	DEPTH = 3,
+	FINDINGS_MAX = 5,
 };
 
 enum kind { INC, RW, READ, KINDS };
@@ -72,32 +70,13 @@ static struct wire w;
 static const struct framer *framer;
 static struct peer peers[PEERS];
 static uint16_t mark; /* base + 3 of all */
-static uint64_t seed;
 static const char *wrong;
 static bool learning; /* a path */
 static int64_t fired_ns;
-static long points, findings, strayed;
+static long points, findings;
 static struct {
 	long waiting, begun, partly, unsent, repeats;
 } seen;
-
-static struct {
-	const char *modes;
-	long stride, at, then;
-	int seconds;
-} opt = { .modes = "many,one,ascii,nest",
-	.stride = 1,
-	.at = -1,
-	.then = -1,
-	.seconds = 10 };
-
-static uint64_t
-draw(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
 
 static void
 be_wrong(const char *what)
@@ -377,17 +356,6 @@ bury(void)
 }
 
 static void
-stop(void)
-{
-	int st;
-
-	if (ptrace(PTRACE_ATTACH, w.pid, NULL, NULL) != 0 ||
-	    waitpid(w.pid, &st, 0) != w.pid || !WIFSTOPPED(st))
-		trace_broken("cannot stop the worker");
-	ptrace(PTRACE_SETOPTIONS, w.pid, NULL, (void *)PTRACE_O_EXITKILL);
-}
-
-static void
 start(const struct turn *t)
 {
 	if (framer != framer_find(t->framer)) {
@@ -431,34 +399,12 @@ end(void)
 	bury();
 }
 
-/* Where to kill. */
+/* Where to kill, in what. */
 struct stops {
+	struct deaths d;
 	const struct turn *t;
-	struct trace_path path, again;
-	long k, r[DEPTH];
-	int n; /* of r */
 	bool repeat; /* all is sent again meanwhile */
 };
-
-static void
-go(const struct trace_path *path, long k)
-{
-	bool astray;
-
-	if (walk_go(path, w.pid, k, &astray) == TRACE_EXITED)
-		trace_broken("a worker ended by itself");
-	strayed += astray;
-}
-
-static void
-launch_stopped(void)
-{
-	wire_launch(&w, true);
-	trace_await(w.pid);
-	if (walk_to(w.pid, (uint64_t)(uintptr_t)dgrams_inherit, 0) !=
-	    TRACE_STOPPED)
-		trace_broken("a successor did not take over");
-}
 
 static void
 verdict(struct stops *at)
@@ -473,9 +419,9 @@ verdict(struct stops *at)
 		return;
 	findings++;
 	printf("FAIL %s\n     replay: torture_udp --mode %s --at %ld", wrong,
-	    at->n > 0 ? "nest" : at->t->name, at->k);
-	if (at->n > 0)
-		printf(" --then %ld", at->r[0]);
+	    at->d.n > 0 ? "nest" : at->t->name, at->d.k);
+	if (at->d.n > 0)
+		printf(" --then %ld", at->d.r[0]);
 	printf(" (%s)\n", at->repeat ? "sent again" : "sent once");
 	fflush(stdout);
 	wrong = NULL;
@@ -484,55 +430,58 @@ verdict(struct stops *at)
 }
 
 static void
-point(struct stops *at)
+launch_traced(void)
+{
+	wire_launch(&w, true);
+}
+
+static void
+fire(void *arg)
 {
 	fired_ns = trace_now_ns();
-	stop();
-	at->t->fire();
-	go(&at->path, at->k);
-	trace_slay(w.pid);
-	bury();
-	for (int i = 0; i < at->n; i++) {
-		launch_stopped();
-		go(&at->again, at->r[i]);
-		trace_slay(w.pid);
-		bury();
-	}
+	((const struct stops *)arg)->t->fire();
+}
+
+static const struct deaths_ops ops = {
+	.pid = &w.pid,
+	.takes_over = (const void *)dgrams_inherit,
+	.launch = launch_traced,
+	.fire = fire,
+	.bury = bury,
+};
+
+/* All are dead: what the next one makes of it. */
+static void
+judge(struct stops *at)
+{
+	wire_launch(&w, false);
+	finish();
+	verdict(at);
+}
+
+static void
+point(struct stops *at)
+{
+	deaths_point(&at->d, &ops, at);
 	/* single steps are slow, and there is a time after which it is new */
 	at->repeat &= trace_now_ns() - fired_ns < REPEAT_MS * 1000000ll / 2;
 	at->repeat &=
 	    framer == &frame_mbap; /* without numbers it is new, too */
 	if (at->repeat)
 		send_again();
-	wire_launch(&w, false);
-	finish();
-	verdict(at);
+	judge(at);
 }
 
-/* Records the path of a turn, or that of a successor after a death at k. */
 static void
 learn(struct stops *at, bool again)
 {
 	learning = true;
-	fired_ns = trace_now_ns();
-	stop();
-	at->t->fire();
-	learning = false;
 	if (again)
-		go(&at->path, at->k);
+		deaths_learn_again(&at->d, &ops, at);
 	else
-		walk_learn(&at->path, w.pid);
-	trace_slay(w.pid);
-	bury();
-	if (again) {
-		launch_stopped();
-		walk_learn(&at->again, w.pid);
-		trace_slay(w.pid);
-		bury();
-	}
-	wire_launch(&w, false);
-	finish();
-	verdict(at);
+		deaths_learn(&at->d, &ops, at);
+	learning = false;
+	judge(at);
 }
 
 static void
@@ -542,102 +491,58 @@ scan(const struct turn *t)
 
 	start(t);
 	learn(&at, false);
-	at.k = opt.at >= 0 ? opt.at : (long)(draw() % (uint64_t)opt.stride);
-	for (; findings < 5 && at.k <= at.path.n; at.k += opt.stride) {
+	at.d.k = deaths_from(deaths_opt.at);
+	for (; findings < FINDINGS_MAX && at.d.k <= at.d.path.n;
+	     at.d.k += deaths_opt.stride) {
 		at.repeat = !at.repeat;
 		point(&at);
-		if (opt.at >= 0)
+		if (deaths_opt.at >= 0)
 			break;
 	}
-	printf("%-7s of %ld instructions\n", t->name, at.path.n);
+	printf("%-7s of %ld instructions\n", t->name, at.d.path.n);
 	end();
-	trace_forget(&at.path);
+	deaths_forget(&at.d);
 }
 
 static void
 nest(const struct turn *t)
 {
-	int64_t until = trace_now_ns() + opt.seconds * 1000000000ll;
+	int64_t until = trace_now_ns() + deaths_opt.seconds * 1000000000ll;
 	struct stops at = { .t = t };
 
 	start(t);
 	learn(&at, false);
-	at.k = (long)(draw() % (uint64_t)at.path.n);
+	at.d.k = deaths_below(at.d.path.n);
 	learn(&at, true);
-	while (findings < 5 && trace_now_ns() < until) {
-		at.k =
-		    opt.at >= 0 ? opt.at : (long)(draw() % (uint64_t)at.path.n);
-		at.n = 1 + (int)(draw() % DEPTH);
-		for (int i = 0; i < at.n; i++)
-			at.r[i] = opt.then >= 0
-			    ? opt.then
-			    : (long)(draw() % (uint64_t)at.again.n);
+	while (findings < FINDINGS_MAX && trace_now_ns() < until) {
+		at.d.k = deaths_opt.at >= 0 ? deaths_opt.at
+					    : deaths_below(at.d.path.n);
+		at.d.n = 1 + (int)deaths_below(DEATHS_DEPTH);
+		for (int i = 0; i < at.d.n; i++)
+			at.d.r[i] = deaths_opt.then >= 0
+			    ? deaths_opt.then
+			    : deaths_below(at.d.again.n);
 		at.repeat = !at.repeat;
 		point(&at);
 	}
 	end();
-	trace_forget(&at.path);
-	trace_forget(&at.again);
+	deaths_forget(&at.d);
 }
 
 /* ---- */
-
-static void
-options(int argc, char **argv)
-{
-	static const struct option all[] = {
-		{ "mode", required_argument, NULL, 'm' },
-		{ "stride", required_argument, NULL, 'n' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ "at", required_argument, NULL, 'a' },
-		{ "then", required_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", all, NULL)) != -1)
-		switch (c) {
-		case 'm':
-			opt.modes = optarg;
-			break;
-		case 'n':
-			opt.stride = atol(optarg);
-			break;
-		case 's':
-			opt.seconds = atoi(optarg);
-			break;
-		case 'r':
-			seed = strtoull(optarg, NULL, 10);
-			break;
-		case 'a':
-			opt.at = atol(optarg);
-			break;
-		case 't':
-			opt.then = atol(optarg);
-			break;
-		default:
-			exit(2);
-		}
-	if (opt.stride < 1 || optind != argc)
-		exit(2);
-}
 
 int
 main(int argc, char **argv)
 {
 	struct shm_stats *s;
 
-	seed = (uint64_t)getpid();
-	options(argc, argv);
-	seed += seed == 0;
-	printf("--seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
+	deaths_opt.modes = "many,one,ascii,nest";
+	deaths_options(argc, argv);
 	trace_pin();
 	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
-		if (oracle_names(opt.modes, turns[i].name))
+		if (oracle_names(deaths_opt.modes, turns[i].name))
 			scan(&turns[i]);
-		if (oracle_names(opt.modes, "nest") && findings == 0)
+		if (oracle_names(deaths_opt.modes, "nest") && findings == 0)
 			nest(&turns[i]);
 		fflush(stdout);
 	}
@@ -646,7 +551,7 @@ main(int argc, char **argv)
 	printf("%ld deaths, %ld off the path; found: %ld rounds not begun, %ld "
 	       "requests begun, %ld rounds half done, %ld not answered; %ld "
 	       "answered as before\n",
-	    w.deaths, strayed, seen.waiting, seen.begun, seen.partly,
+	    w.deaths, deaths_strayed, seen.waiting, seen.begun, seen.partly,
 	    seen.unsent, seen.repeats);
 	printf("%ld passed, %ld failed\n", points - findings, findings);
 	wire_unmake(&w);
