@@ -174,15 +174,10 @@ START_TEST(what_was_read_and_not_noted_is_carried_out)
 	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	rs_begin(c);
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
-	rs_say(fd, rs_both, sizeof(rs_both));
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_answers(fd);
+	rs_next_is_asked(fd);
 	close(fd);
 }
 END_TEST
@@ -195,9 +190,7 @@ START_TEST(a_recv_that_took_nothing_leaves_nothing)
 	c = rs_served(&fd);
 	batch_begin(((struct stream *)c->owner)->batch[0], &c->rec);
 	rs_succeed();
-	rs_say(fd, rs_both, sizeof(rs_both));
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_is_asked(fd);
 	close(fd);
 }
 END_TEST
@@ -206,17 +199,11 @@ END_TEST
  * not carried out again. */
 START_TEST(a_reply_stands_as_it_was_recorded)
 {
-	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
-	rs_not_noted(rs_carry_out(c, sizeof(rs_both)));
-	rs_set_reg(RS_REG, 1000);
+	rs_unanswered(&fd);
 	rs_set_reg(RS_REG + 1, 2000);
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_answers(fd);
 	rs_say(fd, rs_read_1, sizeof(rs_read_1));
 	rs_turns(&rs.next);
 	rs_hear(fd,
@@ -233,17 +220,12 @@ START_TEST(what_of_a_reply_has_left_is_not_sent_again)
 		struct shm_batch *b;
 		int fd;
 
-		c = rs_served(&fd);
-		rs_say(fd, rs_both, sizeof(rs_both));
+		c = rs_asked(&fd);
 		b = rs_carry_out(c, sizeof(rs_both));
 		if (n > 0)
 			rs_say(c->fd, b->out, n);
-		rs_succeed();
-		rs_turns(&rs.next);
-		rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
-		rs_say(fd, rs_both, sizeof(rs_both));
-		rs_turns(&rs.next);
-		rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+		rs_next_answers(fd);
+		rs_next_is_asked(fd);
 		close(fd);
 		rs_turns(&rs.next);
 		/* begin anew */
@@ -259,8 +241,7 @@ START_TEST(one_that_was_reset_ends)
 	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	rs_begin(c);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(fd);
@@ -332,8 +313,7 @@ START_TEST(what_contradicts_itself_ends_and_is_told)
 	uint64_t pos;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	contradictions[_i].make(c, rs_carry_out(c, sizeof(rs_both)));
 	pos = notice_end(control, FX_SLOT);
 	rs_succeed();
@@ -439,8 +419,7 @@ START_TEST(without_the_table_nothing_is_taken_over_or_closed)
 	struct conn *c;
 	int fd, ours;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	rs_begin(c);
 	ours = c->fd;
 	rs_start(&rs.next);

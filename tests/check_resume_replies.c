@@ -64,14 +64,11 @@ START_TEST(a_hook_is_shown_what_the_device_has_answered)
 	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	rs_not_noted(rs_carry_out(c, sizeof(rs_both)));
 	ck_assert_uint_eq(replies, 1);
 	rs_set_reg(RS_REG, 1000);
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, turned_reply, sizeof(turned_reply));
+	rs_next_says(fd, turned_reply, sizeof(turned_reply));
 	ck_assert_uint_eq(replies, 2);
 	close(fd);
 }
@@ -80,17 +77,11 @@ END_TEST
 /* The dead one had no hooks, and answered straight into what it sends. */
 START_TEST(what_was_answered_without_hooks_is_shown_to_them)
 {
-	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
-	rs_not_noted(rs_carry_out(c, sizeof(rs_both)));
-	rs_set_reg(RS_REG, 1000);
+	rs_unanswered(&fd);
 	rs.fx.proc.hooks = &turning;
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, turned_reply, sizeof(turned_reply));
+	rs_next_says(fd, turned_reply, sizeof(turned_reply));
 	close(fd);
 }
 END_TEST
@@ -98,17 +89,11 @@ END_TEST
 /* And the other way round. */
 START_TEST(what_was_shown_to_hooks_is_answered_without_them)
 {
-	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
-	rs_not_noted(rs_carry_out(c, sizeof(rs_both)));
-	rs_set_reg(RS_REG, 1000);
+	rs_unanswered(&fd);
 	rs.fx.proc.hooks = NULL;
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_answers(fd);
 	close(fd);
 }
 END_TEST
@@ -120,16 +105,13 @@ START_TEST(bytes_that_a_hook_was_changing_are_shown_as_they_came)
 	struct conn *c;
 	int fd;
 
-	c = rs_served(&fd);
-	rs_say(fd, rs_both, sizeof(rs_both));
+	c = rs_asked(&fd);
 	b = rs_begin(c);
 	memcpy(came->in, b->in, sizeof(rs_both));
 	atomic_store(&came->own, atomic_load(&b->own));
 	memset(b->in, 0x55, 7); /* so far it has come */
 	b->grown = 3;
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_answers(fd);
 	ck_assert_uint_eq(packets, 1);
 	close(fd);
 }
@@ -161,9 +143,7 @@ START_TEST(a_reply_in_ascii_stands_as_it_was_recorded)
 	rs_say(fd, adu, len);
 	rs_not_noted(rs_carry_out(c, len));
 	rs_set_reg(RS_REG, 1000);
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, reply, n);
+	rs_next_says(fd, reply, n);
 	close(fd);
 }
 END_TEST
@@ -192,9 +172,7 @@ START_TEST(what_has_been_carried_out_is_not_refused_as_too_much)
 	b = rs_carry_out(c, sizeof(to_all) + sizeof(rs_both));
 	batch_prog_set(
 	    b, &(struct batch_prog){ .done = sizeof(to_all), .ops = 2 });
-	rs_succeed();
-	rs_turns(&rs.next);
-	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+	rs_next_answers(fd);
 	close(fd);
 }
 END_TEST

@@ -206,3 +206,45 @@ rs_open_now(void)
 {
 	return (unsigned)atomic_load(&rs.next.shm->stats.conns_open);
 }
+
+/* ---- what many tests begin or end with ---- */
+
+struct conn *
+rs_asked(int *fd)
+{
+	struct conn *c = rs_served(fd);
+
+	rs_say(*fd, rs_both, sizeof(rs_both));
+	return c;
+}
+
+void
+rs_unanswered(int *fd)
+{
+	struct conn *c = rs_asked(fd);
+
+	rs_not_noted(rs_carry_out(c, sizeof(rs_both)));
+	rs_set_reg(RS_REG, 1000);
+}
+
+void
+rs_next_says(int fd, const void *bytes, size_t len)
+{
+	rs_succeed();
+	rs_turns(&rs.next);
+	rs_hear(fd, bytes, len);
+}
+
+void
+rs_next_answers(int fd)
+{
+	rs_next_says(fd, rs_both_reply, sizeof(rs_both_reply));
+}
+
+void
+rs_next_is_asked(int fd)
+{
+	rs_say(fd, rs_both, sizeof(rs_both));
+	rs_turns(&rs.next);
+	rs_hear(fd, rs_both_reply, sizeof(rs_both_reply));
+}

@@ -51,6 +51,15 @@ void rs_say(int fd, const void *bytes, size_t len);
 void rs_hear(int fd, const void *bytes, size_t len);
 bool rs_ended(int fd);
 
+/* A client that has asked rs_both, of the first worker. */
+struct conn *rs_asked(int *fd);
+
+/* What a successor sends: it comes; and it, or the next request, is answered:
+ * rs_both. */
+void rs_next_says(int fd, const void *bytes, size_t len);
+void rs_next_answers(int fd);
+void rs_next_is_asked(int fd);
+
 /* Somebody else writes a register of unit 1. */
 void rs_set_reg(unsigned addr, uint16_t value);
 
@@ -58,6 +67,10 @@ void rs_set_reg(unsigned addr, uint16_t value);
  * that out, len bytes of whole requests, without sending anything. */
 struct shm_batch *rs_begin(struct conn *);
 struct shm_batch *rs_carry_out(struct conn *, size_t len);
+
+/* A client whose rs_both has been carried out and not been answered, and a
+ * register that is another one since. */
+void rs_unanswered(int *fd);
 
 /* As if it had been killed just before prog was stored the first time. */
 void rs_not_noted(struct shm_batch *);
