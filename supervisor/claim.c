@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 enum {
 	KILLS = 3,
+	GONE_MS = 1000, /* for the rest of who ends */
 	SOON_MS = 100,
 	DEAD_MS = 10000,
 	SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path),
@@ -307,9 +309,15 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 		}
 		nanosleep(&slice, NULL);
 	}
-	for (int i = 0; i < HOLDERS; i++)
+	for (int i = 0; i < HOLDERS; i++) {
+		struct pollfd gone = { .fd = fd[i], .events = POLLIN };
+
+		/* it may have given up the byte before its sockets */
+		if (fd[i] >= 0 && !held(lock_fd, slot))
+			poll(&gone, 1, GONE_MS);
 		if (fd[i] >= 0)
 			close(fd[i]);
+	}
 	return !held(lock_fd, slot);
 }
 
@@ -368,14 +376,35 @@ claim_end_former(
 bool
 claim_kept(const struct claim *c, unsigned slot)
 {
-	return slot_lock_held(c->store_fd, byte_of(slot, 1));
+	return held(c->store_fd, slot);
+}
+
+int
+claim_occupant(const struct claim *c, pid_t pid, unsigned slot)
+{
+	return holder_open((uint32_t)pid, c->store_fd, byte_of(slot, 0));
+}
+
+bool
+claim_has_keeper(
+    const struct claim *c, struct shm_control *control, unsigned slot)
+{
+	int fd = keeper_open(c->store_fd, seg_slot(control, slot), slot);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 bool
 claim_keeper(const struct claim *c, struct shm_control *control, unsigned slot)
 {
-	int fd = keeper_open(c->store_fd, seg_slot(control, slot), slot);
+	const struct shm_slot *was = seg_slot(control, slot);
+	int fd;
 
+	if (claim_has_keeper(c, control, slot))
+		return true;
+	fd = claim_occupant(c, (pid_t)atomic_load(&was->pid), slot);
 	if (fd >= 0) {
 		close(fd);
 		return true;

@@ -51,12 +51,18 @@ int claim_store_soon(struct claim *, const char *store);
  */
 int claim_wait_orphans(struct claim *, const char *store, unsigned limit_ms);
 
-/* True if the keeper of a worker's slot lives; if not, whoever else holds the
- * byte is ended. */
+/* True if the keeper of a worker's slot lives, or the worker does without one;
+ * if not, whoever else holds a byte of it is ended. And the keeper alone. */
 bool claim_keeper(const struct claim *, struct shm_control *, unsigned slot);
 
-/* The same, ending nobody. */
+bool claim_has_keeper(
+    const struct claim *, struct shm_control *, unsigned slot);
+
+/* True if anybody holds one. */
 bool claim_kept(const struct claim *, unsigned slot);
+
+/* A pidfd of the process that occupies a slot, or -1 if it is not this one. */
+int claim_occupant(const struct claim *, pid_t, unsigned slot);
 
 /* Ends the worker of a slot and its keeper, at once. True once they have gone,
  * for which it waits. */

@@ -47,16 +47,19 @@ enum ipc_kind {
 	/* keeper to a new supervisor, first of all: transport and tag say which
 	 * worker it keeps, arg its pid or 0; the listener comes along */
 	IPC_KEEPER,
-	/* then, if there is a worker: its pidfd comes along */
+	/* then, if there is a worker: its pidfd comes along. Parent to a
+	 * keeper: the worker arg is to be kept, which another one has made */
 	IPC_WARD,
 	/* the answer: what comes along is the channel to that worker */
 	IPC_ADOPT,
 	/* parent to keeper: a worker is to be made, whose identity is arg; its
 	 * end of its channel comes along */
 	IPC_SPAWN,
-	/* parent to a keeper that another one takes the place of: what its
-	 * worker had open goes to that through what comes along, in messages
-	 * IPC_CONN: arg = the record, or IPC_CONN_NONE; then it ends */
+	/* parent to a keeper that another one takes the place of, or to a
+	 * worker whose keeper has died: what the worker had open goes to the
+	 * new one through what comes along, in messages IPC_CONN: arg = the
+	 * record, or IPC_CONN_NONE; then it ends. To a worker without that:
+	 * keeper/widow.h */
 	IPC_HAND,
 	IPC_CONN,
 	/* parent to the new one: the other end of that; before IPC_SPAWN */
@@ -73,6 +76,9 @@ enum ipc_kind {
 	IPC_LISTEN,
 	/* child to parent: rc = 0, or text says why not */
 	IPC_TAKEN,
+	/* worker without a keeper to a new supervisor: transport and tag as in
+	 * IPC_KEEPER, with the listener; answered by IPC_ADOPT */
+	IPC_WIDOW,
 	IPC_KINDS
 };
 
@@ -91,6 +97,11 @@ enum ipc_conf {
 enum ipc_look {
 	IPC_LOOK = 1,
 	IPC_LOOK_TEXT, /* at what is in the descriptor, for the main file */
+};
+
+enum { /* rc of IPC_KEEPER and IPC_WIDOW */
+	IPC_FOREIGN = 1, /* the worker is not of its table, and calls itself */
+	IPC_TICKET = 2, /* the text is the key of the transport's tickets */
 };
 
 #define IPC_CONN_NONE UINT64_MAX /* accepted, without a record yet */

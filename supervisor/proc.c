@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "shm/patience.h"
+#include "supervisor/keeper/widow.h"
 #include "supervisor/reload/sealed.h"
 
 void
@@ -113,8 +114,14 @@ proc_order_fd(struct proc *p, struct ipc_msg *m, int *pass)
 int
 proc_order(struct proc *p, struct ipc_msg *m)
 {
-	int fd, rc = proc_order_fd(p, m, &fd);
+	int fd, rc;
 
+	while ((rc = proc_order_fd(p, m, &fd)) == 1 && m->kind == IPC_HAND) {
+		if (widow_hand(p, fd)) {
+			m->kind = IPC_YIELD;
+			return rc;
+		}
+	}
 	if (fd >= 0)
 		close(fd);
 	return rc;

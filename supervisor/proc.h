@@ -11,9 +11,8 @@
  * privileges, and then its role's main is called.
  *
  * This is all that workers and control see of the supervisor at run time, so
- * what three files do for them is declared here: proc.c, part.c (proc_part)
- * and secret.c (proc_file, proc_files_wipe). part.h and secret.h are the
- * parent's own.
+ * what some files do for them is declared here: proc.c, part.c, secret.c and
+ * keeper/widow.c, whose own headers are the parent's.
  */
 
 #include "shm/seg.h"
@@ -26,6 +25,7 @@ enum { PROC_TICKET_BYTES = 64 };
 
 struct hf_hooks;
 struct process;
+struct widow;
 
 /* A file that the worker's own user may not be able to read. */
 struct proc_file {
@@ -54,6 +54,7 @@ struct proc {
 	bool adopted; /* workers: a keeper finds them a new parent */
 	struct process *ward; /* keepers: what their worker is made from */
 	bool kept; /* workers: a predecessor's descriptors are open here */
+	struct widow *widow; /* workers that a keeper has made; or NULL */
 	int actions_fd; /* workers: the socket, to be connected to, of who runs
 			 * the module of "actions"; -1: there is none */
 	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
@@ -118,6 +119,10 @@ struct conf *proc_conf(const struct proc *, int fd);
 
 /* Answers IPC_CONF under its tag. why: NULL, or why not. */
 void proc_taken(struct proc *, uint32_t tag, const char *why);
+
+/* widow.h: by workers without a parent; the last call of who gives way. */
+void proc_seek_parent(struct proc *);
+void proc_hand_over(struct proc *);
 
 /* Notes a turn of the loop, and that a request begins (ns) or has ended (0).
  * now_ns: CLOCK_MONOTONIC. No system call. */

@@ -56,6 +56,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		    s->host == NULL && !s->roles->mortal && kind != BIRTH_CHILD,
 		.ward = kind == BIRTH_KEEPER ? p : NULL,
 		.kept = kind == BIRTH_HEIR,
+		.widow = p->widow,
 		.control_seg = s->control_seg,
 		.hooks = s->host != NULL ? s->host->hooks : NULL,
 		.stores = s->stores,
@@ -272,12 +273,18 @@ drain(struct child *c)
 {
 	struct process *p = process_of(c);
 	struct ipc_msg m = { .kind = IPC_DRAIN, .arg = c->drain_ms };
+	int hand = p->hand;
 
+	p->hand = -1;
 	if (p->service == NULL)
 		m.kind = IPC_EXIT;
+	else if (hand >= 0)
+		m.kind = IPC_HAND;
 	else if (c->state == LIFE_RESTARTING && p->service->yields)
 		m.kind = IPC_YIELD;
-	process_send(p, &m, -1);
+	process_send(p, &m, hand);
+	if (hand >= 0)
+		close(hand);
 }
 
 void
@@ -519,7 +526,7 @@ init(struct process *p, struct super *s, unsigned slot,
 	*end = p;
 	p->slot = slot;
 	p->shm = seg_slot(s->control, slot);
-	p->chan = p->listen_fd = p->passed = p->pidfd = -1;
+	p->chan = p->listen_fd = p->passed = p->pidfd = p->hand = -1;
 	keeper_init(&p->keeper);
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);

@@ -44,6 +44,9 @@ struct process {
 	uint64_t asked_ms;
 	struct keeper keeper; /* workers */
 	int pidfd; /* of one that is no child of ours; -1 */
+	int hand; /* what it has open goes there as it gives way; -1 */
+	uint64_t mended_ms; /* when its keeper was replaced last */
+	struct widow *widow; /* in a keeper: what its workers have of it */
 	struct event *gone; /* its end */
 	uint64_t id; /* identity in the store */
 	uint64_t former; /* in a worker: its predecessor's */

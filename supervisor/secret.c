@@ -60,6 +60,25 @@ read_own(struct proc *p)
 }
 
 void
+secret_put(struct ipc_msg *m, const struct conf_transport *t,
+    const uint8_t key[PROC_TICKET_BYTES])
+{
+	_Static_assert((int)PROC_TICKET_BYTES < (int)IPC_TEXT, "and a NUL");
+
+	if (t->type != CONF_TLS)
+		return;
+	m->rc |= IPC_TICKET;
+	memcpy(m->text, key, PROC_TICKET_BYTES);
+}
+
+void
+secret_take(uint8_t key[PROC_TICKET_BYTES], const struct ipc_msg *m)
+{
+	if ((m->rc & IPC_TICKET) != 0)
+		memcpy(key, m->text, PROC_TICKET_BYTES);
+}
+
+void
 secret_forget(struct super *s)
 {
 	for (struct service *sv = s->services; sv != NULL; sv = sv->next)

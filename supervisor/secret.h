@@ -15,6 +15,12 @@ struct super;
 /* A fresh random key. 0, or -1 with errno. */
 int secret_ticket(uint8_t key[PROC_TICKET_BYTES]);
 
+/* Has a message tell one, if it is of TLS; the caller wipes that. And takes
+ * what such a message tells. */
+void secret_put(struct ipc_msg *, const struct conf_transport *,
+    const uint8_t key[PROC_TICKET_BYTES]);
+void secret_take(uint8_t key[PROC_TICKET_BYTES], const struct ipc_msg *);
+
 /* Wipes those of all transports. */
 void secret_forget(struct super *);
 

@@ -310,7 +310,7 @@ run(struct super *s)
 
 	s->began_ns = super_now_ns();
 	s->signal_fd = s->reload.fd = s->reload.fresh = s->control_seg.fd = -1;
-	s->berth.lock_fd = s->actions_fd = s->adopt_fd = -1;
+	s->berth.lock_fd = s->actions_fd = s->adopt_fd = s->widow_fd = -1;
 	/* registers, ticket keys and passwords do not belong in a file that a
 	 * crash leaves behind; its children are no different (birth.c) */
 	setrlimit(RLIMIT_CORE, &none);

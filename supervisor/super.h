@@ -77,8 +77,8 @@ struct super {
 	struct process *aides; /* AIDES; those that are not wanted: stopped */
 	uint32_t asked; /* the last tag that one was asked under */
 	int actions_fd; /* workers connect to it; -1 */
-	int adopt_fd; /* where keepers call: adopt.h */
-	struct event *calls;
+	int adopt_fd, widow_fd; /* where keepers call, and workers: adopt.h */
+	struct event *calls, *widow_calls;
 	bool adopted; /* the segments are a former supervisor's */
 	bool upgraded; /* whose program was another one */
 	struct orders orders;

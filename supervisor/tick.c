@@ -170,8 +170,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
-	for (p = s->processes; p != NULL; p = p->next)
+	for (p = s->processes; p != NULL; p = p->next) {
 		process_watch_birth(p, now_ms);
+		keeper_mend(p);
+	}
 	for (p = s->processes; p != NULL; p = p->next)
 		watch_process(s, p, now_ns);
 	for (i = 0; i < s->conf->ndevices; i++)

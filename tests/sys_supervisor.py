@@ -293,13 +293,24 @@ def hostile(d, name, index, line):
     d.wait_state("up", 1 - index)
 
 
-def test_a_keeper_that_is_killed_is_replaced_with_its_worker():
+def test_a_keeper_that_is_killed_is_replaced_at_once():
     with Toys(toy.conf()) as d:
         keeper, worker = d.keeper("tcp1"), d.child("tcp1")
         os.kill(keeper, signal.SIGKILL)
-        d.wait_stderr("its keeper died")
-        assert d.ask("tcp1", "pid").split()[-1] == str(worker)
-        os.kill(worker, signal.SIGKILL)
+        d.wait_stderr("has another keeper")
+        second = d.wait_new_child("tcp1", worker)  # that one's
+        assert d.ask("tcp1", "pid").split()[-1] == str(second)
+        assert d.keeper("tcp1") != keeper
+        os.kill(second, signal.SIGKILL)
+        d.wait_new_child("tcp1", second)
+        d.ask("tcp1", "pid")
+
+
+def test_a_worker_without_a_keeper_that_does_not_give_way_is_ended():
+    with Toys(toy.conf(hang_timeout_ms=300)) as d:
+        keeper, worker = d.keeper("tcp1"), d.child("tcp1")
+        os.kill(worker, signal.SIGSTOP)
+        os.kill(keeper, signal.SIGKILL)
         d.wait_new_child("tcp1", worker)
         d.ask("tcp1", "pid")
         assert d.keeper("tcp1") != keeper

@@ -134,8 +134,7 @@ class Connected(Ring):
         if self.transport != "tls":
             return Master(Stream.tcp(port), "socket")
         m = Master(Stream.tls(port, self.tree.context, self.session), "tls")
-        # the next supervisor, and so its keepers, have other keys of tickets
-        if self.session and not self.tree.heir.value:
+        if self.session:
             assert m.channel.socket.session_reused, "session not resumed"
         return m
 

@@ -89,8 +89,11 @@ beat_set(int fd, uint64_t ms)
 static void
 meet_parent(struct worker *w)
 {
+	if (w->orphan)
+		proc_seek_parent(w->proc);
 	if (!w->proc->adopted || !proc_new_parent(w->proc))
 		return;
+	w->orphan = false;
 	event_del(&w->orders);
 	event_add(&w->orders, NULL);
 	beat_set(w->beat_fd, proc_beat_ms(w->proc));
@@ -190,6 +193,7 @@ ordered(evutil_socket_t fd, short what, void *arg)
 	event_del(&w->orders);
 	if (w->proc->adopted && !w->draining) {
 		log_warnx("the supervisor has gone; going on without it");
+		w->orphan = true;
 		beat_set(w->beat_fd, ORPHAN_BEAT_MS);
 		return;
 	}
@@ -304,5 +308,7 @@ worker_main(struct proc *p)
 		event_base_free(w.base);
 	if (w.beat_fd != -1)
 		close(w.beat_fd);
+	if (w.yields)
+		proc_hand_over(p);
 	return rc;
 }

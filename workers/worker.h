@@ -33,6 +33,7 @@ struct worker {
 	bool draining;
 	bool yields; /* its successor goes on with what there is */
 	bool done; /* the loop is to end */
+	bool orphan; /* there is no parent */
 	void *state; /* the transport's own */
 	const char *why; /* what went wrong in start */
 	int code; /* the exit code for that; 78: it will not go better a second

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking over from a supervisor that was killed. Runs in the supervisor, but
- * for adopt_call(). Who calls has got past the rights of the run directory, is
- * of our user, and says no more than which worker it keeps.
+ * Taking over from a supervisor that was killed: what there is, and what to do
+ * if nobody calls (callers.c). Runs in the supervisor, but for adopt_call() and
+ * what it needs.
  */
 #include "supervisor/keeper/adopt.h"
 
@@ -26,10 +26,8 @@
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 
-enum { BACKLOG = 64 };
-
-static int
-socket_of(const char *run_dir, struct sockaddr_un *sa)
+int
+adopt_socket(const char *run_dir, struct sockaddr_un *sa)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
@@ -46,7 +44,7 @@ int
 adopt_call(const char *run_dir)
 {
 	struct sockaddr_un sa;
-	int fd = socket_of(run_dir, &sa);
+	int fd = adopt_socket(run_dir, &sa);
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		close(fd);
@@ -152,8 +150,7 @@ attach_workers(struct super *s)
 	return true;
 }
 
-/* Whose keeper lives is awaited; a worker without one is ended, since what it
- * has open ends with it. */
+/* Whose keeper lives, or who lives without one, is awaited. */
 static bool
 look_for_keepers(struct super *s, struct service *sv)
 {
@@ -215,180 +212,6 @@ adopt_remains(struct super *s)
 	return s->adopted = true;
 }
 
-/* ---- who calls ---- */
-
-void
-adopt_forget(struct caller *c)
-{
-	event_free(c->heard);
-	close(c->fd);
-	if (c->pidfd >= 0)
-		close(c->pidfd);
-	free(c);
-}
-
-/* What it keeps is not to serve any more. */
-static void
-end_caller(struct caller *c)
-{
-	log_info("a former daemon's keeper is ended pid=%d", (int)c->pid);
-	if (c->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, 0, 0);
-	adopt_forget(c);
-}
-
-static struct process *
-find(struct super *s, const struct ipc_msg *m)
-{
-	struct service *sv = super_service_at(s, m->transport);
-
-	return sv != NULL && m->tag < sv->nworkers ? &sv->workers[m->tag]
-						   : NULL;
-}
-
-/* It keeps this one: gives it what it waits for. */
-static void
-take_keeper(struct caller *c, const struct ipc_msg *m, int listener)
-{
-	struct process *p = find(c->super, m);
-
-	if (p == NULL || !p->unborn || p->keeper.pending < 0) {
-		if (listener >= 0)
-			close(listener);
-		c->ward = (pid_t)m->arg;
-		if (c->ward == 0)
-			end_caller(c);
-		return;
-	}
-	c->process = p;
-	p->keeper.caller = c;
-	p->keeper.pid = c->pid;
-	p->keeper.chan = c->fd;
-	p->keeper.round = p->service->listen_round;
-	atomic_store(&p->shm->keeper, (uint32_t)c->pid);
-	if (p->service->listen_fd < 0)
-		p->service->listen_fd = listener;
-	else if (listener >= 0)
-		close(listener);
-	if (m->arg == 0)
-		keeper_pass(p, IPC_SPAWN);
-	else
-		c->ward = (pid_t)m->arg;
-}
-
-static void
-take_ward(struct caller *c, int pidfd)
-{
-	struct process *p = c->process;
-	pid_t pid = c->ward;
-
-	c->ward = 0;
-	if (pidfd < 0 || pid == 0)
-		return;
-	if (p != NULL && p->unborn) {
-		log_info("%s taken over pid=%d", p->name, (int)pid);
-		process_adopt(p, pid, pidfd);
-		keeper_pass(p, IPC_ADOPT);
-		return;
-	}
-	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
-	close(pidfd);
-	if (p == NULL)
-		end_caller(c);
-}
-
-static void
-on_heard(evutil_socket_t fd, short what, void *arg)
-{
-	struct caller *c = arg;
-	struct ipc_msg m;
-	int rc, passed;
-
-	(void)what;
-	rc = ipc_recv_fd(fd, &m, &passed);
-	if (rc == 1 && m.kind == IPC_KEEPER && c->process == NULL) {
-		take_keeper(c, &m, passed);
-		return;
-	}
-	if (rc == 1 && m.kind == IPC_WARD && c->ward != 0) {
-		take_ward(c, passed);
-		return;
-	}
-	if (passed >= 0)
-		close(passed);
-	if (rc == 0)
-		return;
-	if (c->process != NULL)
-		keeper_lost(c->process);
-	else
-		adopt_forget(c);
-}
-
-static void
-on_call(evutil_socket_t listener, short what, void *arg)
-{
-	struct super *s = arg;
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	struct caller *c;
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	(void)what;
-	if (fd < 0)
-		return;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-	    peer.uid != geteuid()) {
-		free(c);
-		close(fd);
-		return;
-	}
-	c->super = s;
-	c->fd = fd;
-	c->pid = peer.pid;
-	/* it has the other end until that is said to have ended */
-	c->pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
-	c->heard = event_new(s->base, fd, EV_READ | EV_PERSIST, on_heard, c);
-	if (c->heard == NULL || event_add(c->heard, NULL) < 0) {
-		close(fd);
-		free(c);
-	}
-}
-
-int
-adopt_listen(struct super *s)
-{
-	struct sockaddr_un sa;
-	mode_t was = umask(0177);
-	int fd = socket_of(s->run_dir, &sa), rc = -1;
-
-	if (fd >= 0) {
-		unlink(sa.sun_path);
-		rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
-	}
-	umask(was);
-	if (rc == 0)
-		rc = listen(fd, BACKLOG);
-	s->adopt_fd = fd;
-	if (rc == 0)
-		s->calls =
-		    event_new(s->base, fd, EV_READ | EV_PERSIST, on_call, s);
-	if (rc == 0 && s->calls != NULL && event_add(s->calls, NULL) == 0)
-		return 0;
-	return boot_fail(s, EX_CANTCREAT, errno, "cannot listen on %s: %s",
-	    sa.sun_path, strerror(errno));
-}
-
-void
-adopt_close(struct super *s)
-{
-	if (s->calls != NULL)
-		event_free(s->calls);
-	if (s->adopt_fd >= 0)
-		close(s->adopt_fd);
-}
-
 int
 adopt_await(struct process *p, int chan)
 {
@@ -401,8 +224,7 @@ adopt_give_up(struct process *p)
 {
 	log_warnx("%s: its keeper does not come back; ending both", p->name);
 	claim_end_former(&p->super->claim, p->super->control, p->slot);
-	close(p->keeper.pending);
-	keeper_init(&p->keeper);
+	keeper_end(&p->keeper);
 	if (service_open(p->service) < 0)
 		log_warn("%s: cannot listen", p->name);
 }

@@ -19,8 +19,13 @@
  *
  * The keeper puts that channel in the place of the one whose other end has
  * gone; the worker sees with its next beat that it has another parent, and
- * says IPC_READY. Control and http end with their supervisor and are made
- * anew. Who is a child of ours is waited for; the others' pidfds tell.
+ * says IPC_READY. A worker whose keeper has died as well calls itself
+ * (widow.h). Control and http end with their supervisor and are made anew. Who
+ * is a child of ours is waited for; the others' pidfds tell, since a worker has
+ * all open that its keeper had.
+ *
+ * The keys of TLS tickets come with the calls, so that sessions are resumed
+ * under the next supervisor, too.
  */
 
 #include <stdbool.h>
@@ -32,23 +37,29 @@ struct process;
 
 #define ADOPT_SOCKET "adopt.sock" /* in the run directory */
 
-/* A keeper that is nobody's child of ours. */
+/* A keeper that is nobody's child of ours; or a worker, for as long as it
+ * takes to tell. */
 struct caller {
 	struct super *super;
 	struct process *process; /* what it keeps; NULL: has not said so */
 	int fd, pidfd;
 	pid_t pid, ward; /* its own, its worker's until that is here */
-	struct event *heard;
+	bool widow;
+	struct event *heard, *gone;
 };
 
 /* In a keeper: a connection to the new supervisor, or -1. */
 int adopt_call(const char *run_dir);
 
+/* The socket and its address. -1 with errno. */
+struct sockaddr_un;
+int adopt_socket(const char *run_dir, struct sockaddr_un *);
+
 /* After the claims: attaches to what is there, if it can be taken over. True
  * if so; then nothing of it is to be made. */
 bool adopt_remains(struct super *);
 
-/* Listens for keepers. 0, or the exit code. */
+/* Listens for them. 0, or the exit code. */
 int adopt_listen(struct super *);
 void adopt_close(struct super *);
 

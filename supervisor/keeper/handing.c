@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections from keeper to keeper. Runs in both; what the records say may be
- * wrong, and decides about nothing but the worker's own.
+ * Connections from keeper to keeper, or from a worker to one. Runs in all of
+ * them; what the records say may be wrong, and decides about nothing but the
+ * worker's own.
  */
 #include "supervisor/keeper/handing.h"
 
@@ -10,25 +11,47 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
 #include "shm/log.h"
 #include "supervisor/keeper/table.h"
+#include "supervisor/keeper/widow.h"
 #include "supervisor/super.h"
 
 enum {
 	HAND_MS = 2000, /* that the other one may let us wait */
+	SLICE_MS = 50, /* of that, between two signs of life */
+	FULL_MS = 1, /* while too many are under way */
 	NO_FD = -1,
 };
 
+/* A worker is watched. */
+static uint64_t
+show_life(struct proc *p)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (p->ward == NULL)
+		proc_beat(p, now_ns);
+	return now_ns / 1000000;
+}
+
 /* False: the other one does not take it any more. */
 static bool
-send_one(int to, uint64_t index, int fd)
+send_one(struct proc *p, int to, uint64_t index, int fd)
 {
 	struct ipc_msg m = { .kind = IPC_CONN, .arg = index };
 	struct pollfd room = { .fd = to, .events = POLLOUT };
+	uint64_t until = show_life(p) + HAND_MS;
 
-	while (ipc_send_fd(to, &m, fd) < 0)
-		if (errno != EAGAIN || poll(&room, 1, HAND_MS) <= 0)
+	while (ipc_send_fd(to, &m, fd) < 0) {
+		/* a user may have only so many on their way */
+		if (errno == ETOOMANYREFS)
+			poll(NULL, 0, FULL_MS);
+		else if (errno != EAGAIN || poll(&room, 1, SLICE_MS) < 0)
 			return false;
+		if (show_life(p) > until)
+			return false;
+	}
 	return true;
 }
 
@@ -43,28 +66,28 @@ has(const struct table *t, int fd)
 
 /* What was accepted and stands in no record. */
 static void
-send_orphans(struct table *known, int to, int listen_fd)
+send_orphans(struct proc *p, struct table *known, int to)
 {
 	struct table all = { .fd = NULL };
 
-	if (table_add_clients(&all, listen_fd) == 0)
+	if (table_add_clients(&all, p->listen_fd) == 0)
 		for (size_t i = 0; i < all.n; i++)
 			if (!has(known, all.fd[i]) &&
-			    !send_one(to, IPC_CONN_NONE, all.fd[i]))
+			    !send_one(p, to, IPC_CONN_NONE, all.fd[i]))
 				break;
 	table_free(&all);
 }
 
 void
-handing_give(const struct proc *p, const struct process *ward, int fd)
+handing_give(struct proc *p, int fd)
 {
-	struct shm_worker *w = seg_worker(&ward->seg);
+	struct shm_worker *w = seg_worker(&p->worker_seg);
 	struct table sent = { .fd = NULL }, none = { .fd = NULL };
-	unsigned n = ward->service->conf->max_connections;
+	unsigned n = p->transport->max_connections;
 	bool taken = true;
 
-	/* the other one waits for this byte */
-	close(p->env.lock_fd);
+	/* the other one waits for this byte; a worker has it open as well */
+	close(p->ward != NULL ? p->env.lock_fd : p->widow->byte);
 	for (unsigned i = 0; taken && i < n; i++) {
 		const struct shm_conn *c = seg_conn(w, i);
 		size_t had = sent.n;
@@ -73,10 +96,10 @@ handing_give(const struct proc *p, const struct process *ward, int fd)
 			continue;
 		table_add_client(&sent, c->fd, p->listen_fd);
 		if (sent.n > had)
-			taken = send_one(fd, i, c->fd);
+			taken = send_one(p, fd, i, c->fd);
 	}
 	if (taken && atomic_load(&w->accepting) != 0)
-		send_orphans(&sent, fd, p->listen_fd);
+		send_orphans(p, &sent, fd);
 	table_free(&sent);
 	/* locks that the worker had go with this, before the other end hears
 	 * that there is no more to come */

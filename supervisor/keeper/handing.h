@@ -19,9 +19,10 @@
 struct proc;
 struct process;
 
-/* Gives what the records name of the ward's, and what was accepted and has no
- * record yet; then closes everything. The caller ends after it. */
-void handing_give(const struct proc *, const struct process *ward, int fd);
+/* In a keeper, or in a worker that has lost its keeper (widow.h): gives what
+ * the records name, and what was accepted and has no record yet; then closes
+ * everything. The caller ends after it. */
+void handing_give(struct proc *, int fd);
 
 /* Takes that, until the other one has ended. */
 void handing_take(const struct process *ward, int fd);

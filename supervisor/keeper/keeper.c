@@ -6,6 +6,7 @@
 #include "supervisor/keeper/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 #include "supervisor/keeper/adopt.h"
 #include "supervisor/super.h"
 
-enum { END_MS = 1000 };
+enum {
+	END_MS = 1000,
+	AGAIN_MS = 100, /* between two attempts to replace one that died */
+};
 
 void
 keeper_init(struct keeper *k)
@@ -116,19 +120,37 @@ keeper_spawn(struct process *p, int chan)
 	return make(p) < 0 ? -1 : ipc_send_fd(k->chan, &m, chan);
 }
 
+static void
+pass(struct process *p, int to, const struct ipc_msg *m)
+{
+	struct keeper *k = &p->keeper;
+
+	/* if it has just died there is nobody: the channel ends with this */
+	ipc_send_fd(to, m, k->pending);
+	close(k->pending);
+	k->pending = -1;
+	k->awaited = false;
+}
+
 void
 keeper_pass(struct process *p, enum ipc_kind kind)
 {
 	struct ipc_msg m = { .kind = kind };
-	struct keeper *k = &p->keeper;
 
 	if (kind == IPC_SPAWN)
 		m.arg = process_new_id(p);
-	/* if it has just died there is nobody: the channel ends with this */
-	ipc_send_fd(k->chan, &m, k->pending);
-	close(k->pending);
-	k->pending = -1;
-	k->awaited = false;
+	pass(p, p->keeper.chan, &m);
+}
+
+void
+keeper_introduce(struct process *p, int call)
+{
+	struct super *s = p->super;
+
+	pass(p, call, &(struct ipc_msg){ .kind = IPC_ADOPT });
+	/* it may have another one since, which is yet to call */
+	p->keeper.awaited = p->keeper.pid == 0 &&
+	    claim_has_keeper(&s->claim, s->control, p->slot);
 }
 
 static void
@@ -164,11 +186,88 @@ keeper_end(struct keeper *k)
 	forget(k);
 }
 
+/* ---- one that has died ---- */
+
+/* The worker is of no use any more: its death is just being heard of. */
+static bool
+has_ended(const struct process *p)
+{
+	struct pollfd gone = { .fd = p->pidfd, .events = POLLIN };
+	siginfo_t si = { .si_pid = 0 };
+
+	if (p->pidfd >= 0)
+		return poll(&gone, 1, 0) == 1;
+	return waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) <
+	    0 ||
+	    si.si_pid != 0;
+}
+
+/* It is to give way to one of the new keeper's. */
+static int
+have_give_way(struct process *p)
+{
+	struct ipc_msg take = { .kind = IPC_TAKE };
+	int fd[2], rc;
+
+	if (ipc_pair(fd) < 0)
+		return -1;
+	rc = ipc_send_fd(p->keeper.chan, &take, fd[1]);
+	close(fd[1]);
+	if (rc < 0) {
+		close(fd[0]);
+		return -1;
+	}
+	p->hand = fd[0];
+	p->child.drain_ms = p->super->conf->drain_timeout_s * 1000;
+	child_why(&p->child, "its keeper died");
+	child_event(&p->child, LIFE_RESTART);
+	return 0;
+}
+
+/* It stays as it is, and the new keeper brings it back if it has to. */
+static int
+entrust(struct process *p)
+{
+	struct ipc_msg hand = { .kind = IPC_HAND };
+	struct ipc_msg ward = { .kind = IPC_WARD, .arg = (uint64_t)p->pid };
+	/* not waited for yet */
+	int fd = p->pidfd >= 0 ? fcntl(p->pidfd, F_DUPFD_CLOEXEC, 0)
+			       : (int)syscall(SYS_pidfd_open, p->pid, 0);
+	int rc = fd < 0 ? -1 : ipc_send_fd(p->keeper.chan, &ward, fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (rc == 0)
+		process_send(p, &hand, -1);
+	return rc;
+}
+
+void
+keeper_mend(struct process *p)
+{
+	uint64_t now_ms = super_now_ns() / 1000000;
+
+	if (p->service == NULL || p->keeper.pid != 0 || p->keeper.awaited ||
+	    p->child.state != LIFE_UP || p->super->phase != SUPER_SERVES ||
+	    now_ms - p->mended_ms < AGAIN_MS || has_ended(p))
+		return;
+	p->mended_ms = now_ms;
+	if (make(p) < 0 ||
+	    (p->service->conf->type == CONF_TCP ? have_give_way(p)
+						: entrust(p)) < 0) {
+		log_warn("%s: cannot be given another keeper", p->name);
+		keeper_end(&p->keeper);
+		return;
+	}
+	log_info("%s: has another keeper pid=%d", p->name, (int)p->keeper.pid);
+}
+
 void
 keeper_lost(struct process *p)
 {
 	log_warnx("%s: its keeper died pid=%d", p->name, (int)p->keeper.pid);
 	forget(&p->keeper);
+	keeper_mend(p);
 }
 
 bool
@@ -184,6 +283,7 @@ keeper_died(struct super *s, pid_t pid, int status)
 		log_warnx("%s: its keeper died pid=%d status=%d", p->name,
 		    (int)pid, status);
 		forget(&p->keeper);
+		keeper_mend(p);
 		return true;
 	}
 	return false;

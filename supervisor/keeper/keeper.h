@@ -29,8 +29,9 @@
  * A keeper has the image that the supervisor had when it was made, and hears
  * nothing from outside. Once the configuration or the program is another one it
  * is stale: with the next worker comes another keeper, to which it hands over
- * (handing.h). Without a supervisor it brings its worker back by itself
- * (keeping.c), until the next one adopts both (adopt.h).
+ * (handing.h). One that dies is replaced at once (widow.h). Without a
+ * supervisor it brings its worker back by itself (keeping.c), until the next
+ * one adopts both (adopt.h).
  */
 
 #include <stdbool.h>
@@ -64,9 +65,16 @@ void keeper_init(struct keeper *);
 int keeper_spawn(struct process *, int chan);
 
 /* One of a former supervisor's has called: gives it the worker's channel, with
- * IPC_SPAWN to make one with it or with IPC_ADOPT. And its call has ended. */
+ * IPC_SPAWN to make one with it or with IPC_ADOPT. And it has ended. */
 void keeper_pass(struct process *, enum ipc_kind);
 void keeper_lost(struct process *);
+
+/* The worker itself has called: gives it its channel. */
+void keeper_introduce(struct process *, int call);
+
+/* Gives a worker that serves and has lost its keeper another one (widow.h).
+ * Now and then, until that has been done. */
+void keeper_mend(struct process *);
 
 /* The worker that it was asked for is there. */
 void keeper_serves(struct keeper *);

@@ -22,6 +22,8 @@
 #include "supervisor/keeper/adopt.h"
 #include "supervisor/keeper/handing.h"
 #include "supervisor/keeper/table.h"
+#include "supervisor/keeper/widow.h"
+#include "supervisor/secret.h"
 #include "supervisor/super.h"
 
 enum {
@@ -37,6 +39,9 @@ struct keeping {
 	pid_t pid; /* the worker's; 0: none */
 	int pidfd; /* of it, also while it is being replaced; -1 */
 	int chan; /* its number of the worker's channel; -1 */
+	bool foreign; /* another keeper, which has died, has made it: it has a
+		       * table of its own */
+	struct widow widow; /* for those that are made here */
 	bool kept; /* there has been a worker */
 	bool orphan; /* there is no supervisor */
 	unsigned suspected; /* deaths in a row that some request has caused */
@@ -62,6 +67,7 @@ close_remains(const struct keeping *k, int chan)
 
 	birth_table(k->proc, &t);
 	table_add(&t, chan);
+	table_add(&t, k->widow.keeper);
 	for (unsigned i = 0; k->kept && i < p->service->conf->max_connections;
 	     i++) {
 		const struct shm_conn *c = seg_conn(w, i);
@@ -81,6 +87,19 @@ close_remains(const struct keeping *k, int chan)
 	return rc;
 }
 
+/* What it had open has ended with it, whatever stands in its records; but for
+ * that they can be gone on with. */
+static void
+forget_foreign(struct keeping *k)
+{
+	struct shm_worker *w = seg_worker(&k->ward->seg);
+
+	for (unsigned i = 0; i < k->ward->service->conf->max_connections; i++)
+		seg_conn(w, i)->fd = -1;
+	k->foreign = false;
+	k->kept = true;
+}
+
 /* No worker can be made: says so in its name, and ends its channel. */
 static void
 give_up(int chan, const char *what)
@@ -97,10 +116,13 @@ give_up(int chan, const char *what)
 static int
 make_worker(struct keeping *k, uint64_t id, int chan)
 {
-	enum birth_kind kind = k->kept ? BIRTH_HEIR : BIRTH_WARD;
+	enum birth_kind kind;
 	int pidfd = -1;
 	pid_t pid;
 
+	if (k->foreign)
+		forget_foreign(k);
+	kind = k->kept ? BIRTH_HEIR : BIRTH_WARD;
 	k->pid = 0;
 	k->pidfd = k->chan = -1;
 	if (close_remains(k, chan) < 0) {
@@ -148,8 +170,16 @@ obey(struct keeping *k, const struct ipc_msg *m, int fd)
 		return;
 	case IPC_HAND:
 		if (fd >= 0)
-			handing_give(k->proc, k->ward, fd);
+			handing_give(k->proc, fd);
 		_exit(EX_OK); /* the log has gone, too */
+	case IPC_WARD:
+		if (fd < 0)
+			return;
+		k->pid = (pid_t)m->arg;
+		k->pidfd = fd;
+		k->foreign = true;
+		k->born_ms = now_ms();
+		return;
 	case IPC_TAKE:
 		if (fd < 0)
 			return;
@@ -234,14 +264,18 @@ find_parent(struct keeping *k)
 
 	if (fd < 0)
 		return;
+	if (k->pid != 0 && k->foreign)
+		m.rc = IPC_FOREIGN;
+	secret_put(&m, k->proc->transport, p->service->ticket);
 	if (ipc_send_fd(fd, &m, k->proc->listen_fd) == 0 &&
-	    (k->pid == 0 ||
+	    (m.arg == 0 || m.rc & IPC_FOREIGN ||
 		ipc_send_fd(fd, &(struct ipc_msg){ .kind = IPC_WARD },
 		    k->pidfd) == 0) &&
 	    dup3(fd, k->proc->chan, O_CLOEXEC) >= 0) {
 		log_info("there is a new supervisor");
 		k->orphan = false;
 	}
+	explicit_bzero(&m, sizeof(m));
 	close(fd);
 }
 
@@ -264,11 +298,17 @@ int
 keeper_main(struct proc *proc)
 {
 	struct keeping k = {
-		.proc = proc, .ward = proc->ward, .pidfd = -1, .chan = -1
+		.proc = proc,
+		.ward = proc->ward,
+		.pidfd = -1,
+		.chan = -1,
+		.widow = { .byte = proc->env.lock_fd, .hand = -1, .call = -1 },
 	};
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	bool died;
 
+	k.widow.keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	k.ward->widow = &k.widow;
 	for (;;) {
 		fds[0].fd = k.orphan ? -1 : proc->chan;
 		fds[1].fd = k.orphan && k.pid != 0 ? k.pidfd : -1;
