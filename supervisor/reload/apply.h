@@ -63,6 +63,10 @@ extern const struct apply_part apply_devices, apply_transports, apply_aides;
 /* True while a device is yet to go over to what it is now. */
 bool apply_devices_swaps(const struct super *);
 
+/* Has control and http write to no register until all is in force; true once
+ * they do so. Who asks them meanwhile waits. */
+bool apply_aides_hold(struct super *);
+
 /* An aide cannot do with the next one. */
 void apply_aides_refuse(struct super *, const char *why);
 

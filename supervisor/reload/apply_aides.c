@@ -28,7 +28,7 @@ struct apply_aides {
 	int http_fd, actions_fd, actions_path;
 	char real[LISTEN_ADDR_MAX]; /* of http */
 	bool concerned[AIDES]; /* they begin anew */
-	bool asked, told; /* control and http, before and after */
+	bool asked, held, told; /* control and http: before, until, and after */
 	bool refused;
 	char why[PLAN_WHY];
 };
@@ -266,8 +266,19 @@ commit(struct super *s, const struct plan *p)
 			aides_restart(s, i);
 	if (!apply_devices_swaps(s))
 		tell(s);
-	else
+}
+
+bool
+apply_aides_hold(struct super *s)
+{
+	struct apply_aides *a = s->apply.aides;
+
+	if (a == NULL || a->told)
+		return true;
+	if (!a->held)
 		aides_ask(s, IPC_CONF_HOLD, NULL);
+	a->held = true;
+	return aides_held(s);
 }
 
 static bool
