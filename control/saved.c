@@ -42,22 +42,12 @@ durable_rows(const struct control *c)
 	const struct shm_saved *s = &c->shm->saved;
 	uint64_t error = load(&s->durable_error);
 
-	if (!saved_durable(c->proc->conf))
+	if (!conf_durable(c->proc->conf))
 		return NULL;
 	return json_pack("{s:o, s:o, s:s*}", "saves",
 	    jtext_uint(load(&s->durable_saves)), "failures",
 	    jtext_uint(load(&s->durable_failures)), "error",
 	    error == 0 ? NULL : snap_pair_words((int)error));
-}
-
-bool
-saved_durable(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->ndevices; i++)
-		for (size_t k = 0; k < conf->devices[i].nranges; k++)
-			if (conf->devices[i].ranges[k].durable)
-				return true;
-	return false;
 }
 
 json_t *

@@ -8,7 +8,4 @@
  * the configuration wants none. */
 json_t *saved_rows(const struct control *);
 
-/* Whether there are durable ranges. */
-bool saved_durable(const struct conf *);
-
 #endif

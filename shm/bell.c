@@ -44,10 +44,10 @@ bind_somewhere(int fd)
 
 /* Takes a row that is free, or whose owner is dead. */
 static struct shm_bell *
-claim(const struct slot_env *env)
+claim(const struct slot_env *env, struct shm_bells *all)
 {
 	for (unsigned i = 0; i < SHM_BELLS; i++) {
-		struct shm_bell *b = &env->control->bell[i];
+		struct shm_bell *b = &all->bell[i];
 		uint64_t o = atomic_load(&b->owner);
 
 		if ((o == 0 || slot_probe(env, o)) &&
@@ -61,14 +61,23 @@ claim(const struct slot_env *env)
 int
 bell_open(struct bell *b, const struct slot_env *env)
 {
+	return bell_open_of(b, env, &env->control->bells);
+}
+
+int
+bell_open_of(
+    struct bell *b, const struct slot_env *env, struct shm_bells *all)
+{
 	uint64_t name = 0;
 	int err;
 
-	*b = (struct bell){ .env = env, .me = env->me, .fd = socket_new() };
+	*b = (struct bell){
+		.env = env, .all = all, .me = env->me, .fd = socket_new()
+	};
 	if (b->fd >= 0)
 		name = bind_somewhere(b->fd);
 	if (name != 0)
-		b->shm = claim(env);
+		b->shm = claim(env, all);
 	if (b->shm == NULL) {
 		err = errno;
 		if (b->fd >= 0)
@@ -111,7 +120,7 @@ bell_arm(struct bell *b)
 		return;
 	/* its own word first: who takes the common one looks at all of them */
 	atomic_store(&b->shm->armed, 1);
-	atomic_store(&b->env->control->bells_armed, 1);
+	atomic_store(&b->all->armed, 1);
 }
 
 void
@@ -127,17 +136,17 @@ bell_disarm(struct bell *b)
 }
 
 void
-bell_ring_armed(struct shm_control *c, int *fd)
+bell_ring_armed(struct shm_bells *all, int *fd)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	uint64_t name;
 
-	if (atomic_exchange(&c->bells_armed, 0) == 0)
+	if (atomic_exchange(&all->armed, 0) == 0)
 		return;
 	if (*fd < 0)
 		*fd = socket_new();
 	for (unsigned i = 0; i < SHM_BELLS; i++) {
-		struct shm_bell *b = &c->bell[i];
+		struct shm_bell *b = &all->bell[i];
 
 		if (atomic_load(&b->armed) == 0 ||
 		    atomic_exchange(&b->armed, 0) == 0)

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "shm/bell.h"
 #include "shm/clock.h"
 
 static void
@@ -33,26 +34,47 @@ wake_at(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-int
-durable_wait(struct shm_saved *s, uint64_t budget_ns)
+uint64_t
+durable_take(struct shm_saved *s)
 {
-	uint64_t end = clock_mono_ns() + budget_ns, now;
 	uint64_t ticket = 1 +
 	    atomic_fetch_add_explicit(
 		&s->durable_want, 1, memory_order_acq_rel);
 
 	wake_at(&s->durable_ask);
+	return ticket;
+}
+
+enum durable
+durable_state(const struct shm_saved *s, uint64_t ticket)
+{
+	if (atomic_load_explicit(&s->durable_done, memory_order_acquire) >=
+	    ticket)
+		return DURABLE_DONE;
+	if (atomic_load_explicit(&s->durable_failed, memory_order_acquire) >=
+	    ticket)
+		return DURABLE_FAILED;
+	return DURABLE_WAITS;
+}
+
+int
+durable_wait(struct shm_saved *s, uint64_t budget_ns)
+{
+	uint64_t end = clock_mono_ns() + budget_ns, now;
+	uint64_t ticket = durable_take(s);
+
 	for (;;) {
 		uint32_t bell = atomic_load_explicit(
 		    &s->durable_bell, memory_order_acquire);
 
-		if (atomic_load_explicit(
-			&s->durable_done, memory_order_acquire) >= ticket)
+		switch (durable_state(s, ticket)) {
+		case DURABLE_DONE:
 			return 0;
-		if (atomic_load_explicit(
-			&s->durable_failed, memory_order_acquire) >= ticket) {
+		case DURABLE_FAILED:
 			errno = EIO;
 			return -1;
+		case DURABLE_WAITS:
+			break;
 		}
 		now = clock_mono_ns();
 		if (now >= end) {
@@ -88,4 +110,10 @@ durable_tell(struct shm_saved *s, uint64_t ticket, int error)
 	    error == 0 ? &s->durable_done : &s->durable_failed, ticket,
 	    memory_order_release);
 	wake_at(&s->durable_bell);
+}
+
+void
+durable_ring(struct shm_saved *s, int *fd)
+{
+	bell_ring_armed(&s->bells, fd);
 }

@@ -4,8 +4,8 @@
 
 /*
  * Between those who write to durable ranges and the process that saves them.
- * Who has committed takes a ticket and sleeps until that has been saved; who
- * saves reads the last ticket, takes a picture of the registers, which has
+ * Who has committed takes a ticket, and sleeps until that has been saved or,
+ * if others wait for him, has a bell rung (bell.h) and looks; who saves reads the last ticket, takes a picture of the registers, which has
  * every commit before it, writes that to the disk, and says so: all who have
  * come meanwhile are served by the next one together. Nobody who reads, or
  * writes elsewhere, takes part.
@@ -26,8 +26,17 @@ durable_fails(const struct shm_saved *s)
 	    0;
 }
 
-/* Waits until what the caller has committed is on the disk. 0; or -1 with
- * errno: EIO it could not be saved, ETIMEDOUT it was not in time. */
+/* A ticket for what the caller has committed, never 0: it is saved as soon as
+ * can be, along with what others wait for. No call of more than a moment. */
+uint64_t durable_take(struct shm_saved *);
+
+/* What has become of it. What could not be saved is DONE once a later save has
+ * been: that has it, too. */
+enum durable { DURABLE_WAITS, DURABLE_DONE, DURABLE_FAILED };
+enum durable durable_state(const struct shm_saved *, uint64_t ticket);
+
+/* The same, and sleeps until it is on the disk. 0; or -1 with errno: EIO it
+ * could not be saved, ETIMEDOUT it was not in time. */
 int durable_wait(struct shm_saved *, uint64_t budget_ns);
 
 /* ---- who saves: one ---- */
@@ -40,5 +49,8 @@ void durable_sleep(struct shm_saved *, uint64_t ticket, uint64_t ns);
 
 /* All up to a ticket have been saved; or, with an errno, could not be. */
 void durable_tell(struct shm_saved *, uint64_t ticket, int error);
+
+/* Behind that: wakes who has a bell. *fd as for bell_ring(). */
+void durable_ring(struct shm_saved *, int *fd);
 
 #endif

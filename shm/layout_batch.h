@@ -15,6 +15,13 @@ enum {
 	BATCH_OUT = 16384,
 	SHM_PDU_MAX = 253, /* of a request, and of a reply */
 	SHM_JOURNAL_BYTES = 8192,
+	BATCH_SAVES = 64,
+};
+
+/* A request of a batch that has written what is to be on the disk before it is
+ * answered: where it begins in in[], and where its reply lies in out[]. */
+struct shm_save {
+	uint16_t in, out, len;
 };
 
 /*
@@ -39,6 +46,10 @@ struct shm_batch {
 	/* how many workers have died of the request at in[died_at]; written by
 	 * successors, before they go on */
 	uint32_t died_at, died;
+	/* nothing of out[] from the first of these on is sent while there are
+	 * any; those at or behind in_done are none. The worker, release */
+	_Atomic uint32_t nsaves;
+	struct shm_save save[BATCH_SAVES];
 	uint8_t in[BATCH_IN];
 	uint8_t out[BATCH_OUT];
 	/* what a device has answered, before hooks and faults make of it what
@@ -55,6 +66,14 @@ struct shm_journal {
 	_Atomic uint64_t who; /* author << SHM_TAG_OP_BITS | op; release */
 	_Atomic uint32_t len; /* of data; release */
 	uint8_t data[SHM_JOURNAL_BYTES];
+};
+
+/* What out[] of the batch own is to be, whose saves have failed; 0: of none. Is
+ * put there as a whole, by whoever finds it. */
+struct shm_unsaved {
+	_Atomic uint64_t own; /* release, after the rest */
+	uint32_t len;
+	uint8_t out[BATCH_OUT];
 };
 
 /* What was read for the batch own, as it came, while hooks change it. */

@@ -20,14 +20,6 @@ enum {
 	SHM_AUTHORS_MAX = 65535,
 	SHM_RING_BYTES = 16384, /* notices of one slot; a power of two */
 	SHM_DIAG_BYTES = 256, /* line counters of a device on a transport */
-	SHM_BELLS = 64, /* that can be waited at for changes */
-};
-
-/* Somebody who waits for changes: see bell.h. */
-struct shm_bell {
-	_Atomic uint64_t owner; /* identity, 0 free; compare-and-swap */
-	_Atomic uint64_t name; /* of its socket, in bytes; the owner */
-	_Atomic uint64_t armed; /* the owner; cleared by who rings it */
 };
 
 enum shm_role {
@@ -133,10 +125,7 @@ struct shm_control {
 			* the supervisor, before the first birth */
 	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */
 	struct shm_saved saved;
-	/* set by a waiter after its bell's word, cleared by the writer that
-	 * then looks at all of those (exchange) */
-	_Alignas(SHM_LINE) _Atomic uint32_t bells_armed;
-	_Alignas(SHM_LINE) struct shm_bell bell[SHM_BELLS];
+	struct shm_bells bells; /* of who waits for registers to change */
 	struct shm_faults faults;
 };
 

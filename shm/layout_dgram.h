@@ -23,6 +23,7 @@ enum {
 	SHM_REPEATS = 1024,
 	SHM_REPEAT_LEN = 260, /* the longest reply of a frame with a number */
 	SHM_RUNS = 256,
+	SHM_DGRAM_WAITS = 32, /* replies that wait for the disk */
 };
 
 /* One datagram, and the reply to it. All is the worker's, or, as it receives,
@@ -40,6 +41,13 @@ struct shm_dgram {
 	uint32_t wrote; /* 1 + the length of the reply if it has changed
 			 * something, else 0 */
 	uint8_t in[SHM_DGRAM_IN], out[SHM_DGRAM_OUT];
+};
+
+/* One that is done, and whose reply waits for the disk: see udp_save.c. */
+struct shm_dgram_wait {
+	_Atomic uint32_t used; /* 1: it is; release */
+	uint32_t in_len, namelen, controllen;
+	struct shm_dgram d;
 };
 
 /* A request that was carried out, and what was answered. */
@@ -72,6 +80,7 @@ struct shm_dgrams {
 	struct shm_dgram at[SHM_DGRAMS];
 	struct shm_repeat repeat[SHM_REPEATS];
 	struct shm_run run[SHM_RUNS]; /* by hash of the peer */
+	struct shm_dgram_wait wait[SHM_DGRAM_WAITS];
 };
 
 #endif

@@ -5,7 +5,7 @@
 /* How the registers are saved, as the control segment has it. See layout.h for
  * the whole. */
 
-#include "shm/layout.h"
+#include "shm/layout_bell.h"
 
 /* What is saved of the registers. For people: relaxed; the process that saves
  * writes it, but for the last lines. */
@@ -37,6 +37,7 @@ struct shm_saved {
 	_Atomic uint32_t durable_bell;
 	_Atomic uint64_t durable_error; /* errno of the last try, 0 */
 	_Atomic uint64_t durable_saves, durable_failures;
+	struct shm_bells bells; /* of who waits for that */
 };
 
 #endif

@@ -131,6 +131,7 @@ struct shm_worker {
 	_Alignas(SHM_LINE) struct shm_stats stats;
 	struct shm_journal journal;
 	struct shm_came came;
+	struct shm_unsaved unsaved;
 	_Atomic uint64_t shut_ns; /* until when some host may not connect */
 	struct shm_poison poison[POISON_PEERS];
 };

@@ -114,6 +114,8 @@ struct conf_actions {
 struct conf_snapshot {
 	char *path; /* NULL: nowhere */
 	unsigned interval_ms;
+	unsigned durable_ms; /* what is written to durable ranges waits so long
+			      * for the disk */
 	bool required; /* no start with configured values if what was saved
 			* cannot be read */
 	char *user; /* or NULL: stay who we are */

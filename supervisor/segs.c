@@ -20,6 +20,7 @@
 
 enum {
 	BATCHES = 64, /* of a worker: connections answered at the same time */
+	BATCHES_DURABLE = 272, /* the same, where replies wait for the disk */
 	TRACE_NONE = 16384, /* the least */
 };
 
@@ -107,11 +108,13 @@ segs_control(struct super *s)
 /* Batch records, which hold what streams have begun. A datagram is served as a
  * whole, or not at all. */
 static unsigned
-batches_of(const struct conf_transport *t)
+batches_of(const struct conf *conf, const struct conf_transport *t)
 {
+	unsigned most = conf_durable(conf) ? BATCHES_DURABLE : BATCHES;
+
 	if (t->type == CONF_UDP || t->type == CONF_SHM)
 		return 0;
-	return t->max_connections < BATCHES ? t->max_connections : BATCHES;
+	return t->max_connections < most ? t->max_connections : most;
 }
 
 int
@@ -166,7 +169,7 @@ segs_worker(struct super *s, struct service *sv, unsigned worker)
 		worker,
 		&(struct seg_worker_counts){
 		    .conns = t->max_connections,
-		    .batches = batches_of(t),
+		    .batches = batches_of(s->conf, t),
 		    .dgrams = t->type == CONF_UDP,
 		    .trace_bytes = trace_bytes(t),
 		}) < 0)

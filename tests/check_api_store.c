@@ -425,7 +425,7 @@ START_TEST(what_is_mapped_for_reading_cannot_be_written_whatever_is_tried)
 			if (i == 0)
 				atomic_store(d->st.data[0], 1);
 			else
-				atomic_store(&r->env.control->bells_armed, 1);
+				atomic_store(&r->env.control->bells.armed, 1);
 			_exit(0);
 		}
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -372,13 +372,13 @@ END_TEST
 START_TEST(writers_are_asked_to_wake_us_only_when_somebody_listens)
 {
 	ck_assert_int_eq(events_arm(&ev), -1);
-	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells_armed), 0);
+	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells.armed), 0);
 	want("log");
 	ck_assert_int_gt(events_arm(&ev), 0);
-	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells_armed), 0);
+	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells.armed), 0);
 	want("registers.");
 	ck_assert_int_gt(events_arm(&ev), 0);
-	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells_armed), 1);
+	ck_assert_uint_eq(atomic_load(&cf.control.shm->bells.armed), 1);
 	ck_assert_uint_eq(atomic_load(&ev.bell.shm->armed), 1);
 	events_disarm(&ev);
 	ck_assert_uint_eq(atomic_load(&ev.bell.shm->armed), 0);

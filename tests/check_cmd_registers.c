@@ -307,7 +307,7 @@ static const struct {
 
 START_TEST(write_changes_what_it_says)
 {
-	_Atomic uint32_t *armed = &cf.control.shm->bells_armed;
+	_Atomic uint32_t *armed = &cf.control.shm->bells.armed;
 	const char *answer;
 	uint8_t wire[16];
 

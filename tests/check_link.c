@@ -370,12 +370,12 @@ START_TEST(who_waits_is_woken_once_for_a_batch_that_wrote)
 	bell_arm(&bell);
 	lf_ask_read(0, 1);
 	lf_give(lf.in.p, lf.in.len);
-	ck_assert_uint_eq(atomic_load(&p->env.control->bells_armed), 1);
+	ck_assert_uint_eq(atomic_load(&p->env.control->bells.armed), 1);
 	lf.in.len = 0;
 	lf_ask_write(1, 1, 1);
 	lf_ask_write(1, 2, 1);
 	lf_give(lf.in.p, lf.in.len);
-	ck_assert_uint_eq(atomic_load(&p->env.control->bells_armed), 0);
+	ck_assert_uint_eq(atomic_load(&p->env.control->bells.armed), 0);
 	ck_assert_int_eq(recv(bell.fd, &byte, 1, 0), 1);
 	ck_assert_int_eq(recv(bell.fd, &byte, 1, 0), -1);
 	bell_close(&bell);

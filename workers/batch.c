@@ -62,6 +62,7 @@ batch_begin(struct shm_batch *b, const struct batch_conn *c)
 	b->pre = left;
 	b->grown = 0;
 	b->died = 0;
+	atomic_store_explicit(&b->nsaves, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->aside, 0, memory_order_relaxed);
 	b->tx_base[0] = h->tx;
 	if (left != 0)
@@ -82,6 +83,44 @@ batch_move_out(struct shm_batch *b, const struct batch_conn *c)
 {
 	batch_half(c->shm)->apart = 1;
 	batch_void(b);
+}
+
+void
+batch_save(struct shm_batch *b, unsigned in, unsigned out, unsigned len)
+{
+	unsigned n = batch_saves(b);
+
+	b->save[n] = (struct shm_save){ (uint16_t)in, (uint16_t)out,
+		(uint16_t)len };
+	atomic_store_explicit(&b->nsaves, n + 1, memory_order_release);
+}
+
+void
+batch_saves_trim(struct shm_batch *b)
+{
+	unsigned n = batch_saves(b), done = batch_prog_get(b).done;
+
+	while (n > 0 && b->save[n - 1].in >= done)
+		n--;
+	atomic_store_explicit(&b->nsaves, n, memory_order_release);
+}
+
+void
+batch_saved(struct shm_batch *b)
+{
+	atomic_store_explicit(&b->nsaves, 0, memory_order_release);
+}
+
+void
+batch_unsaved(struct shm_batch *b, struct shm_unsaved *u)
+{
+	struct batch_prog p = batch_prog_get(b);
+
+	p.out = u->len <= BATCH_OUT ? u->len : BATCH_OUT;
+	memcpy(b->out, u->out, p.out);
+	batch_prog_set(b, &p);
+	batch_saved(b);
+	atomic_store_explicit(&u->own, 0, memory_order_release);
 }
 
 void

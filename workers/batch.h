@@ -9,6 +9,10 @@
  *	begin	while not in force: left-over, bases, prog 0; then own
  *	read	bytes into in[]; hooks may change them: grown; then in_len
  *	step	reply into out[]; commit; then prog      (link.c, per request)
+ *	save	where the reply stands, and its request; nsaves; then prog of
+ *		that step. Later nsaves 0, and then what is in out[] is sent
+ *	unsaved	what is to be sent instead into unsaved.out; its own; then
+ *		out[]; prog; nsaves 0; own 0
  *	flip	out[] full and all sent: the other base; then prog, out_len 0
  *	end	all sent: the connection's other half; then seq + 1, which
  *		advances the counts and puts the record out of force at once
@@ -89,6 +93,30 @@ void batch_void(struct shm_batch *);
  * own. Until that has ended the connection is marked: a successor must not go
  * on with it. */
 void batch_move_out(struct shm_batch *, const struct batch_conn *);
+
+/*
+ * Requests whose replies wait for the disk. How many there are; whether there
+ * is room for one more; adds the one that begins at in and whose reply, len
+ * bytes, stands at out. To be followed by batch_prog_set().
+ */
+static inline unsigned
+batch_saves(const struct shm_batch *b)
+{
+	unsigned n = atomic_load_explicit(&b->nsaves, memory_order_relaxed);
+
+	return n <= BATCH_SAVES ? n : BATCH_SAVES;
+}
+
+void batch_save(struct shm_batch *, unsigned in, unsigned out, unsigned len);
+
+/* Forgets those that prog does not know of: their worker died before. */
+void batch_saves_trim(struct shm_batch *);
+
+/* All of them are on the disk. */
+void batch_saved(struct shm_batch *);
+
+/* What stands in u, for b, goes into out[] in place of what is there. */
+void batch_unsaved(struct shm_batch *, struct shm_unsaved *u);
 
 /* All of out[] has been sent: room for another round. */
 void batch_flip(struct shm_batch *);

@@ -133,8 +133,12 @@ commit(struct bind_device *d, struct store_who *who,
 	enum store_rc rc;
 
 	/* in a batch that was begun it may have been carried out */
-	if (durable && !b->resumed && bind_durable_fails(d))
-		return STORE_UNSAVED;
+	if (durable && !b->resumed) {
+		if (bind_durable_fails(b))
+			return STORE_UNSAVED;
+		if (b->crowded)
+			return STORE_BUSY;
+	}
 	who->budget_ns = BUDGET_NS;
 	if (d->busy_ns != 0 && b->now_ns < d->busy_ns + AGAIN_NS)
 		who->budget_ns = BUDGET_AGAIN_NS;
@@ -143,9 +147,12 @@ commit(struct bind_device *d, struct store_who *who,
 		found_busy(d, who);
 	if (rc == STORE_REPLAYED && b->resumed)
 		rc = STORE_OK; /* and who did it may not have told of it */
-	if (rc == STORE_OK)
-		b->wrote = true;
-	return rc == STORE_OK && durable ? bind_durable_wait(d) : rc;
+	if (rc != STORE_OK)
+		return rc;
+	b->wrote = true;
+	if (durable)
+		b->saving = true;
+	return STORE_OK;
 }
 
 enum store_rc

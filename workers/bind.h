@@ -44,7 +44,11 @@ struct bind {
 		       * what it read for the reply stands there. In a batch of
 		       * our own nothing can have been, and a number that the
 		       * store knows already is a failure. The stream sets it */
-	uint64_t lost_ns; /* when a disk was last waited for in vain, 0 never */
+	uint64_t late_ticket; /* what a disk was waited for in vain; 0: none */
+	bool saving; /* something that is to be on the disk before it is
+		      * answered was committed since it was cleared */
+	bool crowded; /* no more requests may wait for the disk. Who serves
+		       * sets it */
 	bool bare; /* what is asked is done to registers and nothing else */
 	bool wrote; /* something was committed since it was cleared */
 	struct runner *runner; /* of a Python module; NULL without any */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which writes are to be on the disk before they are answered, and the wait
- * for that. Runs in the workers, and only there where a device has durable
- * ranges; allocates nothing once it has begun.
+ * Which writes are to be on the disk before they are answered, and whether that
+ * may be hoped for. Runs in the workers, and only there where a device has
+ * durable ranges; allocates nothing once it has begun.
  */
 #include "workers/bind_durable.h"
 
@@ -96,31 +96,31 @@ bind_durable_touched(
 	return false;
 }
 
-/* A wait that was in vain is not repeated for a while: others' requests wait
- * with it. */
 bool
-bind_durable_fails(const struct bind_device *d)
+bind_durable_fails(struct bind *b)
 {
-	const struct bind *b = d->bind;
+	const struct shm_saved *s = &b->proc->env.control->saved;
 
-	return durable_fails(&b->proc->env.control->saved) ||
-	    (b->lost_ns != 0 &&
-		b->now_ns < b->lost_ns +
-			PATIENCE_ACTION_AGAIN * PATIENCE_ACTION_MAX_MS * MS);
+	if (durable_fails(s))
+		return true;
+	if (b->late_ticket == 0)
+		return false;
+	if (durable_state(s, b->late_ticket) == DURABLE_WAITS)
+		return true;
+	b->late_ticket = 0;
+	return false;
 }
 
-enum store_rc
-bind_durable_wait(struct bind_device *d)
+bool
+bind_durable_wait(struct bind *b)
 {
-	struct bind *b = d->bind;
-	int rc = durable_wait(
-	    &b->proc->env.control->saved, PATIENCE_ACTION_MAX_MS * MS);
+	struct shm_saved *s = &b->proc->env.control->saved;
+	int rc = durable_wait(s, PATIENCE_ACTION_MAX_MS * MS);
 	bool late = rc == -1 && errno == ETIMEDOUT;
-	uint64_t now = clock_mono_ns();
 
 	/* the wait is over, which the parent should not take for a hang */
-	proc_busy(b->proc, now);
+	proc_busy(b->proc, clock_mono_ns());
 	if (late)
-		b->lost_ns = now;
-	return rc == 0 ? STORE_OK : STORE_UNSAVED;
+		b->late_ticket = durable_asked(s);
+	return rc == 0;
 }

@@ -317,6 +317,7 @@ enlist(struct conns *cs, struct conn *c, int fd, const struct acl_peer *p,
 	c->priority = priority;
 	c->held = NULL;
 	c->resumed = false;
+	c->ticket = 0;
 	c->ready = false;
 	c->why = NULL;
 	c->hopeless = NULL;

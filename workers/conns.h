@@ -26,6 +26,8 @@ struct conn {
 	bool resumed; /* held was begun by another worker */
 	unsigned sent; /* bytes of held->out that have been sent */
 	struct conn_late *late; /* what is held waits for a time, or NULL */
+	uint64_t ticket; /* what is held waits for the disk, or 0 */
+	uint64_t save_ns; /* until then */
 	int fd; /* -1: none, or it is closed */
 	bool ready; /* its transport has begun it: requests may come */
 	const char *why; /* its transport cannot go on, in words */
@@ -38,7 +40,8 @@ struct conn {
 	TAILQ_ENTRY(conn) by_use;
 	TAILQ_ENTRY(conn)
 	by_wait; /* in slow, or in parked if held; in
-				   * neither if since_ns is 0 */
+				   * neither if since_ns is 0, but in the
+				   * stream's saving if there is a ticket */
 	TAILQ_ENTRY(conn) by_peer; /* or in free */
 	struct conn_list *peers; /* the list that by_peer is in */
 	LIST_ENTRY(conn) by_end; /* if there are ends */

@@ -15,6 +15,7 @@
 #include "workers/batch.h"
 #include "workers/hooks/hooks.h"
 #include "workers/proto/fc.h"
+#include "workers/save.h"
 #include "workers/serve.h"
 #include "workers/wary.h"
 
@@ -311,6 +312,7 @@ begin(struct run *r, struct link *l, struct shm_conn *c, unsigned author)
 	w->bind.who.author = author;
 	w->bind.now_ns = w->now_ns;
 	w->bind.wrote = false;
+	w->bind.saving = false;
 	proc_busy(w->proc, w->now_ns);
 }
 
@@ -402,11 +404,11 @@ run(struct run *r, struct shm_batch *b, const char **why)
 			    r, b->in + prog.done, b->out + prog.out);
 		else if (r->frame.used == 0)
 			break;
+		if (l->worker->bind.saving)
+			rc = save_note(r, b, &prog, prog.done, at);
 		prog.done += (unsigned)r->frame.used;
 		prog.ops = (unsigned)(r->op - before);
 		batch_prog_set(b, &prog);
-		if (rc != FRAME_OK)
-			break;
 		if (r->late && r->shut) {
 			*why = "asks for what workers die of";
 			return LINK_BAD;
@@ -415,7 +417,11 @@ run(struct run *r, struct shm_batch *b, const char **why)
 			l->faults.late.at = at;
 			return LINK_LATE;
 		}
+		if (rc != FRAME_OK)
+			break;
 	}
+	if (batch_saves(b) == BATCH_SAVES)
+		return LINK_FULL;
 	if (len - prog.done > CONN_LEFT_MAX)
 		return give_up(r, b->in + prog.done, len - prog.done, why,
 		    "request too long");
@@ -517,6 +523,9 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	if (p->aside != NULL)
 		put_aside_one(&r, p, out);
 	len = answer(&r, in, out);
+	p->saving = false;
+	if (l->worker->bind.saving)
+		len = save_answer(l, p, f, out, len);
 	p->op = r.op;
 	p->asked++;
 	*late = r.late ? &l->faults.late : NULL;

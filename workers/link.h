@@ -30,7 +30,8 @@ struct link {
 
 enum link_rc {
 	LINK_MORE, /* all complete frames are done; the rest is unfinished */
-	LINK_FULL, /* out has no room for another reply: send, then go on */
+	LINK_FULL, /* out has no room for another reply, or too many wait for
+		    * the disk: send, then go on */
 	LINK_BAD, /* hopeless: send what there is, then close */
 	LINK_LATE, /* faults.late says what of the last reply waits, and for
 		    * how long: then go on */
@@ -47,7 +48,8 @@ void link_fini(struct link *);
  * has been read for this batch. author: in whose
  * name it writes; the operation numbers go on from the half in force of c.
  * why: words for LINK_BAD. Of what came in one read the configuration's
- * max_transactions are served and the rest answered 06.
+ * max_transactions are served and the rest answered 06. While batch_saves(b) is
+ * not 0 afterwards, replies wait for the disk: nothing more is sent before.
  */
 enum link_rc link_run(struct link *, struct shm_conn *c, unsigned author,
     struct shm_batch *b, const char **why);
@@ -60,6 +62,9 @@ struct link_peer {
 			 * this one: max_transactions counts them */
 	bool busy; /* its next request is answered 06 and not carried out */
 	uint64_t op; /* the last operation number that it was given */
+	bool parks; /* replies that wait for the disk are kept back by who asks
+		     * for them: */
+	bool saving; /* this one is to be */
 	/* where a successor finds it, what a device has answered before hooks
 	 * and faults make of it what is sent: MB_PDU_MAX bytes; and whether it
 	 * does. NULL where nobody goes on with a request */

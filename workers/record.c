@@ -223,6 +223,13 @@ record_late(struct recorder *r, uint32_t late_ms)
 	r->late_ms = late_ms;
 }
 
+void
+record_unsaved(struct recorder *r, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *adu, size_t len)
+{
+	put_in(r, c, unit, TRACE_SENT, adu, len);
+}
+
 /* The first class whose bound is not below it. */
 static unsigned
 class_of(uint64_t ns)

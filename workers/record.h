@@ -115,6 +115,10 @@ void record_spoiled(struct recorder *, uint32_t late_ms);
 /* The next reply is whole, and leaves so late. */
 void record_late(struct recorder *, uint32_t late_ms);
 
+/* What is sent to c in place of a reply that is recorded already. */
+void record_unsaved(struct recorder *, const struct shm_conn *c, uint8_t unit,
+    const uint8_t *adu, size_t len);
+
 /* All of c's that was read at once has been answered: so many requests, which
  * are counted by how long they took. */
 void record_end(struct recorder *, const struct shm_conn *c, unsigned requests);

@@ -14,6 +14,7 @@
 
 #include "workers/conns_wait.h"
 #include "workers/stream_late.h"
+#include "workers/stream_save.h"
 #include "workers/stream_wait.h"
 
 enum {
@@ -32,6 +33,7 @@ unhold(struct stream *st, struct conn *c)
 {
 	struct shm_batch *b = late_end(st, c);
 
+	stream_save_end(st, c);
 	if (b != NULL)
 		st->batch[st->nbatches++] = b;
 	c->resumed = false;
@@ -179,6 +181,7 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
 	st->link.rights = c->rights;
 	st->worker->bind.resumed = c->resumed;
+	st->worker->bind.crowded = st->nbatches < st->spare;
 	for (;;) {
 		enum link_rc rc;
 
@@ -188,6 +191,8 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 		conns_hand(&st->conns, NULL);
 		if (rc == LINK_LATE)
 			b = late_begin(st, c, b, in_time);
+		if (stream_save(st, c, b, sent))
+			return false;
 		switch (flush(st, c, b, &sent)) {
 		case IO_DONE:
 			break;
@@ -323,6 +328,11 @@ stream_go_on(struct stream *st, struct conn *c)
 {
 	unsigned sent = c->sent;
 
+	if (stream_saves(c))
+		return;
+	batch_saves_trim(c->held);
+	if (stream_save(st, c, c->held, sent))
+		return;
 	do {
 		switch (flush(st, c, c->held, &sent)) {
 		case IO_DONE:
@@ -485,6 +495,7 @@ stream_start(
 	if (link_init(&st->link, w) == -1 || conns_init(&st->conns, w) == -1)
 		return -1;
 	stream_wait_init(st);
+	stream_save_init(st);
 	st->door.worker = w;
 	st->door.conns = &st->conns;
 	st->door.listen_fd = listen_fd;
@@ -559,6 +570,7 @@ stream_stop(struct worker *w)
 
 	door_close(&st->door);
 	stream_wait_fini(st);
+	stream_save_fini(st);
 	for (unsigned i = 0; i < cs->fresh; i++)
 		if (cs->pool[i].fd != -1)
 			stream_drop(st, &cs->pool[i], "stopped", NULL);

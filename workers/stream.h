@@ -11,6 +11,7 @@
 #include "workers/door.h"
 #include "workers/link.h"
 #include "workers/transport.h"
+#include "workers/waits.h"
 
 /* What a step of a connection has come to, or what it waits for. */
 enum io { IO_DONE, IO_WANT_READ, IO_WANT_WRITE, IO_EOF, IO_FAIL };
@@ -63,6 +64,9 @@ struct stream {
 	uint64_t sweep_ns; /* when the sweep is due, 0 never */
 	unsigned turn, opens; /* beginnings in this turn of the loop */
 	struct event unread; /* while draining: who does not read */
+	unsigned spare; /* records that these leave to others */
+	struct conn_list saving; /* wait for the disk, by ticket */
+	struct waits waits;
 	struct event resume; /* once: what a dead predecessor had in hand */
 };
 

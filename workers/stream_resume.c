@@ -9,6 +9,7 @@
 #include "workers/conns_wait.h"
 #include "workers/hooks/hooks.h"
 #include "workers/resume.h"
+#include "workers/save.h"
 #include "workers/stream_wait.h"
 
 /*
@@ -97,6 +98,7 @@ stream_inherit(struct stream *st)
 	struct shm_batch *b;
 
 	event_assign(&st->resume, w->base, -1, 0, resume, st);
+	save_inherit(w);
 	if ((w->proc->kept && st->ops->resumes
 		    ? resume_connections(st)
 		    : resume_wipe(cs, &st->link, st->door.listen_fd)) == -1)

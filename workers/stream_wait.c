@@ -8,6 +8,7 @@
 
 #include "workers/conns_wait.h"
 #include "workers/stream_late.h"
+#include "workers/stream_save.h"
 
 enum {
 	UNREAD_S = 1, /* a draining worker waits for one that takes nothing */
@@ -42,7 +43,7 @@ sweep(evutil_socket_t fd, short what, void *arg)
 	worker_turn(st->worker);
 	st->sweep_ns = 0;
 	while ((c = conns_expired(&st->conns, &idle)) != NULL) {
-		if (idle && late_waits(c))
+		if (idle && (late_waits(c) || stream_saves(c)))
 			conns_used(&st->conns, c); /* it is us who are slow */
 		else if (idle)
 			stream_drop(

@@ -203,6 +203,15 @@ resume(evutil_socket_t fd, short what, void *arg)
 	event_add(&u->readable, NULL);
 }
 
+/* Nothing more is taken. */
+static void
+end(struct udp *u)
+{
+	u->finished = true;
+	if (u->nsaves == 0)
+		worker_done(u->worker);
+}
+
 /* Answers what has come before the order, then ends: more than that is the
  * successor's, or nobody's. */
 static void
@@ -212,7 +221,7 @@ finish(struct udp *u)
 	while (u->drained++ < DRAIN_ROUNDS) {
 		switch (take_round(u)) {
 		case ROUND_LAST:
-			worker_done(u->worker);
+			end(u);
 			return;
 		case ROUND_WAITS:
 			wait_for_room(u);
@@ -221,7 +230,7 @@ finish(struct udp *u)
 			break;
 		}
 	}
-	worker_done(u->worker);
+	end(u);
 }
 
 static void
@@ -331,6 +340,7 @@ start(struct worker *w)
 	w->why = "cannot watch the socket";
 	if (events_add(u, w->proc->listen_fd) == -1)
 		return -1;
+	udp_save_init(u);
 	inherit(u);
 	return 0;
 }
@@ -365,6 +375,7 @@ stop(struct worker *w)
 	event_del(&u->writable);
 	event_del(&u->pause);
 	event_del(&u->in_time);
+	waits_fini(&u->waits);
 	dgrams_late_free(u->late);
 	link_fini(&u->link);
 	peers_fini(&u->peers);

@@ -4,13 +4,15 @@
 
 /*
  * The parts of the UDP transport among themselves: t_udp.c has the socket and
- * the rounds, udp_serve.c one datagram.
+ * the rounds, udp_serve.c one datagram, udp_save.c replies that wait for the
+ * disk.
  */
 
 #include "workers/dgram_late.h"
 #include "workers/link.h"
 #include "workers/peers.h"
 #include "workers/repeats.h"
+#include "workers/waits.h"
 
 /* What may go on for long, and is told now and then. */
 enum { UDP_DENIED, UDP_FAILED, UDP_KINDS };
@@ -38,6 +40,12 @@ struct udp {
 	struct event in_time;
 	uint64_t told_ns[UDP_KINDS]; /* 0: never */
 	unsigned drained; /* rounds, while draining */
+	bool finished; /* nothing is left of that but what waits for the disk */
+	struct waits waits;
+	struct { /* of the segment's, by index; ticket 0: does not wait */
+		uint64_t ticket, until_ns;
+	} save[SHM_DGRAM_WAITS];
+	unsigned nsaves;
 };
 
 static inline struct shm_stats *
@@ -55,6 +63,18 @@ void udp_serve(struct udp *, unsigned i);
 
 /* What it has changed is not changed again, should it come again. */
 void udp_remember(struct udp *, unsigned i, const struct acl_peer *);
+
+/* What waits for the disk: that of a predecessor to begin with. */
+void udp_save_init(struct udp *);
+
+/* Keeps back the reply, len bytes long, to datagram i, whose frame is in
+ * u->frame and lies at in, until what it has changed is on the disk. False:
+ * there is no room. */
+bool udp_save(struct udp *, unsigned i, const uint8_t *in, size_t len);
+
+/* Whether a request of those bytes of that peer waits. */
+bool udp_save_knows(
+    const struct udp *, uint64_t hash, const struct acl_peer *);
 
 /* Arms the timer for the reply that is due first of those that wait. */
 void udp_arm_late(struct udp *);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "workers/hooks/hooks.h"
+#include "workers/save.h"
 #include "workers/udp.h"
 
 _Static_assert((int)CONF_UNITS <= (int)BATCH_OPS_MAX,
@@ -55,6 +56,26 @@ may_repeat(const struct udp *u)
 }
 
 /*
+ * The reply that datagram i has waits for the disk: 0, it is kept back; or it
+ * has been waited for here, since it is put off by a rule as well, or a worker
+ * that has died had more of them than there is room for: its length.
+ */
+static size_t
+keep_back(struct udp *u, struct link_peer *p, unsigned i, const uint8_t *in,
+    size_t len, const struct late *late)
+{
+	struct shm_dgram *d = &u->dgrams->at[i];
+
+	if (late == NULL && udp_save(u, i, in, len)) {
+		d->wrote = 0; /* what is kept back is remembered later */
+		return 0;
+	}
+	return bind_durable_wait(&u->worker->bind)
+	    ? len
+	    : save_refuse(&u->link, p->shm, &u->frame, d->out);
+}
+
+/*
  * Serves the frame of a peer, which lies at in: the length of the reply, and
  * how it is sent. One that a predecessor has begun goes on in the name and with
  * the number that it has there; those of the peer's record are not touched by
@@ -71,6 +92,7 @@ answer(struct udp *u, struct conn *c, unsigned i, const struct acl_peer *from,
 	struct link_peer p = { .shm = c->rec.shm,
 		.author = resumed ? d->author : c->author,
 		.op = resumed ? d->op : op,
+		.parks = true,
 		.reply = u->dgrams->shm->reply,
 		.aside = &u->dgrams->shm->aside };
 	size_t len;
@@ -86,6 +108,7 @@ answer(struct udp *u, struct conn *c, unsigned i, const struct acl_peer *from,
 		dgrams_begin(u->dgrams);
 	}
 	u->worker->bind.resumed = resumed;
+	u->worker->bind.crowded = u->nsaves == SHM_DGRAM_WAITS;
 	len = link_answer(&u->link, &p, &u->frame, in, d->out, late);
 	u->worker->bind.resumed = false;
 	d->wrote = may_repeat(u) && (u->worker->bind.wrote || resumed);
@@ -93,7 +116,7 @@ answer(struct udp *u, struct conn *c, unsigned i, const struct acl_peer *from,
 	asked->round = u->round;
 	asked->n = p.asked;
 	conns_used(&u->peers.conns, c);
-	return len;
+	return p.saving ? keep_back(u, &p, i, in, len, *late) : len;
 }
 
 /* A request that has been carried out already: the reply is what it was. */
@@ -211,6 +234,7 @@ udp_serve(struct udp *u, unsigned i)
 	struct acl_peer from;
 	const uint8_t *in;
 	struct conn *c;
+	bool waits = false;
 	size_t len;
 
 	acl_peer_set(&from, &d->from);
@@ -223,8 +247,13 @@ udp_serve(struct udp *u, unsigned i)
 			if (!u->dgrams->prog.begun)
 				e = repeats_find(
 				    &u->repeats, &key, u->worker->now_ns);
+			waits = !u->dgrams->prog.begun && e == NULL &&
+			    udp_save_knows(u, d->hash, &from);
 		}
-		len = e != NULL ? answer_again(u, c, i, in, e)
+		if (waits) /* its reply comes */
+			worker_count(&udp_stats(u)->repeats, 1);
+		len = waits ? 0
+		    : e != NULL ? answer_again(u, c, i, in, e)
 				: answer(u, c, i, &from, in, &late);
 		if (d->wrote != 0)
 			d->wrote = 1 + (uint32_t)len;

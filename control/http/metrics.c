@@ -130,7 +130,7 @@ show_saved(FILE *f, struct control *c)
 	    "Times that the registers were saved.", atomic_load(&s->saves));
 	put_plain(f, "holdfast_snapshot_failures_total", "counter",
 	    "Times that they could not be.", atomic_load(&s->failures));
-	if (!saved_durable(c->proc->conf))
+	if (!conf_durable(c->proc->conf))
 		return;
 	put_plain(f, "holdfast_durable_failing", "gauge",
 	    "Whether durable ranges could not be saved the last time: 1, or 0.",

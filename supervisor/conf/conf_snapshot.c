@@ -17,6 +17,7 @@ enum {
 	INTERVAL_MIN_MS = 100,
 	INTERVAL_MS = 10000,
 	INTERVAL_MAX_S = 86400,
+	DURABLE_MS = 400,
 	ENDING = 16, /* what is appended to the path */
 };
 
@@ -28,8 +29,9 @@ read_path(struct conf_ctx *ctx, const struct jsonc_node *node,
 	char **out = (void *)((char *)obj + key->off);
 	struct stat st;
 
-	/* the first of the rows, and required: interval_s follows */
+	/* the first of the rows, and required: the others follow */
 	((struct conf *)obj)->snapshot.interval_ms = INTERVAL_MS;
+	((struct conf *)obj)->snapshot.durable_ms = DURABLE_MS;
 	if (!conf_text_ok(ctx, node, key->name, PATH_MAX - 1 - ENDING))
 		return;
 	free(*out);
@@ -146,6 +148,16 @@ conf_range_retained(const struct conf_range *r)
 					     : r->retain == CONF_RETAIN_YES;
 }
 
+bool
+conf_durable(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ndevices; i++)
+		for (size_t k = 0; k < conf->devices[i].nranges; k++)
+			if (conf->devices[i].ranges[k].durable)
+				return conf->snapshot.path != NULL;
+	return false;
+}
+
 #define IN_CONF(m) .off = offsetof(struct conf, m)
 
 static const struct conf_key snapshot_keys[] = {
@@ -156,6 +168,10 @@ static const struct conf_key snapshot_keys[] = {
 	    .takes = "0.1 to 86400", .text = "10", .read = read_interval,
 	    .dump = dump_interval,
 	    .help = "how often, if something has changed" },
+	{ "durable_timeout_ms", CONF_UINT, CONF_PRESET,
+	    IN_CONF(snapshot.durable_ms), .min = 10, .max = 60000,
+	    .def = DURABLE_MS,
+	    .help = "how long a write to a durable range waits for the disk" },
 	{ "required", CONF_BOOL, IN_CONF(snapshot.required),
 	    .help = "do not start if what was saved cannot be read" },
 	{ "user", CONF_OWN, IN_CONF(snapshot.user),

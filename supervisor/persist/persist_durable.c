@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "shm/clock.h"
 #include "shm/durable.h"
@@ -100,6 +101,7 @@ saver(void *arg)
 		else
 			atomic_fetch_add(&s->durable_failures, 1);
 		durable_tell(s, want, error);
+		durable_ring(s, &d->bell_fd);
 		seen = want;
 		again = error != 0;
 		due_ns = clock_mono_ns() + AGAIN_MS * MS;
@@ -152,6 +154,7 @@ int
 persist_durable_init(struct persist_durable *d, struct proc *p)
 {
 	d->proc = p;
+	d->bell_fd = -1;
 	if (make_room(d) == -1)
 		return -1;
 	if (find_ranges(d) == 0)
@@ -178,6 +181,8 @@ persist_durable_fini(struct persist_durable *d)
 		free(d->runs[i]);
 	free(d->runs);
 	free(d->nruns);
+	if (d->bell_fd >= 0)
+		close(d->bell_fd);
 	snap_free(&d->snap);
 	free(d->path);
 }

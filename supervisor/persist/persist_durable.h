@@ -20,6 +20,7 @@ struct persist_durable {
 	struct snap snap;
 	struct snap_run **runs; /* of each device */
 	size_t *nruns;
+	int bell_fd; /* that those are woken with who wait; -1 until needed */
 	pthread_t thread;
 	bool started;
 	_Atomic bool quit;
