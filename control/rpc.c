@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/jtext.h"
+#include "control/saves.h"
 #include "control/take.h"
 #include "shm/log.h"
 
@@ -473,12 +474,28 @@ rpc_done(struct control *c, const struct ipc_msg *msg)
 }
 
 static void
+look_saved(struct control *c, struct cmd_call *call, const void *arg)
+{
+	(void)arg;
+	if (call->ticket != 0)
+		saves_look(c, call);
+}
+
+void
+rpc_saved(struct control *c)
+{
+	each_waiting(c, NULL, look_saved);
+}
+
+static void
 expire(struct control *c, struct cmd_call *call, const void *arg)
 {
 	(void)arg;
 	if (call->deadline_ns > c->now_ns)
 		return;
 	call->later = false;
+	if (call->ticket != 0)
+		saves_expire(c, call);
 	cmd_fail(call, CMD_TIMEOUT, "timeout", "%s",
 	    call->late != NULL ? call->late
 			       : "the supervisor has not said that it is done; "

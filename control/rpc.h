@@ -51,6 +51,9 @@ void rpc_done(struct control *, const struct ipc_msg *);
  * is time to go: it has said so, or it is gone. */
 bool rpc_orders(struct control *);
 
+/* Answers what has got to the disk, or cannot; see saves.h. */
+void rpc_saved(struct control *);
+
 /* Answers what has waited too long; returns when to look again, in
  * nanoseconds of c->now_ns's clock, or UINT64_MAX. */
 uint64_t rpc_expire(struct control *);

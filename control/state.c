@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/faults.h"
+#include "control/saves.h"
 #include "control/take.h"
 #include "control/view.h"
 #include "control/work.h"
@@ -42,6 +43,7 @@ control_init(struct control *c, struct proc *proc)
 	c->stats = &c->shm->door[slot < SHM_WORKER_SLOT ? slot : 0];
 	/* the last occupant may have died before it told of a rule */
 	fault_touch(c->shm);
+	saves_init(c);
 	c->work_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (take_init(c) < 0)
 		return -1;
@@ -53,6 +55,7 @@ control_fini(struct control *c)
 {
 	work_fini(c);
 	take_fini(c);
+	saves_fini(c);
 	if (c->sheet >= 0)
 		close(c->sheet);
 	view_fini(c);

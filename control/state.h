@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "control/cmd/cmd.h"
+#include "shm/bell.h"
 #include "supervisor/proc.h"
 
 struct control;
@@ -72,6 +73,9 @@ struct control {
 	 * under way; -1: none is */
 	int sheet;
 	uint64_t sheet_ns;
+	struct bell saved_bell; /* rung when durable ranges have been saved */
+	unsigned nsaves; /* calls that wait for that */
+	uint64_t late_ticket; /* what was waited for in vain; 0: none */
 	struct rpc_job *jobs; /* messages that wait for the parent */
 	unsigned njobs;
 	size_t held; /* values that their answers hold already */

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include "control/saves.h"
+#include "shm/durable.h"
+
 uint8_t *
 steps_room(
     struct cmd_call *call, struct steps *s, const struct values *v, bool read)
@@ -91,6 +94,7 @@ bool
 steps_apply(struct cmd_call *call, const struct values *v,
     const struct steps *s, uint64_t *seq)
 {
+	bool durable = durable_touched(v->store, s->step, s->n);
 	enum store_rc rc;
 
 	for (unsigned i = 0; i < s->n; i++) {
@@ -107,7 +111,11 @@ steps_apply(struct cmd_call *call, const struct values *v,
 			return false;
 		}
 	}
+	if (durable && !saves_may(call, v))
+		return false;
 	rc = control_apply(call->control, v->store, s->step, s->n, seq);
+	if (rc == STORE_OK && durable)
+		saves_await(call);
 	if (rc == STORE_OK)
 		return true;
 	values_fail(call, v, rc);

@@ -262,7 +262,11 @@ values_fail(struct cmd_call *call, const struct values *v, enum store_rc rc)
 		cmd_fail(call, CMD_MODBUS, "server_device_busy",
 		    "the device is busy; ask again");
 		break;
-	case STORE_UNSAVED: /* of Modbus clients alone */
+	case STORE_UNSAVED:
+		call->modbus_exception = 4;
+		cmd_fail(call, CMD_MODBUS, "server_device_failure",
+		    "durable ranges cannot be saved");
+		break;
 	case STORE_TOO_LONG:
 		cmd_fail(call, CMD_PARAMS, "too_long",
 		    "one step writes at most %d bytes", STORE_STEP_BYTES);

@@ -65,8 +65,7 @@ bell_open(struct bell *b, const struct slot_env *env)
 }
 
 int
-bell_open_of(
-    struct bell *b, const struct slot_env *env, struct shm_bells *all)
+bell_open_of(struct bell *b, const struct slot_env *env, struct shm_bells *all)
 {
 	uint64_t name = 0;
 	int err;

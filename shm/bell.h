@@ -3,12 +3,13 @@
 #define SHM_BELL_H
 
 /*
- * Waking who waits for registers to change, or, with bells of their own, for
- * them to be on the disk. A waiter has a bell: a datagram socket under a name
- * that the kernel made up, which a row of the control segment tells. It arms the bell, looks once more whether something has
- * changed, and sleeps; the next writer disarms it and sends one datagram. So a
- * writer pays one look at a word while nobody sleeps, and one system call for
- * each waiter that does, however often it writes.
+ * Waking who waits for registers to change, or, with bells apart from these,
+ * for them to be on the disk. A waiter has a bell: a datagram socket under a
+ * name that the kernel made up, which a row of the control segment tells. It
+ * arms the bell, looks once more whether something has changed, and sleeps; the
+ * next writer disarms it and sends one datagram. So a writer pays one look at a
+ * word while nobody sleeps, and one system call for each waiter that does,
+ * however often it writes.
  *
  * A wake-up may be lost (a writer that has been killed between its commit and
  * here, a socket without room) and may be for nothing: a waiter sleeps for no

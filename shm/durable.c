@@ -17,6 +17,8 @@
 #include "shm/bell.h"
 #include "shm/clock.h"
 
+enum { WORD_BITS = 16, USUAL_MS = 400, MOST_MS = 60000 };
+
 static void
 sleep_at(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 {
@@ -60,8 +62,13 @@ durable_state(const struct shm_saved *s, uint64_t ticket)
 int
 durable_wait(struct shm_saved *s, uint64_t budget_ns)
 {
+	return durable_wait_for(s, durable_take(s), budget_ns);
+}
+
+int
+durable_wait_for(struct shm_saved *s, uint64_t ticket, uint64_t budget_ns)
+{
 	uint64_t end = clock_mono_ns() + budget_ns, now;
-	uint64_t ticket = durable_take(s);
 
 	for (;;) {
 		uint32_t bell = atomic_load_explicit(
@@ -83,6 +90,68 @@ durable_wait(struct shm_saved *s, uint64_t budget_ns)
 		}
 		sleep_at(&s->durable_bell, bell, end - now);
 	}
+}
+
+/* The first and the last register or bit; of a shared device the registers
+ * behind all of its tables. */
+static void
+place(const struct store *st, enum store_table table, uint32_t addr,
+    uint32_t count, uint32_t *first, uint32_t *last)
+{
+	bool bits = table == STORE_CO || table == STORE_DI;
+
+	*first = addr;
+	*last = addr + count - 1;
+	if (st->shared && bits) {
+		*first /= WORD_BITS;
+		*last /= WORD_BITS;
+	}
+}
+
+static bool
+touches(const struct store *st, const struct store_step *s)
+{
+	bool all = st->shared && s->table < STORE_FILE;
+	uint32_t first, last, from, to;
+
+	place(st, s->table, s->addr, s->count, &first, &last);
+	for (unsigned t = 0; t < SHM_TABLES; t++) {
+		const struct shm_range *r = st->ranges + st->ranges_at[t];
+
+		if (all ? t >= STORE_FILE : t != s->table)
+			continue;
+		for (uint32_t i = 0; i < st->nranges[t]; i++) {
+			if (r[i].durable == 0)
+				continue;
+			place(st, (enum store_table)t, r[i].addr, r[i].count,
+			    &from, &to);
+			if (first <= to && from <= last)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+durable_touched(
+    const struct store *st, const struct store_step *step, unsigned n)
+{
+	if ((st->flags & SHM_DURABLE) == 0)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if ((step[i].op == STORE_WRITE || step[i].op == STORE_MASK) &&
+		    step[i].count != 0 && touches(st, &step[i]))
+			return true;
+	return false;
+}
+
+uint64_t
+durable_budget_ns(const struct shm_saved *s)
+{
+	uint64_t ms =
+	    atomic_load_explicit(&s->durable_ms, memory_order_relaxed);
+
+	return (ms == 0 || ms > MOST_MS ? USUAL_MS : ms) * UINT64_C(1000000);
 }
 
 uint64_t

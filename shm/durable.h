@@ -4,17 +4,19 @@
 
 /*
  * Between those who write to durable ranges and the process that saves them.
- * Who has committed takes a ticket, and sleeps until that has been saved or,
- * if others wait for him, has a bell rung (bell.h) and looks; who saves reads the last ticket, takes a picture of the registers, which has
- * every commit before it, writes that to the disk, and says so: all who have
- * come meanwhile are served by the next one together. Nobody who reads, or
- * writes elsewhere, takes part.
+ * Who has committed takes a ticket, and sleeps until that has been saved or, if
+ * others wait for him, has a bell rung (bell.h) and looks; who saves reads the
+ * last ticket, takes a picture of the registers, which has every commit before
+ * it, writes that to the disk, and says so: all who have come meanwhile are
+ * served by the next one together. Nobody who reads, or writes elsewhere, takes
+ * part.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "shm/layout_saved.h"
+#include "shm/store.h"
 
 /* ---- who writes ---- */
 
@@ -35,9 +37,20 @@ uint64_t durable_take(struct shm_saved *);
 enum durable { DURABLE_WAITS, DURABLE_DONE, DURABLE_FAILED };
 enum durable durable_state(const struct shm_saved *, uint64_t ticket);
 
-/* The same, and sleeps until it is on the disk. 0; or -1 with errno: EIO it
- * could not be saved, ETIMEDOUT it was not in time. */
+/* Sleeps until it has become something. 0; or -1 with errno: EIO it could not
+ * be saved, ETIMEDOUT it was not in time. */
+int durable_wait_for(struct shm_saved *, uint64_t ticket, uint64_t budget_ns);
+
+/* The same for a ticket that is taken here. */
 int durable_wait(struct shm_saved *, uint64_t budget_ns);
+
+/* Whether steps write to durable ranges of a device, as its segment has them.
+ * Slow where there are many ranges. */
+bool durable_touched(
+    const struct store *, const struct store_step *, unsigned n);
+
+/* How long it is waited for, by who has no configuration. */
+uint64_t durable_budget_ns(const struct shm_saved *);
 
 /* ---- who saves: one ---- */
 

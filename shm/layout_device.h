@@ -38,7 +38,7 @@ struct shm_range {
 	uint8_t read_only; /* to Modbus clients */
 	uint8_t type; /* enum typed_type */
 	uint8_t order; /* enum typed_order */
-	uint32_t spare;
+	uint32_t durable; /* 1: saved before a write to it is answered */
 	double scale;
 	char name[40];
 	char unit[16];
@@ -56,6 +56,7 @@ enum shm_device_flag {
 	SHM_WHOLE_VALUES = 2, /* clients get and set no part of a value */
 	SHM_SIMULATOR = 4, /* as pymodbus' simulator answers */
 	SHM_COUNTS = 8, /* there are counts */
+	SHM_DURABLE = 16, /* some range is durable */
 };
 
 enum { SHM_TAG_OP_BITS = 48 }; /* of a tag; the author has the rest */

@@ -37,6 +37,7 @@ struct shm_saved {
 	_Atomic uint32_t durable_bell;
 	_Atomic uint64_t durable_error; /* errno of the last try, 0 */
 	_Atomic uint64_t durable_saves, durable_failures;
+	_Atomic uint64_t durable_ms; /* so long it is waited for */
 	struct shm_bells bells; /* of who waits for that */
 };
 

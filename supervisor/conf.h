@@ -147,7 +147,4 @@ void conf_keys(FILE *out);
  * objects; "-" if a plugin alone knows. */
 const char *conf_where(const struct conf_transport *);
 
-/* Whether there are ranges that are saved before a write to them is answered. */
-bool conf_durable(const struct conf *);
-
 #endif

@@ -121,6 +121,11 @@ struct conf_snapshot {
 	char *user; /* or NULL: stay who we are */
 };
 
+/* Whether there are ranges that are saved before a write to them is
+ * answered. */
+struct conf;
+bool conf_durable(const struct conf *);
+
 /* What a program wants of a setup file of pymodbus' simulator. */
 struct conf_pick {
 	const char *server; /* of "server_list"; "all": every one; NULL:

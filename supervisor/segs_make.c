@@ -65,6 +65,7 @@ ranges_of(const struct conf_device *d)
 		r[n].range.count = c->count;
 		r[n].range.table = (uint8_t)c->table;
 		r[n].range.read_only = c->read_only;
+		r[n].range.durable = c->durable;
 		r[n].range.type = (uint8_t)c->type;
 		r[n].range.order = (uint8_t)c->order;
 		r[n].range.scale = c->scale;
@@ -79,7 +80,12 @@ ranges_of(const struct conf_device *d)
 static unsigned
 flags_of(const struct conf_device *d)
 {
+	bool durable = false;
+
+	for (size_t i = 0; i < d->nranges && !durable; i++)
+		durable = d->ranges[i].durable;
 	return (d->shared_blocks ? SHM_SHARED : 0u) |
+	    (durable ? SHM_DURABLE : 0u) |
 	    (d->type_exception ? SHM_WHOLE_VALUES : 0u) |
 	    (d->counters ? SHM_COUNTS : 0u) |
 	    (d->simulator ? SHM_SIMULATOR : 0u);

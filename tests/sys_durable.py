@@ -4,6 +4,7 @@
 behind it. Every process is killed at once here, which is all of a failure of
 the power but for the disk; what that may do is check_snap_pair's."""
 
+import ctypes
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 import sysutil
 from sysutil import Daemon, Modbus, ModbusError, wait_for
@@ -281,7 +283,7 @@ def test_it_goes_on_top_of_what_the_interval_saves():
         with Daemon(conf(p.path)) as d:
             with Modbus(d.port("tcp1")) as m:
                 m.write_hr(100, 1)
-            # by whoever does not wait for the disk: the last one is newer
+            # an operator's, and what the interval saves at the end
             d.cli("set", "plc1/hr:100", 2)
         with Daemon(conf(p.path)) as d:
             with Modbus(d.port("tcp1")) as m:
@@ -360,6 +362,318 @@ def test_it_goes_on_without_a_supervisor():
         again(d)
         with Modbus(d.port("tcp1")) as m:
             assert m.read_hr(100) == [59]
+
+
+class Disk:
+    """One that is at a standstill, or broken, when it is told to, beneath a
+    daemon with durable ranges: tests/preload/disk.c."""
+
+    def __init__(self, patience_ms=60000, **more):
+        self.place = Place()
+        self.place.__enter__()
+        self.path = os.path.join(self.place.dir, "disk")
+        c = conf(self.place.path, **more)
+        c["store"]["snapshot"]["durable_timeout_ms"] = patience_ms
+        c["transports"]["udp1"] = {"type": "udp", "listen": "127.0.0.1:0",
+                                   "units": {"1": "plc1"}}
+        try:
+            self.d = Daemon(c, env={
+                "HOLDFAST_DISK": self.path,
+                "LD_PRELOAD": os.path.join(sysutil.BUILD, "tests", "preload",
+                                           "disk.so")})
+        except BaseException:
+            self.place.__exit__()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.runs()
+        try:
+            self.d.__exit__(*exc)
+        finally:
+            self.place.__exit__()
+
+    def stands(self):
+        open(self.path, "w").close()
+
+    def fails(self):
+        with open(self.path + ".new", "w") as f:
+            f.write("x")
+        os.rename(self.path + ".new", self.path)
+
+    def runs(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+    def commits(self):
+        """How often plc1 was written to, by whomever."""
+        return self.d.rpc("registers.read", device="plc1", table="hr",
+                          addr=0)["seq"]
+
+
+def pdu(*words):
+    return struct.pack(">B" + "H" * (len(words) - 1), *words)
+
+
+def silent(*clients):
+    """None of them has been answered."""
+    return not select.select([m.socket for m in clients], [], [], 0)[0]
+
+
+def test_a_disk_that_stands_still_keeps_nobody_else_waiting():
+    """the clients of the same worker are served meanwhile, what comes behind a
+    write that waits waits with it, and one save serves all that have come"""
+    with Disk() as disk:
+        port = disk.d.port("tcp1")
+        many = [Modbus(port) for _ in range(8)]
+        with Modbus(port) as other:
+            many[0].write_hr(107, 0)
+            saves = saved(disk.d)["durable"]["saves"]
+            commits = disk.commits()
+            disk.stands()
+            many[0].send(many[0].adu(pdu(6, 100, 1)))
+            # the other one has its answer from the same worker, later
+            wait_for(lambda: other.read_hr(100) == [1])
+            for i, m in enumerate(many[1:], 1):
+                m.send(m.adu(pdu(6, 100 + i, 1)) +
+                       m.adu(pdu(3, 100 + i, 1)))
+            wait_for(lambda: other.read_hr(101, 7) == [1] * 7)
+            many[0].send(many[0].adu(pdu(3, 100, 1)))
+            for n in range(100):
+                other.write_hr(0, n)
+                assert other.read_hr(0) == [n]
+            assert silent(*many)
+            assert disk.commits() == commits + 8 + 100
+            disk.runs()
+            for i, m in enumerate(many):
+                assert m.receive()[2] == pdu(6, 100 + i, 1)
+                assert m.receive()[2] == b"\3\2\0\1"
+            wait_for(lambda: saved(disk.d)["durable"]["saves"] == saves + 2)
+        for m in many:
+            m.close()
+
+
+def test_many_requests_of_one_client_share_a_save():
+    """as many as come at once; the replies are in order"""
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m:
+        m.write_hr(100, 0)
+        before = saved(disk.d)["durable"]["saves"]
+        m.send(b"".join(m.adu(pdu(6, 100 + n % 50, n)) +
+                        m.adu(pdu(3, 100 + n % 50, 1))
+                        for n in range(100)))
+        for n in range(100):
+            assert m.receive()[2] == pdu(6, 100 + n % 50, n)
+            assert m.receive()[2] == struct.pack(">BBH", 3, 2, n)
+        assert saved(disk.d)["durable"]["saves"] - before < 20
+
+
+def test_whoever_waits_outlives_his_worker():
+    """killed, killed again, and given way: carried out once, answered once,
+    and not before it is on the disk; over UDP, too"""
+    with Disk() as disk:
+        port = disk.d.port("tcp1")
+        m, many, other = Modbus(port), Modbus(port), Modbus(port)
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.settimeout(10)
+        udp.connect(("127.0.0.1", disk.d.port("udp1")))
+        ask = m.adu(pdu(6, 130, 7), tid=99)
+        commits = disk.commits()
+        disk.stands()
+        m.send(m.adu(pdu(6, 100, 1)))
+        many.send(b"".join(many.adu(pdu(6, 101 + n, n + 1))
+                           for n in range(20)))
+        udp.send(ask)
+        wait_for(lambda: other.read_hr(100, 31)[20::10] == [20, 7])
+        for turn in range(3):
+            for name in ("tcp1", "udp1"):
+                if turn == 1:
+                    disk.d.rpc("transports.restart", name=name) \
+                        if name == "tcp1" else None
+                    continue
+                pid = disk.d.worker_pid(name)
+                kill(pid)
+                wait_for(lambda: disk.d.worker_pid(name) not in (0, pid))
+            assert other.read_hr(100, 31)[:2] == [1, 1]
+            udp.send(ask)  # not again
+            assert silent(m, many)
+            assert not select.select([udp], [], [], 0)[0]
+        disk.runs()
+        assert m.receive()[2] == pdu(6, 100, 1)
+        for n in range(20):
+            assert many.receive()[2] == pdu(6, 101 + n, n + 1)
+        assert udp.recv(300)[7:] == pdu(6, 130, 7)
+        assert disk.commits() == commits + 22
+        # and nothing more
+        for c in (m, many):
+            assert c.read_hr(100) == [1]
+            c.close()
+        other.close()
+        udp.close()
+
+
+def test_what_fails_is_answered_04_among_what_does_not():
+    """in the middle of others' replies, at every place, and behind a worker's
+    death; what is asked then is refused before it is carried out"""
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m, \
+            Modbus(disk.d.port("tcp1")) as other:
+        asked = [pdu(3, 0, 2), pdu(6, 100, 7), pdu(6, 0, 3),
+                 pdu(23, 0, 2, 101, 1) + b"\2\0\5", pdu(3, 100, 2),
+                 pdu(16, 102, 2) + b"\4\0\1\0\2", pdu(6, 1, 1)]
+        answers = [b"\3\4\0\0\0\0", b"\x86\4", pdu(6, 0, 3),
+                   b"\x97\4", b"\3\4\0\7\0\5", b"\x90\4",
+                   pdu(6, 1, 1)]
+        for turn in range(2):
+            disk.runs()
+            wait_for(lambda: not refused(other, 0))
+            other.write_hr(0, [0, 0])
+            disk.stands()
+            m.send(b"".join(map(m.adu, asked)))
+            wait_for(lambda: other.read_hr(0, 104)[102:] == [1, 2])
+            if turn == 1:
+                pid = disk.d.worker_pid("tcp1")
+                kill(pid)
+                assert other.read_hr(0) == [3]
+            assert silent(m)
+            disk.fails()
+            for answer in answers:
+                assert m.receive()[2] == answer, answer
+            assert refused(m, 9) == 4
+            assert m.read_hr(100) == [7]
+
+
+def test_who_waits_in_vain_is_told_and_holds_up_nobody():
+    """after durable_timeout_ms, by TCP, UDP and the transport that drains; what
+    was refused until then has not been carried out"""
+    with Disk(300) as disk:
+        port = disk.d.port("tcp1")
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.settimeout(10)
+        udp.connect(("127.0.0.1", disk.d.port("udp1")))
+        with Modbus(port) as m, Modbus(port) as other:
+            disk.stands()
+            m.send(m.adu(pdu(6, 100, 1)))
+            udp.send(m.adu(pdu(6, 110, 1), tid=5))
+            wait_for(lambda: other.read_hr(100) == [1])
+            assert m.receive()[2] == b"\x86\4"
+            assert udp.recv(300)[7:] == b"\x86\4"
+            assert refused(other, 2) == 4
+            assert other.read_hr(100) == [1]
+            other.write_hr(0, 1)
+            disk.runs()
+            wait_for(lambda: not refused(m, 3))
+        udp.close()
+
+
+def test_a_stop_waits_for_the_disk():
+    """as long as it may"""
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m, \
+            Modbus(disk.d.port("tcp2")) as other:
+        disk.stands()
+        m.send(m.adu(pdu(6, 100, 1)))
+        wait_for(lambda: other.read_hr(100) == [1])
+        stop = threading.Thread(target=disk.d.rpc, args=("transports.stop",),
+                                kwargs={"name": "tcp1", "drain_s": 30})
+        stop.start()
+        wait_for(lambda: "draining" in disk.d.stderr_text())
+        assert silent(m)
+        disk.runs()
+        assert m.receive()[2] == pdu(6, 100, 1)
+        assert m.closed()
+        stop.join()
+
+
+def test_operators_and_programs_are_told_once_it_is_on_the_disk():
+    """holdfast set, transactions, the page's requests and those of pymodbus's
+    simulator, a program that attaches; commands of others are carried out
+    meanwhile, and what fails is said"""
+    more = {"http": {"listen": "127.0.0.1:0"}}
+    library = ctypes.CDLL(os.path.join(sysutil.BUILD, "libholdfast.so"))
+    library.hf_store_attach.restype = ctypes.c_void_p
+    library.hf_store_device.restype = ctypes.c_void_p
+    with Disk(**more) as disk:
+        d = disk.d
+        where = [d.rpc("system.info")["http"]]
+        over = []
+
+        def attached():
+            store = ctypes.c_void_p(
+                library.hf_store_attach(d.store.encode()))
+            plc = ctypes.c_void_p(library.hf_store_device(store, b"plc1"))
+            rc = library.hf_set_values(
+                plc, 6, 103, 1, (ctypes.c_uint16 * 1)(4))
+            library.hf_store_free(store)
+            return rc == 0
+
+        def page(addr, value):
+            request = urllib.request.Request(
+                where[0] + "api/v1/rpc",
+                json.dumps({"jsonrpc": "2.0", "id": 1,
+                            "method": "registers.write",
+                            "params": {"device": "plc1", "table": "hr",
+                                       "addr": addr, "values": [value]}})
+                .encode(), {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return json.load(reply)
+
+        def transaction():
+            rpc = d.connect(60)
+            try:
+                return rpc.call("registers.transaction", {
+                    "device": "plc1", "ops": [
+                        {"op": "write", "table": "hr", "addr": 101,
+                         "values": [2]},
+                        {"op": "read", "table": "hr", "addr": 101}]})
+            finally:
+                rpc.close()
+
+        ways = [lambda: d.cli("set", "plc1/hr:100", 1), transaction,
+                lambda: page(102, 3), attached]
+
+        def start():
+            def run(way):
+                try:
+                    over.append(way())
+                except Exception as e:
+                    over.append(e)
+            threads = [threading.Thread(target=run, args=(w,)) for w in ways]
+            for t in threads:
+                t.start()
+            return threads
+
+        page(102, 1)
+        disk.stands()
+        threads = start()
+        wait_for(lambda: d.rpc(
+            "registers.read", device="plc1", table="hr", addr=100,
+            count=4)["values"] == [1, 2, 3, 4])
+        d.rpc("registers.write", device="plc1", table="hr", addr=0, values=[1])
+        assert page(0, 2)["result"]
+        assert over == []
+        disk.runs()
+        for t in threads:
+            t.join()
+        assert len(over) == 4 and all(over), over
+        assert not [e for e in over if isinstance(e, Exception)], over
+        kill_all(d)
+        again(d)
+        with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(100, 4) == [1, 2, 3, 4]
+        where[0] = d.rpc("system.info")["http"]
+        # what cannot be is said
+        disk.fails()
+        for _ in range(2):
+            try:
+                d.rpc("registers.write", device="plc1", table="hr", addr=104,
+                      values=[5])
+                assert False
+            except sysutil.RpcError as e:
+                assert e.data["reason"] == "server_device_failure", e
+                assert e.data["modbus_exception"] == 4
+        assert not attached()
+        assert "error" in page(102, 3)
+        assert d.cli("set", "plc1/hr:100", 1, ok=False).returncode == 1
 
 
 def test_mistakes_are_found():

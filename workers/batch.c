@@ -90,8 +90,8 @@ batch_save(struct shm_batch *b, unsigned in, unsigned out, unsigned len)
 {
 	unsigned n = batch_saves(b);
 
-	b->save[n] = (struct shm_save){ (uint16_t)in, (uint16_t)out,
-		(uint16_t)len };
+	b->save[n] =
+	    (struct shm_save){ (uint16_t)in, (uint16_t)out, (uint16_t)len };
 	atomic_store_explicit(&b->nsaves, n + 1, memory_order_release);
 }
 

@@ -26,8 +26,7 @@ struct conn {
 	bool resumed; /* held was begun by another worker */
 	unsigned sent; /* bytes of held->out that have been sent */
 	struct conn_late *late; /* what is held waits for a time, or NULL */
-	uint64_t ticket; /* what is held waits for the disk, or 0 */
-	uint64_t save_ns; /* until then */
+	uint64_t ticket, save_ns; /* it waits for the disk, until then; or 0 */
 	int fd; /* -1: none, or it is closed */
 	bool ready; /* its transport has begun it: requests may come */
 	const char *why; /* its transport cannot go on, in words */
@@ -39,9 +38,8 @@ struct conn {
 	uint64_t since_ns; /* has been waiting since; 0: is not waiting */
 	TAILQ_ENTRY(conn) by_use;
 	TAILQ_ENTRY(conn)
-	by_wait; /* in slow, or in parked if held; in
-				   * neither if since_ns is 0, but in the
-				   * stream's saving if there is a ticket */
+	by_wait; /* in slow, or in parked if held; in neither if since_ns is
+		  * 0, but in the stream's saving if there is a ticket */
 	TAILQ_ENTRY(conn) by_peer; /* or in free */
 	struct conn_list *peers; /* the list that by_peer is in */
 	LIST_ENTRY(conn) by_end; /* if there are ends */
@@ -136,7 +134,6 @@ void conns_role(struct conn *, const char *role);
 
 /* The peer of a connection; its words are the record's. */
 void conns_peer(const struct conn *, struct acl_peer *);
-
 struct conn *conns_by_serial(const struct conns *, uint64_t serial);
 
 /* A request has been served. */

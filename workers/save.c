@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replies that wait for the disk, and the exceptions that replace them. Runs in
- * the workers, for writes to durable ranges alone. Allocates nothing; waits only
- * where nobody but the caller's client is waited for.
+ * the workers, for writes to durable ranges alone. Allocates nothing; waits
+ * only where nobody but the caller's client is waited for.
  */
 #include "workers/save.h"
 
@@ -32,8 +32,8 @@ save_note(struct run *r, struct shm_batch *b, const struct batch_prog *prog,
 }
 
 size_t
-save_refuse(struct link *l, struct shm_conn *c, const struct frame *f,
-    uint8_t *out)
+save_refuse(
+    struct link *l, struct shm_conn *c, const struct frame *f, uint8_t *out)
 {
 	struct worker *w = l->worker;
 	struct bind_device *d = w->bind.by_unit[f->unit];

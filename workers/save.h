@@ -27,8 +27,8 @@ size_t save_answer(struct link *, struct link_peer *p, const struct frame *,
     uint8_t *out, size_t len);
 
 /* The reply to a request that could not be saved, in out: its length. */
-size_t save_refuse(struct link *, struct shm_conn *, const struct frame *,
-    uint8_t *out);
+size_t save_refuse(
+    struct link *, struct shm_conn *, const struct frame *, uint8_t *out);
 
 /*
  * What a batch's replies are that could not be saved: exceptions 04, among the

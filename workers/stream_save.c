@@ -28,7 +28,7 @@ stream_save_end(struct stream *st, struct conn *c)
 }
 
 /* They cannot be saved, or not in time: exceptions leave in their place, and
- * what was to be late is so no more, for its place in the output has changed. */
+ * what was to be late is so no more, for its place in the output is another. */
 static bool
 fail(struct stream *st, struct conn *c)
 {
@@ -90,8 +90,8 @@ stream_save_fini(struct stream *st)
 }
 
 bool
-stream_save(struct stream *st, struct conn *c, struct shm_batch *b,
-    unsigned sent)
+stream_save(
+    struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
 	bool first = TAILQ_EMPTY(&st->saving);
 

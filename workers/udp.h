@@ -73,8 +73,7 @@ void udp_save_init(struct udp *);
 bool udp_save(struct udp *, unsigned i, const uint8_t *in, size_t len);
 
 /* Whether a request of those bytes of that peer waits. */
-bool udp_save_knows(
-    const struct udp *, uint64_t hash, const struct acl_peer *);
+bool udp_save_knows(const struct udp *, uint64_t hash, const struct acl_peer *);
 
 /* Arms the timer for the reply that is due first of those that wait. */
 void udp_arm_late(struct udp *);

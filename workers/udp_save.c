@@ -119,8 +119,8 @@ send_reply(struct udp *u, struct shm_dgram_wait *w, size_t len)
 		m.msg_controllen = w->controllen;
 	}
 	for (int i = 0; i < 2; i++) { /* the first error may be another's */
-		ssize_t n = sendmsg(
-		    u->dgrams->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n =
+		    sendmsg(u->dgrams->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n >= 0) {
 			worker_count(&udp_stats(u)->bytes_out, (uint64_t)n);

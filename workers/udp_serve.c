@@ -252,7 +252,7 @@ udp_serve(struct udp *u, unsigned i)
 		}
 		if (waits) /* its reply comes */
 			worker_count(&udp_stats(u)->repeats, 1);
-		len = waits ? 0
+		len = waits     ? 0
 		    : e != NULL ? answer_again(u, c, i, in, e)
 				: answer(u, c, i, &from, in, &late);
 		if (d->wrote != 0)

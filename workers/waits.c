@@ -29,8 +29,7 @@ wake(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-waits_init(
-    struct waits *ws, struct worker *w, void (*fn)(void *arg), void *arg)
+waits_init(struct waits *ws, struct worker *w, void (*fn)(void *arg), void *arg)
 {
 	*ws = (struct waits){
 		.worker = w, .look = fn, .arg = arg, .bell = { .fd = -1 }

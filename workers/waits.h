@@ -3,8 +3,8 @@
 #define WORKERS_WAITS_H
 
 /*
- * The wait of a worker's loop for the disk, of however many replies: a bell that
- * is rung by who saves (shm/bell.h), and a timer for when it is not.
+ * The wait of a worker's loop for the disk, of however many replies: a bell
+ * that is rung by who saves (shm/bell.h), and a timer for when it is not.
  */
 
 #include "shm/bell.h"

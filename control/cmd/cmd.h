@@ -71,6 +71,8 @@ struct cmd_call {
 	 * as CMD_TIMEOUT */
 	bool later;
 	uint32_t tag;
+	uint64_t ticket; /* in its place: what waits for the disk, or 0; the
+			  * result is there already. See saves.h */
 	uint64_t deadline_ns;
 	const char *late; /* what is said then; NULL: of the supervisor */
 	void (*done)(struct cmd_call *, const struct ipc_msg *);

@@ -11,6 +11,7 @@
 #include "control/http/call.h"
 #include "control/jtext.h"
 #include "control/rpc.h"
+#include "control/saves.h"
 
 const char *
 http_field(const struct http_call *call, const char *name)
@@ -153,6 +154,8 @@ http_ask(struct http_call *call, const char *method, json_t *params)
 	json_t *result = NULL;
 
 	rpc_call(&cmd, method);
+	if (cmd.ticket != 0)
+		saves_settle(&cmd);
 	if (cmd.later)
 		cmd_fail(&cmd, CMD_INTERNAL, "later",
 		    "%s answers later: http_ask_later()", method);

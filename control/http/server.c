@@ -20,10 +20,11 @@
 #include "control/http/web_conn.h"
 #include "control/http/web_request.h"
 #include "control/rpc.h"
+#include "control/saves.h"
 #include "control/work.h"
 #include "shm/log.h"
 
-enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100, WAKES = 4 };
+enum { FAREWELL_MS = 500, ACCEPT_AGAIN_MS = 100, WAKES = 5 };
 
 proc_main_fn http_main;
 
@@ -107,7 +108,9 @@ loop(struct server *s, struct event *timer)
 		}
 		more = events_pump(&s->events);
 		control_beat(c);
-		due_ns = min_u64(rpc_expire(c), sse_hub_tick(s->sse));
+		due_ns = saves_turn(c);
+		due_ns = min_u64(due_ns, rpc_expire(c));
+		due_ns = min_u64(due_ns, sse_hub_tick(s->sse));
 	}
 }
 
@@ -251,8 +254,12 @@ open_all(struct server *s, struct event *wakes[WAKES], char *why, size_t size)
 	    s->base, s->events.bell.fd, EV_READ | EV_PERSIST, wake, NULL);
 	wakes[3] = event_new(
 	    s->base, s->control.work_fd, EV_READ | EV_PERSIST, wake, NULL);
+	wakes[4] = event_new(s->base, s->control.saved_bell.fd,
+	    EV_READ | EV_PERSIST, wake, NULL);
 	if (wakes[0] == NULL || wakes[1] == NULL || wakes[2] == NULL ||
-	    wakes[3] == NULL || event_add(wakes[1], NULL) < 0 ||
+	    wakes[3] == NULL || wakes[4] == NULL ||
+	    event_add(wakes[1], NULL) < 0 ||
+	    (s->control.saved_bell.fd >= 0 && event_add(wakes[4], NULL) < 0) ||
 	    (s->control.work_fd >= 0 && event_add(wakes[3], NULL) < 0) ||
 	    (s->events.bell.fd >= 0 && event_add(wakes[2], NULL) < 0))
 		return EX_SOFTWARE;

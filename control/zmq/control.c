@@ -15,12 +15,14 @@
 #include "control/zmq/endpoints.h"
 #include "control/zmq/sockets.h"
 #include "control/rpc.h"
+#include "control/saves.h"
 #include "control/work.h"
 
 enum {
 	POLL_PARENT,
 	POLL_BELL,
 	POLL_WORK,
+	POLL_SAVED,
 	POLL_EVENTS,
 	POLL_ZAP,
 	POLL_ROUTER,
@@ -63,6 +65,9 @@ fill_items(struct sockets *d, const struct events *ev,
 	item[POLL_BELL].fd = ev->bell.fd != -1 ? ev->bell.fd : proc->chan;
 	item[POLL_WORK].fd =
 	    d->control->work_fd != -1 ? d->control->work_fd : proc->chan;
+	item[POLL_SAVED].fd = d->control->saved_bell.fd != -1
+	    ? d->control->saved_bell.fd
+	    : proc->chan;
 	item[POLL_EVENTS].socket = d->events;
 	/* without keys there is nobody to ask: the parent once more */
 	item[POLL_ZAP].socket = d->zap.socket;
@@ -107,7 +112,9 @@ loop(struct control *c, struct sockets *d, struct events *ev)
 				sockets_serve(
 				    d, (enum sockets_router)router[i]);
 		}
-		due_ns = min_u64(rpc_expire(c), endpoints_turn(d));
+		due_ns = saves_turn(c);
+		due_ns = min_u64(due_ns, rpc_expire(c));
+		due_ns = min_u64(due_ns, endpoints_turn(d));
 		more = events_pump(ev);
 		control_beat(c);
 	}

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "shm/bell.h"
+#include "shm/durable.h"
 #include "shm/clock.h"
 #include "shm/patience.h"
 #include "shm/store_client.h"
@@ -47,7 +48,9 @@ api_result(const struct hf_device *d, enum store_rc rc)
 	case STORE_MISMATCH:
 		return api_fail(
 		    ECANCELED, "a check does not hold in device %s", name);
-	case STORE_UNSAVED: /* of Modbus clients alone */
+	case STORE_UNSAVED:
+		return api_fail(
+		    EIO, "what is durable of device %s cannot be saved", name);
 	case STORE_TOO_LONG:
 		return api_fail(EINVAL,
 		    "more than %d registers are to be written at once",
@@ -184,12 +187,24 @@ apply(struct hf_device *d, const struct store_step *steps, unsigned n,
 	return store_apply(&d->st, &who, steps, n, seq);
 }
 
+/* Waits until what has been written is on the disk; other threads go on. */
+static enum store_rc
+save(struct hf_store *s)
+{
+	struct shm_saved *saved = &s->env.control->saved;
+
+	return durable_wait(saved, durable_budget_ns(saved)) == 0
+	    ? STORE_OK
+	    : STORE_UNSAVED;
+}
+
 int
 api_apply(struct hf_device *d, const struct store_step *steps, unsigned n,
     bool host, uint64_t *seq)
 {
 	struct hf_store *s = d->store;
 	enum store_rc rc;
+	bool durable;
 
 	if (api_ready(s) < 0)
 		return -1;
@@ -197,10 +212,15 @@ api_apply(struct hf_device *d, const struct store_step *steps, unsigned n,
 		return api_result(d, STORE_DENIED);
 	if (lock(s) < 0)
 		return api_result(d, STORE_BUSY);
-	rc = apply(d, steps, n, host, seq);
+	durable = durable_touched(&d->st, steps, n);
+	rc = durable && durable_fails(&s->env.control->saved)
+	    ? STORE_UNSAVED
+	    : apply(d, steps, n, host, seq);
 	if (rc == STORE_OK)
 		bell_ring(s->env.control, &s->bell_fd);
 	pthread_mutex_unlock(&s->lock);
+	if (rc == STORE_OK && durable)
+		rc = save(s);
 	if (rc == STORE_BUSY ? api_gone_now(s) : api_gone(s))
 		return api_gone_fail(d);
 	return rc == STORE_OK ? 0 : api_result(d, rc);

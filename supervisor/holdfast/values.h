@@ -17,7 +17,8 @@ extern "C" {
  * inputs; 3, 6, 16, 22, 23: holding registers; 4: input registers), but the
  * program may write all of them, and more at once: whole tables are read, 4096
  * registers or 65536 bits written by one call (EINVAL). 0, or -1. Here and
- * below a count of 0 is EINVAL. */
+ * below a count of 0 is EINVAL. What is written to durable ranges of a daemon's
+ * store is waited for until it is on the disk; EIO if it cannot be. */
 int hf_get_values(struct hf_device *, unsigned fc, uint32_t addr,
     uint32_t count, uint16_t *values);
 int hf_set_values(struct hf_device *, unsigned fc, uint32_t addr,

@@ -164,6 +164,8 @@ persist_durable_init(struct persist_durable *d, struct proc *p)
 		d->path = NULL;
 		return -1;
 	}
+	atomic_store(
+	    &p->env.control->saved.durable_ms, p->conf->snapshot.durable_ms);
 	d->pair = (struct snap_pair){ .path = d->path, .io = &snap_io_system };
 	errno = pthread_create(&d->thread, NULL, saver, d);
 	d->started = errno == 0;
