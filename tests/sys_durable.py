@@ -5,6 +5,7 @@ behind it. Every process is killed at once here, which is all of a failure of
 the power but for the disk; what that may do is check_snap_pair's."""
 
 import ctypes
+import glob
 import json
 import os
 import resource
@@ -218,26 +219,31 @@ def test_the_death_of_who_saves_costs_time_alone():
 def test_who_does_not_save_is_not_waited_for_for_ever():
     """04, and nothing else stands still; once he is replaced it goes on"""
     with Place() as p:
-        with Daemon(conf(p.path, hang_timeout_ms=1500)) as d:
+        with Daemon(conf(p.path, hang_timeout_ms=4000)) as d:
             with Modbus(d.port("tcp1")) as m, Modbus(d.port("tcp2")) as other:
                 m.write_hr(100, 1)
                 pid = d.child("persist")
                 os.kill(pid, signal.SIGSTOP)
-                began = time.monotonic()
+                wait_for(lambda: all(map(is_stopped, glob.glob(
+                    f"/proc/{pid}/task/*/stat"))), what="a stop")
                 assert refused(m, 2) == 4
-                one = time.monotonic() - began
-                assert 0.3 < one < 5, one
-                began = time.monotonic()
-                for n in range(10):  # none of these waits as long
-                    assert refused(m, 3) == 4
-                    m.write_hr(0, n)
-                    assert other.read_hr(0, 100)[0] == n
-                assert time.monotonic() - began < 5 * one
+                assert m.read_hr(100) == [2]
+                assert refused(m, 3) == 4
+                assert m.read_hr(100) == [2]
+                m.write_hr(0, 5)
+                assert other.read_hr(0, 100)[0] == 5
+                assert d.child("persist") == pid
                 wait_for(lambda: not refused(m, 4), 20, "an answer")
             kill_all(d)
             again(d)
             with Modbus(d.port("tcp1")) as m:
                 assert m.read_hr(100) == [4]
+
+
+def is_stopped(path):
+    """Whether that thread is: a signal stops one after the other."""
+    with open(path) as f:
+        return f.read().rpartition(")")[2].split()[0] == "T"
 
 
 def refused(m, value):
@@ -450,23 +456,33 @@ def test_a_disk_that_stands_still_keeps_nobody_else_waiting():
             for i, m in enumerate(many):
                 assert m.receive()[2] == pdu(6, 100 + i, 1)
                 assert m.receive()[2] == b"\3\2\0\1"
-            wait_for(lambda: saved(disk.d)["durable"]["saves"] == saves + 2)
+            # the first one's, and one for all that came while it stood still
+            assert 1 <= saved(disk.d)["durable"]["saves"] - saves <= 2
         for m in many:
             m.close()
 
 
 def test_many_requests_of_one_client_share_a_save():
-    """as many as come at once; the replies are in order"""
-    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m:
-        m.write_hr(100, 0)
-        before = saved(disk.d)["durable"]["saves"]
-        m.send(b"".join(m.adu(pdu(6, 100 + n % 50, n)) +
-                        m.adu(pdu(3, 100 + n % 50, 1))
-                        for n in range(100)))
-        for n in range(100):
-            assert m.receive()[2] == pdu(6, 100 + n % 50, n)
-            assert m.receive()[2] == struct.pack(">BBH", 3, 2, n)
-        assert saved(disk.d)["durable"]["saves"] - before < 20
+    """those that come at once, as many as a record has room for; the replies
+    are in order"""
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m, \
+            Modbus(disk.d.port("tcp1")) as other:
+        for n in (40, 100):
+            m.write_hr(107, 0)
+            before = saved(disk.d)["durable"]["saves"]
+            disk.stands()
+            m.send(b"".join(m.adu(pdu(6, 100 + i % 50, n + i)) +
+                            m.adu(pdu(3, 100 + i % 50, 1))
+                            for i in range(n)))
+            # one of those that find room
+            wait_for(lambda: other.read_hr(100 + 39) == [n + 39])
+            assert silent(m)
+            disk.runs()
+            for i in range(n):
+                assert m.receive()[2] == pdu(6, 100 + i % 50, n + i)
+                assert m.receive()[2] == struct.pack(">BBH", 3, 2, n + i)
+            saves = saved(disk.d)["durable"]["saves"] - before
+            assert 1 <= saves <= (1 if n == 40 else 2), saves
 
 
 def test_whoever_waits_outlives_his_worker():
