@@ -101,6 +101,8 @@ def rows(build, here, full, seconds):
         ("torture_tree", [sys.executable, here / "sys_tree.py",
                           "--rounds=200"], 1200),
         ("torture_booted", [sys.executable, here / "booted.py"], 400),
+        ("torture_crowd", [sys.executable, here / "sys_crowd.py",
+                           "--rounds=100"], 1200),
         ("torture_guard", [sys.executable, here / "sys_guard.py",
                            "clients_notice", "--rounds=100"], 600),
         ("torture_reload", [sys.executable, here / "sys_reload.py",
