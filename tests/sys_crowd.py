@@ -9,18 +9,21 @@ ends, no request fails, none is carried out twice.
 import os
 import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True
 import sysutil  # noqa: E402
 from crowd import RING, Crowd  # noqa: E402
 from sys_adopt import next_one, upgrade, worker  # noqa: E402
-from sys_guard import supervisor  # noqa: E402
+from sys_guard import calm, supervisor  # noqa: E402
 from sys_reload import edit, key  # noqa: E402
 from sysutil import Daemon, wait_for  # noqa: E402
 
 ROUNDS = next((int(a.split("=")[1]) for a in sys.argv[1:]
                if a.startswith("--rounds=")), 4)
 CROWD = 200
+# at once, for ever: the pace of the killing is the test's own
+AT_ONCE = {"min_backoff_ms": 1, "max_backoff_ms": 1, "max_in_window": 0}
 
 
 def conf():
@@ -28,7 +31,7 @@ def conf():
         "devices": {"plc1": {"holding_registers": [
             {"addr": 0, "count": CROWD * RING}]}},
         "transports": {"tcp1": {
-            "type": "tcp", "listen": "127.0.0.1:0",
+            "type": "tcp", "listen": "127.0.0.1:0", "restart": AT_ONCE,
             "max_connections": CROWD + 100, "units": {"*": "plc1"}}}}
 
 
@@ -106,6 +109,8 @@ def test_supervisors_killed():
 def test_supervisors_killed_under_a_guard():
     """kill -9, and the guard starts the next one"""
     def disturb(d, _):
+        # who dies at once is followed later and later
+        calm(d, time.monotonic())
         pid, old = worker(d), supervisor(d)
         os.unlink(d.ready_path)
         os.kill(old, signal.SIGKILL)
