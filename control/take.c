@@ -43,7 +43,7 @@ struct taking {
 static unsigned
 find_place(const struct control *c, const char *name, unsigned or_else)
 {
-	for (unsigned i = 0; i < c->shm->ntransports; i++)
+	for (unsigned i = 0; i < seg_ntransports(c->shm); i++)
 		if (strncmp(seg_transport(c->shm, i)->name, name,
 			SHM_NAME_MAX) == 0)
 			return i;

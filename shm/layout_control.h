@@ -51,7 +51,9 @@ struct shm_slot {
 	 * about to own or owns, 0 none */
 	_Atomic uint64_t claim;
 	_Atomic uint64_t op; /* last operation number that it gave out */
-	uint64_t ring_off; /* its notices: from the segment's start; 0 none */
+	/* its notices: from the segment's start; 0 none yet; the supervisor,
+	 * once they can be read */
+	_Atomic uint64_t ring_off;
 };
 
 enum shm_state { /* a transport's life, as CONTRACT's state words name it */

@@ -45,19 +45,22 @@ struct seg_range {
  */
 struct seg_counts {
 	unsigned slots;
-	unsigned rings; /* the first slots post notices, 16 KiB each */
+	unsigned rings; /* the first slots may post notices, 16 KiB each */
+	unsigned rings_now; /* the others of them get their pages later */
 	unsigned transports, devices;
 	unsigned authors;
-	unsigned authors_now; /* the others get their pages later */
+	unsigned authors_now; /* likewise */
 };
 int seg_create_control_for(
     struct seg *, const char *store, const struct seg_counts *);
 /* The same with room for the notices of all slots, and all pages. */
 int seg_create_control(struct seg *, const char *store, unsigned nslots,
     unsigned ntransports, unsigned ndevices, unsigned nauthors);
-/* Allocates the pages of n authors of a segment that is mapped. -1 with errno:
- * ENOSPC; ESTALE if the object of that name is another one by now. */
+/* Allocates the pages of n authors of a segment that is mapped, or those for
+ * the notices of n slots. -1 with errno: ENOSPC; EINVAL there are not so many;
+ * ESTALE if the object of that name is another one by now. */
 int seg_more_authors(const struct seg *, unsigned first, unsigned n);
+int seg_more_rings(const struct seg *, unsigned first, unsigned n);
 /* ranges: any order; EINVAL if they overlap within a table or leave its
  * addresses. SHM_SHARED: the first four tables show one register array, bit n
  * of a bit table being bit n % 16 of register n / 16; what the ranges of all
@@ -75,10 +78,14 @@ struct seg_worker_counts {
 	unsigned conns, batches;
 	unsigned dgrams; /* 1: there is a struct shm_dgrams */
 	size_t trace_bytes;
+	bool next; /* seg_take_name() is going to give it its name */
 };
 int seg_create_worker_for(struct seg *, const char *store,
     const char *transport, unsigned transport_index, unsigned worker,
     const struct seg_worker_counts *);
+
+/* From now on it is what is found under its name, instead of what was. */
+int seg_take_name(struct seg *);
 
 /* What tells layouts apart: programs of different ones do not attach to each
  * other's segments. */
@@ -118,6 +125,7 @@ struct shm_control *seg_control(const struct seg *);
 unsigned seg_slots(const struct shm_control *); /* how many */
 unsigned seg_authors(const struct shm_control *);
 unsigned seg_ndevices(const struct shm_control *);
+unsigned seg_ntransports(const struct shm_control *); /* places for them */
 struct shm_ring *seg_notices(struct shm_control *, unsigned slot); /* or NULL */
 struct shm_slot *seg_slot(struct shm_control *, unsigned i);
 struct shm_transport *seg_transport(struct shm_control *, unsigned i);
@@ -129,6 +137,7 @@ unsigned seg_conns(const struct shm_worker *); /* how many */
 struct shm_conn *seg_conn(struct shm_worker *, unsigned i);
 struct shm_conn_cold *seg_cold(struct shm_worker *, unsigned i);
 struct shm_conn_who *seg_who(struct shm_worker *, unsigned i);
+unsigned seg_batches(const struct shm_worker *); /* how many */
 struct shm_batch *seg_batch(struct shm_worker *, unsigned i);
 struct shm_dgrams *seg_dgrams(struct shm_worker *); /* or NULL */
 struct shm_ring *seg_trace(struct shm_worker *);

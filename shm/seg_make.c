@@ -17,6 +17,9 @@
 #include "shm/ring.h"
 #include "shm/seg_map.h"
 
+#define SHM_DIR "/dev/shm"
+#define NEXT ".next"
+
 enum {
 	PARTS_MAX = 65536, /* transports, devices, connections, batches */
 	TRACE_MIN = 16384,
@@ -136,18 +139,62 @@ fill_control(struct shm_control *c, const struct seg_view *v,
 	c->devices_off = v->part[SEG_DEVICES].off;
 	c->started_ms = clock_unix_ms();
 	read_boot_id(c->boot, sizeof(c->boot));
-	for (unsigned i = 0; i < counts->nslots; i++) {
-		struct shm_slot *slot = seg_slot(c, i);
-
-		atomic_init(&slot->gen, 1);
-		if (i >= counts->nrings)
-			continue;
-		slot->ring_off =
-		    v->part[SEG_RINGS].off + i * v->part[SEG_RINGS].each;
-		ring_init(seg_notices(c, i), SHM_RING_BYTES);
-	}
+	for (unsigned i = 0; i < counts->nslots; i++)
+		atomic_init(&seg_slot(c, i)->gen, 1);
 	for (unsigned i = 0; i < counts->ntransports; i++)
 		atomic_init(&seg_transport(c, i)->last_exit, -1);
+}
+
+/* Allocates the pages of some things of a part. */
+static int
+more(const struct seg *s, enum seg_part p, unsigned first, unsigned n)
+{
+	const struct seg_view *v = seg_view_of(s->at);
+	uint64_t each = v->part[p].each;
+	struct stat st;
+	int fd, e = EINVAL;
+
+	fd = shm_open(s->object, O_RDWR, 0);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_ino != s->inode)
+		e = ESTALE;
+	else if (n > 0 && first < v->part[p].n && n <= v->part[p].n - first)
+		do {
+			e = posix_fallocate(fd,
+			    (off_t)(v->part[p].off + first * each),
+			    (off_t)(n * each));
+		} while (e == EINTR);
+	close(fd);
+	errno = e;
+	return e == 0 ? 0 : -1;
+}
+
+int
+seg_more_authors(const struct seg *s, unsigned first, unsigned n)
+{
+	return more(s, SEG_DONE, first, n);
+}
+
+int
+seg_more_rings(const struct seg *s, unsigned first, unsigned n)
+{
+	const struct seg_view *v = seg_view_of(s->at);
+
+	if (more(s, SEG_RINGS, first, n) < 0)
+		return -1;
+	for (unsigned i = first; i < first + n; i++) {
+		struct shm_slot *slot = seg_slot(s->at, i);
+		uint64_t off =
+		    v->part[SEG_RINGS].off + i * v->part[SEG_RINGS].each;
+
+		/* one that a former occupant has used goes on */
+		if (atomic_load(&slot->ring_off) != 0)
+			continue;
+		ring_init((void *)((char *)s->at + off), SHM_RING_BYTES);
+		atomic_store(&slot->ring_off, off);
+	}
+	return 0;
 }
 
 int
@@ -165,12 +212,12 @@ seg_create_control_for(
 
 	if (object_for(s, store, SHM_CONTROL, "", 0) < 0 ||
 	    seg_view_control(&v, &counts) < 0 ||
-	    seg_object_create(s, v.size,
-		n->authors_now < n->authors
-		    ? v.part[SEG_DONE].off + n->authors_now * sizeof(uint64_t)
-		    : v.size) < 0)
+	    seg_object_create(s, v.size, v.part[SEG_RINGS].off) < 0)
 		return -1;
-	if (seg_view_keep(s, &v) < 0) {
+	if (seg_view_keep(s, &v) < 0 ||
+	    (n->rings_now > 0 && seg_more_rings(s, 0, n->rings_now) < 0) ||
+	    (n->authors_now > 0 &&
+		seg_more_authors(s, 0, n->authors_now) < 0)) {
 		seg_object_drop(s);
 		return -1;
 	}
@@ -187,6 +234,7 @@ seg_create_control(struct seg *s, const char *store, unsigned nslots,
 	    &(struct seg_counts){
 		.slots = nslots,
 		.rings = nslots,
+		.rings_now = nslots,
 		.transports = ntransports,
 		.devices = ndevices,
 		.authors = nauthors,
@@ -195,28 +243,18 @@ seg_create_control(struct seg *s, const char *store, unsigned nslots,
 }
 
 int
-seg_more_authors(const struct seg *s, unsigned first, unsigned n)
+seg_take_name(struct seg *s)
 {
-	const struct seg_view *v = seg_view_of(s->at);
-	struct stat st;
-	int fd, e = EINVAL;
+	char from[sizeof(SHM_DIR) + sizeof(s->object)];
+	char to[sizeof(from)], *end;
 
-	fd = shm_open(s->object, O_RDWR, 0);
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && st.st_ino != s->inode)
-		e = ESTALE;
-	else if (n > 0 && first < v->part[SEG_DONE].n &&
-	    n <= v->part[SEG_DONE].n - first)
-		do {
-			e = posix_fallocate(fd,
-			    (off_t)(v->part[SEG_DONE].off +
-				first * sizeof(uint64_t)),
-			    (off_t)(n * sizeof(uint64_t)));
-		} while (e == EINTR);
-	close(fd);
-	errno = e;
-	return e == 0 ? 0 : -1;
+	snprintf(from, sizeof(from), SHM_DIR "%s", s->object);
+	end = strrchr(s->object, '.');
+	if (end == NULL || strcmp(end, NEXT) != 0)
+		return 0;
+	*end = '\0';
+	snprintf(to, sizeof(to), SHM_DIR "%s", s->object);
+	return rename(from, to);
 }
 
 int
@@ -242,8 +280,14 @@ seg_create_worker_for(struct seg *s, const char *store, const char *transport,
 
 	while (trace < n->trace_bytes && trace < TRACE_MAX)
 		trace *= 2;
-	if (object_for(s, store, SHM_WORKER, transport, worker) < 0 ||
-	    seg_view_worker(&v,
+	if (object_for(s, store, SHM_WORKER, transport, worker) < 0)
+		return -1;
+	if (n->next) {
+		strncat(
+		    s->object, NEXT, sizeof(s->object) - strlen(s->object) - 1);
+		shm_unlink(s->object);
+	}
+	if (seg_view_worker(&v,
 		&(struct shm_worker){ .nconns = n->conns,
 		    .nbatches = n->batches,
 		    .ndgrams = n->dgrams,

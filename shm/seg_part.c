@@ -42,6 +42,12 @@ seg_ndevices(const struct shm_control *c)
 	return seg_view_of(c)->part[SEG_DEVICES].n;
 }
 
+unsigned
+seg_ntransports(const struct shm_control *c)
+{
+	return seg_view_of(c)->part[SEG_TRANSPORTS].n;
+}
+
 struct shm_slot *
 seg_slot(struct shm_control *c, unsigned i)
 {
@@ -79,7 +85,9 @@ seg_device_name(struct shm_control *c, unsigned i)
 struct shm_ring *
 seg_notices(struct shm_control *c, unsigned slot)
 {
-	return slot < seg_view_of(c)->part[SEG_RINGS].n
+	return slot < seg_view_of(c)->part[SEG_RINGS].n &&
+		atomic_load_explicit(
+		    &seg_slot(c, slot)->ring_off, memory_order_acquire) != 0
 	    ? part(c, SEG_RINGS, slot)
 	    : NULL;
 }
@@ -112,6 +120,12 @@ struct shm_conn_who *
 seg_who(struct shm_worker *w, unsigned i)
 {
 	return part(w, SEG_WHOS, i);
+}
+
+unsigned
+seg_batches(const struct shm_worker *w)
+{
+	return seg_view_of(w)->part[SEG_BATCHES].n;
 }
 
 struct shm_batch *

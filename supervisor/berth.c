@@ -148,8 +148,10 @@ take_share(struct super *s)
 	if (attach_devices(s) < 0)
 		return -1;
 	bury_former(s, ids);
-	segs_enter(s->services, s->berth.share, share_slot(s->berth.share) + 1,
-	    share_author(s->berth.share));
+	s->services->place = s->berth.share;
+	s->services->slot = share_slot(s->berth.share) + 1;
+	s->services->author = share_author(s->berth.share);
+	segs_enter(s->services);
 	if (share_named(s->control, s->berth.lock_fd, s->berth.share,
 		s->conf->transports[0].name)) {
 		errno = EEXIST;

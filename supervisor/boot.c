@@ -23,6 +23,7 @@
 #include "supervisor/keeper/adopt.h"
 #include "supervisor/persist/former.h"
 #include "supervisor/persist/warm.h"
+#include "supervisor/reload/differ.h"
 #include "supervisor/ready.h"
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
@@ -202,7 +203,6 @@ make_services(struct super *s)
 		*end = service_new(s, &s->conf->transports[i]);
 		if (*end == NULL)
 			return no_memory(s);
-		(*end)->place = (unsigned)i;
 		code = find_user(s, *end);
 		end = &(*end)->next;
 	}
@@ -216,7 +216,7 @@ make_workers(struct super *s)
 		for (unsigned w = 0; w < sv->nworkers; w++) {
 			struct process *p = &sv->workers[w];
 
-			if (process_init(p, sv, w, sv->shm->first_slot + w) < 0)
+			if (process_init(p, sv, w, sv->slot + w) < 0)
 				return no_memory(s);
 			p->keeper.awaited =
 			    s->adopted && claim_kept(&s->claim, p->slot);
@@ -237,22 +237,7 @@ make_secrets(struct super *s)
 uint64_t
 boot_hash(const struct conf *conf)
 {
-	uint64_t h = 14695981039346656037ull;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f == NULL)
-		return 0;
-	conf_dump_secret(conf, f);
-	if (fclose(f) != 0)
-		len = 0;
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (uint8_t)text[i]) * 1099511628211ull;
-	if (len > 0)
-		explicit_bzero(text, len);
-	free(text);
-	return len > 0 ? h : 0;
+	return differ_hash(conf);
 }
 
 int
@@ -318,10 +303,9 @@ unboot(struct super *s)
 	berth_leave(s);
 	segs_free(s);
 	secret_forget(s);
-	while ((sv = s->services) != NULL) {
-		s->services = sv->next;
-		service_free(sv);
-	}
+	service_free_all(&s->services);
+	service_free_all(&s->leaving);
+	service_free_all(&s->gone);
 	free(s->ready_text);
 	apply_free(s);
 }

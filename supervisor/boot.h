@@ -25,7 +25,8 @@ int boot_fail(struct super *, int code, int err, const char *fmt, ...)
  * that failed half-way. */
 void unboot(struct super *);
 
-/* Two configurations of the same hash are the same; 0: no memory. */
+/* Two configurations of the same hash are the same, in whatever order their
+ * parts stand; 0: no memory. */
 uint64_t boot_hash(const struct conf *);
 
 /* The exit code for what could not be made because of errno err. */

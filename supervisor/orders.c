@@ -168,6 +168,11 @@ take_life(struct process *p, const struct ipc_msg *m)
 
 	if (sv == NULL)
 		return;
+	if (sv->held) {
+		orders_answer(p, m->tag, EBUSY, sv->state,
+		    "a reload is under way for it");
+		return;
+	}
 	if (m->kind != IPC_STOP && service_open(sv) < 0) {
 		orders_answer(p, m->tag, errno, sv->state,
 		    "cannot listen on %s: %s", sv->conf->listen,
@@ -344,6 +349,14 @@ orders_settle(struct orders *os, struct service *sv)
 			finish(o, EIO, sv->why);
 		}
 	}
+}
+
+void
+orders_leave(struct orders *os, const struct service *sv)
+{
+	for (struct order *o = os->at; o < os->at + ORDERS_MAX; o++)
+		if (o->service == sv && o->kind != 0)
+			finish(o, ECANCELED, "a reload came after it");
 }
 
 void

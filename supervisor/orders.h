@@ -46,6 +46,9 @@ bool orders_take(struct process *, const struct ipc_msg *);
 /* The state of a service has changed; answers what has come true. */
 void orders_settle(struct orders *, struct service *);
 
+/* A service leaves: nobody waits for it any more. */
+void orders_leave(struct orders *, const struct service *);
+
 /* Time passes; answers what has not come true in time. */
 void orders_tick(struct orders *, uint64_t now_ms);
 

@@ -280,7 +280,8 @@ drain(struct child *c)
 		m.kind = IPC_EXIT;
 	else if (hand >= 0)
 		m.kind = IPC_HAND;
-	else if (c->state == LIFE_RESTARTING && p->service->yields)
+	else if (p->passes ||
+	    (c->state == LIFE_RESTARTING && p->service->yields))
 		m.kind = IPC_YIELD;
 	process_send(p, &m, hand);
 	if (hand >= 0)
@@ -341,12 +342,13 @@ changed(struct child *c, enum life from)
 
 	if (c->state == LIFE_UP)
 		p->ready_ms = super_now_ns() / 1000000;
-	if (c->state == LIFE_STOPPED || c->state == LIFE_FAILED)
+	if (!p->passes && (c->state == LIFE_STOPPED || c->state == LIFE_FAILED))
 		keeper_end(&p->keeper);
 	if (p->service != NULL) {
 		service_settle(p->service, c->why);
 		ready_tell(p->super); /* before an answer can be read */
 		orders_settle(&p->super->orders, p->service);
+		leaving_settle(p->super);
 		apply_settle(p->super, false);
 		host_settle(p->super);
 	} else {

@@ -57,6 +57,7 @@ struct process {
 	enum ipc_conf asked;
 	uint32_t refresh; /* the round of which it owes the answer; 0: none */
 	bool served; /* since its last order */
+	bool passes; /* another one is going to have its keeper */
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
 	struct watchdog_mark mark;
 };

@@ -81,8 +81,12 @@ secret_take(uint8_t key[PROC_TICKET_BYTES], const struct ipc_msg *m)
 void
 secret_forget(struct super *s)
 {
-	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
-		explicit_bzero(sv->ticket, sizeof(sv->ticket));
+	struct service *const lists[] = { s->services, s->coming, s->leaving,
+		s->gone };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (struct service *sv = lists[i]; sv != NULL; sv = sv->next)
+			explicit_bzero(sv->ticket, sizeof(sv->ticket));
 }
 
 /* Passwords that stand in the configuration are for the workers of their own

@@ -15,6 +15,7 @@
 #include "shm/clock.h"
 #include "shm/log.h"
 #include "supervisor/boot.h"
+#include "supervisor/places.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 
@@ -25,11 +26,10 @@ enum {
 };
 
 void
-segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
+segs_enter(struct service *sv)
 {
-	struct shm_transport *t = seg_transport(sv->super->control, place);
+	struct shm_transport *t = seg_transport(sv->super->control, sv->place);
 
-	sv->place = place;
 	sv->shm = t;
 	snprintf(t->name, sizeof(t->name), "%s", sv->conf->name);
 	snprintf(t->type, sizeof(t->type), "%s", sv->conf->type_name);
@@ -41,54 +41,17 @@ segs_enter(struct service *sv, unsigned place, unsigned slot, unsigned author)
 	atomic_store(&t->last_exit, -1);
 	atomic_store(&t->since_ms, clock_unix_ms());
 	t->nworkers = sv->nworkers;
-	t->nconns = sv->conf->max_connections;
-	t->first_slot = slot;
-	t->first_author = author;
-}
-
-static void
-enter_all(struct super *s)
-{
-	unsigned slot = SHM_WORKER_SLOT, author = s->control->nslots;
-	unsigned place = 0;
-
-	for (struct service *sv = s->services; sv != NULL; sv = sv->next) {
-		segs_enter(sv, place++, slot, author);
-		slot += sv->nworkers;
-		author += sv->nworkers * sv->conf->max_connections;
-	}
-}
-
-static unsigned
-count_workers(const struct conf *conf)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < conf->ntransports; i++)
-		n += conf->transports[i].workers;
-	return n;
+	t->nconns = sv->nconns;
+	t->first_slot = sv->slot;
+	t->first_author = sv->author;
 }
 
 int
 segs_control(struct super *s)
 {
 	const struct conf *conf = s->conf;
-	unsigned nslots =
-	    SHM_WORKER_SLOT + count_workers(s->conf) + SHM_EXTERNALS;
-	struct seg_counts n = {
-		.slots = nslots,
-		.rings = nslots - SHM_EXTERNALS,
-		.transports = (unsigned)conf->ntransports,
-		.devices = (unsigned)conf->ndevices,
-		.authors = nslots, /* conf_between.c has seen to the most */
-	};
-	size_t i;
+	struct seg_counts n = places_counts(conf);
 
-	for (i = 0; i < conf->ntransports; i++) {
-		n.authors += conf->transports[i].workers *
-		    conf->transports[i].max_connections;
-	}
-	n.authors_now = n.authors;
 	if (seg_create_control_for(&s->control_seg, conf->store, &n) < 0) {
 		log_warn("cannot create the control segment of store %s",
 		    conf->store);
@@ -101,7 +64,9 @@ segs_control(struct super *s)
 	segs_take_slot(&s->env, s->control, s->claim.store_fd, SEGS_MAKER_SLOT,
 	    SHM_SUPERVISOR, "supervisor");
 	log_as("supervisor", &s->env);
-	enter_all(s);
+	places_first(s);
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		segs_enter(sv);
 	return 0;
 }
 
@@ -160,22 +125,21 @@ trace_bytes(const struct conf_transport *t)
 }
 
 int
-segs_worker(struct super *s, struct service *sv, unsigned worker)
+segs_worker(struct service *sv, unsigned worker, bool next)
 {
 	struct seg *seg = &sv->workers[worker].seg;
 	const struct conf_transport *t = sv->conf;
 
-	if (seg_create_worker_for(seg, s->conf->store, t->name, sv->place,
-		worker,
+	if (seg_create_worker_for(seg, sv->super->conf->store, t->name,
+		sv->place, worker,
 		&(struct seg_worker_counts){
 		    .conns = t->max_connections,
 		    .batches = batches_of(s->conf, t),
 		    .dgrams = t->type == CONF_UDP,
 		    .trace_bytes = trace_bytes(t),
+		    .next = next,
 		}) < 0)
-		return boot_fail(s, boot_code(errno), errno,
-		    "cannot create the segment of transport %s: %s", t->name,
-		    strerror(errno));
+		return -1;
 	atomic_store(&seg_worker(seg)->trace_on, t->trace);
 	return 0;
 }
@@ -183,12 +147,14 @@ segs_worker(struct super *s, struct service *sv, unsigned worker)
 int
 segs_workers(struct super *s)
 {
-	int code = 0;
-
 	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
-		for (unsigned w = 0; code == 0 && w < sv->nworkers; w++)
-			code = segs_worker(s, sv, w);
-	return code;
+		for (unsigned w = 0; w < sv->nworkers; w++)
+			if (segs_worker(sv, w, false) < 0)
+				return boot_fail(s, boot_code(errno), errno,
+				    "cannot create the segment of transport "
+				    "%s: %s",
+				    sv->conf->name, strerror(errno));
+	return 0;
 }
 
 void

@@ -2,6 +2,8 @@
 #ifndef SUPERVISOR_SEGS_H
 #define SUPERVISOR_SEGS_H
 
+#include <stdbool.h>
+
 struct super;
 struct service;
 
@@ -13,15 +15,14 @@ int segs_control(struct super *);
  * result. */
 int segs_devices(struct super *);
 int segs_workers(struct super *);
-int segs_worker(struct super *, struct service *, unsigned worker);
+/* One of those; next: it gets its name later. 0, or -1 with errno. */
+int segs_worker(struct service *, unsigned worker, bool next);
 
 /* Room for the mappings of all of them. 0, or -1: no memory. */
 int segs_room(struct super *);
 
-/* Enters a transport into the control segment, at a place there and with a run
- * of slots and of authors. */
-void segs_enter(
-    struct service *, unsigned place, unsigned slot, unsigned author);
+/* Enters a transport into the control segment, where its place is. */
+void segs_enter(struct service *);
 
 /* Gives the mappings back; safe if they were never made. */
 void segs_free(struct super *);

@@ -67,6 +67,7 @@ service_new(struct super *s, const struct conf_transport *t)
 	sv->listen_fd = -1;
 	sv->wanted = t->autostart;
 	sv->nworkers = t->workers;
+	sv->nconns = t->max_connections;
 	sv->workers = calloc(t->workers, sizeof(*sv->workers));
 	snprintf(sv->listen, sizeof(sv->listen), "%s", conf_where(t));
 	if (sv->workers != NULL)
@@ -78,8 +79,24 @@ service_new(struct super *s, const struct conf_transport *t)
 void
 service_free(struct service *sv)
 {
+	explicit_bzero(sv->ticket, sizeof(sv->ticket));
 	free(sv->workers);
 	free(sv);
+}
+
+void
+service_free_all(struct service **list)
+{
+	struct service *sv;
+
+	while ((sv = *list) != NULL) {
+		*list = sv->next;
+		for (unsigned w = 0; w < sv->nworkers; w++) {
+			process_fini(&sv->workers[w]);
+			seg_unmap(&sv->workers[w].seg);
+		}
+		service_free(sv);
+	}
 }
 
 int

@@ -27,13 +27,21 @@ struct service {
 	struct service *next; /* in super->services */
 	struct super *super;
 	const struct conf_transport *conf;
-	unsigned place; /* in the control segment */
+	unsigned place; /* in the control segment: places.h */
+	unsigned slot; /* worker w has that + w */
+	unsigned author; /* and its connection c this + w * nconns + c */
 	struct shm_transport *shm;
 	struct process *workers; /* nworkers of them */
-	unsigned nworkers;
+	unsigned nworkers, nconns; /* connections of each */
 	int listen_fd; /* -1: closed */
 	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
+	/* one that leaves: what takes its place, which its workers' connections
+	 * go over to; the latter has no use for its own entry up to then */
+	struct service *heir;
+	bool moves;
+	bool held; /* its predecessor has not gone yet */
+	struct shm_transport sink; /* what its shm is from then on */
 	bool yields; /* its workers give way without ending connections */
 	bool wanted; /* it should serve: service_want() */
 	bool awaited; /* keepers of a former supervisor are to call */
@@ -50,6 +58,7 @@ struct service {
  * no memory. */
 struct service *service_new(struct super *, const struct conf_transport *);
 void service_free(struct service *);
+void service_free_all(struct service **list); /* with what they have mapped */
 
 /* Opens the listener if it is closed, at the address that it had if it had
  * one. 0, or -1 with errno. */

@@ -67,6 +67,9 @@ workers_live(const struct super *s)
 	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
 		if (service_lives(sv))
 			return true;
+	for (struct service *sv = s->leaving; sv != NULL; sv = sv->next)
+		if (service_lives(sv))
+			return true;
 	return false;
 }
 

@@ -20,6 +20,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/process.h"
 #include "supervisor/reload/apply.h"
+#include "supervisor/reload/leaving.h"
 #include "supervisor/reload/refresh.h"
 #include "supervisor/reload/reload.h"
 #include "supervisor/segs_make.h"
@@ -73,12 +74,16 @@ struct super {
 	struct store *stores; /* conf->ndevices */
 
 	struct service *services; /* in the order of the configuration */
+	struct service *coming; /* which a reload prepares */
+	struct service *leaving; /* which one has ended, while they drain */
+	struct service *gone; /* they have: nobody is to call them now */
 	struct process *processes; /* all that there are */
 	struct process *aides; /* AIDES; those that are not wanted: stopped */
 	uint32_t asked; /* the last tag that one was asked under */
 	int actions_fd; /* workers connect to it; -1 */
 	int adopt_fd, widow_fd; /* where keepers call, and workers: adopt.h */
 	struct event *calls, *widow_calls;
+	bool settling; /* leaving.c looks who has ended */
 	bool adopted; /* the segments are a former supervisor's */
 	bool upgraded; /* whose program was another one */
 	struct orders orders;

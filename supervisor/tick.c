@@ -166,6 +166,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (s->host == NULL)
 		guard_beat(now_ms);
 	orders_tick(&s->orders, now_ms);
+	leaving_settle(s);
+	leaving_free(s);
 	apply_settle(s, true);
 	host_tick(s);
 	if (!watchdog_tick(&s->watchdog, now_ms))

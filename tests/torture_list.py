@@ -107,6 +107,9 @@ def rows(build, here, full, seconds):
                            "clients_notice", "--rounds=100"], 600),
         ("torture_reload", [sys.executable, here / "sys_reload.py",
                             "row", "--rounds=100"], 600),
+        ("torture_reload_transports", [
+            sys.executable, here / "sys_reload_transports.py", "row", "killed",
+            "--rounds=100"], 600),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",

@@ -22,6 +22,7 @@
 #include "shm/log.h"
 #include "shm/store_reap.h"
 #include "supervisor/boot.h"
+#include "supervisor/places.h"
 #include "supervisor/segs.h"
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
@@ -75,27 +76,38 @@ attach(struct super *s, struct seg *seg, enum shm_kind kind, const char *name,
 	return -1;
 }
 
+/* The place of the transport of a service, if it is laid out as that is. */
+static bool
+find_place(const struct super *s, struct shm_control *c, struct service *sv)
+{
+	for (unsigned i = 0; i < seg_ntransports(c); i++) {
+		const struct shm_transport *t = seg_transport(c, i);
+
+		if (strncmp(t->name, sv->conf->name, SHM_NAME_MAX) != 0)
+			continue;
+		sv->place = i;
+		sv->slot = t->first_slot;
+		sv->author = t->first_author;
+		return t->nworkers == sv->nworkers && t->nconns == sv->nconns &&
+		    places_sound(s, t);
+	}
+	return false;
+}
+
 static bool
 same_structure(const struct super *s, struct shm_control *c)
 {
 	const struct conf *conf = s->conf;
 
-	if (seg_ndevices(c) != conf->ndevices ||
-	    c->ntransports != conf->ntransports)
+	if (seg_ndevices(c) != conf->ndevices)
 		return false;
 	for (unsigned i = 0; i < conf->ndevices; i++)
 		if (strncmp(seg_device_name(c, i), conf->devices[i].name,
 			SHM_NAME_MAX) != 0)
 			return false;
-	for (unsigned i = 0; i < conf->ntransports; i++) {
-		const struct shm_transport *t = seg_transport(c, i);
-
-		if (strncmp(t->name, conf->transports[i].name, SHM_NAME_MAX) !=
-			0 ||
-		    t->nworkers != conf->transports[i].workers ||
-		    t->nconns != conf->transports[i].max_connections)
+	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
+		if (!find_place(s, c, sv))
 			return false;
-	}
 	return true;
 }
 
@@ -112,12 +124,13 @@ attach_control(struct super *s)
 	hash = boot_hash(s->conf);
 	/* another version may dump the same configuration otherwise */
 	s->upgraded = upgrade_taken();
+	s->control = c;
 	if ((s->upgraded || (c->conf_hash == hash && hash != 0)) &&
 	    same_structure(s, c)) {
 		c->conf_hash = hash;
-		s->control = c;
 		return true;
 	}
+	s->control = NULL;
 	log_warnx("a former daemon's workers serve another configuration; they "
 		  "end");
 	seg_unmap(&s->control_seg);
@@ -154,11 +167,9 @@ attach_workers(struct super *s)
 static bool
 look_for_keepers(struct super *s, struct service *sv)
 {
-	const struct shm_transport *t = seg_transport(s->control, sv->place);
-
 	for (unsigned w = 0; w < sv->nworkers; w++)
 		sv->awaited |=
-		    claim_keeper(&s->claim, s->control, t->first_slot + w);
+		    claim_keeper(&s->claim, s->control, sv->slot + w);
 	return sv->awaited;
 }
 

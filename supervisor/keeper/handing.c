@@ -125,6 +125,8 @@ handing_take(const struct process *ward, int fd)
 		rc = ipc_recv_fd(fd, &m, &passed);
 		if (rc == 1 && m.kind == IPC_CONN && m.arg < n)
 			here[m.arg] = passed;
+		else if (rc == 1 && m.arg != IPC_CONN_NONE && passed >= 0)
+			close(passed); /* there is room for fewer */
 	}
 	/* the other one reads its own numbers there until it ends */
 	for (unsigned i = 0; i < n; i++)

@@ -35,10 +35,18 @@ end(struct super *s, bool told)
 	plan_free(&a->plan);
 	a->until_ms = 0;
 	a->looks = false;
-	/* nobody here has anything of it any more; the one of the start is not
-	 * ours */
-	if (a->former != NULL)
-		conf_free(a->former);
+}
+
+/* Once nobody here has anything of it any more. The one of the start is not
+ * ours. */
+void
+apply_forget(struct super *s)
+{
+	struct apply *a = &s->apply;
+
+	if (a->former == NULL || a->until_ms != 0 || s->leaving != NULL)
+		return;
+	conf_free(a->former);
 	a->former = NULL;
 }
 
@@ -81,6 +89,12 @@ apply_start(struct super *s, int fresh, char *why, size_t size)
 {
 	struct apply *a = &s->apply;
 
+	apply_forget(s);
+	if (s->leaving != NULL) {
+		snprintf(why, size, "transport %s of the last one still drains",
+		    s->leaving->conf->name);
+		return -1;
+	}
 	a->next = sealed_get(fresh, s->conf->path, s->conf->pick);
 	if (a->next == NULL) {
 		snprintf(why, size, "it cannot be taken over as it is");
@@ -178,7 +192,9 @@ apply_free(struct super *s)
 	struct apply *a = &s->apply;
 
 	abandon(s);
+	if (a->former != NULL)
+		conf_free(a->former);
 	if (a->own != NULL)
 		conf_free(a->own);
-	a->own = NULL;
+	a->former = a->own = NULL;
 }

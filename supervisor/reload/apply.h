@@ -78,6 +78,9 @@ int apply_start(struct super *, int fresh, char *why, size_t size);
 /* Looks whether what had to restart has. time: as above. */
 void apply_settle(struct super *, bool time);
 
+/* What is left of the former configuration, if nobody has any of it. */
+void apply_forget(struct super *);
+
 void apply_free(struct super *);
 
 #endif

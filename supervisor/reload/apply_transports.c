@@ -5,22 +5,35 @@
 #include "supervisor/reload/apply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shm/log.h"
 #include "supervisor/inherit.h"
 #include "supervisor/listen.h"
+#include "supervisor/places.h"
+#include "supervisor/reload/leaving.h"
+#include "supervisor/secret.h"
+#include "supervisor/segs.h"
 #include "supervisor/super.h"
 
+/* What is ready for each in the plan. */
+struct next {
+	/* what is added, or stands in the place of what is laid out otherwise;
+	 * or NULL */
+	struct service *sv;
+	int fd; /* where it listens from now on, if elsewhere; or -1 */
+	const struct service *from; /* who gives that up; or NULL */
+	char real[LISTEN_ADDR_MAX];
+};
+
 struct apply_transports {
-	struct next {
-		int fd; /* where one listens from now on that moves; or -1 */
-		char real[LISTEN_ADDR_MAX];
-	} * next; /* of each in the plan */
+	struct next *next;
 	size_t n;
 };
 
@@ -47,13 +60,90 @@ find_user(
 	return 0;
 }
 
-/* Where it is to listen from now on, if that changes and it listens at all. */
-static int
-open_next(const struct service *sv, const struct conf_transport *t,
-    struct next *l, char *why, size_t size)
+static bool
+same_text(const char *a, const char *b)
 {
-	snprintf(l->real, sizeof(l->real), "%s", conf_where(t));
-	if (!plan_moves(sv->conf, t) || t->listen == NULL || sv->listen_fd < 0)
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+same_kind(const struct conf_transport *a, const struct conf_transport *b)
+{
+	return a->type == b->type && same_text(a->type_name, b->type_name);
+}
+
+/* What its workers' memory has been laid out for. */
+static bool
+same_layout(const struct conf_transport *was, const struct conf_transport *is)
+{
+	return same_kind(was, is) && was->workers == is->workers &&
+	    was->max_connections == is->max_connections &&
+	    was->trace_kib == is->trace_kib;
+}
+
+static bool
+listens(const struct conf_transport *t)
+{
+	return t->listen != NULL && t->type != CONF_PLUGIN &&
+	    t->type != CONF_SHM && t->serial.port == NULL;
+}
+
+/* Who listens there now and will not any more, or is the same transport. */
+static const struct service *
+giver(const struct super *s, const struct plan *p, const struct plan_item *item,
+    const struct conf_transport *t)
+{
+	for (size_t i = 0; i < p->ntransports; i++) {
+		const struct plan_item *other = &p->transports[i];
+		const struct service *sv = other->fate == PLAN_ADDED
+		    ? NULL
+		    : super_service(s, other->name);
+
+		if (sv == NULL || sv->listen_fd < 0 ||
+		    (sv->conf->type == CONF_UDP) != (t->type == CONF_UDP))
+			continue;
+		if (other == item) {
+			if (!plan_moves(sv->conf, t))
+				return sv;
+		} else if (strcmp(sv->listen, t->listen) == 0 &&
+		    (other->fate == PLAN_REMOVED ||
+			plan_moves(sv->conf, &p->next->transports[other->is])))
+			return sv;
+	}
+	return NULL;
+}
+
+static int
+open_at(const struct super *s, const struct plan *p,
+    const struct plan_item *item, struct next *n, char *why, size_t size)
+{
+	const struct conf_transport *t = &p->next->transports[item->is];
+
+	n->from = giver(s, p, item, t);
+	if (n->from != NULL) {
+		snprintf(n->real, sizeof(n->real), "%s", n->from->listen);
+		n->fd = fcntl(n->from->listen_fd, F_DUPFD_CLOEXEC, 0);
+	} else {
+		n->fd = listen_open(
+		    t->listen, t->type == CONF_UDP, n->real, sizeof(n->real));
+	}
+	if (n->fd >= 0)
+		return 0;
+	snprintf(why, size, "transport %s: cannot listen on %s: %s", t->name,
+	    t->listen, strerror(errno));
+	return -1;
+}
+
+/* One that is there goes on with other keys, but perhaps elsewhere. */
+static int
+ready_same(const struct super *s, const struct plan *p,
+    const struct plan_item *item, struct next *n, char *why, size_t size)
+{
+	const struct conf_transport *t = &p->next->transports[item->is];
+	const struct service *sv = super_service(s, item->name);
+
+	snprintf(n->real, sizeof(n->real), "%s", conf_where(t));
+	if (!plan_moves(sv->conf, t) || !listens(t) || sv->listen_fd < 0)
 		return 0;
 	if (inherit_lent(sv->listen_fd)) {
 		snprintf(why, size,
@@ -61,47 +151,62 @@ open_next(const struct service *sv, const struct conf_transport *t,
 		    t->name);
 		return -1;
 	}
-	l->fd = listen_open(
-	    t->listen, t->type == CONF_UDP, l->real, sizeof(l->real));
-	if (l->fd >= 0)
-		return 0;
-	snprintf(why, size, "transport %s: cannot listen on %s: %s", t->name,
-	    t->listen, strerror(errno));
+	return open_at(s, p, item, n, why, size);
+}
+
+static int
+out_of_memory(const struct service *sv, char *why, size_t size)
+{
+	snprintf(why, size, "transport %s: out of memory: %s", sv->conf->name,
+	    strerror(errno));
 	return -1;
 }
 
-static bool
-same_text(const char *a, const char *b)
+/* Its key of session tickets is its predecessor's, so that they stay good. */
+static int
+fill_in(struct service *sv, const struct service *was)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+	if (was != NULL)
+		memcpy(sv->ticket, was->ticket, sizeof(sv->ticket));
+	else if (secret_ticket(sv->ticket) < 0)
+		return -1;
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		if (process_init(&sv->workers[w], sv, w, sv->slot + w) < 0 ||
+		    segs_worker(sv, w, was != NULL) < 0)
+			return -1;
+	return 0;
 }
 
-/* What memory has been laid out for. */
-static int
-look_at(
-    const struct plan *p, const struct plan_item *item, char *why, size_t size)
+/* Stopped is what somebody has ordered, unless it never was to begin. */
+static bool
+is_wanted(const struct service *was, const struct conf_transport *t)
 {
-	const struct conf_transport *was, *is;
-	const char *key;
+	return was->wanted || (!was->conf->autostart && t->autostart);
+}
 
-	if (item->fate == PLAN_ADDED || item->fate == PLAN_REMOVED) {
-		snprintf(why, size, "transport %s cannot be %s while it serves",
-		    item->name, item->fate == PLAN_ADDED ? "added" : "removed");
+/* One that is not there, or not like that. */
+static int
+ready_new(struct super *s, const struct plan *p, const struct plan_item *item,
+    struct next *n, char *why, size_t size)
+{
+	const struct conf_transport *t = &p->next->transports[item->is];
+	const struct service *was =
+	    item->fate == PLAN_ADDED ? NULL : super_service(s, item->name);
+	struct service *sv = service_new(s, t);
+	bool serves = was != NULL ? is_wanted(was, t) : t->autostart;
+
+	if (sv == NULL) {
+		snprintf(why, size, "out of memory");
 		return -1;
 	}
-	was = &p->now->transports[item->was];
-	is = &p->next->transports[item->is];
-	key = was->type != is->type || !same_text(was->type_name, is->type_name)
-	    ? "type"
-	    : was->workers != is->workers                 ? "workers"
-	    : was->max_connections != is->max_connections ? "max_connections"
-	    : was->trace_kib != is->trace_kib             ? "trace_kib"
-							  : NULL;
-	if (key == NULL)
-		return 0;
-	snprintf(why, size, "%s of transport %s cannot change while it serves",
-	    key, was->name);
-	return -1;
+	n->sv = sv;
+	if (places_find(s, sv, was, why, size) < 0)
+		return -1;
+	sv->next = s->coming;
+	s->coming = sv;
+	if (fill_in(sv, was) < 0)
+		return out_of_memory(sv, why, size);
+	return listens(t) && serves ? open_at(s, p, item, n, why, size) : 0;
 }
 
 static int
@@ -109,18 +214,19 @@ make_ready(
     struct super *s, const struct plan *p, size_t i, char *why, size_t size)
 {
 	const struct plan_item *item = &p->transports[i];
+	struct next *n = &s->apply.transports->next[i];
 	const struct conf_transport *t;
 	struct passwd pw;
 
-	if (item->fate == PLAN_SAME)
+	if (item->fate == PLAN_SAME || item->fate == PLAN_REMOVED)
 		return 0;
-	if (look_at(p, item, why, size) < 0)
-		return -1;
 	t = &p->next->transports[item->is];
 	if (t->user != NULL && find_user(t, &pw, why, size) < 0)
 		return -1;
-	return open_next(super_service(s, item->name), t,
-	    &s->apply.transports->next[i], why, size);
+	if (item->fate == PLAN_CHANGED &&
+	    same_layout(&p->now->transports[item->was], t))
+		return ready_same(s, p, item, n, why, size);
+	return ready_new(s, p, item, n, why, size);
 }
 
 static int
@@ -175,6 +281,27 @@ renew_workers(struct service *sv)
 	}
 }
 
+/* A listener that another transport takes over is not shut down. */
+static void
+give_up_listeners(const struct plan *p, struct apply_transports *a)
+{
+	for (size_t i = 0; i < p->ntransports; i++) {
+		struct service *sv =
+		    (struct service *)(uintptr_t)a->next[i].from;
+
+		if (sv == NULL)
+			continue;
+		if (sv->listen_fd < 0) { /* stopped meanwhile: it is shut */
+			close(a->next[i].fd);
+			a->next[i].fd = -1;
+			continue;
+		}
+		inherit_forget(sv->conf->name);
+		close(sv->listen_fd);
+		sv->listen_fd = -1;
+	}
+}
+
 static void
 change(struct super *s, struct service *sv, const struct conf_transport *was,
     struct next *next)
@@ -198,17 +325,100 @@ change(struct super *s, struct service *sv, const struct conf_transport *was,
 	service_event(sv, LIFE_RESTART, drain_ms, "its configuration changed");
 }
 
+/* Into the list in force, and the control segment. */
+static void
+enter(struct super *s, struct next *next)
+{
+	struct service *sv = next->sv, **at = &s->coming;
+
+	while (*at != sv)
+		at = &(*at)->next;
+	*at = sv->next;
+	for (at = &s->services; *at != NULL; at = &(*at)->next)
+		;
+	*at = sv;
+	sv->next = NULL;
+	next->sv = NULL;
+	take_user(sv);
+	if (next->fd >= 0) {
+		sv->listen_fd = next->fd;
+		snprintf(sv->listen, sizeof(sv->listen), "%s", next->real);
+		next->fd = -1;
+	}
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		seg_take_name(&sv->workers[w].seg);
+	segs_enter(sv);
+}
+
+/* What listens is kept by the service manager; who lost its listener meanwhile
+ * gets another one. */
+static void
+open_kept(struct service *sv)
+{
+	if (sv->listen_fd >= 0 && !inherit_lent(sv->listen_fd))
+		inherit_keep(sv->conf->name, sv->listen_fd);
+	else if (sv->listen_fd < 0 && sv->wanted && service_open(sv) < 0)
+		log_warn("transport %s: cannot listen on %s", sv->conf->name,
+		    conf_where(sv->conf));
+}
+
+static void
+add(struct super *s, struct next *next)
+{
+	struct service *sv = next->sv;
+
+	enter(s, next);
+	open_kept(sv);
+	service_afresh(sv);
+	log_info("transport %s is new", sv->conf->name);
+	if (sv->wanted)
+		service_event(sv, LIFE_START, 0, "");
+}
+
+/* Laid out otherwise: what it is in the eyes of others stays. */
+static void
+replace(struct super *s, struct service *was, struct next *next)
+{
+	struct service *sv = next->sv;
+	bool moves =
+	    plan_keeps(was->conf, sv->conf) && same_kind(was->conf, sv->conf);
+
+	sv->wanted = is_wanted(was, sv->conf);
+	sv->listen_round = was->listen_round;
+	log_info("transport %s is laid out anew%s", sv->conf->name,
+	    moves ? "; connections stay as far as there is room" : "");
+	enter(s, next);
+	leaving_begin(was, sv, moves);
+	open_kept(sv); /* now that the other one is forgotten */
+}
+
+static void
+follow(struct super *s, const struct plan *p, size_t i)
+{
+	const struct plan_item *item = &p->transports[i];
+	struct next *next = &s->apply.transports->next[i];
+	struct service *sv =
+	    item->fate == PLAN_ADDED ? NULL : super_service(s, item->name);
+
+	if (item->fate == PLAN_REMOVED) {
+		leaving_begin(sv, NULL, false);
+	} else if (item->fate == PLAN_ADDED) {
+		add(s, next);
+	} else if (next->sv != NULL) {
+		replace(s, sv, next);
+	} else {
+		sv->conf = &p->next->transports[item->is];
+		if (item->restarts)
+			change(s, sv, &p->now->transports[item->was], next);
+	}
+}
+
 static void
 commit(struct super *s, const struct plan *p)
 {
-	for (size_t i = 0; i < s->conf->ntransports; i++)
-		super_service(s, s->conf->transports[i].name)->conf =
-		    &s->conf->transports[i];
+	give_up_listeners(p, s->apply.transports);
 	for (size_t i = 0; i < p->ntransports; i++)
-		if (p->transports[i].restarts)
-			change(s, super_service(s, p->transports[i].name),
-			    &p->now->transports[p->transports[i].was],
-			    &s->apply.transports->next[i]);
+		follow(s, p, i);
 }
 
 static bool
@@ -221,11 +431,32 @@ at_rest(const struct service *sv, bool time)
 static bool
 settled(struct super *s, const struct plan *p, bool time)
 {
-	for (size_t i = 0; i < p->ntransports; i++)
-		if (p->transports[i].restarts &&
-		    !at_rest(super_service(s, p->transports[i].name), time))
+	for (size_t i = 0; i < p->ntransports; i++) {
+		const struct plan_item *item = &p->transports[i];
+
+		if (leaving_named(s, item->name) ||
+		    ((item->restarts || item->fate == PLAN_ADDED) &&
+			!at_rest(super_service(s, item->name), time)))
 			return false;
+	}
 	return true;
+}
+
+/* What has not come into force. */
+static void
+drop(struct service *sv)
+{
+	struct service **at = &sv->super->coming;
+
+	while (*at != NULL && *at != sv)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = sv->next;
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		if (sv->workers[w].seg.at != NULL)
+			shm_unlink(sv->workers[w].seg.object);
+	sv->next = NULL;
+	service_free_all(&sv);
 }
 
 static void
@@ -233,13 +464,19 @@ end(struct super *s, const struct plan *p, bool told)
 {
 	struct apply_transports *a = s->apply.transports;
 
-	for (size_t i = 0; told && i < p->ntransports; i++)
-		if (p->transports[i].restarts)
-			reload_restarted(
-			    s, super_service(s, p->transports[i].name));
-	for (size_t i = 0; a != NULL && i < a->n; i++)
+	for (size_t i = 0; told && i < p->ntransports; i++) {
+		const struct plan_item *item = &p->transports[i];
+
+		if (item->restarts || item->fate == PLAN_ADDED)
+			reload_restarted(s, super_service(s, item->name),
+			    item->fate == PLAN_ADDED);
+	}
+	for (size_t i = 0; a != NULL && i < a->n; i++) {
 		if (a->next[i].fd >= 0)
 			close(a->next[i].fd);
+		if (a->next[i].sv != NULL)
+			drop(a->next[i].sv);
+	}
 	if (a != NULL)
 		free(a->next);
 	free(a);

@@ -7,6 +7,7 @@
 #include "supervisor/reload/differ.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -117,6 +118,63 @@ differ_walk(
 	jsonc_free(a);
 	jsonc_free(b);
 	return n;
+}
+
+/* ---- the same as a number ---- */
+
+static uint64_t
+mix(uint64_t h, const void *bytes, size_t len)
+{
+	const uint8_t *b = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ b[i]) * 1099511628211ull;
+	return h;
+}
+
+/* Members of an object count in any order, those of a list in theirs. */
+static uint64_t
+hash(const struct jsonc_node *n)
+{
+	uint64_t h = mix(14695981039346656037ull, &n->type, sizeof(n->type));
+	uint64_t sum = 0, part;
+	double number;
+
+	switch (n->type) {
+	case JSONC_BOOL:
+		return mix(h, &n->yes, sizeof(n->yes));
+	case JSONC_INTEGER:
+		h = mix(h, &n->magnitude, sizeof(n->magnitude));
+		return mix(h, &n->negative, sizeof(n->negative));
+	case JSONC_REAL:
+		number = n->real;
+		return mix(h, &number, sizeof(number));
+	case JSONC_STRING:
+		return mix(h, n->text, strlen(n->text));
+	case JSONC_ARRAY:
+	case JSONC_OBJECT:
+		for (const struct jsonc_node *m = n->in.first; m != NULL;
+		     m = m->next) {
+			part = hash(m);
+			if (n->type == JSONC_ARRAY)
+				h = mix(h, &part, sizeof(part));
+			else
+				sum += mix(part, m->key, strlen(m->key));
+		}
+		return mix(h, &sum, sizeof(sum));
+	default:
+		return h;
+	}
+}
+
+uint64_t
+differ_hash(const struct conf *conf)
+{
+	struct jsonc_doc *doc = dumped(conf);
+	uint64_t h = doc != NULL && doc->root != NULL ? hash(doc->root) : 0;
+
+	jsonc_free(doc);
+	return h;
 }
 
 static void

@@ -22,6 +22,9 @@ typedef void differ_fn(
 int differ_walk(
     const struct conf *was, const struct conf *is, differ_fn *, void *arg);
 
+/* A number that is the same for those that do not differ; 0: no memory. */
+uint64_t differ_hash(const struct conf *);
+
 struct differ_job {
 	bool text; /* what sheet holds is read for the main file */
 	int sheet; /* -1 */

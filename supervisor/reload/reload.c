@@ -97,7 +97,7 @@ reload_refreshed(struct super *s)
 }
 
 void
-reload_restarted(struct super *s, struct service *sv)
+reload_restarted(struct super *s, struct service *sv, bool added)
 {
 	struct reload *r = &s->reload;
 	char line[SHM_NAME_MAX + 32];
@@ -107,13 +107,13 @@ reload_restarted(struct super *s, struct service *sv)
 	if (!service_all(sv, LIFE_UP)) {
 		r->failed = true;
 		snprintf(r->first, sizeof(r->first),
-		    "transport %s does not serve with its new keys: %.200s",
-		    sv->conf->name, sv->why);
+		    "transport %s does not serve%s: %.200s", sv->conf->name,
+		    added ? "" : " with its new keys", sv->why);
 		log_error("%s", r->first);
 		return;
 	}
 	snprintf(line, sizeof(line), "transport %s: restarted", sv->conf->name);
-	if (r->asker != NULL)
+	if (r->asker != NULL && !added)
 		orders_report(r->asker, r->tag, false, line);
 }
 

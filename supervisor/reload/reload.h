@@ -56,9 +56,9 @@ void reload_start(
 /* True if pid was the reader, which has ended with that wait status. */
 bool reload_died(struct super *, pid_t pid, int wait_status);
 
-/* What has changed is in force; before it, each transport that has restarted,
- * or failed to. */
-void reload_restarted(struct super *, struct service *);
+/* What has changed is in force; before it, each transport that has restarted
+ * or was added, or failed to. */
+void reload_restarted(struct super *, struct service *, bool added);
 void reload_applied(struct super *);
 
 /* A process beside the workers has begun anew, or failed to; and nothing is
