@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "supervisor/secret.h"
+#include "supervisor/super.h"
 #include "tests/suite.h"
 
 enum { TRANSPORTS = 3, TLS = 1 };
@@ -17,6 +18,8 @@ enum { TRANSPORTS = 3, TLS = 1 };
 static struct conf_transport transports[TRANSPORTS];
 static struct conf conf = { .transports = transports,
 	.ntransports = TRANSPORTS };
+static struct service services[TRANSPORTS];
+static struct super super;
 static char key[40], word[40], none[] = "/nonexistent/key";
 static char *keys[] = { key, none };
 
@@ -42,6 +45,11 @@ setup(void)
 	transports[TLS].tls.key.at = keys;
 	transports[TLS].tls.key.n = 2;
 	transports[TLS].tls.password_file = word;
+	for (int i = 0; i < TRANSPORTS; i++) {
+		services[i].conf = &transports[i];
+		services[i].next = i > 0 ? &services[i - 1] : NULL;
+	}
+	super.services = &services[TRANSPORTS - 1];
 }
 
 static void
@@ -60,23 +68,35 @@ wiped(const uint8_t *at, size_t len)
 	return true;
 }
 
-START_TEST(each_transport_has_a_ticket_key_of_its_own)
+START_TEST(ticket_keys_are_fresh)
 {
-	uint8_t *t = secret_tickets(TRANSPORTS);
+	uint8_t k[TRANSPORTS][PROC_TICKET_BYTES] = { 0 };
 
-	ck_assert_ptr_nonnull(t);
 	for (int i = 0; i < TRANSPORTS; i++) {
-		ck_assert(
-		    !wiped(t + i * PROC_TICKET_BYTES, PROC_TICKET_BYTES / 4));
-		for (int k = 0; k < i; k++)
-			ck_assert_mem_ne(t + i * PROC_TICKET_BYTES,
-			    t + k * PROC_TICKET_BYTES, PROC_TICKET_BYTES / 4);
+		ck_assert_int_eq(secret_ticket(k[i]), 0);
+		ck_assert(!wiped(k[i], PROC_TICKET_BYTES / 4));
+		for (int j = 0; j < i; j++)
+			ck_assert_mem_ne(k[i], k[j], PROC_TICKET_BYTES / 4);
 	}
-	free(t);
-	/* no transports are no failure */
-	t = secret_tickets(0);
-	ck_assert_ptr_nonnull(t);
-	free(t);
+}
+END_TEST
+
+START_TEST(messages_tell_the_key_of_a_transport_of_tls_alone)
+{
+	for (int i = 0; i < TRANSPORTS; i++) {
+		struct ipc_msg m = { .rc = 0 };
+		uint8_t key_of[PROC_TICKET_BYTES], took[PROC_TICKET_BYTES];
+
+		memset(took, 0, sizeof(took));
+		ck_assert_int_eq(secret_ticket(key_of), 0);
+		secret_put(&m, &transports[i], key_of);
+		secret_take(took, &m);
+		if (i == TLS)
+			ck_assert_mem_eq(took, key_of, sizeof(took));
+		else
+			ck_assert(wiped(took, sizeof(took)) &&
+			    wiped((uint8_t *)m.text, sizeof(m.text)));
+	}
 }
 END_TEST
 
@@ -84,23 +104,25 @@ START_TEST(a_child_keeps_its_own_ticket_key_alone)
 {
 	for (int i = -1; i < TRANSPORTS; i++) {
 		struct proc p = { .conf = &conf };
-		uint8_t *t = secret_tickets(TRANSPORTS);
 		uint8_t own[PROC_TICKET_BYTES];
 
-		memcpy(own, t + TLS * PROC_TICKET_BYTES, sizeof(own));
+		for (int k = 0; k < TRANSPORTS; k++)
+			ck_assert_int_eq(secret_ticket(services[k].ticket), 0);
+		memcpy(own, services[TLS].ticket, sizeof(own));
 		if (i >= 0) {
 			p.transport = &transports[i];
 			p.transport_index = (unsigned)i;
 		}
-		ck_assert_int_eq(secret_share(&p, t), 0);
-		ck_assert(wiped(t, TRANSPORTS * PROC_TICKET_BYTES));
+		ck_assert_int_eq(secret_share(&p, &super), 0);
+		for (int k = 0; k < TRANSPORTS; k++)
+			ck_assert(wiped(
+			    services[k].ticket, sizeof(services[k].ticket)));
 		if (i == TLS)
 			ck_assert_mem_eq(p.ticket_key, own, sizeof(own));
 		else
 			ck_assert(wiped(p.ticket_key, sizeof(p.ticket_key)));
 		ck_assert_int_eq(p.nfiles, i == TLS ? 3 : 0);
 		proc_files_wipe(&p);
-		free(t);
 	}
 }
 END_TEST
@@ -117,7 +139,7 @@ START_TEST(a_password_stays_with_the_workers_of_its_transport)
 			p.transport = &transports[i];
 			p.transport_index = (unsigned)i;
 		}
-		ck_assert_int_eq(secret_share(&p, NULL), 0);
+		ck_assert_int_eq(secret_share(&p, &super), 0);
 		if (i == TLS)
 			ck_assert_str_eq(word_of[0], "sesame");
 		else
@@ -139,7 +161,7 @@ START_TEST(files_are_kept_as_they_are_until_they_are_wiped)
 	const uint8_t *at;
 	size_t len;
 
-	ck_assert_int_eq(secret_share(&p, NULL), 0);
+	ck_assert_int_eq(secret_share(&p, &super), 0);
 	at = proc_file(&p, key, &len);
 	ck_assert_ptr_nonnull(at);
 	ck_assert_uint_eq(len, 9);
@@ -173,7 +195,7 @@ START_TEST(what_is_no_key_at_all_is_not_read)
 	ck_assert_int_eq(truncate(key, (1 << 20) + 1), 0);
 	transports[TLS].tls.key.at = wrong;
 	transports[TLS].tls.key.n = 4;
-	ck_assert_int_eq(secret_share(&p, NULL), 0);
+	ck_assert_int_eq(secret_share(&p, &super), 0);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_ptr_null(proc_file(&p, wrong[i], &len));
 		ck_assert_int_eq(errno, err[i]);
@@ -189,7 +211,9 @@ make_suite(void)
 	TCase *tc = tcase_create("secret");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, each_transport_has_a_ticket_key_of_its_own);
+	tcase_add_test(tc, ticket_keys_are_fresh);
+	tcase_add_test(
+	    tc, messages_tell_the_key_of_a_transport_of_tls_alone);
 	tcase_add_test(tc, a_child_keeps_its_own_ticket_key_alone);
 	tcase_add_test(tc, a_password_stays_with_the_workers_of_its_transport);
 	tcase_add_test(tc, files_are_kept_as_they_are_until_they_are_wiped);
