@@ -1051,6 +1051,7 @@ def test_server():
         pid = answer["pid"]
         page = web.page("server", submit="Restart")
         assert "Result of last command: ok" in page
+        assert "answered first; connections stay.</p>" in page
         assert d.worker_pid("server") != pid
 
 

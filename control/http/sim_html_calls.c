@@ -62,7 +62,7 @@ table(const struct sim_call *c, struct text *t)
 		widget_cell(t, row, "peer");
 		sim_time(json_number_value(json_object_get(row, "at")), at,
 		    sizeof(at));
-		text_printf(t, "<td>%s</td></tr>\n", at);
+		text_printf(t, "<td class=\"time\">%s</td></tr>\n", at);
 	}
 	widget_table_end(t);
 	text_str(t, "<p>");

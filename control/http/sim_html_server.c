@@ -30,7 +30,7 @@ sim_html_log(const struct sim_call *c, struct text *t)
 	json_array_foreach ((json_t *)(uintptr_t)rows, i, row) {
 		sim_time(json_number_value(json_object_get(row, "at")), at,
 		    sizeof(at));
-		text_printf(t, "<tr><td>%s</td>", at);
+		text_printf(t, "<tr><td class=\"time\">%s</td>", at);
 		widget_cell(t, row, "level");
 		widget_cell(t, row, "who");
 		text_str(t, "<td class=\"line\">");
@@ -80,6 +80,17 @@ rows_of(struct text *t, const json_t *object, const char *prefix)
 	}
 }
 
+/* What clients notice. */
+static const char *
+after_restart(const struct sim_call *c)
+{
+	const char *type = widget_member(c->out, "type");
+
+	if (strcmp(type, "tcp") == 0)
+		return "; connections stay";
+	return strcmp(type, "tls") == 0 ? "; then clients connect again" : "";
+}
+
 void
 sim_html_server(const struct sim_call *c, struct text *t)
 {
@@ -109,9 +120,8 @@ sim_html_server(const struct sim_call *c, struct text *t)
 	    json_number_value(json_object_get(c->out, "daemon_uptime_s")));
 	widget_table_end(t);
 	widget_form(c, t, "Restart");
-	text_str(t,
-	    "<p>Requests that have come are answered first; then clients have "
-	    "to connect again.</p>\n");
+	text_printf(t, "<p>Requests that have come are answered first%s.</p>\n",
+	    after_restart(c));
 	widget_form_end(t, "Restart", NULL);
 	widget_table(t, "Counters", "Counter", "Value", NULL);
 	rows_of(t, json_object_get(c->out, "counters"), "");
