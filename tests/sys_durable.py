@@ -8,6 +8,7 @@ import ctypes
 import glob
 import json
 import os
+import random
 import resource
 import select
 import shutil
@@ -25,9 +26,12 @@ import sysutil
 from sysutil import Daemon, Modbus, ModbusError, wait_for
 
 KILLS = 4
+ROUNDS = 10
 for a in sys.argv[1:]:
     if a.startswith("--kills="):
         KILLS = int(a[8:])
+    if a.startswith("--rounds="):
+        ROUNDS = int(a[9:])
 
 
 def conf(path, **more):
@@ -374,7 +378,7 @@ class Disk:
     """One that is at a standstill, or broken, when it is told to, beneath a
     daemon with durable ranges: tests/preload/disk.c."""
 
-    def __init__(self, patience_ms=60000, **more):
+    def __init__(self, patience_ms=60000, slow_us=0, **more):
         self.place = Place()
         self.place.__enter__()
         self.path = os.path.join(self.place.dir, "disk")
@@ -382,9 +386,13 @@ class Disk:
         c["store"]["snapshot"]["durable_timeout_ms"] = patience_ms
         c["transports"]["udp1"] = {"type": "udp", "listen": "127.0.0.1:0",
                                    "units": {"1": "plc1"}}
+        for t in c["transports"].values():  # they are killed a lot
+            t["restart"] = {"min_backoff_ms": 0, "max_backoff_ms": 0,
+                            "max_in_window": 0}
         try:
             self.d = Daemon(c, env={
                 "HOLDFAST_DISK": self.path,
+                "HOLDFAST_DISK_US": str(slow_us),
                 "LD_PRELOAD": os.path.join(sysutil.BUILD, "tests", "preload",
                                            "disk.so")})
         except BaseException:
@@ -510,7 +518,7 @@ def test_whoever_waits_outlives_his_worker():
                     continue
                 pid = disk.d.worker_pid(name)
                 kill(pid)
-                wait_for(lambda: disk.d.worker_pid(name) not in (0, pid))
+                wait_for(lambda: disk.d.worker_pid(name) not in (None, pid))
             assert other.read_hr(100, 31)[:2] == [1, 1]
             udp.send(ask)  # not again
             assert silent(m, many)
@@ -527,6 +535,62 @@ def test_whoever_waits_outlives_his_worker():
             c.close()
         other.close()
         udp.close()
+
+
+def test_workers_are_killed_while_their_clients_wait():
+    """at any moment, one after the other, with a disk that takes its time: no
+    connection ends, each write is carried out once and answered once, and what
+    was answered is there after the end of everything"""
+    with Disk(slow_us=1500) as disk:
+        d, clients = disk.d, 6
+        commits = disk.commits()
+        acked, wrong = [0] * clients, []
+        over = threading.Event()
+
+        def client(i):
+            n = 0
+            try:
+                with Modbus(d.port("tcp1"), timeout=60) as m:
+                    while not over.is_set():
+                        # one, or some at once, and what reads behind them
+                        some = range(n + 1, n + 2 + (i % 3) * 2)
+                        m.send(b"".join(
+                            m.adu(pdu(16, 100 + 2 * i, 2) + struct.pack(
+                                ">BI", 4, k)) for k in some) +
+                            m.adu(pdu(3, 100 + 2 * i, 2)))
+                        for k in some:
+                            assert m.receive()[2] == pdu(16, 100 + 2 * i, 2)
+                        n = acked[i] = k
+                        assert m.receive()[2] == struct.pack(">BBI", 3, 4, n)
+            except Exception as e:
+                wrong.append(e)
+
+        threads = [threading.Thread(target=client, args=(i,))
+                   for i in range(clients)]
+        for t in threads:
+            t.start()
+        for kills in range(ROUNDS):
+            had = sum(acked)
+            wait_for(lambda: sum(acked) > had + 5 or wrong, 30, "writes")
+            pid = d.worker_pid("tcp1")
+            time.sleep(random.random() * 0.003)
+            kill(pid)
+            wait_for(lambda: d.worker_pid("tcp1") not in (None, pid))
+            assert not wrong, wrong
+        over.set()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong
+        assert disk.commits() == commits + sum(acked)
+        kill_all(d)
+        again(d)
+        with Modbus(d.port("tcp1")) as m:
+            for i in range(clients):
+                hi, lo = m.read_hr(100 + 2 * i, 2)
+                assert hi << 16 | lo == acked[i]
+
+
+test_workers_are_killed_while_their_clients_wait.seconds = 60 + ROUNDS
 
 
 def test_what_fails_is_answered_04_among_what_does_not():

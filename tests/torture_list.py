@@ -98,6 +98,8 @@ def rows(build, here, full, seconds):
                            "--rounds=100"], 600),
         ("torture_durable", [sys.executable, here / "sys_durable.py",
                              "under_load", "--kills=150"], 1200),
+        ("torture_durable_kills", [sys.executable, here / "sys_durable.py",
+                                   "while_their", "--rounds=2000"], 2400),
         ("torture_tree", [sys.executable, here / "sys_tree.py",
                           "--rounds=200"], 1200),
         ("torture_booted", [sys.executable, here / "booted.py"], 400),

@@ -2,16 +2,12 @@
 /*
  * A disk that takes its time: while the file that HOLDFAST_DISK names is there,
  * nothing that is synced gets there; if the file has anything in it, it fails
- * at once. How many syncs there have been, of files and of directories, is one
- * byte each in the file of that name with .count behind it, if that is there.
+ * at once. Each sync takes HOLDFAST_DISK_US microseconds longer than it does.
  * Loaded by LD_PRELOAD; sys_durable.py makes the files.
  */
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,18 +20,15 @@ taken(void)
 {
 	const struct timespec look = { .tv_nsec = 1000000 };
 	const char *path = getenv("HOLDFAST_DISK");
-	char count[PATH_MAX];
+	const char *us = getenv("HOLDFAST_DISK_US");
+	struct timespec takes = { 0 };
 	struct stat st;
-	int fd;
 
 	if (path == NULL)
 		return 0;
-	snprintf(count, sizeof(count), "%s.count", path);
-	fd = open(count, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)!write(fd, "s", 1);
-		close(fd);
-	}
+	if (us != NULL)
+		takes.tv_nsec = atol(us) % 1000000 * 1000;
+	nanosleep(&takes, NULL);
 	while (stat(path, &st) == 0) {
 		if (st.st_size != 0) {
 			errno = EIO;
