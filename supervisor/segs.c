@@ -127,14 +127,17 @@ trace_bytes(const struct conf_transport *t)
 int
 segs_worker(struct service *sv, unsigned worker, bool next)
 {
+	const struct super *s = sv->super;
 	struct seg *seg = &sv->workers[worker].seg;
 	const struct conf_transport *t = sv->conf;
+	const struct conf *conf =
+	    s->apply.next != NULL ? s->apply.next : s->conf;
 
-	if (seg_create_worker_for(seg, sv->super->conf->store, t->name,
-		sv->place, worker,
+	if (seg_create_worker_for(seg, s->conf->store, t->name, sv->place,
+		worker,
 		&(struct seg_worker_counts){
 		    .conns = t->max_connections,
-		    .batches = batches_of(s->conf, t),
+		    .batches = batches_of(conf, t),
 		    .dgrams = t->type == CONF_UDP,
 		    .trace_bytes = trace_bytes(t),
 		    .next = next,

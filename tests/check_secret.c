@@ -212,8 +212,7 @@ make_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, ticket_keys_are_fresh);
-	tcase_add_test(
-	    tc, messages_tell_the_key_of_a_transport_of_tls_alone);
+	tcase_add_test(tc, messages_tell_the_key_of_a_transport_of_tls_alone);
 	tcase_add_test(tc, a_child_keeps_its_own_ticket_key_alone);
 	tcase_add_test(tc, a_password_stays_with_the_workers_of_its_transport);
 	tcase_add_test(tc, files_are_kept_as_they_are_until_they_are_wiped);
