@@ -210,7 +210,8 @@ bury(struct actions *a)
 
 	hear(a); /* its last words */
 	status = python_bury(&a->python);
-	if (a->why[0] != '\0' && a->proc->conf->actions.needed && !a->told) {
+	if (a->why[0] != '\0' && !a->told &&
+	    (a->proc->conf->actions.needed || a->proc->tried)) {
 		a->code = proc_failed(
 		    a->proc, EX_CONFIG, "cannot load %s: %s", module, a->why);
 		a->ended = true;

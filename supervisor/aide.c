@@ -99,6 +99,9 @@ const struct aide aides[AIDES] = {
 	[AIDE_PERSIST] = { "persist", SUPER_PERSIST_SLOT, SHM_AIDE,
 	    MAIN(persist), .devices = true, .reads = true, .last = true,
 	    .drain_ms = 30000, .wanted = persist_wanted, .user = persist_user },
+	[AIDE_ACTIONS_NEXT] = { "actions", SUPER_ACTIONS_NEXT_SLOT, SHM_AIDE,
+	    MAIN(actions), .drain_ms = 1000, .wanted = actions_wanted,
+	    .user = actions_user },
 };
 
 static const struct retry_limits limits = {
@@ -163,11 +166,18 @@ make_ready(struct super *s, struct process *p)
 	return find_user(s, p);
 }
 
+static bool
+begins(const struct super *s, enum aide_kind kind)
+{
+	return kind != AIDE_ACTIONS_NEXT && aides_wanted(s->conf, kind);
+}
+
 int
 aides_make(struct super *s)
 {
 	int code = 0;
 
+	s->actions = AIDE_ACTIONS;
 	s->aides = calloc(AIDES, sizeof(*s->aides));
 	if (s->aides == NULL)
 		return boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
@@ -177,7 +187,7 @@ aides_make(struct super *s)
 		if (process_init_aide(p, s, &aides[i], &limits) < 0)
 			code =
 			    boot_fail(s, EX_SOFTWARE, ENOMEM, "out of memory");
-		else if (aides_wanted(s->conf, i))
+		else if (begins(s, i))
 			code = make_ready(s, p);
 	}
 	return code;
@@ -203,7 +213,7 @@ void
 aides_start(struct super *s)
 {
 	for (int i = 0; i < AIDES; i++)
-		if (s->aides != NULL && aides_wanted(s->conf, i))
+		if (s->aides != NULL && begins(s, i))
 			child_event(&s->aides[i].child, LIFE_START);
 }
 
@@ -220,18 +230,21 @@ aides_stop(struct super *s, bool last, bool at_once)
 
 /* Who does not exist any more has been looked for before. */
 void
-aides_follow(struct super *s)
+aides_take_user(struct process *p, const struct conf *c)
 {
 	const struct passwd *pw;
 
-	for (int i = 0; i < AIDES; i++) {
-		struct process *p = &s->aides[i];
+	p->user = p->aide->user != NULL ? p->aide->user(c) : NULL;
+	pw = p->user != NULL ? getpwnam(p->user) : NULL;
+	p->uid = pw != NULL ? pw->pw_uid : 0;
+	p->gid = pw != NULL ? pw->pw_gid : 0;
+}
 
-		p->user = aides[i].user != NULL ? aides[i].user(s->conf) : NULL;
-		pw = p->user != NULL ? getpwnam(p->user) : NULL;
-		p->uid = pw != NULL ? pw->pw_uid : 0;
-		p->gid = pw != NULL ? pw->pw_gid : 0;
-	}
+void
+aides_follow(struct super *s)
+{
+	for (int i = 0; i < AIDES; i++)
+		aides_take_user(&s->aides[i], s->conf);
 }
 
 /* ---- another configuration, where they stand ---- */

@@ -21,6 +21,9 @@ enum aide_kind {
 	AIDE_ACTIONS,
 	AIDE_CLOCK,
 	AIDE_PERSIST,
+	/* one of another configuration begins while the former one is still
+	 * asked; they take turns */
+	AIDE_ACTIONS_NEXT,
 	AIDES
 };
 
@@ -56,6 +59,9 @@ void aides_start(struct super *); /* those that are wanted */
 /* Tells those to end that are the last, or those that are not; at once:
  * without draining. */
 void aides_stop(struct super *, bool last, bool at_once);
+
+/* Whom it is to run as by a configuration, which stays. */
+void aides_take_user(struct process *, const struct conf *);
 
 /* The configuration in force is another one: what is held of it. */
 void aides_follow(struct super *);

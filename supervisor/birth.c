@@ -269,5 +269,8 @@ birth(struct birth *b)
 			    "cannot %s: %s", recipe[i].what, strerror(errno)));
 		}
 	}
+	if (b->then != NULL)
+		b->proc->conf = b->then;
+	b->proc->tried = b->then != NULL;
 	log_exit(b->main(b->proc));
 }

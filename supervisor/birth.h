@@ -25,6 +25,7 @@ struct birth {
 	enum birth_kind kind;
 	struct proc *proc; /* env.control, env.me, chan, listen_fd,
 			    * worker_seg, stores and the words are set */
+	const struct conf *then; /* that main is to go by; NULL: the proc's */
 	uint64_t former; /* whose heir it is; 0 */
 	const char *name; /* "tcp1", "control"; stays */
 	const char *lock_path; /* the store's lock file */

@@ -57,6 +57,7 @@ struct proc {
 	struct widow *widow; /* workers that a keeper has made; or NULL */
 	int actions_fd; /* workers: the socket, to be connected to, of who runs
 			 * the module of "actions"; -1: there is none */
+	bool tried; /* actions: without its module it is of no use */
 	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
 	int bell_fd; /* that bells are rung with; -1 until it is needed */
 	struct proc_file *files; /* tls: private keys and their password */
@@ -113,8 +114,7 @@ int proc_order(struct proc *, struct ipc_msg *);
 /* The same with what comes along, which is the caller's; or -1. */
 int proc_order_fd(struct proc *, struct ipc_msg *, int *pass);
 
-/* The configuration that came with an order, for conf_free(); the descriptor
- * stays. NULL if it cannot be read. */
+/* What came with an order, for conf_free(), or NULL; the descriptor stays. */
 struct conf *proc_conf(const struct proc *, int fd);
 
 /* Answers IPC_CONF under its tag. why: NULL, or why not. */

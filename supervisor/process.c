@@ -77,6 +77,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.device_segs = s->device_segs,
 		.super = s,
 		.devices = true,
+		.then = apply_aides_conf(p),
 		.main = s->roles->worker,
 	};
 
@@ -407,7 +408,7 @@ is_needed(const struct process *p, enum life_event ev)
 	const struct super *s = p->super;
 
 	return ev == LIFE_MISCONFIGURED && s->conf->actions.needed &&
-	    p->aide == &aides[AIDE_ACTIONS] && s->ready_text == NULL &&
+	    p->aide == &aides[s->actions] && s->ready_text == NULL &&
 	    s->phase == SUPER_SERVES;
 }
 

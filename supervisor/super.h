@@ -19,6 +19,7 @@
 #include "supervisor/orders.h"
 #include "supervisor/proc.h"
 #include "supervisor/process.h"
+#include "supervisor/aide.h"
 #include "supervisor/reload/apply.h"
 #include "supervisor/reload/leaving.h"
 #include "supervisor/reload/refresh.h"
@@ -34,6 +35,7 @@ enum { /* slots before SHM_WORKER_SLOT; the others there are reserved */
 	SUPER_HTTP_SLOT,
 	SUPER_CLOCK_SLOT,
 	SUPER_PERSIST_SLOT,
+	SUPER_ACTIONS_NEXT_SLOT,
 };
 
 struct host;
@@ -80,6 +82,7 @@ struct super {
 	struct process *processes; /* all that there are */
 	struct process *aides; /* AIDES; those that are not wanted: stopped */
 	uint32_t asked; /* the last tag that one was asked under */
+	enum aide_kind actions; /* which of the two is in use */
 	int actions_fd; /* workers connect to it; -1 */
 	int adopt_fd, widow_fd; /* where keepers call, and workers: adopt.h */
 	struct event *calls, *widow_calls;

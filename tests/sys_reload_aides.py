@@ -97,7 +97,7 @@ def accepts(address):
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
         return True
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or let go of right now
         return False
 
 
@@ -514,24 +514,38 @@ custom_actions_dict = {{"number": number}}
 
 
 def test_another_module_of_actions():
-    """connections stay, and the next request is the new module's"""
+    """under load: connections stay, every request is answered by the one or the
+    other, and by the new one when the reload is answered; a module that cannot
+    be loaded is refused"""
     files = tempfile.mkdtemp(prefix="hf-reload-")
-    for n in (11, 22):
-        with open(os.path.join(files, f"acts{n}.py"), "w") as f:
-            f.write(ACTS.format(n))
-    c = conf(actions={"module": os.path.join(files, "acts11.py"),
-                      "timeout_ms": 400})
+    modules = {n: os.path.join(files, f"acts{n}.py") for n in (11, 22, 33)}
+    for n, path in modules.items():
+        with open(path, "w") as f:
+            f.write(ACTS.format(n if n < 33 else "x y"))
+    c = conf(actions={"module": modules[11], "timeout_ms": 400})
     c["devices"]["plc1"]["input_registers"] = [
         {"addr": 0, "action": {"name": "number"}}]
-    with Daemon(c) as d, Modbus(d.port("tcp1")) as m:
-        def read():
-            return m.read_ir(0, 1)[0]
-        assert read() == 11
-        said = reload_(d, put("actions", "module",
-                              os.path.join(files, "acts22.py")))
-        assert "aide actions" in said["restarted"], said
-        assert read() == 22
+    with Daemon(c) as d, Modbus(d.port("tcp1")) as m, \
+            Modbus(d.port("tcp1")) as other:
+        def read(n=0):
+            got = other.read_ir(0, 1)[0]
+            assert got in (11, 22), got
+        load = Asking(read)
+        for n in range(ROUNDS // 3):
+            want = (22, 11)[n % 2]
+            said = reload_(d, put("actions", "module", modules[want]))
+            assert "aide actions" in said["restarted"], said
+            assert m.read_ir(0, 1) == [want]
+            load.more()
+            if n % 3 == 0:
+                refused(d, put("actions", "module", modules[33]), "acts33")
+                assert m.read_ir(0, 1) == [want]
+        load.end()
+        assert d.rpc("system.info")["aides"]["actions"]
     shutil.rmtree(files)
+
+
+test_another_module_of_actions.seconds = 120
 
 
 def test_a_shorter_time_to_hang():

@@ -22,7 +22,7 @@ static const struct apply_part *const parts[] = {
 
 enum {
 	PARTS = sizeof(parts) / sizeof(parts[0]),
-	LOOK_MS = 4000, /* that control and http may take to answer */
+	LOOK_MS = 6000, /* that control, http and Python may take */
 };
 
 static void
@@ -133,7 +133,7 @@ static bool
 look(struct super *s, bool late)
 {
 	struct apply *a = &s->apply;
-	char why[PLAN_WHY] = "control does not answer";
+	char why[PLAN_WHY] = "who is to serve it takes too long";
 	int rc = ready(s, why, sizeof(why));
 
 	if (rc == 0 && !late)

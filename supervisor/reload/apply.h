@@ -15,6 +15,7 @@
 
 #include "supervisor/reload/plan.h"
 
+struct process;
 struct super;
 struct service;
 
@@ -66,6 +67,10 @@ bool apply_devices_swaps(const struct super *);
 /* Has control and http write to no register until all is in force; true once
  * they do so. Who asks them meanwhile waits. */
 bool apply_aides_hold(struct super *);
+
+/* What a child is to be born with that serves the next one only, which is not
+ * in force yet; or NULL: as all others. */
+const struct conf *apply_aides_conf(const struct process *);
 
 /* An aide cannot do with the next one. */
 void apply_aides_refuse(struct super *, const char *why);

@@ -26,6 +26,11 @@
 struct apply_aides {
 	/* what is opened for those that listen elsewhere, or now: -1 */
 	int http_fd, actions_fd, actions_path;
+	/* Python of the next configuration, which begins before that is in
+	 * force, and of the former one, which ends once no worker asks it; or
+	 * NULL */
+	struct process *next, *former;
+	bool begun, ended;
 	char real[LISTEN_ADDR_MAX]; /* of http */
 	bool concerned[AIDES]; /* they begin anew */
 	bool asked, held, told; /* control and http: before, until, and after */
@@ -107,13 +112,17 @@ open_http(struct super *s, const struct plan *p, char *why, size_t size)
 	return -1;
 }
 
+/* Another Python has a socket of its own: who has the former one open goes on
+ * asking there. */
 static int
 open_actions(struct super *s, const struct plan *p, char *why, size_t size)
 {
 	struct apply_aides *a = s->apply.aides;
 
-	if (actions_wanted(p->now) || !actions_wanted(p->next))
+	if (!a->concerned[AIDE_ACTIONS] || !actions_wanted(p->next))
 		return 0;
+	a->next = &s->aides[s->actions == AIDE_ACTIONS ? AIDE_ACTIONS_NEXT
+						       : AIDE_ACTIONS];
 	a->actions_fd = actions_listen(p->next, s->run_dir, &a->actions_path);
 	if (a->actions_fd >= 0)
 		return 0;
@@ -132,7 +141,7 @@ note_concerned(const struct super *s, struct plan *p)
 
 	a->concerned[AIDE_PERSIST] = hang || plan_key(p, "store");
 	a->concerned[AIDE_CLOCK] = hang;
-	a->concerned[AIDE_ACTIONS] = hang || actions || users_change(p);
+	a->concerned[AIDE_ACTIONS] = hang || actions;
 	for (size_t i = 0; i < p->ntransports; i++)
 		p->transports[i].restarts |=
 		    (hang || actions) && p->transports[i].fate == PLAN_SAME;
@@ -173,13 +182,57 @@ apply_aides_refuse(struct super *s, const char *why)
 	snprintf(a->why, sizeof(a->why), "%.*s", PLAN_WHY - 1, why);
 }
 
+const struct conf *
+apply_aides_conf(const struct process *p)
+{
+	const struct apply *a = &p->super->apply;
+
+	return a->looks && a->aides != NULL && p == a->aides->next ? a->next
+								   : NULL;
+}
+
+static bool
+has_ended(const struct process *p)
+{
+	return p->child.state == LIFE_STOPPED || p->child.state == LIFE_FAILED;
+}
+
+/* 1, 0: not yet, -1. */
+static int
+begin_actions(struct super *s, char *why, size_t size)
+{
+	struct apply_aides *a = s->apply.aides;
+	const struct conf *next = s->apply.next;
+
+	if (a->next == NULL)
+		return 1;
+	if (!a->begun) {
+		if (!has_ended(a->next))
+			return 0; /* one that came to nothing */
+		a->begun = true;
+		a->next->listen_fd = a->actions_fd;
+		a->actions_fd = -1;
+		aides_take_user(a->next, next);
+		child_event(&a->next->child, LIFE_START);
+	}
+	if (a->next->child.state == LIFE_STARTING)
+		return 0;
+	if (a->next->child.state == LIFE_UP)
+		return 1;
+	snprintf(why, size, "actions: %s",
+	    a->next->child.why[0] != '\0' ? a->next->child.why
+					  : "its process does not serve");
+	return -1;
+}
+
 static int
 ready(struct super *s, char *why, size_t size)
 {
 	const struct apply_aides *a = s->apply.aides;
+	int rc = begin_actions(s, why, size);
 
 	if (!a->refused)
-		return aides_held(s);
+		return rc == 1 ? aides_held(s) : rc;
 	snprintf(why, size, "%s", a->why);
 	return -1;
 }
@@ -224,26 +277,36 @@ move_http(struct super *s, const struct plan *p)
 		aides_restart(s, AIDE_HTTP);
 }
 
-/* The socket stays while those behind it come and go. */
+/* Workers that are born from now on ask the next one. */
 static void
 move_actions(struct super *s, const struct plan *p)
 {
 	struct apply_aides *a = s->apply.aides;
-	struct process *actions = &s->aides[AIDE_ACTIONS];
-	bool was = actions_wanted(p->now), is = actions_wanted(p->next);
 
-	if (was && !is) {
-		close(actions->listen_fd);
-		close(s->actions_fd);
-		actions->listen_fd = s->actions_fd = -1;
-		actions_remove(s->run_dir);
-	} else if (is && !was) {
-		actions->listen_fd = a->actions_fd;
+	if (a->concerned[AIDE_ACTIONS]) {
+		if (actions_wanted(p->now)) {
+			a->former = &s->aides[s->actions];
+			close(s->actions_fd);
+		}
 		s->actions_fd = a->actions_path;
-		a->actions_fd = a->actions_path = -1;
+		a->actions_path = -1;
+		if (a->next != NULL)
+			s->actions = (enum aide_kind)(a->next - s->aides);
+	} else if (actions_wanted(p->next) && users_change(p)) {
+		aides_restart(s, s->actions); /* who may call it */
 	}
-	if (is)
+	if (actions_wanted(p->next))
 		actions_permit(s->conf, s->run_dir);
+}
+
+static void
+end_actions(struct process *p)
+{
+	p->child.drain_ms = p->aide->drain_ms;
+	child_why(&p->child, "the configuration changed");
+	child_event(&p->child, LIFE_STOP);
+	close(p->listen_fd);
+	p->listen_fd = -1;
 }
 
 static void
@@ -261,9 +324,10 @@ commit(struct super *s, const struct plan *p)
 	aides_follow(s);
 	move_http(s, p);
 	move_actions(s, p);
-	for (int i = 0; i < AIDES; i++)
-		if (a->concerned[i])
-			aides_restart(s, i);
+	if (a->concerned[AIDE_PERSIST])
+		aides_restart(s, AIDE_PERSIST);
+	if (a->concerned[AIDE_CLOCK])
+		aides_restart(s, AIDE_CLOCK);
 	if (!apply_devices_swaps(s))
 		tell(s);
 }
@@ -290,18 +354,38 @@ at_rest(const struct process *p, bool time)
 	    state == LIFE_FAILED || (time && state == LIFE_BACKOFF);
 }
 
+/* No worker of the former configuration is left. */
+static bool
+workers_rest(const struct super *s, const struct plan *p, bool time)
+{
+	for (size_t i = 0; i < p->ntransports; i++) {
+		const struct service *sv =
+		    super_service(s, p->transports[i].name);
+
+		for (unsigned w = 0; sv != NULL && w < sv->nworkers; w++)
+			if (!at_rest(&sv->workers[w], time))
+				return false;
+	}
+	return true;
+}
+
 static bool
 settled(struct super *s, const struct plan *p, bool time)
 {
-	const struct apply_aides *a = s->apply.aides;
+	struct apply_aides *a = s->apply.aides;
 
-	(void)p;
 	if (!a->told && apply_devices_swaps(s))
 		return false;
 	if (!a->told)
 		tell(s);
 	if (!aides_held(s))
 		return false;
+	if (a->former != NULL && !a->ended) {
+		if (!workers_rest(s, p, time))
+			return false;
+		a->ended = true;
+		end_actions(a->former);
+	}
 	for (int i = 0; i < AIDES; i++)
 		if (!at_rest(&s->aides[i], time))
 			return false;
@@ -322,14 +406,19 @@ end(struct super *s, const struct plan *p, bool told)
 		aides_ask(s, IPC_CONF_ABANDON, NULL);
 	for (int i = 0; told && i < AIDES; i++)
 		if (a->concerned[i] && aides_wanted(s->conf, i))
-			reload_renewed(s, &s->aides[i]);
+			reload_renewed(s,
+			    &s->aides[i == AIDE_ACTIONS ? s->actions
+							: (enum aide_kind)i]);
+	if (told && a->former != NULL && !a->ended)
+		end_actions(a->former);
+	if (!told && a->begun && s->phase == SUPER_SERVES)
+		end_actions(a->next);
 	if (a->http_fd >= 0)
 		close(a->http_fd);
-	if (a->actions_fd >= 0) {
+	if (a->actions_fd >= 0)
 		close(a->actions_fd);
+	if (a->actions_path >= 0)
 		close(a->actions_path);
-		actions_remove(s->run_dir);
-	}
 	free(a);
 	s->apply.aides = NULL;
 }
