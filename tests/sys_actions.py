@@ -664,7 +664,14 @@ def test_waiting_for_others_is_not_slow():
 def test_none_is_begun_in_vain():
     """who has waited so long that a call would not be through any more takes
     it back: the others get its turn, and all of them get on"""
-    keep_busy(0.22, 400, 0, 60)  # it takes some 4 s
+    try:
+        with bench_tools.Jitter() as jitter:
+            keep_busy(0.22, 400, 0, 120)  # it takes some 5 s
+    except AssertionError:
+        if jitter.ms(1) < 100:
+            raise
+        # what takes 220 ms has not been through within 400
+        raise sysutil.Skip("this machine is too late") from None
 
 
 def test_one_that_may_take_its_time():
