@@ -75,6 +75,9 @@ struct shm_dgrams {
 	uint32_t era; /* counts the times that all has been made up for */
 	uint32_t runs; /* the last one that was given out */
 	uint32_t aside; /* the answer of a device is in reply, not yet in out */
+	/* how many workers have died of one of those in hand, 1 + which; 0:
+	 * none; written by successors, before they go on */
+	uint32_t died_at, died;
 	uint8_t reply[SHM_DGRAM_PDU];
 	struct mmsghdr msg[SHM_DGRAMS];
 	struct shm_dgram at[SHM_DGRAMS];

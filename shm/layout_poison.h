@@ -26,20 +26,33 @@ enum poison {
 	POISON_SHUT, /* and its host is not let in */
 };
 
-enum { POISON_PEERS = 16 };
+enum { POISON_PEERS = 16, SHM_POISON_PEER = 64, SHM_ADU_MAX = 513 };
 
 /* A host whose requests a worker has died of lately, and the last of them. The
- * worker's alone; others read it, torn at worst. */
+ * worker's alone; others read it, torn at worst; but for until_ns, which the
+ * control process sets to 0 if an operator has it forgotten. */
 struct shm_poison {
 	_Atomic uint64_t until_ns; /* monotonic: forgotten then; 0: free */
 	_Atomic uint32_t count; /* of deaths, and of attempts since */
-	_Atomic uint32_t shut; /* 1: it may not connect until then */
+	_Atomic uint32_t shut; /* it is kept out until then, if not 0 */
 	_Atomic uint32_t known; /* 1: pdu is not carried out until then */
-	_Atomic uint32_t family; /* AF_* */
-	_Atomic uint64_t net[2]; /* its address, of IPv6 the first 64 bits */
+	_Atomic uint32_t family; /* AF_*; AF_UNSPEC: it has no address */
+	_Atomic uint64_t net[2]; /* its address, of IPv6 the first 64 bits;
+				  * AF_UNSPEC: a plugin's key, 0 for none */
+	char peer[SHM_POISON_PEER]; /* AF_UNSPEC: in words */
 	uint8_t unit;
 	uint8_t len; /* of pdu; 0: there is none */
 	uint8_t pdu[SHM_PDU_MAX];
+};
+
+/* What a worker has in hand that nobody goes on with: a request on a line. All
+ * is the worker's, and there before it says that it has something in hand. */
+struct shm_asked {
+	uint16_t len; /* of adu; 0: there is nothing */
+	uint8_t unit;
+	uint8_t pdu_len; /* 0: nobody knows what the bytes ask for */
+	uint8_t pdu[SHM_PDU_MAX];
+	uint8_t adu[SHM_ADU_MAX];
 };
 
 #endif

@@ -120,9 +120,9 @@ struct shm_worker {
 	_Atomic uint64_t next_serial;
 	/* 1: a connection may be without a record; the worker, release */
 	_Atomic uint32_t accepting;
-	/* 1 + the connection whose bytes are being looked at, 0: none; the
-	 * worker. And SUSPECT_*: whether its last occupant has died of that;
-	 * the supervisor, the keeper */
+	/* 1 + the connection, over UDP the datagram, whose bytes are being
+	 * looked at, 0: none; the worker. And SUSPECT_*: whether its last
+	 * occupant has died of that; the supervisor, the keeper */
 	_Atomic uint32_t hand, suspect;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
 	_Atomic uint32_t wary; /* 1: some request is not to be carried out */
@@ -134,6 +134,7 @@ struct shm_worker {
 	struct shm_unsaved unsaved;
 	_Atomic uint64_t shut_ns; /* until when some host may not connect */
 	struct shm_poison poison[POISON_PEERS];
+	struct shm_asked asked; /* of a line */
 };
 
 /* The trace ring lies right behind, so that its size can be had from it. */

@@ -103,7 +103,7 @@ shut(const char *text)
 {
 	struct acl_peer p = host(text);
 
-	return poison_shuts(&cs, &p);
+	return quarantine_shuts(&cs, &p) != SHUT_NOTHING;
 }
 
 /* It has died of c's request as often as it takes to know it. */
@@ -142,7 +142,7 @@ START_TEST(twice_refused_and_the_third_time_kept_out)
 	ck_assert_int_eq(meet(d, adu, 0), POISON_NONE);
 	ck_assert(!poison_wary(&fx.worker));
 	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.fatal), 2);
-	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.poisoned), 4);
+	ck_assert_uint_eq(atomic_load(&fx.worker.shm->stats.poisoned), 5);
 }
 END_TEST
 
@@ -238,8 +238,16 @@ START_TEST(who_has_no_address_is_let_in)
 	struct conn *c = conns_open(&cs, -1, &p, false);
 
 	learn(c);
-	ck_assert_int_eq(meet(c, adu, 0), POISON_CLOSE);
-	ck_assert(!poison_shuts(&cs, &p));
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(meet(c, adu, 0), POISON_REFUSE);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NOTHING);
+	p.addr[0] = 7; /* a plugin tells it from others */
+	c = conns_open(&cs, -1, &p, false);
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NEW);
+	p.addr[0] = 8;
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NOTHING);
 }
 END_TEST
 
@@ -260,6 +268,105 @@ START_TEST(more_hosts_than_there_is_room_for)
 	ck_assert(shut("10.0.0.19"));
 	ck_assert(shut("10.0.0.4"));
 	ck_assert(!shut("10.0.0.3")); /* the oldest are forgotten */
+}
+END_TEST
+
+static enum poison
+die_as(enum poison_way way, struct conn *c, const uint8_t *bytes, unsigned n)
+{
+	struct frame f = {
+		.unit = bytes[6], .pdu = bytes + 7, .pdu_len = 5, .used = 12
+	};
+	struct poison_death d = { .way = way,
+		.conn = c->rec.shm,
+		.frame = &f,
+		.bytes = bytes,
+		.len = 12,
+		.deaths = n };
+
+	return poison_died(&cs, &d);
+}
+
+START_TEST(over_udp_twice_is_enough)
+{
+	struct conn *c = from("10.0.0.7"), *d = from("10.0.0.8");
+	struct acl_peer p = host("10.0.0.7");
+
+	ck_assert_int_eq(die_as(POISON_DGRAM, c, adu, 1), POISON_AGAIN);
+	ck_assert(!shut("10.0.0.7"));
+	ck_assert_int_eq(die_as(POISON_DGRAM, c, adu, 2), POISON_SHUT);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NEW);
+	ck_assert_int_eq(meet(d, adu, 0), POISON_REFUSE);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NEW);
+	/* a third one: nothing is looked at that it had asked before either */
+	ck_assert_int_eq(die_as(POISON_DGRAM, c, other_adu, 1), POISON_SHUT);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_ALL);
+	ck_assert(!shut("10.0.0.8"));
+}
+END_TEST
+
+START_TEST(on_a_line_each_request_counts_by_itself)
+{
+	struct acl_peer p = { .family = AF_UNSPEC, .text = "/dev/tty9" };
+	struct conn *c = conns_open(&cs, -1, &p, false);
+
+	ck_assert_int_eq(die_as(POISON_LINE, c, adu, 0), POISON_AGAIN);
+	ck_assert_int_eq(die_as(POISON_LINE, c, other_adu, 0), POISON_AGAIN);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_NONE);
+	ck_assert_int_eq(die_as(POISON_LINE, c, adu, 0), POISON_REFUSE);
+	ck_assert_int_eq(meet(c, other_adu, 0), POISON_NONE);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(meet(c, adu, 0), POISON_REFUSE);
+	ck_assert_uint_eq(quarantine_shuts(&cs, &p), SHUT_NOTHING);
+	/* to ask makes it no longer: then it is tried again */
+	fx.worker.now_ns += 60 * S - 1;
+	ck_assert_int_eq(meet(c, adu, 0), POISON_REFUSE);
+	fx.worker.now_ns++;
+	ck_assert_int_eq(meet(c, adu, 0), POISON_NONE);
+}
+END_TEST
+
+START_TEST(who_has_priority_is_not_shut_out)
+{
+	struct conf_cidr lan = {
+		.family = AF_INET, .addr = { 10, 0, 0, 0 }, .bits = 8
+	};
+	struct conn *c = from("10.0.0.7");
+
+	fx.transport.priority = (struct conf_cidrs){ .at = &lan, .n = 1 };
+	learn(c);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(meet(c, adu, 0), POISON_REFUSE);
+	ck_assert_int_eq(die_as(POISON_DGRAM, c, other_adu, 1), POISON_AGAIN);
+	ck_assert_int_eq(die_as(POISON_DGRAM, c, other_adu, 2), POISON_REFUSE);
+	ck_assert(!shut("10.0.0.7"));
+	/* nor by a neighbour of its network */
+	fx.transport.priority.n = 0;
+	c = from("2001:db8:1:2::7");
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	lan = (struct conf_cidr){
+		.family = AF_INET6, .addr = { 0x20, 1, 0xd, 0xb8 }, .bits = 32
+	};
+	ck_assert(shut("2001:db8:1:2::8"));
+	fx.transport.priority.n = 1;
+	ck_assert(!shut("2001:db8:1:2::8"));
+}
+END_TEST
+
+START_TEST(what_an_operator_lifts_is_forgotten)
+{
+	struct conn *c = from("10.0.0.7");
+
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	for (int i = 0; i < POISON_PEERS; i++)
+		atomic_store(&fx.worker.shm->poison[i].until_ns, 0);
+	ck_assert(!shut("10.0.0.7"));
+	ck_assert_int_eq(meet(c, adu, 0), POISON_NONE);
+	ck_assert(!poison_wary(&fx.worker));
+	learn(c);
 }
 END_TEST
 
@@ -314,6 +421,10 @@ main(void)
 	tcase_add_test(tc, a_host_of_ipv6_is_its_network);
 	tcase_add_test(tc, who_has_no_address_is_let_in);
 	tcase_add_test(tc, more_hosts_than_there_is_room_for);
+	tcase_add_test(tc, over_udp_twice_is_enough);
+	tcase_add_test(tc, on_a_line_each_request_counts_by_itself);
+	tcase_add_test(tc, who_has_priority_is_not_shut_out);
+	tcase_add_test(tc, what_an_operator_lifts_is_forgotten);
 	tcase_add_test(tc, it_is_told);
 	tcase_add_test(tc, nonsense_in_the_records_is_bounded);
 	return fx_report(s);

@@ -193,7 +193,7 @@ let_in(struct door *d, int fd, const struct acl_peer *peer)
 	bool allowed = acl_allows(w->conf, peer);
 	char text[ACL_TEXT_MAX];
 
-	if (allowed && !poison_shuts(d->conns, peer)) {
+	if (allowed && quarantine_shuts(d->conns, peer) == SHUT_NOTHING) {
 		admit(d, fd, peer);
 		return;
 	}

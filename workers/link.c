@@ -235,20 +235,17 @@ answer_shown(struct run *r, uint8_t *adu)
 __attribute__((cold, noinline)) static size_t
 answer_wary(struct run *r, const uint8_t *in, uint8_t *adu)
 {
+	enum poison what = wary_meet(r, in);
 	size_t len;
 
-	switch (wary_meet(r, in)) {
-	case POISON_NONE:
-		len = answer_shown(r, adu);
-		wary_done(r, in);
+	if (what != POISON_NONE) {
+		len = wary_spare(r, adu);
+		r->shut = r->late = what == POISON_SHUT;
 		return len;
-	case POISON_REFUSE:
-		return wary_spare(r, adu);
-	default:
-		r->op++;
-		r->shut = r->late = true;
-		return 0;
 	}
+	len = answer_shown(r, adu);
+	wary_done(r, in);
+	return len;
 }
 
 /* The frame in hand, which lies at in: its reply in adu, the length of it. */
@@ -520,6 +517,7 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	r.before = p->asked;
 	r.busy = p->busy;
 	r.op = p->op;
+	wary_begin_one(&r, in, p->died);
 	if (p->aside != NULL)
 		put_aside_one(&r, p, out);
 	len = answer(&r, in, out);
@@ -528,7 +526,7 @@ link_answer(struct link *l, struct link_peer *p, const struct frame *f,
 		len = save_answer(l, p, f, out, len);
 	p->op = r.op;
 	p->asked++;
-	*late = r.late ? &l->faults.late : NULL;
+	*late = r.late && !r.shut ? &l->faults.late : NULL;
 	end(&r);
 	return len;
 }

@@ -61,6 +61,7 @@ struct link_peer {
 	unsigned asked; /* its requests that came along and were served before
 			 * this one: max_transactions counts them */
 	bool busy; /* its next request is answered 06 and not carried out */
+	unsigned died; /* workers that have died of its next request */
 	uint64_t op; /* the last operation number that it was given */
 	bool parks; /* replies that wait for the disk are kept back by who asks
 		     * for them: */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who has asked for what workers died of. Runs in the workers: as one begins,
- * and on the request path while something is known. Carries nothing out and
- * closes nobody itself; allocates nothing.
+ * What becomes of requests that workers died of, and of who asks for them. Runs
+ * in the workers: as one begins, and on the request path while something is
+ * known. Carries nothing out and closes nobody itself; allocates nothing.
  */
 #include "workers/poison.h"
 
@@ -14,194 +14,38 @@
 #include "workers/who.h"
 
 enum {
+	TWICE = 2,
 	THRICE = 3,
 	SHOWN = 96, /* bytes that are logged, at most */
-	NET_V6 = 8, /* bytes of an address that make a host */
 };
 
-#define NS_A_S 1000000000ull
-
-static uint64_t
-load(const _Atomic uint64_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static uint32_t
-load32(const _Atomic uint32_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static void
-set32(_Atomic uint32_t *v, uint32_t to)
-{
-	atomic_store_explicit(v, to, memory_order_relaxed);
-}
-
-/* ---- hosts ---- */
-
-struct host {
-	uint32_t family;
-	uint64_t net[2];
-};
+_Static_assert((int)SHM_POISON_PEER == CONN_PEER_MAX, "a peer's words");
 
 static struct host
-host_of(unsigned family, const uint8_t addr[16])
+host_of(const struct shm_conn *c, const struct frame *f)
 {
-	struct host h = { .family = family };
-
-	memcpy(h.net, addr, family == AF_INET6 ? NET_V6 : sizeof(h.net));
-	return h;
+	return quarantine_host(c->family, c->addr, f);
 }
 
+/* One that is let in, whatever it asks. */
 static bool
-is_of(const struct shm_poison *e, const struct host *h, uint64_t now)
+is_spared(const struct worker *w, const struct shm_conn *c)
 {
-	return load(&e->until_ns) > now && load32(&e->family) == h->family &&
-	    load(&e->net[0]) == h->net[0] && load(&e->net[1]) == h->net[1];
-}
+	struct acl_peer p = { .family = c->family, .port = c->port };
 
-static struct shm_poison *
-find(struct shm_worker *w, const struct host *h, uint64_t now)
-{
-	for (unsigned i = 0; i < POISON_PEERS; i++)
-		if (is_of(&w->poison[i], h, now))
-			return &w->poison[i];
-	return NULL;
-}
-
-/* Its entry, if need be in place of the one that is forgotten first. */
-static struct shm_poison *
-enter(struct shm_worker *w, const struct host *h, uint64_t now)
-{
-	struct shm_poison *e = find(w, h, now);
-
-	if (e != NULL)
-		return e;
-	e = &w->poison[0];
-	for (unsigned i = 1; i < POISON_PEERS; i++)
-		if (load(&w->poison[i].until_ns) < load(&e->until_ns))
-			e = &w->poison[i];
-	atomic_store_explicit(&e->until_ns, 0, memory_order_release);
-	set32(&e->count, 0);
-	set32(&e->shut, 0);
-	set32(&e->known, 0);
-	e->len = 0;
-	set32(&e->family, h->family);
-	atomic_store_explicit(&e->net[0], h->net[0], memory_order_relaxed);
-	atomic_store_explicit(&e->net[1], h->net[1], memory_order_relaxed);
-	return e;
-}
-
-/* How often over all workers. */
-static unsigned
-times(const struct conns *cs, const struct host *h, uint64_t now)
-{
-	struct shm_poison *e = find(cs->worker->shm, h, now);
-	unsigned n = e != NULL ? load32(&e->count) : 0;
-
-	for (unsigned i = 0; i < cs->nsiblings; i++) {
-		e = find(seg_worker(&cs->sibling[i]), h, now);
-		if (e != NULL && load32(&e->count) <= THRICE)
-			n += load32(&e->count);
-	}
-	return n;
-}
-
-/* Once more, and remembered from now on. */
-static void
-count(struct worker *w, struct shm_poison *e)
-{
-	uint64_t until = w->now_ns + w->conf->quarantine_s * NS_A_S;
-	uint32_t n = load32(&e->count);
-
-	set32(&e->count, n < THRICE ? n + 1 : THRICE);
-	atomic_store_explicit(&e->until_ns, until, memory_order_release);
-}
-
-static enum poison
-shut(struct worker *w, struct shm_poison *e)
-{
-	if (load32(&e->family) == AF_UNSPEC) /* that may be anybody */
-		return POISON_CLOSE;
-	set32(&e->shut, 1);
-	atomic_store_explicit(
-	    &w->shm->shut_ns, load(&e->until_ns), memory_order_release);
-	return POISON_SHUT;
-}
-
-static bool
-shuts(struct shm_worker *w, const struct host *h, uint64_t now)
-{
-	const struct shm_poison *e;
-
-	if (load(&w->shut_ns) <= now)
-		return false;
-	e = find(w, h, now);
-	return e != NULL && load32(&e->shut) != 0;
-}
-
-bool
-poison_shuts(const struct conns *cs, const struct acl_peer *p)
-{
-	struct host h = host_of((unsigned)p->family, p->addr);
-	uint64_t now = cs->worker->now_ns;
-
-	if (cs->worker->conf->quarantine_s == 0)
-		return false;
-	for (unsigned i = 0; i < cs->nsiblings; i++)
-		if (shuts(seg_worker(&cs->sibling[i]), &h, now))
-			return true;
-	return shuts(cs->worker->shm, &h, now);
+	memcpy(p.addr, c->addr, sizeof(p.addr));
+	return acl_match(&w->conf->priority, &p);
 }
 
 void
 poison_forgive(struct worker *w, const struct shm_conn *c)
 {
-	struct host h = host_of(c->family, c->addr);
-	struct shm_poison *e = find(w->shm, &h, w->now_ns);
+	const struct frame none = { .pdu_len = 0 };
+	struct host h = host_of(c, &none);
+	struct shm_poison *e = quarantine_find(w->shm, &h, w->now_ns);
 
-	if (e != NULL && load32(&e->count) > 0)
-		set32(&e->count, load32(&e->count) - 1);
-}
-
-/* ---- requests ---- */
-
-static bool
-same(const struct shm_poison *e, const struct frame *f)
-{
-	return f->pdu_len != 0 && e->unit == f->unit && e->len == f->pdu_len &&
-	    memcmp(e->pdu, f->pdu, f->pdu_len) == 0;
-}
-
-static void
-keep(struct shm_poison *e, const struct frame *f)
-{
-	e->unit = f->unit;
-	memcpy(e->pdu, f->pdu, f->pdu_len);
-	e->len = (uint8_t)f->pdu_len;
-}
-
-/* Somebody has asked for it that it is known of, or another; NULL: nobody. Once
- * nothing is known any more nobody needs to look. */
-static struct shm_poison *
-known(struct worker *w, const struct frame *f, const struct host *h)
-{
-	struct shm_poison *found = NULL;
-	bool any = false;
-
-	for (unsigned i = 0; i < POISON_PEERS; i++) {
-		struct shm_poison *e = &w->shm->poison[i];
-
-		if (load32(&e->known) == 0 || load(&e->until_ns) <= w->now_ns)
-			continue;
-		any = true;
-		if (same(e, f) && (found == NULL || is_of(e, h, w->now_ns)))
-			found = e;
-	}
-	set32(&w->shm->wary, any);
-	return found;
+	if (e != NULL)
+		quarantine_uncount(e);
 }
 
 /* ---- telling ---- */
@@ -245,6 +89,57 @@ tell(struct worker *w, const struct shm_conn *c, const struct frame *f,
 
 /* ---- deaths ---- */
 
+/* The host's part of it: POISON_SHUT or _NONE. *n: how often it has been to
+ * blame, or of a line, the request. */
+static enum poison
+blame(struct conns *cs, const struct poison_death *d, unsigned *n)
+{
+	struct worker *w = cs->worker;
+	struct host h = host_of(d->conn, d->frame);
+	char peer[ACL_TEXT_MAX];
+	struct shm_poison *e = quarantine_enter(w->shm, &h,
+	    h.family == AF_UNSPEC ? who_text(w->shm, d->conn, peer) : "",
+	    w->now_ns);
+	bool again = d->deaths >= TWICE ||
+	    (d->deaths == 0 && quarantine_same(e, d->frame));
+
+	quarantine_keep(w, e, d->frame, again);
+	quarantine_count(w, e, true);
+	*n = quarantine_times(cs, &h, w->now_ns);
+	if (!quarantine_named(&h) || d->way == POISON_LINE ||
+	    is_spared(w, d->conn) ||
+	    (*n < THRICE && !(again && d->way == POISON_DGRAM)))
+		return POISON_NONE;
+	quarantine_shut(w, e, *n >= THRICE ? SHUT_ALL : SHUT_NEW);
+	return POISON_SHUT;
+}
+
+/* What becomes of the request as such, n as of blame(). */
+static enum poison
+weigh(const struct poison_death *d, unsigned n)
+{
+	if (d->way == POISON_LINE)
+		return n < TWICE ? POISON_AGAIN : POISON_REFUSE;
+	return d->deaths == 1 ? POISON_AGAIN
+	    : d->deaths == 2  ? POISON_REFUSE
+			      : POISON_CLOSE;
+}
+
+enum poison
+poison_died(struct conns *cs, const struct poison_death *d)
+{
+	struct worker *w = cs->worker;
+	enum poison what, host = POISON_NONE;
+	unsigned n = d->deaths;
+
+	worker_count(&w->shm->stats.fatal, 1);
+	if (w->conf->quarantine_s != 0)
+		host = blame(cs, d, &n);
+	what = host != POISON_NONE ? host : weigh(d, n);
+	tell(w, d->conn, d->frame, d->bytes, d->len, n, what);
+	return what;
+}
+
 /* The request that b says was in hand, as far as its bytes tell without asking
  * anybody who may have been what its worker died in: *bytes, how many. */
 static size_t
@@ -279,53 +174,43 @@ die(struct shm_batch *b)
 	return ++b->died;
 }
 
-/* The host's part of it. deaths: of this very request, 0 if it is not kept. */
-static enum poison
-blame(struct conns *cs, const struct shm_conn *c, const struct frame *f,
-    unsigned deaths, unsigned *n)
-{
-	struct worker *w = cs->worker;
-	struct host h = host_of(c->family, c->addr);
-	struct shm_poison *e = enter(w->shm, &h, w->now_ns);
-	bool again = deaths >= 2 || (deaths == 0 && same(e, f));
-
-	if (f->pdu_len != 0) {
-		set32(&e->known, 0);
-		keep(e, f);
-		set32(&e->known, again);
-	}
-	count(w, e);
-	if (again && f->pdu_len != 0)
-		set32(&w->shm->wary, 1);
-	*n = times(cs, &h, w->now_ns);
-	return *n >= THRICE ? shut(w, e) : POISON_NONE;
-}
-
 enum poison
 poison_judge(struct conns *cs, const struct link *l, unsigned i,
     struct shm_batch *b, unsigned suspect, bool resumes)
 {
-	struct worker *w = cs->worker;
-	const struct shm_conn *c = seg_conn(w->shm, i);
 	struct frame f = { .pdu_len = 0 };
-	const uint8_t *bytes = NULL;
-	size_t len = b != NULL ? in_hand(l, b, &f, &bytes) : 0;
-	unsigned deaths = 0, n;
-	enum poison what = POISON_CLOSE, host = POISON_NONE;
+	struct poison_death d = { .conn = seg_conn(cs->worker->shm, i),
+		.frame = &f };
 
-	worker_count(&w->shm->stats.fatal, 1);
-	if (resumes && len != 0 && suspect == SUSPECT_FAULT) {
-		deaths = die(b);
-		what = deaths == 1 ? POISON_AGAIN
-		    : deaths == 2  ? POISON_REFUSE
-				   : POISON_CLOSE;
+	if (b != NULL)
+		d.len = in_hand(l, b, &f, &d.bytes);
+	if (resumes && d.len != 0 && suspect == SUSPECT_FAULT)
+		d.deaths = die(b);
+	return poison_died(cs, &d);
+}
+
+/* ---- requests ---- */
+
+/* A host asks for what it has killed workers with: the third time in all. */
+static enum poison
+ask_again(struct worker *w, const struct shm_conn *c, const struct frame *f,
+    const struct host *h, struct shm_poison *e)
+{
+	enum poison what = POISON_REFUSE;
+	bool spared = !quarantine_named(h) || is_spared(w, c);
+	unsigned n = quarantine_counted(e);
+
+	/* who is not kept out may ask that for ever: it is told once, and
+	 * after quarantine_s it is tried what has become of it */
+	if (spared && n >= THRICE)
+		return what;
+	quarantine_count(w, e, !spared);
+	n = quarantine_counted(e);
+	if (!spared && n >= THRICE) {
+		quarantine_shut(w, e, SHUT_NEW);
+		what = POISON_SHUT;
 	}
-	n = deaths;
-	if (w->conf->quarantine_s != 0)
-		host = blame(cs, c, &f, deaths, &n);
-	if (host != POISON_NONE)
-		what = host;
-	tell(w, c, &f, bytes, len, n, what);
+	tell(w, c, f, f->pdu, f->pdu_len, n, what);
 	return what;
 }
 
@@ -333,22 +218,17 @@ enum poison
 poison_meet(struct worker *w, const struct shm_conn *c, const struct frame *f,
     unsigned died)
 {
-	struct host h = host_of(c->family, c->addr);
+	struct host h = host_of(c, f);
 	enum poison what = POISON_REFUSE;
-	struct shm_poison *e = NULL;
+	struct shm_poison *e;
 
-	if (died < 2) {
-		e = known(w, f, &h);
+	if (died < TWICE) {
+		e = quarantine_known(w, f, &h);
 		if (e == NULL)
 			return POISON_NONE;
+		if (quarantine_is_of(e, &h, w->now_ns))
+			what = ask_again(w, c, f, &h, e);
 	}
-	if (e != NULL && is_of(e, &h, w->now_ns)) {
-		count(w, e);
-		if (load32(&e->count) >= THRICE)
-			what = shut(w, e);
-		tell(w, c, f, f->pdu, f->pdu_len, load32(&e->count), what);
-	}
-	if (what == POISON_REFUSE)
-		worker_count(&w->shm->stats.poisoned, 1);
+	worker_count(&w->shm->stats.poisoned, 1);
 	return what;
 }

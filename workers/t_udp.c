@@ -252,15 +252,28 @@ writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- after a predecessor ---- */
 
-/* It died of itself, most likely of the one that was next: so would this one.
- * */
+/* If it died of itself, it was of the one that was next. That is carried out
+ * once more, or answered, or else left out: it may come again. */
 static void
-leave_out(struct udp *u)
+judge(struct udp *u)
 {
-	struct shm_dgram *d = &u->dgrams->at[u->dgrams->prog.done];
+	struct shm_worker *shm = u->worker->shm;
+	struct dgrams *ds = u->dgrams;
+	unsigned next = ds->prog.done;
+	/* once: whatever this one dies of is told anew */
+	uint32_t suspect = atomic_exchange_explicit(
+	    &shm->suspect, SUSPECT_NO, memory_order_relaxed);
+	uint32_t hand =
+	    atomic_exchange_explicit(&shm->hand, 0, memory_order_relaxed);
 
-	d->out_len = d->wrote = 0;
-	dgrams_done(u->dgrams);
+	if (next >= ds->n)
+		return;
+	u->died = ds->shm->died_at == next + 1 ? ds->shm->died : 0;
+	if (suspect == SUSPECT_NO || hand == 0 || udp_judge(u, suspect))
+		return;
+	u->died = 0;
+	ds->at[next].out_len = ds->at[next].wrote = 0;
+	dgrams_done(ds);
 	log_warnx("a request is left out why=\"the last worker died of it\"");
 }
 
@@ -275,6 +288,7 @@ inherit(struct udp *u)
 	int n = dgrams_inherit(ds, u->worker->proc->kept, &bytes);
 
 	worker_tick(u->worker);
+	judge(u);
 	if (n == 0)
 		return;
 	log_info("datagrams taken over from the last worker n=%d done=%u", n,
@@ -283,11 +297,9 @@ inherit(struct udp *u)
 		acl_peer_set(&from, &ds->at[i].from);
 		udp_remember(u, i, &from);
 	}
-	if (ds->prog.done < ds->n &&
-	    atomic_load_explicit(
-		&u->worker->shm->suspect, memory_order_relaxed) != 0)
-		leave_out(u);
+	u->inherited = true;
 	serve_all(u);
+	u->inherited = false;
 	if (!flush(u))
 		wait_for_room(u);
 }

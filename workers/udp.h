@@ -11,11 +11,12 @@
 #include "workers/dgram_late.h"
 #include "workers/link.h"
 #include "workers/peers.h"
+#include "workers/poison.h"
 #include "workers/repeats.h"
 #include "workers/waits.h"
 
 /* What may go on for long, and is told now and then. */
-enum { UDP_DENIED, UDP_FAILED, UDP_KINDS };
+enum { UDP_DENIED, UDP_SHUT, UDP_FAILED, UDP_KINDS };
 
 /* What a peer has asked in a round. */
 struct udp_asked {
@@ -30,6 +31,8 @@ struct udp {
 	struct dgrams *dgrams;
 	struct repeats repeats;
 	bool numbered; /* frames have transaction numbers */
+	bool inherited; /* what is in hand came before its host was shut out */
+	unsigned died; /* workers that have died of the next one in hand */
 	uint8_t shown[DGRAM_IN_MAX]; /* a datagram as hooks have changed it */
 	struct udp_asked *asked; /* by index of the connection, its session */
 	uint64_t round;
@@ -60,6 +63,10 @@ bool udp_may_tell(struct udp *, int kind);
 /* Serves datagram i, the next one in hand: its reply is among those to be sent,
  * or waits for its time. */
 void udp_serve(struct udp *, unsigned i);
+
+/* The last worker has died of itself with the next one in hand: what becomes of
+ * that. False if it is to be left out. */
+bool udp_judge(struct udp *, unsigned suspect);
 
 /* What it has changed is not changed again, should it come again. */
 void udp_remember(struct udp *, unsigned i, const struct acl_peer *);

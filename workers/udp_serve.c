@@ -93,6 +93,7 @@ answer(struct udp *u, struct conn *c, unsigned i, const struct acl_peer *from,
 		.author = resumed ? d->author : c->author,
 		.op = resumed ? d->op : op,
 		.parks = true,
+		.died = u->died,
 		.reply = u->dgrams->shm->reply,
 		.aside = &u->dgrams->shm->aside };
 	size_t len;
@@ -189,6 +190,35 @@ udp_remember(struct udp *u, unsigned i, const struct acl_peer *from)
 		    u->worker->now_ns);
 }
 
+/* Should the worker die of it, udp_judge() says what becomes of it. */
+static void
+hand(const struct udp *u, unsigned datagram)
+{
+	atomic_store_explicit(
+	    &u->worker->shm->hand, datagram, memory_order_relaxed);
+}
+
+/* Whether somebody's datagrams are looked at. */
+static bool
+may_ask(struct udp *u, const struct acl_peer *from)
+{
+	bool denied = !acl_allows(u->worker->conf, from);
+	char text[ACL_TEXT_MAX];
+
+	if (!denied &&
+	    quarantine_shuts(&u->peers.conns, from) <=
+		(u->inherited ? SHUT_NEW : SHUT_NOTHING))
+		return true;
+	worker_count(denied ? &udp_stats(u)->conns_denied
+			    : &udp_stats(u)->conns_quarantined,
+	    1);
+	if (udp_may_tell(u, denied ? UDP_DENIED : UDP_SHUT))
+		log_info("datagrams denied peer=%s%s",
+		    acl_peer_text(from, text),
+		    denied ? "" : " why=quarantined");
+	return false;
+}
+
 /* Whether a datagram is somebody's request: in u->frame, which may point into
  * *in, the bytes of it. */
 static bool
@@ -197,17 +227,11 @@ is_asked(
 {
 	struct shm_dgram *d = &u->dgrams->at[i];
 	size_t len = u->dgrams->is[i].len;
-	char text[ACL_TEXT_MAX];
 
 	*in = d->in;
-	if (!acl_allows(u->worker->conf, from)) {
-		worker_count(&udp_stats(u)->conns_denied, 1);
-		if (udp_may_tell(u, UDP_DENIED))
-			log_info("datagrams denied peer=%s",
-			    acl_peer_text(from, text));
+	if (!may_ask(u, from))
 		return false;
-	}
-	if ((u->worker->traced & HOOK_PACKET) != 0) {
+	if ((u->worker->traced & HOOK_PACKET) != 0 && u->died < 2) {
 		/* a successor shows it what has come */
 		memcpy(u->shown, d->in, len);
 		*in = u->shown;
@@ -222,6 +246,46 @@ is_asked(
 		return true;
 	worker_count(&udp_stats(u)->frames_bad, 1);
 	return false;
+}
+
+bool
+udp_judge(struct udp *u, unsigned suspect)
+{
+	struct shm_dgrams *shm = u->dgrams->shm;
+	unsigned i = u->dgrams->prog.done;
+	struct frame f = { .arg = u->link.framer->arg };
+	/* its record was the dead worker's */
+	struct shm_conn nobody = { .fd = -1 };
+	struct poison_death d = { .way = POISON_DGRAM,
+		.conn = &nobody,
+		.frame = &f,
+		.bytes = shm->at[i].in,
+		.len = u->dgrams->is[i].len };
+	struct acl_peer from;
+
+	acl_peer_set(&from, &shm->at[i].from);
+	nobody.family = (uint16_t)from.family;
+	nobody.port = from.port;
+	memcpy(nobody.addr, from.addr, sizeof(nobody.addr));
+	/* what a plugin takes a frame to be is not asked: it may have died in
+	 * that */
+	if (f.arg != NULL ||
+	    u->link.framer->datagram(&u->link.fcs, link_delimiter(&u->link),
+		d.bytes, d.len, &f) != FRAME_OK)
+		f.pdu_len = 0;
+	if (suspect == SUSPECT_FAULT) {
+		shm->died = shm->died_at == i + 1 ? shm->died + 1 : 1;
+		shm->died_at = i + 1;
+		d.deaths = shm->died;
+	}
+	u->died = d.deaths;
+	switch (poison_died(&u->peers.conns, &d)) {
+	case POISON_AGAIN:
+	case POISON_REFUSE:
+		return true;
+	default: /* it has been shut out for this one, or for others */
+		return d.deaths == 2;
+	}
 }
 
 void
@@ -239,8 +303,10 @@ udp_serve(struct udp *u, unsigned i)
 
 	acl_peer_set(&from, &d->from);
 	d->out_len = d->wrote = 0;
+	hand(u, i + 1);
 	if (is_asked(u, i, &from, &in)) {
 		c = peers_get(&u->peers, &from);
+		hand(u, i + 1); /* hooks may have been told of the peer */
 		if (may_repeat(u)) {
 			d->hash = repeats_hash(d->in, u->dgrams->is[i].len);
 			key = (struct repeats_key){ &from, d->hash };
@@ -261,6 +327,8 @@ udp_serve(struct udp *u, unsigned i)
 		if (len != 0 && put_off(u, i, len, late))
 			d->out_len = 0;
 	}
+	hand(u, 0);
+	u->died = 0;
 	dgrams_done(u->dgrams);
 	udp_remember(u, i, &from);
 	if (d->out_len != 0)

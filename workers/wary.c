@@ -23,6 +23,16 @@ wary_begin(struct run *r, const struct shm_batch *b)
 	r->died = b->died;
 }
 
+void
+wary_begin_one(struct run *r, const uint8_t *in, unsigned died)
+{
+	r->wary = died != 0 || poison_wary(r->link->worker);
+	r->suspect = died != 0 ? in : NULL;
+	r->died = died;
+	if (r->wary)
+		r->straight = false;
+}
+
 enum poison
 wary_meet(const struct run *r, const uint8_t *in)
 {

@@ -15,8 +15,12 @@
  * r->wary, and which one is under suspicion. */
 void wary_begin(struct run *, const struct shm_batch *);
 
+/* The same for the one request that lies at in, which so many workers have died
+ * of. */
+void wary_begin_one(struct run *, const uint8_t *in, unsigned died);
+
 /* What becomes of the frame in hand, which lies at in: POISON_NONE, to be
- * carried out, and then wary_done(); POISON_REFUSE, see below; any other ends
+ * carried out, and then wary_done(); any other, see below, and POISON_SHUT ends
  * its connection. */
 enum poison wary_meet(const struct run *, const uint8_t *in);
 void wary_done(const struct run *, const uint8_t *in);

@@ -347,9 +347,9 @@ static const struct conf_key transport_keys[] = {
 	{ "max_connections_per_peer", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(max_connections_per_peer), .max = 60000,
 	    .help = "of them from one address; 0 sets no limit" },
-	{ "quarantine_s", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
-	    IN_TRANSPORT(quarantine_s), .max = 3600, .def = 60,
-	    .help = "keeps out who asks thrice for what workers die of; 0 "
+	{ "quarantine_s", CONF_UINT, CONF_NOT_SHM, IN_TRANSPORT(quarantine_s),
+	    .max = 3600, .def = 60,
+	    .help = "keeps out who goes on asking for what workers die of; 0 "
 		    "never" },
 	{ "idle_timeout_s", CONF_UINT, CONF_NOT_SERIAL | CONF_NOT_SHM,
 	    IN_TRANSPORT(idle_timeout_s), .max = S_MAX,

@@ -30,7 +30,9 @@ struct hf_listener {
 struct hf_peer {
 	char text[HF_PEER_TEXT]; /* for logs and lists: "uid:0/pid:4711" */
 	uint8_t key[HF_PEER_KEY]; /* connections with the same bytes come from
-				   * one peer (max_connections_per_peer) */
+				   * one peer (max_connections_per_peer,
+				   * quarantine_s); zeroes: from nobody
+				   * that could be kept out */
 };
 
 /* A connection, from its acceptance to close(). */

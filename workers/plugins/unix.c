@@ -230,6 +230,7 @@ name_peer(int fd, struct hf_peer *peer)
 	snprintf(
 	    peer->text, sizeof(peer->text), "uid:%u/pid:%d", who.uid, who.pid);
 	memcpy(peer->key, &who.uid, sizeof(who.uid));
+	peer->key[sizeof(peer->key) - 1] = 1; /* root is somebody, too */
 }
 
 static int

@@ -112,6 +112,19 @@ bool serial_reads_as_request(struct serial *, const uint8_t *adu, size_t len);
 /* Goes on with a stream's input. True if nothing is under way any more. */
 bool serial_go_on(struct serial *);
 
+/* ---- serial_hand.c ---- */
+
+/* What came, len bytes, is looked at now: a request, or NULL if that is not
+ * known; until serial_hand_over(). Should the worker die of it, its successor
+ * knows what it was. */
+void serial_hand(
+    struct serial *, const struct frame *, const uint8_t *adu, size_t len);
+void serial_hand_over(struct serial *);
+
+/* What a predecessor has died of: counted, told, and not carried out any more
+ * once two have. Before the records are wiped. */
+void serial_judge(struct serial *);
+
 /* ---- serial_out.c ---- */
 
 /* There is a reply: it is sent as soon as it may be. True if that is over

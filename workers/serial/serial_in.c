@@ -58,7 +58,9 @@ serve(struct serial *s, const struct frame *f, const uint8_t *adu, bool answer)
 	atomic_signal_fence(memory_order_seq_cst);
 	s->peer.asked = 0;
 	serial_unsay(s); /* who asks again waits for this one */
+	serial_hand(s, f, adu, f->used);
 	len = link_answer(&s->link, &s->peer, f, adu, s->reply, &late);
+	serial_hand_over(s);
 	s->late = late != NULL ? *late : (struct late){ 0 };
 	conns_used(&s->conns, s->conn);
 	s->reply_len = len;
@@ -441,6 +443,17 @@ has_room(struct serial *s)
 	return false;
 }
 
+/* Shows hooks what has come; how much there is then. */
+static size_t
+show(struct serial *s, uint8_t *buf, size_t n, size_t room)
+{
+	serial_hand(s, NULL, buf, n);
+	n = hooks_packet(
+	    s->worker, s->conn->rec.shm, NULL, false, buf, n, room);
+	serial_hand_over(s);
+	return n;
+}
+
 bool
 serial_read(struct serial *s)
 {
@@ -461,8 +474,7 @@ serial_read(struct serial *s)
 	s->backoff_ms = 0;
 	if ((s->worker->traced & HOOK_PACKET) != 0 && got.n != 0 &&
 	    s->conn != NULL)
-		got.n = hooks_packet(s->worker, s->conn->rec.shm, NULL, false,
-		    buf, got.n, sizeof(buf));
+		got.n = show(s, buf, got.n, sizeof(buf));
 	if (s->state == SERIAL_DEAF) {
 		s->last_ns = s->worker->now_ns;
 		serial_set_state(s, SERIAL_DEAF, s->last_ns + s->t35_ns);

@@ -331,10 +331,11 @@ init(struct serial *s, struct worker *w)
 	w->why = "no timer";
 	if (s->timer_fd == -1 || event_add(&s->timer, NULL) == -1)
 		return -1;
-	if (serial_in_init(s) == -1 || conns_init(&s->conns, w) == -1 ||
-	    resume_wipe(&s->conns, NULL, -1) == -1)
+	if (serial_in_init(s) == -1 || conns_init(&s->conns, w) == -1)
 		return -1;
-	return 0;
+	worker_tick(w);
+	serial_judge(s);
+	return resume_wipe(&s->conns, NULL, -1);
 }
 
 /* A worker that is ready answers the first request: so the silence after the
