@@ -286,8 +286,10 @@ publish_poison(
 	view_format_id(ev->control, n->transport, CONN_ID_WORKER(n->a),
 	    CONN_ID_SERIAL(n->a), id, sizeof(id));
 	publish(ev, t,
-	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:s, s:o, s:o}", "event",
-		"poison", "id", id, "peer", jtext_bytes(n->text, len), "unit",
+	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:o, s:o}", "event",
+		"poison", "id",
+		CONN_ID_SERIAL(n->a) != 0 ? json_string(id) : json_null(),
+		"peer", jtext_bytes(n->text, len), "unit",
 		fc != 0 ? json_integer(NOTICE_POISON_UNIT(n->b)) : json_null(),
 		"fc", fc != 0 ? json_integer(fc) : json_null(), "count",
 		(int)NOTICE_POISON_COUNT(n->b), "then",

@@ -495,8 +495,8 @@ def _given(**params: Any) -> Dict[str, Any]:
 _REPEATABLE = frozenset((
     "system.ping", "system.info", "system.methods", "registers.read",
     "registers.describe", "devices.list", "transports.list",
-    "connections.list", "faults.list", "faults.clear", "stats.get",
-    "trace.read"))
+    "connections.list", "quarantine.list", "faults.list", "faults.clear",
+    "stats.get", "trace.read"))
 # What is answered after it has happened.
 _ORDERS = frozenset((
     "system.reload", "system.upgrade", "system.shutdown",
@@ -1481,6 +1481,22 @@ class _Methods(_Tables):
         """Closes a connection by its id, or all of a transport."""
         yield from self._ask("connections.close", _given(
             id=id, transport=transport))
+
+    @_method
+    def quarantine(self, transport: Optional[str] = None
+                   ) -> Steps[List[Dict[str, Any]]]:
+        """Who is kept out for what workers died of, and what of that is not
+        carried out, of one transport or all."""
+        return (yield from self._ask(
+            "quarantine.list", _given(transport=transport)))[0]
+
+    @_method
+    def lift_quarantine(self, peer: Optional[str] = None,
+                        transport: Optional[str] = None
+                        ) -> Steps[Dict[str, Any]]:
+        """Has that forgotten of a peer, or of all."""
+        return (yield from self._ask("quarantine.lift", _given(
+            peer=peer, transport=transport)))[0]
 
     # -- faults --
 

@@ -448,6 +448,8 @@ static const struct {
 	{ "transports.restart", CMD_OPERATE },
 	{ "connections.list", CMD_READ },
 	{ "connections.close", CMD_OPERATE },
+	{ "quarantine.list", CMD_READ },
+	{ "quarantine.lift", CMD_OPERATE },
 	{ "stats.get", CMD_READ },
 	{ "trace.read", CMD_READ },
 };

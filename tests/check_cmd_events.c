@@ -326,6 +326,12 @@ static const struct {
 	    "{\"event\":\"poison\",\"id\":\"tcp1.0.17\",\"peer\":\"10.0.0.7:4021"
 	    "\",\"unit\":1,\"fc\":65,\"count\":2,\"then\":\"refused\",\"bytes\":"
 	    "\"0041ff\"" },
+	{ "a worker dies of a datagram", NOTICE_POISON, 0, CONN_ID(0, 0, 0),
+	    NOTICE_POISON_B(1, 6, 2, POISON_SHUT, 13), "10.0.0.7:402106",
+	    "connections.tcp1",
+	    "{\"event\":\"poison\",\"id\":null,\"peer\":\"10.0.0.7:4021\","
+	    "\"unit\":1,\"fc\":6,\"count\":2,\"then\":\"quarantined\","
+	    "\"bytes\":\"06\"" },
 	{ "of bytes that are no request", NOTICE_POISON, 0, CONN_ID(0, 0, 17),
 	    NOTICE_POISON_B(0, 0, 3, 99, 1), "?", "connections.tcp1",
 	    "{\"event\":\"poison\",\"id\":\"tcp1.0.17\",\"peer\":\"?\",\"unit\":"

@@ -28,10 +28,12 @@ import time
 sys.dont_write_bytecode = True
 import bench_tools  # noqa: E402
 import sysutil  # noqa: E402
+from sys_plugin import compiled  # noqa: E402
 from sysutil import BUILD, ROOT, Daemon, Modbus, ModbusError, Skip  # noqa: E402
 
 WEB = os.path.join(ROOT, "control", "web")
 PAGE = os.path.join(ROOT, "tests", "page")
+POISON = os.path.join(ROOT, "tests", "plugins", "poison.c")
 NPM = os.path.join(ROOT, "build", "npm")
 SHOTS = os.path.join(BUILD, "check", "page")
 BUDGET = 150_000  # bytes of the whole page, compressed
@@ -77,7 +79,7 @@ def conf(**http):
             "tcp2": {"type": "tcp", "listen": "127.0.0.1:0",
                      "units": {"1": "plc1"}},
             "udp1": {"type": "udp", "listen": "127.0.0.1:0",
-                     "units": {"1": "plc1"}},
+                     "units": {"1": "plc1"}, "plugins": [compiled(POISON)]},
         },
         "http": {"listen": "127.0.0.1:0", **http},
     }
@@ -178,6 +180,15 @@ class World:
                    if t["name"] == transport)
         os.kill(pid, 9)
         return pid
+
+    def poison(self, transport, host):
+        """A host asks, over UDP, for what workers die of; what it is told."""
+        adu = bytes([0, 1, 0, 0, 0, 5, 1, 0x41, 1, 0, 0])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind((host, 0))
+            s.settimeout(30)
+            s.sendto(adu, ("127.0.0.1", self.d.port(transport)))
+            return s.recv(300).hex()
 
     def closed(self):
         """Whether the last client's connection has been closed."""

@@ -7,19 +7,23 @@ then, and who goes on asking is kept out, while all others are served.
 """
 import json
 import os
+import re
 import signal
 import struct
 import sys
 import threading
 import time
+import urllib.request
 
 import zmq
 
 sys.dont_write_bytecode = True
 import sysutil  # noqa: E402
 from everything import Everything  # noqa: E402
+from peers import fc6  # noqa: E402
 from sys_plugin import TOP, compiled  # noqa: E402
 from sys_policy import Client  # noqa: E402
+from sys_udp import Client as Peer  # noqa: E402
 from sysutil import ROOT, Daemon, Modbus, wait_for  # noqa: E402
 
 ROUNDS = next((int(a.split("=")[1]) for a in sys.argv[1:]
@@ -204,7 +208,7 @@ def test_the_third_time_its_host_is_kept_out():
             with Client(d, "127.0.0.3") as other:  # of another host: refused
                 assert other.request(ask(SEGV)) == REFUSED
                 assert other.request(ask(FINE)) == answer()
-            c.send(c.adu(ask(SEGV)))
+            assert c.request(ask(SEGV)) == REFUSED
             assert c.closed()
             began = time.monotonic()
             assert same_host.read_hr(0, 1) == [0]
@@ -299,7 +303,7 @@ def test_an_exit_closes_its_connection():
                 assert c.closed()
         with Client(d) as c:  # known by now
             restarts = tcp1(d)["restarts"]
-            c.send(c.adu(ask(EXIT)))
+            assert c.request(ask(EXIT)) == REFUSED
             assert c.closed()
         assert refused(d, "127.0.0.2")
         assert tcp1(d)["restarts"] == restarts == 2
@@ -322,9 +326,29 @@ def test_others_do_not_wait_for_several_killers():
               f"{crowd.longest * 1e3:.1f} ms")
 
 
-def counts(d, name):
+def transport(d, name):
     [t] = [t for t in d.rpc("transports.list") if t["name"] == name]
-    return t["restarts"]
+    return t
+
+
+def counts(d, name):
+    return transport(d, name)["restarts"]
+
+
+def died(d, name, times):
+    """So many workers have died by now, and the next one serves: a reply may
+    come before the supervisor has counted."""
+    wait_for(lambda: up_again(d, name, times), what="%d deaths, not %d" % (
+        times, counts(d, name)))
+
+
+def up_again(d, name, restarts):
+    t = transport(d, name)
+    return t["state"] == "up" and t["restarts"] == restarts
+
+
+def plugins_of(kind):
+    return [compiled(PLUGIN)] + (["unix"] if kind == "unix" else [])
 
 
 def test_framers():
@@ -342,31 +366,49 @@ def test_framers():
             assert got == want, got
         e.each(poisoned)
         for kind, framer in e.pairs:
-            assert counts(e.daemon, f"{kind}-{framer}") == 2
+            died(e.daemon, f"{kind}-{framer}", 2)
 
 
-def test_tls_ends_and_its_host_is_kept_out():
-    """a connection that cannot be gone on with ends; what has killed two
-    workers is known, kills none any more, and keeps its host out"""
-    with Everything(kinds=("tls",), framers=("socket",),
-                    plugins=[compiled(PLUGIN)]) as e:
-        for n in range(3):
-            with e.open("tls", "socket") as m:
-                try:
-                    assert m.ask(1, ask(FINE)) == answer()
-                    assert m.ask(1, ask(SEGV)) is None
-                except (EOFError, ConnectionError):
-                    pass
-            wait_for(lambda: counts(e.daemon, "tls-socket") == min(n + 1, 2))
-        [t] = e.daemon.rpc("transports.list")
-        assert t["quarantined"][0]["peer"] == "127.0.0.1", t
-        try:
-            with e.open("tls", "socket") as m:
-                assert m.ask(1, ask(FINE)) is None
-        except (EOFError, ConnectionError, OSError):
-            pass
-        assert e.daemon.rpc("stats.get")["transports"]["tls-socket"][
-            "conns_quarantined"] >= 1
+def ended_by(e, pair, pdu):
+    """Whether asking for that ends the connection, unanswered."""
+    try:
+        with e.open(*pair) as m:
+            return m.ask(1, pdu) is None
+    except (EOFError, ConnectionError, OSError):
+        return True
+
+
+def test_where_connections_end_with_their_worker():
+    """over TLS and of plugins a connection ends with its worker: what has
+    killed two is answered 04 all the same, kills none any more, and its host
+    is kept out; nobody else sees more than two restarts"""
+    for kind in ("tls", "unix"):
+        pair = (kind, "socket")
+        with Everything(pairs=[pair], plugins=plugins_of(kind)) as e:
+            d, name = e.daemon, "-".join(pair)
+            for n in range(2):
+                with e.open(*pair) as m:
+                    assert m.ask(1, ask(FINE, n)) == answer(n)
+                assert ended_by(e, pair, ask(SEGV))
+                wait_for(lambda: up_again(d, name, n + 1))
+            with e.open(*pair) as m, e.open(*pair) as other:
+                assert other.ask(1, READ) == b"\3\2\0\0"
+                assert m.ask(1, ask(SEGV)) == REFUSED
+                assert m.ended()
+                assert other.ask(1, READ) == b"\3\2\0\0"
+            assert ended_by(e, pair, READ)
+            died(d, name, 2)
+            [out] = d.rpc("quarantine.list")
+            assert (out["transport"], out["kept_out"], out["fc"]) == (
+                name, True, 65), out
+            assert d.rpc("stats.get")["transports"][name][
+                "conns_quarantined"] >= 1
+            assert d.rpc("quarantine.lift", peer=out["peer"]) == {"lifted": 1}
+            with e.open(*pair) as m:
+                assert m.ask(1, READ) == b"\3\2\0\0"
+
+
+test_where_connections_end_with_their_worker.seconds = 120
 
 
 def test_workers_count_together():
@@ -408,6 +450,288 @@ def test_without_a_supervisor():
         d.orphan()
         assert c.request(ask(SEGV)) == REFUSED
         assert c.read_hr(0, 1) == [0]
+
+
+def test_orders():
+    """who is kept out is told and lifted: by holdfast, with completion, by the
+    RPC, in /metrics; what is not there is an error"""
+    c = conf(workers=2)
+    c["transports"]["tcp2"] = dict(c["transports"]["tcp1"], workers=1)
+    c["http"] = {"listen": "127.0.0.1:0"}
+    with Daemon(c) as d:
+        def gauge(name):
+            with urllib.request.urlopen(
+                    d.rpc("system.info")["http"].rstrip("/") +
+                    "/metrics") as r:
+                text = r.read().decode()
+            return int(re.search(
+                r'^holdfast_quarantined\{transport="%s"\} (\d+)$' % name, text,
+                re.M)[1])
+        assert d.cli("quarantine").stdout == ""
+        with Client(d) as m:
+            assert m.request(ask(SEGV)) == REFUSED
+            [one] = d.rpc("quarantine.list")
+            assert one["for_s"] > 0 and one == {
+                "transport": "tcp1", "peer": "127.0.0.2", "kept_out": False,
+                "for_s": one["for_s"], "count": 2, "unit": 1, "fc": 65,
+                "pdu": ask(SEGV).hex()}, one
+            assert gauge("tcp1") == 0
+            assert m.request(ask(SEGV)) == REFUSED and m.closed()
+        assert (gauge("tcp1"), gauge("tcp2")) == (1, 0)
+        assert d.rpc("quarantine.list", transport="tcp2") == []
+        assert d.rpc("quarantine.list", transport="tcp1")[0]["kept_out"]
+        row = d.cli("-o", "csv", "quarantine", "list", "tcp1").stdout
+        assert "127.0.0.2,tcp1,kept out," in row, row
+        assert "127.0.0.2" in d.cli(
+            "--complete", "quarantine", "lift", "").stdout.split()
+        for params, reason in (({"peer": "127.0.0.9"}, "no_peer"),
+                               ({"peer": "127.0.0.2", "transport": "tcp2"},
+                                "no_peer"),
+                               ({"transport": "tcp3"}, "no_transport")):
+            try:
+                d.rpc("quarantine.lift", **params)
+                raise AssertionError(params)
+            except sysutil.RpcError as e:
+                assert e.data["reason"] == reason, (params, e.data)
+        d.cli("quarantine", "lift", "127.0.0.9", ok=False)
+        assert refused(d, "127.0.0.2")
+        assert json.loads(d.cli("-o", "json", "quarantine", "lift",
+                                "127.0.0.2").stdout) == {"lifted": 1}
+        assert not refused(d, "127.0.0.2")
+        assert d.rpc("quarantine.list") == [] and gauge("tcp1") == 0
+        # it is as it was before: two deaths again
+        before = tcp1(d)["restarts"]
+        with Client(d) as m:
+            assert m.request(ask(SEGV)) == REFUSED
+        died(d, "tcp1", before + 2)
+        assert json.loads(d.cli("-o", "json", "quarantine",
+                                "lift").stdout) == {"lifted": 1}
+
+
+# ---- datagrams ----
+
+def udp_conf(options=None, **keys):
+    """Rounds take all that has come, since there is a max_transactions."""
+    c = conf(options, type="udp", max_transactions=64, **keys)
+    c["transports"]["udp1"] = c["transports"].pop("tcp1")
+    return c
+
+
+def peer(d, host):
+    return Peer(d.port("udp1"), source=host)
+
+
+def together(d, sends):
+    """These come in one round: the worker is stopped meanwhile."""
+    pid = d.worker_pid("udp1")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for send in sends:
+            send()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def is_deaf_to(d, out, other):
+    """Whether one peer's requests are not looked at: what is asked behind them
+    is answered, and they have not been."""
+    out.ask(READ)
+    assert other.request(READ) is not None
+    return out.receive(timeout=0) is None
+
+
+def test_a_datagram_twice_a_killer():
+    """a datagram that kills two workers is answered 04, logged with its bytes,
+    and its host is kept out; all others that were taken along with it are
+    carried out once and answered, those of its host, too"""
+    with Daemon(udp_conf()) as d, peer(d, "127.0.0.2") as a, \
+            peer(d, "127.0.0.3") as b:
+        asked = [(a, ask(FINE, 1), answer(1)),
+                 (b, fc6(20, 5), fc6(20, 5)), (a, fc6(21, 6), fc6(21, 6)),
+                 (a, ask(PART), REFUSED),
+                 (b, fc6(22, 7), fc6(22, 7)), (a, ask(FINE, 2), answer(2)),
+                 (a, fc6(23, 8), fc6(23, 8)), (b, ask(FINE, 3), answer(3))]
+        together(d, [lambda c=c, pdu=pdu: c.ask(pdu) for c, pdu, _ in asked])
+        for c, _, want in asked:
+            got = c.receive()
+            assert got is not None and got[2] == want, (got, want)
+        died(d, "udp1", 2)
+        assert len(lines(d, "again")) == 1
+        [line] = lines(d, "quarantined")
+        adu = struct.pack(">HHHB", 3, 0, 5, 1) + ask(PART)
+        own = "127.0.0.2:%d" % a.socket.getsockname()[1]
+        assert f"peer={own} unit=1 fc=65 count=2" in line, line
+        assert line.endswith(f"bytes={adu.hex()}"), line
+        s = d.rpc("stats.get")["transports"]["udp1"]
+        assert (s["fatal"], s["poisoned"]) == (2, 1), s
+        # what it had written before it died was written once
+        assert b.request(struct.pack(">BHH", 3, 1, 1)) == b"\3\2\0\1"
+        assert b.request(struct.pack(">BHH", 3, 20, 4)) == struct.pack(
+            ">BBHHHH", 3, 8, 5, 6, 7, 8)
+        assert is_deaf_to(d, a, b)
+        assert b.request(ask(PART)) == REFUSED  # known, whoever asks
+        s = d.rpc("stats.get")["transports"]["udp1"]
+        assert s["conns_quarantined"] >= 1 and s["poisoned"] == 2, s
+        [out] = d.rpc("quarantine.list", transport="udp1")
+        assert (out["peer"], out["kept_out"], out["unit"], out["fc"],
+                out["pdu"]) == ("127.0.0.2", True, 1, 65,
+                                ask(PART).hex()), out
+        d.cli("quarantine", "lift", "127.0.0.2")
+        assert a.request(READ) == b"\3\2\0\0"
+        died(d, "udp1", 2)
+
+
+def test_another_of_the_same_host_in_the_round():
+    """a host that kills a third worker by what it had sent along is not looked
+    at any more; others are answered"""
+    with Daemon(udp_conf()) as d, peer(d, "127.0.0.2") as a, \
+            peer(d, "127.0.0.3") as b:
+        asked = [(a, ask(SEGV, 1)), (b, fc6(20, 1)), (a, ask(SEGV, 2)),
+                 (a, ask(SEGV, 3)), (a, fc6(21, 1)), (b, fc6(22, 1))]
+        together(d, [lambda c=c, pdu=pdu: c.ask(pdu) for c, pdu in asked])
+        assert a.receive()[2] == REFUSED
+        assert b.receive()[2] == fc6(20, 1)
+        assert b.receive()[2] == fc6(22, 1)
+        assert a.receive(timeout=0) is None
+        assert b.request(struct.pack(">BHH", 3, 20, 3)) == struct.pack(
+            ">BBHHH", 3, 6, 1, 0, 1)
+        died(d, "udp1", 3)
+
+
+def test_a_datagram_by_chance():
+    """what a worker dies of once is carried out by the next"""
+    mark = os.path.join(TOP.name, "once-udp")
+    with Daemon(udp_conf({"once": mark})) as d, peer(d, "127.0.0.2") as a:
+        for n in range(4):
+            with open(mark, "w"):
+                pass
+            os.chmod(mark, 0o666)
+            assert a.request(ask(ONCE, n)) == answer(n)
+            died(d, "udp1", n + 1)
+        assert d.rpc("quarantine.list") == []
+
+
+def test_a_datagram_that_ends_its_worker():
+    """a worker that exits at a datagram leaves it unanswered, and what was
+    asked along with it is; the second time its host is kept out"""
+    with Daemon(udp_conf()) as d, peer(d, "127.0.0.2") as a, \
+            peer(d, "127.0.0.3") as b:
+        for n in range(2):
+            together(d, [lambda: a.ask(ask(EXIT)), lambda: b.ask(fc6(20, n))])
+            assert b.receive()[2] == fc6(20, n)
+            died(d, "udp1", n + 1)
+            assert a.receive(timeout=0) is None
+        assert b.request(ask(EXIT)) == REFUSED
+        assert is_deaf_to(d, a, b)
+        died(d, "udp1", 2)
+
+
+def test_hooks_that_die_of_a_datagram():
+    """if hooks die of a reply, what was written has been, and that is answered;
+    if of the request, 04 is"""
+    with Daemon(udp_conf({"hook": "1"}, quarantine_s=0)) as d, \
+            peer(d, "127.0.0.2") as a:
+        assert a.request(fc6(5, 0xdead)) == fc6(5, 0xdead)
+        assert a.request(struct.pack(">BHH", 3, 5, 1)) == b"\3\2\xde\xad"
+        died(d, "udp1", 2)
+        assert a.request(fc6(5, 0xbeef)) == b"\x86\4"
+        assert a.request(struct.pack(">BHH", 3, 5, 1)) == b"\3\2\xde\xad"
+        died(d, "udp1", 4)
+        assert d.rpc("quarantine.list") == []
+
+
+def test_who_has_priority_is_never_kept_out():
+    """a host of "priority" is told 04, as often as it asks, and is let in"""
+    for c in (conf(priority=["127.0.0.2/32"]),
+              udp_conf(priority=["127.0.0.2/32"])):
+        [name] = c["transports"]
+        with Daemon(c) as d:
+            with Client(d) if name == "tcp1" else peer(d, "127.0.0.2") as a:
+                for _ in range(6):
+                    assert a.request(ask(SEGV)) == REFUSED
+                    assert a.request(READ) == b"\3\2\0\0"
+            if name == "tcp1":
+                assert not refused(d, "127.0.0.2")
+            died(d, name, 2)
+            [one] = d.rpc("quarantine.list")
+            assert (one["peer"], one["kept_out"]) == ("127.0.0.2", False), one
+            assert transport(d, name)["quarantined"] == []
+
+
+def test_a_storm_of_datagrams_and_killers():
+    """hosts that ask without end and one after the other that kills: two
+    deaths each, and nothing that anybody asks is lost"""
+    hosts = 2 * ROUNDS
+    with Daemon(udp_conf(max_connections=64)) as d, \
+            peer(d, "127.0.0.3") as b:
+        for n in range(hosts):
+            with peer(d, "127.0.1.%d" % (n % 250 + 1)) as a:
+                together(d, [lambda: b.ask(fc6(20, n)),
+                             lambda: a.ask(ask(SEGV, n)),
+                             lambda: b.ask(fc6(21, n))])
+                assert b.receive(30)[2] == fc6(20, n)
+                assert b.receive(30)[2] == fc6(21, n)
+                assert a.receive(30)[2] == REFUSED
+            d.rpc("quarantine.lift")
+        died(d, "udp1", 2 * hosts)
+
+
+test_a_storm_of_datagrams_and_killers.seconds = 60 + 8 * ROUNDS
+
+
+# ---- lines ----
+
+def test_on_a_line_nobody_is_kept_out():
+    """the request that a worker of a line dies of is logged with its bytes;
+    asked for a third time, whoever asks, it is answered 04, as often as that;
+    all else is answered as ever"""
+    with Everything(kinds=("line",), plugins=[compiled(PLUGIN)],
+                    options={"hook": "1"}) as e:
+        for pair in e.pairs:
+            kill_a_line(e, pair)
+
+
+test_on_a_line_nobody_is_kept_out.seconds = 240
+
+
+def kill_a_line(e, pair):
+    d, name = e.daemon, "-".join(pair)
+    one, two, fine = fc6(5, 0xbeef), fc6(6, 0xbeef), fc6(7, 1)
+    known = len(lines(d, "refused"))
+    # in turn, so that neither is the last one
+    for n, pdu in enumerate((one, two, one, two)):
+        with e.open(*pair) as m:
+            assert m.ask(1, fine) == fine, (pair, n)
+            m.send(1, pdu)
+            adu = m.framer.encode(1, pdu, m.tid)
+            wait_for(lambda: up_again(d, name, n + 1))
+    told = lines(d, "refused")
+    assert len(told) == known + 2, told
+    assert "unit=1 fc=6 count=2" in told[-1], told
+    assert told[-1].endswith("bytes=" + adu.hex()), (told, adu.hex())
+    with e.open(*pair) as m:
+        for _ in range(3):
+            assert m.ask(1, one) == m.ask(1, two) == b"\x86\4", pair
+            assert m.ask(1, fine) == fine, pair
+    died(d, name, 4)
+    assert transport(d, name)["quarantined"] == []
+    found = d.rpc("quarantine.list", transport=name)
+    assert sorted(f["pdu"] for f in found) == [one.hex(), two.hex()], found
+    assert not any(f["kept_out"] for f in found), found
+    [port] = {f["peer"] for f in found}
+    d.cli("quarantine", "lift", port)  # all that is known of that line
+    assert d.rpc("quarantine.list", transport=name) == []
+
+
+def test_a_line_is_wary_no_longer_than_it_is_told():
+    """with a quarantine_s of 0 nothing is remembered of a line either"""
+    with Everything(pairs=[("line", "rtu")], plugins=[compiled(PLUGIN)],
+                    options={"hook": "1"}, quarantine_s=0) as e:
+        for n in range(3):
+            with e.open("line", "rtu") as m:
+                m.send(1, fc6(5, 0xbeef))
+                wait_for(lambda: up_again(e.daemon, "line-rtu", n + 1))
+        assert e.daemon.rpc("quarantine.list") == []
 
 
 if __name__ == "__main__":

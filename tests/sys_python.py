@@ -75,6 +75,9 @@ def test_every_method_of_the_daemon_is_called():
         yield hf.close_connections(transport="tcp1"), lambda r: r is None
         yield hf.connections("tcp1"), lambda r: r == []
         yield hf.counts("hr", 5, 2), lambda r: r["reads"] == [0, 0]
+        yield hf.quarantine(), lambda r: r == []
+        yield hf.quarantine("tcp1"), lambda r: r == []
+        yield hf.lift_quarantine(), lambda r: r == {"lifted": 0}
         yield hf.set_trace(True), lambda r: r["on"] == ["tcp1"]
         yield hf.log(limit=1), lambda r: len(r["lines"]) == 1
         yield hf.add_fault(delay_ms=1, unit=99), lambda r: r["id"] > 0

@@ -114,6 +114,8 @@ def rows(build, here, full, seconds):
             "--rounds=100"], 600),
         ("torture_bus", [sys.executable, here / "sys_bus.py",
                          "--bytes=1000000"], 1200),
+        ("torture_poison", [sys.executable, here / "sys_poison.py",
+                            "several", "storm", "--rounds=100"], 1200),
         ("torture_isolation", [sys.executable, here / "sys_isolation.py",
                                "--kills=100"], 600),
     ]

@@ -119,6 +119,7 @@ int cli_stop(struct cli *, int argc, char **argv);
 int cli_restart(struct cli *, int argc, char **argv);
 int cli_clients(struct cli *, int argc, char **argv);
 int cli_kick(struct cli *, int argc, char **argv);
+int cli_quarantine(struct cli *, int argc, char **argv);
 int cli_certs(struct cli *, int argc, char **argv);
 int cli_fault(struct cli *, int argc, char **argv);
 

@@ -87,6 +87,14 @@ static const struct cli_command commands[] = {
 	    "ID is what clients lists; a transport's name closes all of its "
 	    "connections.",
 	    1, -1, cli_kick },
+	{ "quarantine", "[list|lift] [PEER...]",
+	    "hosts that asked for what workers died of",
+	    "  holdfast quarantine [list [TRANSPORT]]\n"
+	    "shows who is kept out, and what is answered 04 and not carried "
+	    "out.\n"
+	    "  holdfast quarantine lift [PEER...]\n"
+	    "has that forgotten, of those that the list names, or of all.",
+	    0, -1, cli_quarantine },
 	{ "fault", "add|list|clear ...", "spoil replies, to try clients with",
 	    "  holdfast fault add [TRANSPORT] [CONDITION...] EFFECT...\n"
 	    "spoils replies until the rule is cleared, has expired or is "

@@ -28,6 +28,7 @@ enum {
 	PLACES = 16, /* addresses and names of ranges */
 	TOPICS = 32,
 	METHODS = 64,
+	KEPT_OUT = 128,
 };
 
 /* What the first argument of a command is, and those behind it. */
@@ -46,6 +47,7 @@ static const struct {
 	{ "restart", TRANSPORTS, TRANSPORTS, NULL },
 	{ "clients", TRANSPORTS, 0, NULL },
 	{ "kick", TRANSPORTS | CONNECTIONS, TRANSPORTS | CONNECTIONS, NULL },
+	{ "quarantine", 0, TRANSPORTS | KEPT_OUT, "list lift" },
 	{ "trace", TRANSPORTS, 0, "on off" },
 	{ "fault", 0, TRANSPORTS, "add list clear" },
 	{ "snapshot", 0, 0, "save load" },
@@ -217,6 +219,8 @@ offer_kind(struct completion *c, unsigned kind)
 		offer_rows(c, "transports.list", "name");
 	if (kind & CONNECTIONS)
 		offer_rows(c, "connections.list", "id");
+	if (kind & KEPT_OUT)
+		offer_rows(c, "quarantine.list", "peer");
 	if (kind & METHODS)
 		offer_rows(c, "system.methods", "name");
 	if (kind & TOPICS)

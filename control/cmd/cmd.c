@@ -99,6 +99,14 @@ static const struct cmd table[] = {
 	    "ends one connection, or all of a transport", cmd_connections_close,
 	    { { "id", ARG_STRING, MAY }, { "transport", ARG_STRING, MAY } } },
 
+	{ "quarantine.list", CMD_READ,
+	    "who is kept out for what workers died of, and what is not "
+	    "carried out",
+	    cmd_quarantine_list, { { "transport", ARG_STRING, MAY } } },
+	{ "quarantine.lift", CMD_OPERATE, "forgets that of one peer, or of all",
+	    cmd_quarantine_lift,
+	    { { "peer", ARG_STRING, MAY }, { "transport", ARG_STRING, MAY } } },
+
 	{ "faults.add", CMD_OPERATE, "spoils replies by a rule", cmd_faults_add,
 	    { { "transport", ARG_STRING, MAY },
 		{ "connection", ARG_STRING, MAY },

@@ -32,6 +32,9 @@ void cmd_transports_restart(struct cmd_call *);
 void cmd_connections_list(struct cmd_call *);
 void cmd_connections_close(struct cmd_call *);
 
+void cmd_quarantine_list(struct cmd_call *);
+void cmd_quarantine_lift(struct cmd_call *);
+
 void cmd_faults_add(struct cmd_call *);
 void cmd_faults_list(struct cmd_call *);
 void cmd_faults_clear(struct cmd_call *);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/counters.h"
+#include "control/quarantined.h"
 #include "control/saved.h"
 #include "control/take.h"
 #include "shm/clock.h"
@@ -169,6 +170,23 @@ show_life(FILE *f, struct control *c)
 }
 
 static void
+show_quarantined(FILE *f, struct control *c)
+{
+	const struct conf *conf = c->proc->conf;
+	json_t *list;
+
+	metrics_head(f, "holdfast_quarantined", "gauge",
+	    "Hosts that are kept out for what they have asked for.");
+	for (size_t i = 0; i < conf->ntransports; i++) {
+		list = quarantined_json(c, (unsigned)i);
+		put(f, "holdfast_quarantined", "transport",
+		    conf->transports[i].name, NULL, NULL,
+		    json_array_size(list));
+		json_decref(list);
+	}
+}
+
+static void
 put_by_number(FILE *f, const char *metric, const char *transport,
     const char *label, const uint64_t *counts, unsigned n)
 {
@@ -317,6 +335,7 @@ metrics_show(struct http_call *call)
 	show_daemon(f, call);
 	show_saved(f, c);
 	show_life(f, c);
+	show_quarantined(f, c);
 	show_transports(f, c);
 	show_devices(f, c);
 	show_doors(f, c);

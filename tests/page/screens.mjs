@@ -277,6 +277,20 @@ await run({}, async ({ page }) => {
     await until(async () => await page.locator(row).count() === 0, "the row to go");
   });
 
+  await step("clients: who is kept out for what workers died of, and let in again", async () => {
+    await go(page, "#/clients");
+    assert.equal(await page.locator("#kept-out").isVisible(), false);
+    assert.equal(await ask("poison", "udp1", "127.0.0.9"), "000100000003" + "01c104");
+    const row = "#kept-out tr:has-text('127.0.0.9')";
+    await page.waitForSelector(`${row}:has-text('kept out')`);
+    assert.match(await page.textContent(row), /udp1.*unit 1, 65 ?: 41010000/);
+    await page.click(`${row} button:has-text('Let in')`);
+    await page.click("dialog button[value=yes]");
+    await page.waitForSelector(".toast:has-text('127.0.0.9 may ask again')");
+    await until(async () => !await page.locator("#kept-out").isVisible(), "the panel to go");
+    assert.deepEqual(await rpc("quarantine.list"), []);
+  });
+
   await step("traffic: filtered, taken apart, and a file for Wireshark", async () => {
     await go(page, "#/traffic");
     await until(async () => await page.locator(".g-body .g-row:not([hidden])").count() > 5, "frames");

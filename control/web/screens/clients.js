@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clients: who is connected, how much each asks, and showing one the door.
+// Clients: who is connected, how much each asks, and showing one the door; who is
+// kept out for what workers died of, and letting one in again.
 
 import { h, icon, text, toast, confirmed, Keyed } from "../dom.js";
 import { rpc, every, said } from "../rpc.js";
@@ -12,21 +13,62 @@ const columns = [
   ["requests", "Requests"], ["last_fc", "Last function"], ["role", "Role"],
 ];
 
+// The panel below, which is there only if there is something in it.
+function keptOut(changed) {
+  const body = h("tbody");
+  const heads = ["Host", "Transport", "Is", "For", "Asked last"].map((label) => h("th", { scope: "col" }, label));
+  const el = h("section", { class: "panel", id: "kept-out", hidden: true }, h("h2", null, "Asked for what workers died of"),
+    h("table", { class: "plain stack" }, h("thead", null, h("tr", null, heads, h("th", { scope: "col" }, h("span", { class: "sr" }, "What to do")))), body));
+  const rows = new Keyed(body, (q) => {
+    const p = { is: h("td", { "data-label": "is" }), left: h("td", { class: "live", "data-label": "for" }),
+      lift: h("button", { class: "quiet", onclick: () => lift(q), "aria-label": `Let ${q.peer} in` }, "Let in") };
+    const asked = q.pdu === null ? "–" : `unit ${q.unit}, ${q.fc} ${functions[q.fc] || ""}: ${q.pdu}`;
+    const row = h("tr", null, h("th", { scope: "row", class: "mono" }, q.peer), h("td", { "data-label": "on" }, q.transport),
+      p.is, p.left, h("td", { class: "mono", "data-label": "asked" }, asked), h("td", null, h("div", { class: "actions" }, p.lift)));
+    row.parts = p;
+    return row;
+  }, (row, q) => {
+    text(row.parts.is, q.kept_out ? "kept out" : "answered 04");
+    text(row.parts.left, duration(q.for_s));
+    model.allow(row.parts.lift, "quarantine.lift", `let ${q.peer} in`);
+  });
+
+  async function lift(q) {
+    if (!await confirmed(`Let ${q.peer} in?`, "What it asks is carried out again. If workers still die of it, they will.", "Let it in")) return;
+    try {
+      await rpc("quarantine.lift", { peer: q.peer, transport: q.transport });
+      toast(`${q.peer} may ask again`, "good");
+    } catch (e) {
+      toast(said(e), "bad");
+    }
+    changed();
+  }
+
+  return {
+    el,
+    set(list) {
+      el.hidden = list.length === 0;
+      rows.set(list, (q) => `${q.transport}/${q.peer}/${q.pdu}`);
+    },
+  };
+}
+
 export function create({ address }) {
   let all = [], sort = "rate", down = true, only = "";
   const before = new Map();
   const search = h("input", { type: "search", placeholder: "client, transport, role", "aria-label": "Find clients", oninput: () => { remember(); show(); } });
   const transport = h("select", { "aria-label": "Transport", onchange: () => { only = transport.value; remember(); show(); } });
   const kickAll = h("button", { class: "quiet", onclick: () => kickShown() }, icon("close"), "Kick all of it");
-  const said = h("span", { class: "muted" });
+  const told = h("span", { class: "muted" });
   const body = h("tbody");
   const heads = columns.map(([id, label]) => h("th", { scope: "col", class: ["rate", "requests", "since"].includes(id) ? "num" : null, "data-col": id },
     h("button", { onclick: () => { if (sort === id) down = !down; else { sort = id; down = ["rate", "requests", "since"].includes(id); } show(); } }, label)));
   const empty = h("div", { class: "empty" }, "Nobody is connected.");
   const table = h("table", { class: "plain stack" }, h("thead", null, h("tr", null, heads, h("th", { scope: "col" }, h("span", { class: "sr" }, "What to do")))), body);
+  const out = keptOut(() => look().catch(() => {}));
   const el = h("div", { class: "screen" }, h("h1", { class: "sr" }, "Clients"),
-    h("div", { class: "toolbar" }, h("span", { class: "field" }, icon("search"), search), transport, said, h("span", { class: "push" }, kickAll)),
-    h("section", { class: "panel" }, table, empty));
+    h("div", { class: "toolbar" }, h("span", { class: "field" }, icon("search"), search), transport, told, h("span", { class: "push" }, kickAll)),
+    h("section", { class: "panel" }, table, empty), out.el);
 
   const rows = new Keyed(body, (c) => {
     const p = { rate: h("td", { class: "num live", "data-label": "requests/s" }), requests: h("td", { class: "num live", "data-label": "requests" }),
@@ -68,7 +110,7 @@ export function create({ address }) {
       if (th.dataset.col === sort) th.setAttribute("aria-sort", down ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
     rows.set(list, (c) => `${c.transport}/${c.id}`);
-    text(said, `${count(shown().length)} of ${count(all.length)}${shown().length > 500 ? ", the first 500 are shown" : ""}`);
+    text(told, `${count(shown().length)} of ${count(all.length)}${shown().length > 500 ? ", the first 500 are shown" : ""}`);
     empty.hidden = list.length > 0;
     text(empty, all.length ? "Nobody like that is connected." : "Nobody is connected.");
     table.hidden = list.length === 0;
@@ -77,7 +119,7 @@ export function create({ address }) {
   }
 
   async function look() {
-    const list = await rpc("connections.list");
+    const [list, kept] = await Promise.all([rpc("connections.list"), rpc("quarantine.list")]);
     const now = performance.now();
     for (const c of list) {
       const was = before.get(c.id);
@@ -86,6 +128,7 @@ export function create({ address }) {
     before.clear();
     for (const c of list) before.set(c.id, { requests: c.requests, now });
     all = list;
+    out.set(kept);
     show();
   }
 
