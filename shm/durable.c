@@ -17,7 +17,7 @@
 #include "shm/bell.h"
 #include "shm/clock.h"
 
-enum { WORD_BITS = 16, USUAL_MS = 400, MOST_MS = 60000 };
+enum { WORD_BITS = 16, USUAL_MS = 1000, MOST_MS = 60000 };
 
 static void
 sleep_at(_Atomic uint32_t *word, uint32_t value, uint64_t ns)

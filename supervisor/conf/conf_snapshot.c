@@ -17,7 +17,7 @@ enum {
 	INTERVAL_MIN_MS = 100,
 	INTERVAL_MS = 10000,
 	INTERVAL_MAX_S = 86400,
-	DURABLE_MS = 400,
+	DURABLE_MS = 1000,
 	ENDING = 16, /* what is appended to the path */
 };
 
