@@ -467,6 +467,30 @@ def test_a_successor_takes_over_after_it():
             m.close()
 
 
+def test_the_supervisor_is_killed_in_the_middle_of_it():
+    """one drains, others have begun or are laid out anew: the next one serves
+    what the file says, with every value that was written"""
+    with Daemon({**conf("tcp1", "tcp2"), "drain_timeout_s": 60}) as d:
+        with Modbus(d.port("tcp1")) as m:
+            m.write_hr(5, [55, 56])
+        slow = Modbus(d.port("tcp2"))
+        slow.read_hr(0, 1)
+        slow.send(bytes.fromhex("0001000000060103"))  # half a request
+        edit(d, lambda c: (remove("tcp2")(c), add("tcp3")(c),
+                           key("max_connections", 9)(c)))
+        os.kill(d.pid, signal.SIGHUP)
+        d.wait_stderr("transport tcp2 draining")
+        d.orphan()
+        os.unlink(d.ready_path)
+        d.start()
+        slow.close()
+        assert named(d) == {"tcp1": "up", "tcp3": "up"}
+        for name in ("tcp1", "tcp3"):
+            with Modbus(d.port(name)) as m:
+                assert m.read_hr(5, 2) == [55, 56]
+        assert process(d, "tcp2") is None
+
+
 def test_the_daemon_ends_while_one_drains():
     """which a client keeps from ending: both end, and nothing is left"""
     with Daemon({**conf("tcp1", "tcp2"), "drain_timeout_s": 2}) as d:
