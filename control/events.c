@@ -26,6 +26,7 @@
 
 enum {
 	NOTICES_SLICE_MS = 50, /* notices wake nobody */
+	EARLY_NS = 1000000000,
 	EVENTS_VALUES = 128, /* in a change that counts as one event */
 	EVENTS_LAST = 1 << 20, /* more than a ring holds */
 };
@@ -375,17 +376,40 @@ publish_notice(struct events *ev, unsigned slot, struct notice *n)
 	json_decref(text);
 }
 
+/* About a transport of the next configuration, which is about to be told: it
+ * is left for that, if that comes soon. */
+static bool
+is_early(struct events *ev, const struct notice *n)
+{
+	const struct control *c = ev->control;
+
+	if (n->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
+	    !kinds[n->kind].of_transport ||
+	    n->transport >= c->shm->ntransports ||
+	    take_transport(c, n->transport) != -1)
+		return false;
+	if (ev->early_ns == 0)
+		ev->early_ns = c->now_ns;
+	return c->now_ns - ev->early_ns < EARLY_NS;
+}
+
 static int
 pump_slot(struct events *ev, unsigned slot, int budget)
 {
 	struct notice n;
+	uint64_t at;
 	int rc;
 
 	while (budget > 0) {
+		at = ev->notices[slot];
 		rc =
 		    notice_next(ev->control->shm, slot, &ev->notices[slot], &n);
 		if (rc == 0)
 			break;
+		if (rc == 1 && is_early(ev, &n)) {
+			ev->notices[slot] = at;
+			break;
+		}
 		budget--;
 		if (rc == 1) {
 			publish_notice(ev, slot, &n);
@@ -439,7 +463,9 @@ events_take(struct events *ev, const struct conf *next, const int *was)
 		free(changes);
 		return -1;
 	}
+	ev->early_ns = 0;
 	pump_last(ev);
+	ev->early_ns = 0;
 	topics_carry(ev, topics, next);
 	/* a ring that is new to us is read from its beginning */
 	for (size_t d = 0; d < next->ndevices; d++)

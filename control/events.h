@@ -42,6 +42,7 @@ struct events {
 	size_t nwanted;
 	uint64_t *changes; /* position in each device's ring */
 	uint64_t *notices; /* position in each slot's ring */
+	uint64_t early_ns; /* since when one waits for its transport; 0 */
 	unsigned nslots;
 	uint8_t *buf;
 	struct bell bell; /* rung when registers change */

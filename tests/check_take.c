@@ -7,6 +7,7 @@
 #include "control/events.h"
 #include "control/take.h"
 #include "control/work.h"
+#include "shm/notice.h"
 #include "shm/seg_next.h"
 #include "shm/store_next.h"
 #include "supervisor/reload/sealed.h"
@@ -240,6 +241,41 @@ START_TEST(a_device_with_another_segment_is_heard_to_its_end_and_from_its_start)
 }
 END_TEST
 
+static void
+notice(unsigned place, const char *why)
+{
+	notice_post(
+	    &cf.store.env, NOTICE_TRANSPORT, place, SHM_STOPPED, SHM_UP, why);
+}
+
+START_TEST(what_happens_to_a_transport_before_it_is_known_is_heard_then)
+{
+	force(PLC, TCP("1"));
+	want("transports.");
+	notice(1, "first");
+	notice(0, "second");
+	events_pump(&ev);
+	ck_assert_uint_eq(nsent, 0);
+	force(PLC, TCP("1") "," TCP("2"));
+	notice(1, "third");
+	events_pump(&ev);
+	ck_assert_uint_eq(nsent, 3);
+	heard(0, "transports.tcp2", "first");
+	heard(1, "transports.tcp1", "second");
+	heard(2, "transports.tcp2", "third");
+	/* one that never comes is not waited for */
+	force(PLC, TCP("1"));
+	notice(1, "fourth");
+	notice(0, "fifth");
+	events_pump(&ev);
+	ck_assert_uint_eq(nsent, 3);
+	cf.control.now_ns += 1000000001;
+	events_pump(&ev);
+	ck_assert_uint_eq(nsent, 4);
+	heard(3, "transports.tcp1", "fifth");
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_or_is_not_there_changes_nothing)
 {
 	const struct conf *was = cf.proc.conf;
@@ -343,6 +379,8 @@ main(void)
 	tcase_add_test(t, what_was_asked_for_before_it_was_there_is_heard_then);
 	tcase_add_test(t,
 	    a_device_with_another_segment_is_heard_to_its_end_and_from_its_start);
+	tcase_add_test(
+	    t, what_happens_to_a_transport_before_it_is_known_is_heard_then);
 	tcase_add_test(t, what_cannot_be_read_or_is_not_there_changes_nothing);
 	tcase_add_test(t, who_is_asked_says_why_not);
 	tcase_add_test(

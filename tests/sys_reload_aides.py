@@ -265,6 +265,59 @@ def test_nobody_who_asks_or_listens_notices():
 test_nobody_who_asks_or_listens_notices.seconds = 120
 
 
+def test_transports_that_come_are_known():
+    """whoever has listened to all of them hears of a new one from its first
+    moment; its connections are told, listed and closed by their names, also
+    once the order of the file is another one"""
+    tcp = {"type": "tcp", "listen": "127.0.0.1:0", "units": {"*": "plc1"}}
+    with Daemon(conf()) as d:
+        sub = context.socket(zmq.SUB)
+        sub.linger = 0
+        sub.rcvtimeo = 20000
+        sub.subscribe("transports.")
+        sub.subscribe("connections.")
+        sub.connect(d.events_endpoint)
+        n = 0
+        while not sub.poll(100):  # until the subscription has come to life
+            Modbus(d.port("tcp1")).close()
+            n += 1
+            assert n < 200
+
+        def until(topic, **wanted):
+            while True:
+                name, text, _ = sub.recv_multipart()
+                event = json.loads(text)
+                if name.decode() == topic and all(
+                        event.get(k) == v for k, v in wanted.items()):
+                    return event
+        for n in range(3):
+            name = f"new{n}"
+            said = reload_(d, lambda c: c.update(
+                transports={name: tcp, **c["transports"]}))
+            assert said["added"] == [f"transport {name}"], said
+            topic = f"transports.{name}"
+            until(topic, state="starting")
+            until(topic, state="up")
+            with Modbus(d.port(name)) as m:
+                assert m.read_hr(0, 1) == [0]
+                opened = until(f"connections.{name}", event="open")
+                ids = [c["id"] for c in d.rpc("connections.list",
+                                              transport=name)]
+                assert ids == [opened["id"]], (ids, opened)
+                d.rpc("connections.close", id=ids[0])
+                until(f"connections.{name}", event="close", id=ids[0])
+            d.rpc("transports.stop", name=name)
+            until(topic, state="stopped")
+            d.rpc("transports.start", name=name)
+            until(topic, state="up")
+            assert d.rpc("stats.get")["transports"][name]["up"]
+        reload_(d, lambda c: [c["transports"].pop(f"new{n}")
+                              for n in range(3)])
+        assert sorted(t["name"] for t in d.rpc("transports.list")) == [
+            "tcp1", "tcp2"]
+        sub.close()
+
+
 def test_endpoints_come_and_go():
     """what is added is there when the reload is answered, what stays keeps its
     connections, and what was asked where it is taken away is answered"""
