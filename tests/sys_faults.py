@@ -278,7 +278,7 @@ def acknowledged(m, n):
     return had
 
 
-BURST = 1000  # writes; the worker is at it for about half a millisecond here
+BURST = 1000, 16000  # writes; a worker is at 1000 for half a millisecond here
 
 
 def test_kills_while_writing():
@@ -286,24 +286,27 @@ def test_kills_while_writing():
     the rest, and answers every one of them on the same connection"""
     with Daemon(conf()) as d:
         port, value, cut_short = d.port("tcp1"), 0, 0
-        within_s = 0.0002  # becomes as long as half the kills come in time
+        # become so long that about half the kills come in time
+        within_s, n = 0.0002, BURST[0]
         with Modbus(port) as m:
             for _ in range(KILLS):
                 pid = sysutil.wait_for(lambda: bt.live_child(d, "tcp1"), 10)
-                burst(m, value + 1, BURST)
+                burst(m, value + 1, n)
                 until = time.monotonic() + random.random() * within_s
                 while time.monotonic() < until:
                     pass
                 os.kill(pid, signal.SIGKILL)
                 select.select([m.socket], [], [], 100)
-                cut = acknowledged(m, BURST) < BURST
-                within_s *= 1.1 if cut else 0.9
+                cut = acknowledged(m, n) < n
                 cut_short += cut
-                value = value + BURST & 0xffff
+                value = value + n & 0xffff
+                within_s *= 1.1 if cut else 0.9
+                # where all share a processor, it is done before the kill
+                n = max(BURST[0], min(BURST[1], n // 2 if cut else 2 * n))
                 assert whole(m.read_hr(FAST, BLOCK)) == value
         print("    %d of %d bursts were cut short, %d writes repaired" % (
             cut_short, KILLS, repairs(d)))
-        assert cut_short > KILLS // 5, "the kills came too late"
+        assert cut_short > KILLS // 10, "the kills came too late"
         assert repairs(d) >= KILLS // 1000, "the kills met no write"
 
 

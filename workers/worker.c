@@ -280,14 +280,16 @@ serve(struct worker *w)
 int
 worker_main(struct proc *p)
 {
-	struct worker w = {
+	/* what one that gives way leaves is in reach until its process ends */
+	static struct worker w;
+	int rc;
+
+	w = (struct worker){
 		.proc = p,
 		.conf = p->transport,
 		.beat_fd = -1,
 		.code = EX_SOFTWARE,
 	};
-	int rc;
-
 	w.shm = seg_worker(&p->worker_seg);
 	if (plugins_load(&w) == -1 || hooks_load(&w) == -1 ||
 	    (w.ops = transport_find(&w)) == NULL)
