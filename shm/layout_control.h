@@ -115,11 +115,14 @@ struct shm_control {
 	char boot[40]; /* kernel's boot id: what survived a reboot is void */
 	uint32_t nslots, ntransports, ndevices, nauthors;
 	uint32_t nrings; /* the first slots have room for notices */
-	uint32_t spare;
+	/* 1: all devices that it begins with are there, and a place without a
+	 * name is nobody's; the maker, release */
+	_Atomic uint32_t devices_made;
 	uint64_t slots_off; /* struct shm_slot[nslots] */
 	uint64_t transports_off; /* struct shm_transport[ntransports] */
 	uint64_t diag_off; /* SHM_DIAG_BYTES[ntransports][ndevices] */
-	uint64_t devices_off; /* char[ndevices][SHM_NAME_MAX] */
+	/* char[ndevices][SHM_NAME_MAX]; the maker, once the device is there */
+	uint64_t devices_off;
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
 	uint64_t conf_hash; /* of the configuration in force */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "shm/seg_map.h"
 
@@ -56,6 +57,7 @@ seg_install_next(const char *store, const char *device)
 	char from[sizeof(SHM_DIR) + sizeof(next)];
 	char to[sizeof(SHM_DIR) + sizeof(now)];
 	struct seg whole;
+	int rc;
 
 	if (names(now, next, store, device) < 0)
 		return -1;
@@ -64,7 +66,13 @@ seg_install_next(const char *store, const char *device)
 			errno = ENOENT;
 		return -1;
 	}
+	/* not what somebody else has laid there under that name */
+	rc = whole.owner == geteuid() ? 0 : -1;
 	seg_unmap(&whole);
+	if (rc < 0) {
+		errno = ENOENT;
+		return -1;
+	}
 	snprintf(from, sizeof(from), SHM_DIR "%s", next);
 	snprintf(to, sizeof(to), SHM_DIR "%s", now);
 	return rename(from, to);

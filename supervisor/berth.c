@@ -62,11 +62,10 @@ same_devices(const struct super *s)
 {
 	const struct conf *conf = s->conf;
 
-	if (seg_ndevices(s->control) != conf->ndevices)
+	if (segs_count_devices(s->control) != conf->ndevices)
 		return false;
 	for (size_t i = 0; i < conf->ndevices; i++)
-		if (strncmp(seg_device_name(s->control, (unsigned)i),
-			conf->devices[i].name, SHM_NAME_MAX) != 0)
+		if (segs_find_device(s->control, conf->devices[i].name) < 0)
 			return false;
 	return true;
 }

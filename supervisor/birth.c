@@ -19,6 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "shm/seg_next.h"
 #include "shm/store_reap.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
@@ -71,6 +72,28 @@ serves(const struct birth *b, size_t device)
 	return false;
 }
 
+/* A keeper that has no supervisor has the image of a former one, which may have
+ * died between a device's next segment and its users' next keepers. One that is
+ * no more is not served. */
+static int
+follow_device(struct birth *b, size_t i)
+{
+	struct seg *seg = &b->device_segs[i], next;
+	const struct conf *conf = b->proc->conf;
+
+	if (seg->at == NULL || !seg_superseded(seg))
+		return 0;
+	if (seg_attach_device(
+		&next, conf->store, conf->devices[i].name, true) == 0) {
+		seg_unmap(seg);
+		*seg = next;
+		return 0;
+	}
+	if (errno == ENOENT)
+		seg_unmap(seg);
+	return errno == ENOENT ? 0 : -1;
+}
+
 static int
 step_maps(struct birth *b)
 {
@@ -81,7 +104,10 @@ step_maps(struct birth *b)
 	for (i = 0; i < b->proc->conf->ndevices; i++)
 		if (!serves(b, i))
 			seg_unmap(&b->device_segs[i]);
-		else if ((b->reads || (t != NULL && t->read_only)) &&
+		else if (follow_device(b, i) < 0)
+			return -1;
+		else if (b->device_segs[i].at != NULL &&
+		    (b->reads || (t != NULL && t->read_only)) &&
 		    seg_make_readonly(&b->device_segs[i]) < 0)
 			return -1;
 	for (p = b->super->processes; p != NULL; p = p->next)
@@ -125,6 +151,7 @@ static int
 step_lock(struct birth *b)
 {
 	struct slot_env *env = &b->proc->env;
+	struct shm_slot *slot = seg_slot(env->control, SLOT_OF(env->me));
 
 	/* a description of its own: the parent's would share the parent's
 	 * locks, and prove its life for it */
@@ -133,10 +160,19 @@ step_lock(struct birth *b)
 		return -1;
 	/* a keeper that hands over to this one has the byte for a moment; the
 	 * supervisor ends it if that takes long */
-	if (b->kind == BIRTH_KEEPER)
-		return slot_lock_wait(
-		    env->lock_fd, SLOT_OF(env->me) + SHM_KEEPER_BYTE);
-	return slot_lock_take(env->lock_fd, SLOT_OF(env->me));
+	if (b->kind == BIRTH_KEEPER) {
+		if (slot_lock_wait(
+			env->lock_fd, SLOT_OF(env->me) + SHM_KEEPER_BYTE) < 0)
+			return -1;
+		atomic_store(&slot->keeper, (uint32_t)getpid());
+		return 0;
+	}
+	if (slot_lock_take(env->lock_fd, SLOT_OF(env->me)) < 0)
+		return -1;
+	/* the parent notes it, too, unless it is killed before that; then the
+	 * next one could not tell who holds the byte */
+	atomic_store(&slot->pid, (uint32_t)getpid());
+	return 0;
 }
 
 static int

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 
 enum {
@@ -24,7 +25,7 @@ places_counts(const struct conf *conf)
 	struct seg_counts n = {
 		.slots = SHM_WORKER_SLOT,
 		.transports = (unsigned)conf->ntransports,
-		.devices = (unsigned)conf->ndevices,
+		.devices = (unsigned)conf->ndevices + SEGS_SPARE_DEVICES,
 		.authors = SHM_AUTHORS_MAX,
 	};
 

@@ -240,8 +240,12 @@ static int
 spawn(struct child *c)
 {
 	struct process *p = process_of(c);
-	int chan = open_channel(p), err, rc;
+	int chan, err, rc;
 
+	p->held = apply_devices_hold(p);
+	if (p->held)
+		return 0;
+	chan = open_channel(p);
 	if (chan < 0) {
 		child_why(c, "no channel: %s", strerror(errno));
 		return -1;
@@ -277,6 +281,13 @@ drain(struct child *c)
 	int hand = p->hand;
 
 	p->hand = -1;
+	if (p->held) {
+		p->held = false;
+		if (hand >= 0)
+			close(hand);
+		child_event(c, LIFE_ENDED);
+		return;
+	}
 	if (p->service == NULL)
 		m.kind = IPC_EXIT;
 	else if (hand >= 0)
@@ -439,6 +450,7 @@ bury(struct process *p)
 			    p->name, s->conf->devices[i].name);
 		}
 	}
+	apply_devices_reap(s, p->id);
 	atomic_store(&p->shm->pid, 0);
 	atomic_store(&p->shm->role, SHM_FREE);
 	read_will(p);
@@ -534,17 +546,6 @@ init(struct process *p, struct super *s, unsigned slot,
 	child_init(&p->child, p->name, &ops, limits);
 	p->timer = evtimer_new(s->base, on_timer, p);
 	return p->timer != NULL ? 0 : -1;
-}
-
-struct retry_limits
-process_limits(const struct conf_transport *t)
-{
-	return (struct retry_limits){
-		.min_ms = t->restart.min_backoff_ms,
-		.max_ms = t->restart.max_backoff_ms,
-		.max_in_window = t->restart.max_in_window,
-		.window_s = t->restart.window_s,
-	};
 }
 
 int

@@ -41,6 +41,7 @@ struct process {
 	pid_t pid; /* 0: none, or its keeper has not said so yet */
 	bool unborn; /* its keeper was asked to make it */
 	bool doomed; /* and it is to be ended as soon as it is there */
+	bool held; /* it is to be born once that is allowed */
 	uint64_t asked_ms;
 	struct keeper keeper; /* workers */
 	int pidfd; /* of one that is no child of ours; -1 */
@@ -71,6 +72,9 @@ struct retry_limits process_limits(const struct conf_transport *);
 int process_init_aide(struct process *, struct super *, const struct aide *,
     const struct retry_limits *);
 void process_fini(struct process *); /* safe if it was never prepared */
+
+/* It was not to be born for a while (apply_devices_hold()), and now is. */
+void process_release(struct process *);
 
 /* The supervisor has waited for the child: declares it dead, repairs what it
  * held, and lets its life go on. */

@@ -187,3 +187,29 @@ process_adopt(struct process *p, pid_t pid, int pidfd)
 	p->passed = pidfd;
 	watch_pidfd(p);
 }
+
+void
+process_release(struct process *p)
+{
+	struct child *c = &p->child;
+
+	if (!p->held)
+		return;
+	p->held = false;
+	/* its time to become ready begins now */
+	if (c->ops->spawn(c) < 0)
+		child_event(c, LIFE_UNBORN);
+	else
+		c->ops->timer(c, CHILD_START_MS);
+}
+
+struct retry_limits
+process_limits(const struct conf_transport *t)
+{
+	return (struct retry_limits){
+		.min_ms = t->restart.min_backoff_ms,
+		.max_ms = t->restart.max_backoff_ms,
+		.max_in_window = t->restart.max_in_window,
+		.window_s = t->restart.window_s,
+	};
+}

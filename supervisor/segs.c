@@ -114,6 +114,7 @@ segs_devices(struct super *s)
 			return boot_code(errno);
 		}
 	}
+	atomic_store(&s->control->devices_made, 1);
 	return 0;
 }
 

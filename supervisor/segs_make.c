@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "shm/clock.h"
+#include "shm/seg_next.h"
 
 int
 segs_clear(const char *store)
@@ -91,15 +93,18 @@ flags_of(const struct conf_device *d)
 	    (d->simulator ? SHM_SIMULATOR : 0u);
 }
 
-int
-segs_make_device(struct seg *seg, struct store *st, const char *store,
+typedef int create_fn(struct seg *, const char *store, const char *device,
+    unsigned index, const struct seg_range *, size_t n, unsigned flags);
+
+static int
+make(create_fn *create, struct seg *seg, struct store *st, const char *store,
     const struct conf_device *d, unsigned index, const struct slot_env *env)
 {
 	struct seg_range *r = ranges_of(d);
 	int rc = -1, err = ENOMEM;
 
 	if (r != NULL) {
-		rc = seg_create_device(
+		rc = create(
 		    seg, store, d->name, index, r, d->nranges, flags_of(d));
 		err = errno;
 	}
@@ -108,11 +113,78 @@ segs_make_device(struct seg *seg, struct store *st, const char *store,
 		rc = store_open(st, seg->at, seg->size, true, env);
 		err = errno;
 	}
+	errno = err;
+	return rc;
+}
+
+int
+segs_make_device(struct seg *seg, struct store *st, const char *store,
+    const struct conf_device *d, unsigned index, const struct slot_env *env)
+{
+	int rc = make(seg_create_device, seg, st, store, d, index, env);
+
 	if (rc == 0)
 		snprintf(seg_device_name(env->control, index), SHM_NAME_MAX,
 		    "%s", d->name);
-	errno = err;
 	return rc;
+}
+
+int
+segs_make_next(struct seg *seg, struct store *st, const char *store,
+    const struct conf_device *d, unsigned index, const struct slot_env *env)
+{
+	return make(seg_create_next, seg, st, store, d, index, env);
+}
+
+int
+segs_find_device(struct shm_control *c, const char *name)
+{
+	for (unsigned i = 0; i < seg_ndevices(c); i++)
+		if (strncmp(seg_device_name(c, i), name, SHM_NAME_MAX) == 0)
+			return (int)i;
+	return -1;
+}
+
+unsigned
+segs_count_devices(struct shm_control *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < seg_ndevices(c); i++)
+		n += seg_device_name(c, i)[0] != '\0';
+	return n;
+}
+
+static bool
+same_range(const struct shm_range *a, const struct shm_range *b)
+{
+	/* a copy has no bytes in between that nobody has written */
+	return a->addr == b->addr && a->count == b->count &&
+	    a->table == b->table && a->read_only == b->read_only &&
+	    a->type == b->type && a->order == b->order &&
+	    memcmp(&a->scale, &b->scale, sizeof(a->scale)) == 0 &&
+	    strncmp(a->name, b->name, sizeof(a->name) - 1) == 0 &&
+	    strncmp(a->unit, b->unit, sizeof(a->unit) - 1) == 0;
+}
+
+bool
+segs_fits(const struct store *st, const struct conf_device *d)
+{
+	struct seg_range *r = ranges_of(d);
+	size_t n = 0, found = 0;
+
+	for (unsigned t = 0; t < SHM_TABLES; t++)
+		n += st->nranges[t];
+	/* there they are in order, and none twice */
+	for (size_t i = 0; r != NULL && i < d->nranges; i++) {
+		const struct shm_range *is = store_range(
+		    st, (enum store_table)r[i].range.table, r[i].range.addr);
+
+		found += is != NULL && same_range(is, &r[i].range);
+	}
+	free(r);
+	return r != NULL && n == d->nranges && found == n &&
+	    st->flags == flags_of(d);
 }
 
 void

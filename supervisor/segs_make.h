@@ -13,7 +13,10 @@
 #include "shm/store.h"
 #include "supervisor/conf.h"
 
-enum { SEGS_MAKER_SLOT = 0 }; /* the daemon's, or the program's */
+enum {
+	SEGS_MAKER_SLOT = 0, /* the daemon's, or the program's */
+	SEGS_SPARE_DEVICES = 16, /* that a reload may add to a daemon's */
+};
 
 /* Removes what a former maker has left of a store that the caller has claimed,
  * and tells those who still have it mapped. Returns how many segments. */
@@ -28,6 +31,19 @@ void segs_take_slot(struct slot_env *env, struct shm_control *, int lock_fd,
  * others can attach to it. */
 int segs_make_device(struct seg *, struct store *, const char *store,
     const struct conf_device *, unsigned index, const struct slot_env *);
+
+/* The same for a segment that is to take the place of the device's, or of none:
+ * store_next.h. Its name does not stand there yet. */
+int segs_make_next(struct seg *, struct store *, const char *store,
+    const struct conf_device *, unsigned index, const struct slot_env *);
+
+/* Where a device stands in the control segment, or -1; and how many there are,
+ * among places that nobody has. */
+int segs_find_device(struct shm_control *, const char *name);
+unsigned segs_count_devices(struct shm_control *);
+
+/* True if a segment is laid out as the device's would be. */
+bool segs_fits(const struct store *, const struct conf_device *);
 
 /* The maker tells everybody that the store has gone. */
 void segs_tell_gone(const struct slot_env *);

@@ -161,9 +161,9 @@ service_move(struct service *sv, int fd, const char *real)
 void
 service_afresh(struct service *sv)
 {
-	for (size_t i = 0; i < sv->super->conf->ndevices; i++) {
+	for (unsigned i = 0; i < seg_ndevices(sv->super->control); i++) {
 		_Atomic uint64_t *word =
-		    seg_diag(sv->super->control, sv->place, (unsigned)i);
+		    seg_diag(sv->super->control, sv->place, i);
 
 		for (size_t k = 0; k < SHM_DIAG_BYTES / sizeof(*word); k++)
 			atomic_store_explicit(

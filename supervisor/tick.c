@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/store_next.h"
 #include "shm/store_reap.h"
 #include "supervisor/guard.h"
 #include "supervisor/host.h"
@@ -114,6 +115,18 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 	child_event(&p->child, LIFE_HUNG);
 }
 
+/* We have the next one as soon as we have done that; so somebody has
+ * scribbled, and it is told to all others that the device has gone. */
+static void
+watch_mark(struct super *s, size_t i)
+{
+	if (s->host != NULL || !store_superseded(&s->stores[i]))
+		return;
+	atomic_store(&s->stores[i].dev->superseded, 0);
+	log_warnx("device %s was said to be superseded; it is not",
+	    s->conf->devices[i].name);
+}
+
 static void
 watch_device(struct super *s, size_t i)
 {
@@ -178,8 +191,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	for (p = s->processes; p != NULL; p = p->next)
 		watch_process(s, p, now_ns);
-	for (i = 0; i < s->conf->ndevices; i++)
+	for (i = 0; i < s->conf->ndevices; i++) {
+		watch_mark(s, i);
 		watch_device(s, i);
+	}
 }
 
 int

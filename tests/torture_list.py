@@ -109,6 +109,9 @@ def rows(build, here, full, seconds):
                            "clients_notice", "--rounds=100"], 600),
         ("torture_reload", [sys.executable, here / "sys_reload.py",
                             "row", "--rounds=100"], 600),
+        ("torture_reload_devices", [
+            sys.executable, here / "sys_reload_devices.py",
+            "--rounds=100"], 1800),
         ("torture_reload_transports", [
             sys.executable, here / "sys_reload_transports.py", "row", "killed",
             "--rounds=100"], 600),

@@ -258,7 +258,7 @@ device_init(struct bind *b, struct bind_device *d, int index)
 	d->unit.arg = d;
 	d->unit.identity = &d->identity;
 	d->unit.diag =
-	    seg_diag(p->env.control, p->transport_index, (unsigned)index);
+	    seg_diag(p->env.control, p->transport_index, d->store->index);
 	d->unit.alone = p->transport->workers == 1;
 	d->unit.read_only = p->transport->read_only;
 	/* a datagram can be sent in anybody's name, and would silence the unit

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/seg_next.h"
 #include "supervisor/api/api.h"
 #include "supervisor/segs_make.h"
 
@@ -110,14 +111,16 @@ static int
 attach_devices(struct hf_store *s, bool writable)
 {
 	struct shm_control *c = seg_control(&s->control);
-	char name[SHM_NAME_MAX], object[SHM_NAME_MAX * 3];
-	unsigned n = seg_ndevices(c);
+	char name[SHM_NAME_MAX];
+	unsigned n = segs_count_devices(c), unit = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < seg_ndevices(c); i++) {
 		struct hf_device *d;
 
 		memcpy(name, seg_device_name(c, i), sizeof(name));
 		name[sizeof(name) - 1] = '\0';
+		if (name[0] == '\0' && atomic_load(&c->devices_made) != 0)
+			continue;
 		if (!seg_name_ok(name)) {
 			errno = ENOENT; /* it is being made */
 			return -1;
@@ -125,10 +128,8 @@ attach_devices(struct hf_store *s, bool writable)
 		d = api_device_new(s, name, HF_EVERY_UNIT);
 		if (d == NULL)
 			return -1;
-		d->unit = n == 1 ? HF_EVERY_UNIT : (int)i + 1;
-		seg_object_name(
-		    object, sizeof(object), s->name, SHM_DEVICE, name, 0);
-		if (seg_attach(&d->seg, object, SHM_DEVICE, writable) < 0 ||
+		d->unit = n == 1 ? HF_EVERY_UNIT : (int)++unit;
+		if (seg_attach_device(&d->seg, s->name, name, writable) < 0 ||
 		    store_open(&d->st, d->seg.at, d->seg.size, writable,
 			writable ? &s->env : NULL) < 0 ||
 		    api_names_make(d) < 0)

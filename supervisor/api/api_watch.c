@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "shm/bell.h"
-#include "supervisor/api/api.h"
+#include "shm/store_next.h"
+#include "supervisor/api/api_values.h"
 #include "supervisor/holdfast/watch.h"
 
 enum { READER_SLICE_MS = 10 }; /* who cannot have a bell looks more often */
@@ -203,6 +204,19 @@ next_of_all(struct hf_watch *w, struct hf_change *out)
 	return 0;
 }
 
+/* After a reload of the daemon that the store is of. */
+static int
+one_has_gone(const struct hf_watch *w)
+{
+	for (size_t i = 0; i < w->store->ndevices; i++) {
+		const struct hf_device *d = w->store->devices[i];
+
+		if (watches(w, d) && store_superseded(&d->st))
+			return api_result(d, STORE_GONE);
+	}
+	return 0;
+}
+
 int
 hf_watch_next(struct hf_watch *w, struct hf_change *out)
 {
@@ -216,7 +230,7 @@ hf_watch_next(struct hf_watch *w, struct hf_change *out)
 	if (rc == 0 && api_gone(w->store))
 		return api_fail(
 		    ESTALE, "the store %s has gone", hf_store_name(w->store));
-	return rc;
+	return rc == 0 ? one_has_gone(w) : rc;
 }
 
 int

@@ -19,7 +19,8 @@
  * 1. Addresses count from 0, as on the wire. errno of a failed call:
  * EADDRNOTAVAIL not wholly inside ranges, EBUSY, EROFS attached for reading,
  * EINVAL (also NULL for what there must be), ENOMEM, ESTALE the maker has gone,
- * and the store with it; if it was killed, that is noticed within a second.
+ * and the store with it; if it was killed, that is noticed within a second. Or
+ * a daemon has given the device other ranges: attach again.
  */
 
 #include <stddef.h>

@@ -46,7 +46,8 @@ int hf_watch_only(
 int hf_watch_fd(const struct hf_watch *);
 
 /* The next change: 1; 0: there is none now; -1 with errno EOVERFLOW: some were
- * missed, and what is there should be read anew; ESTALE: the store has gone. */
+ * missed, and what is there should be read anew; ESTALE: the store has gone, or
+ * one of the devices: attach again. */
 int hf_watch_next(struct hf_watch *, struct hf_change *);
 
 /* Calls fn for each change that there is, also for those that come while it

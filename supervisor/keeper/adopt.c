@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "shm/log.h"
+#include "shm/seg_next.h"
 #include "shm/store_reap.h"
 #include "supervisor/boot.h"
 #include "supervisor/places.h"
@@ -99,11 +100,10 @@ same_structure(const struct super *s, struct shm_control *c)
 {
 	const struct conf *conf = s->conf;
 
-	if (seg_ndevices(c) != conf->ndevices)
+	if (segs_count_devices(c) != conf->ndevices)
 		return false;
 	for (unsigned i = 0; i < conf->ndevices; i++)
-		if (strncmp(seg_device_name(c, i), conf->devices[i].name,
-			SHM_NAME_MAX) != 0)
+		if (segs_find_device(c, conf->devices[i].name) < 0)
 			return false;
 	for (struct service *sv = s->services; sv != NULL; sv = sv->next)
 		if (!find_place(s, c, sv))
@@ -142,11 +142,20 @@ attach_devices(struct super *s)
 {
 	for (size_t i = 0; i < s->conf->ndevices; i++) {
 		struct seg *seg = &s->device_segs[i];
+		const char *name = s->conf->devices[i].name;
 
-		if (attach(s, seg, SHM_DEVICE, s->conf->devices[i].name, 0) <
-			0 ||
-		    store_open(
-			&s->stores[i], seg->at, seg->size, true, &s->env) < 0)
+		/* a reload may have been killed between two of its names */
+		if (attach(s, seg, SHM_DEVICE, name, 0) == 0 &&
+		    seg_superseded(seg)) {
+			seg_install_next(s->conf->store, name);
+			seg_unmap(seg);
+		}
+		if (seg->at == NULL && attach(s, seg, SHM_DEVICE, name, 0) < 0)
+			return false;
+		if (store_open(
+			&s->stores[i], seg->at, seg->size, true, &s->env) < 0 ||
+		    (int)s->stores[i].index !=
+			segs_find_device(s->control, name))
 			return false;
 	}
 	return true;

@@ -72,6 +72,13 @@ bool apply_aides_hold(struct super *);
  * in force yet; or NULL: as all others. */
 const struct conf *apply_aides_conf(const struct process *);
 
+/* True while one is that a child would have: it is not to be born before that.
+ * process_release() follows. */
+bool apply_devices_hold(const struct process *);
+
+/* A child has died: what it may have owned of devices that are about to go. */
+void apply_devices_reap(struct super *, uint64_t id);
+
 /* An aide cannot do with the next one. */
 void apply_aides_refuse(struct super *, const char *why);
 
