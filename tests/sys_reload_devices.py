@@ -586,9 +586,8 @@ def test_durable_ranges():
 test_durable_ranges.seconds = 120 + 5 * ROUNDS
 
 
-def test_other_transports_of_the_device():
-    """UDP goes on with its socket, an access in shared memory with its
-    objects; the values are there"""
+def test_udp_goes_on():
+    """with its socket; the values are there"""
     c = conf()
     c["transports"]["udp"] = {"type": "udp", "listen": "127.0.0.1:0",
                               "units": {"1": "plc1"}}
