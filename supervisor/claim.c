@@ -287,6 +287,19 @@ end_holders(const int fd[HOLDERS], unsigned slot)
 	}
 }
 
+/* Those that are known and not found yet: one that has just been born notes
+ * who it is right after it has its byte. */
+static void
+find_holders(
+    int fd[HOLDERS], int lock_fd, const struct shm_slot *was, unsigned slot)
+{
+	if (was != NULL && fd[1] < 0)
+		fd[1] = keeper_open(lock_fd, was, slot);
+	if (was != NULL && fd[0] < 0)
+		fd[0] = holder_open(
+		    atomic_load(&was->pid), lock_fd, byte_of(slot, 0));
+}
+
 /* Waits for the orphans of a slot. True once they have gone. */
 static bool
 outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
@@ -294,12 +307,10 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 	int fd[HOLDERS] = { -1, -1 }, kills = 0;
 	struct timespec slice = { 0, 5000000 };
 
-	if (was != NULL) {
-		fd[1] = keeper_open(lock_fd, was, slot);
-		fd[0] = holder_open(
-		    atomic_load(&was->pid), lock_fd, byte_of(slot, 0));
-	}
+	find_holders(fd, lock_fd, was, slot);
 	while (held(lock_fd, slot)) {
+		if (now_ms() > until)
+			find_holders(fd, lock_fd, was, slot);
 		if (now_ms() > until &&
 		    ((fd[0] < 0 && fd[1] < 0) || kills++ == KILLS))
 			break; /* unknown, or the kernel cannot end it */
