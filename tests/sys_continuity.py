@@ -93,7 +93,9 @@ def test_how_soon():
               len(took), *(bt.percentile(took, p) for p in (0.5, 0.9, 1))))
     print("    this machine's own lateness, ms: p99 %.1f max %.1f" % (
         jitter.ms(0.99), jitter.ms(1)))
-    assert bt.percentile(took, 0.5) < 5 + jitter.ms(0.99), took
+    # a sanitizer's own birth takes its time
+    most = (50 if bt.sanitized() else 5) * bt.pace()
+    assert bt.percentile(took, 0.5) < most + jitter.ms(0.99), took
 
 
 if __name__ == "__main__":
