@@ -13,6 +13,7 @@
 
 enum {
 	SHM_SLOTS_MAX = 1023,
+	SHM_MAKER_SLOT = 0, /* the supervisor's, or the program's */
 	SHM_WORKER_SLOT = 8, /* the first; before it the daemon's own */
 	SHM_KEEPER_BYTE = 2048, /* + a worker's slot: of the lock file */
 	SHM_EXTERNALS = 256, /* the last slots, for programs that attach */
@@ -126,6 +127,9 @@ struct shm_control {
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
 	uint64_t conf_hash; /* of the configuration in force */
+	/* monotonic: when the first of those began who have taken over from one
+	 * another; values that are functions of the time count from then */
+	uint64_t began_ns;
 	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
 			* the supervisor, before the first birth */
 	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */

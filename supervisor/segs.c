@@ -59,6 +59,7 @@ segs_control(struct super *s)
 	}
 	s->control = seg_control(&s->control_seg);
 	s->control->started_ms = clock_unix_ms();
+	s->control->began_ns = s->began_ns;
 	s->control->conf_hash = boot_hash(conf);
 	/* it takes part in the store: it repairs. claim_store() has the byte */
 	segs_take_slot(&s->env, s->control, s->claim.store_fd, SEGS_MAKER_SLOT,

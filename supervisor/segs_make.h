@@ -14,7 +14,7 @@
 #include "supervisor/conf.h"
 
 enum {
-	SEGS_MAKER_SLOT = 0, /* the daemon's, or the program's */
+	SEGS_MAKER_SLOT = SHM_MAKER_SLOT, /* the daemon's, or the program's */
 	SEGS_SPARE_DEVICES = 16, /* that a reload may add to a daemon's */
 };
 

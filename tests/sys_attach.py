@@ -220,6 +220,10 @@ def next_one(d, how):
         d.kill()
     else:
         d.orphan()
+    next_one_starts(d)
+
+
+def next_one_starts(d):
     if os.path.exists(d.ready_path):
         os.unlink(d.ready_path)
     d.start()
@@ -275,6 +279,55 @@ def test_programs_attach_while_the_daemon_is_replaced():
 
 
 test_programs_attach_while_the_daemon_is_replaced.seconds = 60 + 5 * ROUNDS
+
+
+def test_a_program_goes_on_when_the_store_is_taken_over():
+    """without attaching again: while there is no supervisor, under the next
+    one, after an upgrade; and it is told when another store has begun"""
+    if bt.sanitized():
+        raise sysutil.Skip("Python cannot load this library")
+    with Daemon(demo_conf()) as d:
+        h, value = Handle(d.store), 0
+        with Modbus(d.port("tcp1")) as m:
+            def works():
+                nonlocal value
+                value = value + 1 & 0xffff
+                h.set(0, [value])
+                assert m.read_hr(0) == [value]
+                m.write_hr(1, [value])
+                assert h.get(1, 1) == [value]
+
+            def works_for(seconds):
+                end = time.monotonic() + seconds
+                while time.monotonic() < end:
+                    works()
+
+            for how in ("one", "upgrade", "one"):
+                works()
+                if how == "one":
+                    d.orphan()
+                    # it asks the kernel now and then, and by itself
+                    works_for(1.2)
+                    late = Handle(d.store)  # who comes just then
+                    late.set(5, [value])
+                    next_one_starts(d)
+                    assert late.get(5, 1) == [value]
+                    late.free()
+                else:
+                    next_one(d, how)
+                works_for(0.6)
+        next_one(d, "all")
+
+        def told():
+            try:
+                h.set(0, [1])
+            except OSError as e:
+                assert e.errno == errno.ESTALE, e
+                return True
+
+        wait_for(told, 10, "word that it has gone")
+        h.free()
+        d.stop()
 
 
 def attached(store, pipe):

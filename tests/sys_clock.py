@@ -300,6 +300,49 @@ def test_the_clock_may_be_killed():
             assert aides["clock"] == d.child("clock"), aides
 
 
+def test_it_goes_on_without_a_supervisor():
+    """values go on being set while there is no supervisor, by one process at a
+    time, and in the same time under the next one"""
+    same = [on(a, {"name": "ramp", "max": 60000, "period_s": 60},
+               period_ms=2) for a in range(10, 20)]
+
+    def clocks(d):
+        return [p for p in d._leftovers()
+                if sysutil.process_title(p) == "holdfastd: clock"]
+
+    with Daemon(conf(*same)) as d:
+        with Modbus(d.port("tcp1")) as m:
+            for _ in range(3):
+                pid, = clocks(d)
+                began = time.monotonic(), f64(m.read_hr(0, 4))
+                d.orphan()
+                t = f64(m.read_hr(0, 4))
+                for _ in range(5):
+                    wait_for(lambda: f64(m.read_hr(0, 4)) > t + 0.02, 10,
+                             "time")
+                    t = f64(m.read_hr(0, 4))
+                    regs = m.read_hr(10, 10)
+                    assert len(set(regs)) == 1, regs
+                assert clocks(d) == [pid]
+                os.unlink(d.ready_path)
+                d.start()
+                assert "taking over" in d.stderr_text()
+                assert pid not in clocks(d) and len(clocks(d)) == 1
+                wait_for(lambda: abs(f64(m.read_hr(0, 4)) - began[1] - (
+                    time.monotonic() - began[0])) < 0.1, 10, "the right time")
+        d.kill()
+        assert not clocks(d)
+
+
+def test_it_ends_with_the_last_worker():
+    """nobody is left whom it could serve: it does not stay for ever"""
+    with Daemon(conf()) as d:
+        d.rpc("transports.stop", name="tcp1")
+        d.orphan()
+        wait_for(lambda: not list(d._leftovers()), 20, "the end of all")
+        d.clean()
+
+
 def test_a_reload_and_a_restart_leave_it_alone():
     """a reload, and a transport's restart, are none of the clock's business"""
     with Daemon(conf()) as d:

@@ -117,6 +117,43 @@ def test_calls_survive_the_death_of_the_control_process():
         assert reads[0] > 20 and done >= 100, (reads, done, lost)
 
 
+def test_calls_and_watches_survive_the_death_of_the_supervisor():
+    """it is killed, and the next one takes over: reads wait for that, writes
+    go on, and a watch goes on with a gap"""
+    with served() as (d, hf):
+        seen, answers = [], []
+
+        def watch():
+            with holdfast.Client(d.endpoint) as own:
+                for event in own.watch("registers", timeout=100):
+                    seen.append(event)
+                    if event.new == [99]:
+                        return
+
+        def told(value):
+            """Until an event says so: it may have been lost before."""
+            hf.hr[40] = 0
+            hf.hr[40] = value
+            return any(e.new == [value] for e in seen)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        for value in (1, 2, 3):
+            wait_for(lambda: told(value), 20, "an event")
+            d.orphan()
+            asked = threading.Thread(
+                target=lambda: answers.append(hf.hr[40]))
+            asked.start()
+            os.unlink(d.ready_path)
+            d.start()
+            assert "taking over" in d.stderr_text()
+            asked.join(30)
+            assert answers[-1:] == [value], answers
+        wait_for(lambda: told(99), 20, "the last event")
+        thread.join(30)
+        assert any(e.gap for e in seen)
+
+
 def test_a_write_whose_answer_is_lost_is_not_sent_twice():
     """what changes something is sent once; what reads is sent again"""
     def answer(request):

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 import certs  # noqa: E402
 import sysutil  # noqa: E402
 import tls_case  # noqa: E402
+from sys_adopt import upgrade  # noqa: E402
 from sysutil import Skip, wait_for  # noqa: E402
 from tls_case import V12, V13, Client, daemon, pki, unharmed  # noqa: E402
 
@@ -100,6 +101,64 @@ def test_resumption_across_workers():
             context, session = begin(d, pki.client, version)
             for _ in range(12):
                 assert resumes(d, context, session)
+
+
+def next_one(d):
+    d.orphan()
+    os.unlink(d.ready_path)
+    d.start()
+    assert "taking over" in d.stderr_text()
+
+
+def lose_keeper(d):
+    pid, = keepers(d)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: keepers(d) not in ([], [pid]), what="another keeper")
+
+
+def keepers(d):
+    return [p for p in d._leftovers()
+            if sysutil.process_title(p) == "holdfastd: keeper tls1"]
+
+
+def lose_both(d):
+    """The supervisor and the keeper at once: the worker has the key."""
+    pid, = keepers(d)
+    os.kill(d.pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    next_one(d)
+    wait_for(lambda: keepers(d) not in ([], [pid]), what="another keeper")
+
+
+def test_resumption_after_other_deaths():
+    """R-42, R-43: sessions are resumed after the death of a keeper, of the
+    supervisor, of both, of all workers since, and after an upgrade"""
+    with daemon() as d:
+        had = {v: begin(d, pki.client, v) for v in (V12, V13)}
+        n = 0
+        for change in (lose_keeper, kill_worker, next_one, kill_worker,
+                       lose_keeper, kill_worker, lose_both, kill_worker,
+                       upgrade, kill_worker):
+            change(d)
+            for version, (context, session) in had.items():
+                assert resumes(d, context, session), (version, change)
+                n += 1
+        assert n == 20
+
+
+def test_resumption_across_workers_of_the_next_supervisor():
+    with daemon(workers=3) as d:
+        context, session = begin(d, pki.client, V13)
+        next_one(d)
+        for i in range(3):
+            pid = next(p for p in d._leftovers() if sysutil.process_title(p)
+                       == f"holdfastd: tls1/{i}")
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: any(
+                p != pid and sysutil.process_title(p) == f"holdfastd: tls1/{i}"
+                for p in d._leftovers()), what="the next worker")
+        for _ in range(12):
+            assert resumes(d, context, session)
 
 
 def test_another_daemon_knows_no_ticket():

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/orphan.h"
 #include "shm/seg_next.h"
 #include "supervisor/api/api.h"
 #include "supervisor/segs_make.h"
@@ -39,13 +40,21 @@ now_ns(void)
 
 /* ---- whether it is there ---- */
 
+/* Its maker lives, or its workers, which the next daemon takes over with the
+ * store; if it takes another one, it says that this one has gone. */
+static bool
+is_served(const struct hf_store *s)
+{
+	return slot_lock_held(s->env.lock_fd, SEGS_MAKER_SLOT) ||
+	    orphan_workers(&s->env);
+}
+
 bool
 api_gone_now(struct hf_store *s)
 {
 	if (slot_declared_dead(s->env.control, s->maker))
 		return true;
-	if (s->kind == API_MAKER || s->env.lock_fd < 0 ||
-	    slot_lock_held(s->env.lock_fd, SEGS_MAKER_SLOT))
+	if (s->kind == API_MAKER || s->env.lock_fd < 0 || is_served(s))
 		return false;
 	if (s->env.me != 0) /* so that others need not ask */
 		slot_declare_dead(s->env.control, s->maker);
@@ -163,14 +172,14 @@ attach_once(struct hf_store *s, bool writable)
 	s->env.lock_fd = slot_lock_find(s->claim.store_lock, writable);
 	if (s->env.lock_fd < 0)
 		return -1;
-	if (!slot_lock_held(s->env.lock_fd, SEGS_MAKER_SLOT)) {
-		errno = ESTALE;
-		return -1;
-	}
 	seg_object_name(object, sizeof(object), s->name, SHM_CONTROL, "", 0);
 	if (seg_attach(&s->control, object, SHM_CONTROL, writable) < 0)
 		return -1;
 	s->env.control = seg_control(&s->control);
+	if (!is_served(s)) {
+		errno = ESTALE;
+		return -1;
+	}
 	s->maker = slot_next_id(s->env.control, SEGS_MAKER_SLOT);
 	if (writable && (slot = take_byte(s, s->env.control)) < 0)
 		return -1;

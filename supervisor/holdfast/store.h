@@ -20,7 +20,9 @@
  * EADDRNOTAVAIL not wholly inside ranges, EBUSY, EROFS attached for reading,
  * EINVAL (also NULL for what there must be), ENOMEM, ESTALE the maker has gone,
  * and the store with it; if it was killed, that is noticed within a second. Or
- * a daemon has given the device other ranges: attach again.
+ * a daemon has given the device other ranges: attach again. A daemon's store
+ * has not gone while its workers live, nor if another supervisor takes it
+ * over.
  */
 
 #include <stddef.h>

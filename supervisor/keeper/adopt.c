@@ -128,6 +128,8 @@ attach_control(struct super *s)
 	if ((s->upgraded || (c->conf_hash == hash && hash != 0)) &&
 	    same_structure(s, c)) {
 		c->conf_hash = hash;
+		if (c->began_ns <= s->began_ns)
+			s->began_ns = c->began_ns;
 		return true;
 	}
 	s->control = NULL;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "shm/clock.h"
+#include "shm/orphan.h"
 #include "shm/patience.h"
 #include "shm/snap_pair.h"
 #include "shm/store_picture.h"
@@ -43,9 +44,8 @@ struct persist {
 	uint64_t due_ns; /* not before */
 	uint64_t began_ms; /* the save under way, or the last one */
 	int error; /* as told last */
-	bool orphan; /* the parent has gone */
-	pid_t parent;
-	bool alone; /* and with it its claim of the store */
+	bool orphaned; /* the parent has gone */
+	struct orphan orphan;
 	bool busy;
 	enum {
 		SERVES,
@@ -264,37 +264,7 @@ hear_parent(struct persist *k)
 		if (m.kind == IPC_EXIT || m.kind == IPC_DRAIN)
 			k->state = ENDS;
 	if (rc == -1)
-		k->orphan = true;
-}
-
-/* Somebody is still at work. */
-static bool
-others_live(const struct persist *k)
-{
-	const struct slot_env *env = &k->proc->env;
-
-	for (unsigned i = SEGS_MAKER_SLOT + 1;
-	     i < env->control->nslots && i < SHM_SLOTS_MAX; i++) {
-		uint32_t role = atomic_load(&seg_slot(env->control, i)->role);
-
-		if (i != SLOT_OF(env->me) && role != SHM_FREE &&
-		    role != SHM_EXTERNAL && slot_lock_held(env->lock_fd, i))
-			return true;
-	}
-	return false;
-}
-
-/* Those who serve go on without a supervisor, and so does this, until there is
- * another one, which has its own, or until nobody is left. */
-static bool
-succeeded(struct persist *k)
-{
-	bool claimed = slot_lock_held(k->proc->env.lock_fd, SEGS_MAKER_SLOT);
-
-	/* the next one may have taken its place between two looks; whose child
-	 * this has become says that the claim is no longer the parent's */
-	k->alone |= !claimed || getppid() != k->parent;
-	return (k->alone && claimed) || !others_live(k);
+		k->orphaned = true;
 }
 
 /* What is to be done when nothing is under way. */
@@ -303,7 +273,8 @@ go_on(struct persist *k, uint64_t now)
 {
 	bool more = changed(k);
 
-	if (k->state == SERVES && k->orphan && succeeded(k))
+	if (k->state == SERVES && k->orphaned &&
+	    orphan_over(&k->orphan, &k->proc->env))
 		k->state = ENDS;
 	if (k->state == ENDS) {
 		k->state = more ? LAST : ENDED;
@@ -321,13 +292,13 @@ turn(struct persist *k)
 {
 	/* who has heard that it is to end hears no more than that */
 	struct pollfd fd[] = { { .fd = k->done, .events = POLLIN },
-		{ .fd = k->state == SERVES && !k->orphan ? k->proc->chan : -1,
+		{ .fd = k->state == SERVES && !k->orphaned ? k->proc->chan : -1,
 		    .events = POLLIN } };
 	uint64_t ms = proc_beat_ms(k->proc), now;
 
 	if (ms > k->proc->conf->snapshot.interval_ms)
 		ms = k->proc->conf->snapshot.interval_ms;
-	if (k->orphan)
+	if (k->orphaned)
 		ms = ORPHAN_LOOK_MS;
 	poll(fd, 2, (int)ms);
 	now = clock_mono_ns();
@@ -385,11 +356,11 @@ int
 persist_main(struct proc *p)
 {
 	struct persist k = { .proc = p,
-		.parent = getppid(),
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.wake = PTHREAD_COND_INITIALIZER,
 		.done = -1 };
 
+	orphan_init(&k.orphan);
 	/* a limit of a file's length is an error like others */
 	signal(SIGXFSZ, SIG_IGN);
 	if (prepare(&k) == -1) {

@@ -14,6 +14,7 @@
 
 #include "shm/bell.h"
 #include "shm/clock.h"
+#include "shm/orphan.h"
 #include "workers/action/pace.h"
 #include "workers/action/set.h"
 
@@ -31,7 +32,11 @@ struct clock {
 	size_t nentries;
 	struct set *set;
 	bool ended;
+	bool orphaned; /* the parent has gone */
+	struct orphan orphan;
 };
+
+enum { ORPHAN_LOOK_MS = 10 }; /* for the next supervisor */
 
 /* ---- what there is ---- */
 
@@ -184,16 +189,20 @@ take_orders(struct clock *k)
 	while ((rc = proc_order(k->proc, &m)) == 1)
 		if (m.kind == IPC_EXIT || m.kind == IPC_DRAIN)
 			k->ended = true;
-	if (rc == -1)
-		k->ended = true;
+	if (rc == -1) {
+		log_warnx("the supervisor has gone; going on without it");
+		k->orphaned = true;
+	}
 }
 
 static void
 turn(struct clock *k)
 {
-	struct pollfd fd = { .fd = k->proc->chan, .events = POLLIN };
+	struct pollfd fd = { .fd = k->orphaned ? -1 : k->proc->chan,
+		.events = POLLIN };
 	uint64_t now = clock_mono_ns(), next = pace_next(&k->pace);
-	uint64_t ns = proc_beat_ms(k->proc) * 1000000;
+	uint64_t ns = (k->orphaned ? ORPHAN_LOOK_MS : proc_beat_ms(k->proc)) *
+	    UINT64_C(1000000);
 	struct timespec ts;
 
 	if (next < now + ns)
@@ -205,6 +214,8 @@ turn(struct clock *k)
 	proc_beat(k->proc, now);
 	if (fd.revents != 0)
 		take_orders(k);
+	if (k->orphaned && orphan_over(&k->orphan, &k->proc->env))
+		k->ended = true;
 	if (!k->ended && pace_next(&k->pace) <= now)
 		set_due(k, now);
 }
@@ -214,6 +225,7 @@ clock_main(struct proc *p)
 {
 	struct clock k = { .proc = p };
 
+	orphan_init(&k.orphan);
 	if (prepare(&k) == -1) {
 		release(&k);
 		return proc_failed(p, EX_SOFTWARE, "not enough memory");
