@@ -201,6 +201,45 @@ def test_what_cannot_be_added_changes_nothing():
         load.end()
 
 
+def test_what_could_not_begin_is_corrected():
+    """a certificate that is none, a plugin that is none: the transport fails;
+    corrected, clients reach it where it was"""
+    pki = tls_case.pki
+    place = tempfile.mkdtemp(prefix="hf-r-")
+    wrong = os.path.join(place, "notso.so")
+    with open(wrong, "w") as f:
+        f.write("neither a plugin nor a certificate\n")
+    start = conf("tcp1")
+    add("tls1", type="tls", ca=pki.ca.path, cert=pki.server.chain,
+        key=pki.server.key)(start)
+    try:
+        with Daemon(start) as d:
+            ports = {name: d.port(name) for name in ("tcp1", "tls1")}
+            for name, change in (("tcp1", key("plugins", [wrong])),
+                                 ("tls1", key("cert", wrong, "tls1"))):
+                with open(d.conf_path) as f:
+                    good = f.read()
+                edit(d, change)
+                try:
+                    reload_(d)
+                    raise AssertionError(name)
+                except RpcError as e:
+                    assert name in str(e), str(e)
+                assert named(d)[name] == "failed"
+                assert refused(ports[name])
+                with open(d.conf_path, "w") as f:
+                    f.write(good)
+                reload_(d)
+                assert named(d) == {"tcp1": "up", "tls1": "up"}
+                with Modbus(ports["tcp1"]) as m:
+                    m.read_hr(0, 1)
+                with tls_case.Client(d, pki.client) as m:
+                    m.read_hr(0, 1)
+                assert d.port("tls1") == ports["tls1"]
+    finally:
+        shutil.rmtree(place)
+
+
 def test_all_keys_of_memory():
     """max_connections, trace_kib and workers: connections and counters go on,
     every request is carried out once"""

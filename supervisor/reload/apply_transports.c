@@ -302,6 +302,17 @@ give_up_listeners(const struct plan *p, struct apply_transports *a)
 	}
 }
 
+/* One that has failed has lost its listener: who begins again needs one. */
+static int
+open_again(struct service *sv)
+{
+	if (service_open(sv) == 0)
+		return 0;
+	snprintf(
+	    sv->why, sizeof(sv->why), "cannot listen: %s", strerror(errno));
+	return -1;
+}
+
 static void
 change(struct super *s, struct service *sv, const struct conf_transport *was,
     struct next *next)
@@ -317,7 +328,7 @@ change(struct super *s, struct service *sv, const struct conf_transport *was,
 	if (!was->autostart && sv->conf->autostart && !sv->wanted &&
 	    service_open(sv) == 0)
 		service_want(sv, true);
-	if (!sv->wanted)
+	if (!sv->wanted || open_again(sv) < 0)
 		return;
 	log_info("transport %s restarts with what has changed%s",
 	    sv->conf->name, stays ? "; connections stay" : "");
