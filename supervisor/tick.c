@@ -179,6 +179,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (s->host == NULL)
 		guard_beat(now_ms);
 	orders_tick(&s->orders, now_ms);
+	upgrade_tick(s, now_ms);
 	leaving_settle(s);
 	leaving_free(s);
 	apply_settle(s, true);

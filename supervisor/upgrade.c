@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 #define LAYOUT "HOLDFAST_UPGRADE_LAYOUT"
 #define TAKEN "HOLDFAST_UPGRADE_TAKEN"
 
-enum { LOOK_S = 20 };
+enum { LOOK_S = 12 }; /* a plugin may take 10 s to look at its options */
 
 static char program[PATH_MAX];
 static char **arguments; /* as they were: titles are for children only */
@@ -66,7 +67,8 @@ static void __attribute__((__noreturn__)) look(const struct super *s, int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	alarm(LOOK_S);
+	setpgid(0, 0); /* whom it starts ends with it: upgrade_tick() */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(layout, sizeof(layout), "%u", seg_layout());
 	setenv(LAYOUT, layout, 1);
 	if (dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0)
@@ -92,8 +94,10 @@ upgrade_fini(struct super *s)
 {
 	struct upgrade *u = &s->upgrade;
 
-	if (u->pid != 0)
+	if (u->pid != 0) {
+		kill(-u->pid, SIGKILL);
 		close(u->fd);
+	}
 	u->pid = 0;
 }
 
@@ -112,8 +116,8 @@ upgrade_start(struct super *s, struct process *asker, uint32_t tag)
 
 	if (u->pid != 0 || s->reload.pid != 0) {
 		if (asker != NULL)
-			orders_answer(asker, tag, EBUSY, 0,
-			    "an upgrade or a reload is under way");
+			orders_answer(asker, tag, EBUSY, 0, "%s is under way",
+			    u->pid != 0 ? "an upgrade" : "a reload");
 		return;
 	}
 	u->asker = asker;
@@ -137,7 +141,28 @@ upgrade_start(struct super *s, struct process *asker, uint32_t tag)
 		u->pid = 0;
 		close(u->fd);
 		answer(s, errno, strerror(errno));
+		return;
 	}
+	setpgid(u->pid, u->pid); /* whoever of the two comes first */
+	/* who has outlived it may hold the other end */
+	fcntl(u->fd, F_SETFL, O_NONBLOCK);
+	u->until_ms = super_now_ns() / 1000000 + LOOK_S * 1000;
+}
+
+void
+upgrade_tick(struct super *s, uint64_t now_ms)
+{
+	struct upgrade *u = &s->upgrade;
+	char why[ORDERS_TEXT];
+
+	if (u->pid == 0 || u->until_ms == 0 || now_ms < u->until_ms)
+		return;
+	kill(-u->pid, SIGKILL);
+	/* it may be stuck in the kernel, and take its time to die */
+	u->until_ms = 0;
+	snprintf(why, sizeof(why),
+	    "the new program does not answer within %d s", LOOK_S);
+	answer(s, EINVAL, why);
 }
 
 /* What it has said first; a pipe holds more than that. */
@@ -176,6 +201,8 @@ upgrade_died(struct super *s, pid_t pid, int status)
 	first_line(u->fd, line, sizeof(line));
 	close(u->fd);
 	u->pid = 0;
+	if (u->until_ms == 0)
+		return true; /* and that has been told */
 	if (s->phase != SUPER_SERVES)
 		answer(s, ESHUTDOWN, "the daemon is stopping");
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)

@@ -21,6 +21,7 @@ struct process;
 struct upgrade {
 	pid_t pid; /* of the new program, which looks; 0: none */
 	int fd; /* what it says */
+	uint64_t until_ms; /* that it has for it; 0: it is being killed */
 	struct process *asker; /* or NULL */
 	uint32_t tag;
 };
@@ -39,6 +40,9 @@ void upgrade_start(struct super *, struct process *asker, uint32_t tag);
 
 /* True if it was the one that looks. */
 bool upgrade_died(struct super *, pid_t, int wait_status);
+
+/* Ends one that takes too long. */
+void upgrade_tick(struct super *, uint64_t now_ms);
 
 /* Whoever asked has died. */
 void upgrade_forget(struct super *, const struct process *);

@@ -8,9 +8,12 @@ next one takes over what is there.
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import threading
+import time
 
 sys.dont_write_bytecode = True
 import sysutil  # noqa: E402
@@ -333,6 +336,77 @@ def test_a_program_that_does_not_take_it_does_not_come():
         with Modbus(d.port("tcp1")) as m:
             m.read_hr(0, 1)
         d.stop()
+
+
+def installed(d):
+    """A place with all that was built, whose holdfastd may be replaced."""
+    place = os.path.join(d, "bin")
+    os.mkdir(place)
+    for name in os.listdir(sysutil.BUILD):
+        if name != "holdfastd":
+            os.symlink(os.path.join(sysutil.BUILD, name),
+                       os.path.join(place, name))
+    return os.path.join(place, "holdfastd")
+
+
+def install(program, text=None):
+    """The built program there, or a script."""
+    if text is None:
+        shutil.copy(os.path.join(sysutil.BUILD, "holdfastd"), program + ".new")
+    else:
+        with open(program + ".new", "w") as f:
+            f.write(text)
+        os.chmod(program + ".new", 0o755)
+    os.rename(program + ".new", program)
+
+
+def refused(d):
+    """What is told to who asks for an upgrade."""
+    done = d.cli("upgrade", ok=False)
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+def test_a_program_that_hangs_holds_up_nobody():
+    """a program that does not come back from looking, and one that leaves a
+    process behind which has its files: workers are brought back meanwhile, the
+    reason is told, and the next program is taken"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as place:
+        program = installed(place)
+        install(program)
+        pids = os.path.join(place, "pids")
+        with Daemon(conf(), program=program) as d:
+            install(program, f"#!/bin/sh\nsleep 100 &\necho $$ $! >{pids}.new\n"
+                    f"mv {pids}.new {pids}\nwait\n")
+            told = []
+            asker = threading.Thread(target=lambda: told.append(refused(d)))
+            asker.start()
+            wait_for(lambda: os.path.exists(pids), what="the new program")
+            pid = worker(d)
+            began = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: d.worker_pid("tcp1") not in (0, None, pid))
+            assert "an upgrade is under way" in refused(d)
+            assert time.monotonic() - began < 8 and not told, told
+            asker.join()
+            assert "does not answer within" in told[0], told
+            with open(pids) as f:
+                left = f.read().split()
+            wait_for(lambda: not any(os.path.exists(f"/proc/{p}")
+                                     for p in left), what="their end")
+            install(program, "#!/bin/sh\nsleep 100 &\necho no $!\nexit 1\n")
+            began = time.monotonic()
+            left = re.search(r"no (\d+)", refused(d))
+            assert time.monotonic() - began < 8
+            os.kill(int(left.group(1)), signal.SIGKILL)
+            install(program)
+            upgrade(d)
+            with Modbus(d.port("tcp1")) as m:
+                m.read_hr(0, 1)
+            d.stop()
+
+
+test_a_program_that_hangs_holds_up_nobody.seconds = 60
 
 
 if __name__ == "__main__":
