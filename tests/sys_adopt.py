@@ -409,5 +409,25 @@ def test_a_program_that_hangs_holds_up_nobody():
 test_a_program_that_hangs_holds_up_nobody.seconds = 60
 
 
+def test_an_upgrade_serves_the_ranges_that_the_file_has():
+    """ranges that were changed in the file and not by a reload: who serves
+    others is ended, and registers go on with what they hold"""
+    with Daemon(conf()) as d:
+        with Modbus(d.port("tcp1")) as m:
+            m.write_hr(0, [7])
+        with open(d.conf_path) as f:
+            text = f.read()
+        with open(d.conf_path, "w") as f:
+            f.write(re.sub(r'("count":\s*)100', r'\g<1>200', text))
+        os.unlink(d.ready_path)
+        d.signal(signal.SIGUSR2)
+        d.wait_stderr("serve another configuration")
+        wait_for(lambda: os.path.exists(d.ready_path))
+        with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0, 1) == [7]
+            assert m.read_hr(199, 1) == [0]
+        d.stop()
+
+
 if __name__ == "__main__":
     sysutil.run()

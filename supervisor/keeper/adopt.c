@@ -139,6 +139,21 @@ attach_control(struct super *s)
 	return false;
 }
 
+/* Names are the same by now; its ranges may have been changed in the file
+ * without a reload, which a new program does not see from the hash. */
+static bool
+same_ranges(const struct super *s, size_t i)
+{
+	const struct conf_device *d = &s->conf->devices[i];
+
+	if (segs_fits(&s->stores[i], d))
+		return true;
+	log_warnx("device %s: a former daemon's workers serve another "
+		  "configuration; they end",
+	    d->name);
+	return false;
+}
+
 static bool
 attach_devices(struct super *s)
 {
@@ -157,7 +172,8 @@ attach_devices(struct super *s)
 		if (store_open(
 			&s->stores[i], seg->at, seg->size, true, &s->env) < 0 ||
 		    (int)s->stores[i].index !=
-			segs_find_device(s->control, name))
+			segs_find_device(s->control, name) ||
+		    !same_ranges(s, i))
 			return false;
 	}
 	return true;
