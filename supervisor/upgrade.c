@@ -205,6 +205,8 @@ upgrade_died(struct super *s, pid_t pid, int status)
 		return true; /* and that has been told */
 	if (s->phase != SUPER_SERVES)
 		answer(s, ESHUTDOWN, "the daemon is stopping");
+	else if (s->reload.pid != 0 || s->apply.until_ms != 0)
+		answer(s, EBUSY, "a reload is under way");
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)
 		become(s);
 	else

@@ -293,5 +293,31 @@ def test_udp_goes_on():
         assert u.recv(300) == was
 
 
+def test_not_while_the_program_changes():
+    """an upgrade is under way: the reload is refused, and later is done"""
+    with Daemon(conf(("tcp1",))) as d:
+        with open(d.conf_path) as f:
+            good = f.read()
+        os.unlink(d.conf_path)
+        os.mkfifo(d.conf_path)  # the new program waits for what it says
+        os.kill(d.pid, signal.SIGUSR2)
+        d.wait_stderr("upgrading to")
+        try:
+            reload_(d)
+            raise AssertionError("not refused")
+        except RpcError as e:
+            assert "an upgrade is under way" in str(e), str(e)
+        with open(d.conf_path, "w") as f:
+            f.write("no configuration")
+        d.wait_stderr("not upgraded")
+        os.unlink(d.conf_path)
+        with open(d.conf_path, "w") as f:
+            f.write(good)
+        edit(d, key("trace", True))
+        reload_(d)
+        with Modbus(d.port("tcp1")) as m:
+            m.read_hr(0, 1)
+
+
 if __name__ == "__main__":
     sysutil.run()

@@ -9,6 +9,7 @@
 
 #include "shm/log.h"
 #include "supervisor/boot.h"
+#include "supervisor/reload/leaving.h"
 #include "supervisor/reload/sealed.h"
 #include "supervisor/super.h"
 
@@ -44,7 +45,8 @@ apply_forget(struct super *s)
 {
 	struct apply *a = &s->apply;
 
-	if (a->former == NULL || a->until_ms != 0 || s->leaving != NULL)
+	if (a->former == NULL || a->until_ms != 0 || s->leaving != NULL ||
+	    s->gone != NULL)
 		return;
 	conf_free(a->former);
 	a->former = NULL;
@@ -89,7 +91,7 @@ apply_start(struct super *s, int fresh, char *why, size_t size)
 {
 	struct apply *a = &s->apply;
 
-	apply_forget(s);
+	leaving_free(s); /* those that have gone, and what they had of it */
 	if (s->leaving != NULL) {
 		snprintf(why, size, "transport %s of the last one still drains",
 		    s->leaving->conf->name);
@@ -165,7 +167,7 @@ apply_settle(struct super *s, bool time)
 	struct apply *a = &s->apply;
 	bool late = super_now_ns() / 1000000 > a->until_ms;
 
-	/* a part that is being asked may change a child's state */
+	/* a part that is being asked, or ends, may change a child's state */
 	if (a->until_ms == 0 || a->asking || s->phase != SUPER_SERVES)
 		return;
 	a->asking = true;
@@ -177,13 +179,15 @@ apply_settle(struct super *s, bool time)
 		late = false;
 	}
 	late |= settled(s, time);
+	if (late) {
+		/* from now on a successor of ours finds what its own files
+		 * say */
+		s->control->conf_hash = boot_hash(s->conf);
+		end(s, true);
+	}
 	a->asking = false;
-	if (!late)
-		return;
-	/* from now on a successor of ours finds what its own files say */
-	s->control->conf_hash = boot_hash(s->conf);
-	end(s, true);
-	reload_applied(s);
+	if (late)
+		reload_applied(s);
 }
 
 void

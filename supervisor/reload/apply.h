@@ -26,7 +26,7 @@ struct apply {
 	struct conf *former; /* ours, until what it said of has ended */
 	uint64_t until_ms; /* 0: none is under way */
 	bool looks; /* they are not ready yet */
-	bool asking; /* the parts, whether they have settled */
+	bool asking; /* the parts: whether they have settled, and to end */
 	/* what the parts keep meanwhile */
 	struct apply_transports *transports;
 	struct apply_devices *devices;

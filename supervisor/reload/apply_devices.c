@@ -360,7 +360,7 @@ settled(struct super *s, const struct plan *p, bool time)
 	struct apply_devices *a = s->apply.devices;
 
 	(void)time;
-	if (!a->swaps)
+	if (a == NULL || !a->swaps)
 		return true;
 	if (in_use(s, false) || !apply_aides_hold(s))
 		return false;
@@ -383,9 +383,9 @@ force(struct super *s, const struct plan *p)
 	struct apply_devices *a = s->apply.devices;
 
 	go_over(s, p);
-	if (a->swaps)
-		log_error("a device stays as it was: somebody has it and does "
-			  "not give it back");
+	for (size_t i = 0; i < p->ndevices; i++)
+		if (a->next[i].gets || a->next[i].goes)
+			reload_stays(s, p->devices[i].name);
 	a->swaps = false;
 	release(s);
 }

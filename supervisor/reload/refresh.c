@@ -89,8 +89,9 @@ tell(struct super *s)
 	unsigned n = 0;
 
 	for (struct process *p = s->processes; p != NULL; p = p->next) {
-		if (p->service == NULL || p->service->conf->type != CONF_TLS ||
-		    p->chan < 0)
+		/* what one that has ended was of may be gone */
+		if (p->service == NULL || p->chan < 0 ||
+		    p->service->conf->type != CONF_TLS)
 			continue;
 		if (p->service->refreshing++ == 0)
 			p->service->refresh_why[0] = '\0';

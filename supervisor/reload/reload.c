@@ -157,6 +157,19 @@ reload_renewed(struct super *s, struct process *p)
 		orders_report(r->asker, r->tag, false, line);
 }
 
+void
+reload_stays(struct super *s, const char *device)
+{
+	struct reload *r = &s->reload;
+
+	r->failed = true;
+	snprintf(r->first, sizeof(r->first),
+	    "device %s stays as it was: somebody has it and does not give it "
+	    "back",
+	    device);
+	log_error("%s", r->first);
+}
+
 /* One line of the report, to the log or to who only looks. */
 static void
 pass_on(struct reload *r, char *line, bool bad)
@@ -312,6 +325,21 @@ refuse(struct process *asker, uint32_t tag, int err, const char *why)
 		orders_answer(asker, tag, err, 0, "%s", why);
 }
 
+/* What is under way goes first. */
+static bool
+is_refused(struct super *s, struct process *asker, uint32_t tag)
+{
+	if (s->phase != SUPER_SERVES)
+		refuse(asker, tag, ESHUTDOWN, "the daemon is stopping");
+	else if (s->reload.pid != 0)
+		refuse(asker, tag, EBUSY, "a reload is under way");
+	else if (s->upgrade.pid != 0)
+		refuse(asker, tag, EBUSY, "an upgrade is under way");
+	else
+		return false;
+	return true;
+}
+
 void
 reload_start(
     struct super *s, struct process *asker, const struct ipc_msg *order)
@@ -323,12 +351,8 @@ reload_start(
 	    : 0;
 	int fd[2];
 
-	if (r->pid != 0) {
-		if (asker != NULL)
-			orders_answer(
-			    asker, tag, EBUSY, 0, "a reload is under way");
+	if (is_refused(s, asker, tag))
 		return;
-	}
 	log_info("%s the configuration again: %s",
 	    look ? "looking at" : "reading", s->conf->path);
 	if (pipe2(fd, O_CLOEXEC) < 0) {

@@ -61,6 +61,9 @@ bool reload_died(struct super *, pid_t pid, int wait_status);
 void reload_restarted(struct super *, struct service *, bool added);
 void reload_applied(struct super *);
 
+/* A device is what it was: somebody has it and does not give it back. */
+void reload_stays(struct super *, const char *device);
+
 /* A process beside the workers has begun anew, or failed to; and nothing is
  * changed, after all. */
 void reload_renewed(struct super *, struct process *);
