@@ -25,6 +25,16 @@ struct entry {
 	uint8_t unit, len, pdu[SHM_PDU_MAX];
 };
 
+/* Such hosts are told apart by the whole address. */
+static bool
+on_link(const uint64_t net[2])
+{
+	struct in6_addr a;
+
+	memcpy(&a, net, sizeof(a));
+	return IN6_IS_ADDR_LINKLOCAL(&a);
+}
+
 static void
 name_host(const struct shm_poison *e, char name[NAME])
 {
@@ -34,8 +44,8 @@ name_host(const struct shm_poison *e, char name[NAME])
 
 	if ((family == AF_INET || family == AF_INET6) &&
 	    inet_ntop(family, net, host, sizeof(host)) != NULL)
-		snprintf(
-		    name, NAME, "%s%s", host, family == AF_INET6 ? "/64" : "");
+		snprintf(name, NAME, "%s%s", host,
+		    family == AF_INET6 && !on_link(net) ? "/64" : "");
 	else
 		snprintf(name, NAME, "%.*s", (int)strnlen(e->peer, NAME - 4),
 		    e->peer);

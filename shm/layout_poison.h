@@ -37,7 +37,8 @@ struct shm_poison {
 	_Atomic uint32_t shut; /* it is kept out until then, if not 0 */
 	_Atomic uint32_t known; /* 1: pdu is not carried out until then */
 	_Atomic uint32_t family; /* AF_*; AF_UNSPEC: it has no address */
-	_Atomic uint64_t net[2]; /* its address, of IPv6 the first 64 bits;
+	_Atomic uint64_t net[2]; /* its address, of IPv6 the first 64 bits,
+				  * but of fe80::/10 all of it;
 				  * AF_UNSPEC: a plugin's key, 0 for none */
 	char peer[SHM_POISON_PEER]; /* AF_UNSPEC: in words */
 	uint8_t unit;

@@ -232,6 +232,35 @@ START_TEST(a_host_of_ipv6_is_its_network)
 }
 END_TEST
 
+START_TEST(a_host_of_a_link_is_itself)
+{
+	struct conn *c = from("fe80::1234:5678:9abc:def0");
+
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert(shut("fe80::1234:5678:9abc:def0"));
+	ck_assert(!shut("fe80::1"));
+	ck_assert(!shut("2001:db8:1:2::1"));
+}
+END_TEST
+
+START_TEST(one_that_is_forgotten_lets_no_other_in)
+{
+	struct conn *c = from("192.0.2.7");
+	struct shm_worker *w = fx.worker.shm;
+	uint64_t until;
+
+	learn(c);
+	ck_assert_int_eq(meet(c, adu, 0), POISON_SHUT);
+	ck_assert(shut("192.0.2.7"));
+	until = atomic_load(&w->shut_ns);
+	atomic_store(&w->poison[1].until_ns, 0);
+	quarantine_shut(&fx.worker, &w->poison[1], SHUT_NEW);
+	ck_assert_uint_eq(atomic_load(&w->shut_ns), until);
+	ck_assert(shut("192.0.2.7"));
+}
+END_TEST
+
 START_TEST(who_has_no_address_is_let_in)
 {
 	struct acl_peer p = { .family = AF_UNSPEC, .text = "somebody" };
@@ -419,6 +448,8 @@ main(void)
 	tcase_add_test(tc, an_end_and_what_is_not_gone_on_with_close);
 	tcase_add_test(tc, what_is_no_request_yet_closes);
 	tcase_add_test(tc, a_host_of_ipv6_is_its_network);
+	tcase_add_test(tc, a_host_of_a_link_is_itself);
+	tcase_add_test(tc, one_that_is_forgotten_lets_no_other_in);
 	tcase_add_test(tc, who_has_no_address_is_let_in);
 	tcase_add_test(tc, more_hosts_than_there_is_room_for);
 	tcase_add_test(tc, over_udp_twice_is_enough);

@@ -6,6 +6,7 @@
  */
 #include "workers/quarantine.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,13 +35,24 @@ set32(_Atomic uint32_t *v, uint32_t to)
 	atomic_store_explicit(v, to, memory_order_relaxed);
 }
 
+/* True if all addresses of a network are one host: not those of a link, which
+ * have the same first 64 bits. */
+static bool
+is_network(unsigned family, const uint8_t addr[16])
+{
+	struct in6_addr a;
+
+	memcpy(&a, addr, sizeof(a));
+	return family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&a);
+}
+
 struct host
 quarantine_host(
     unsigned family, const uint8_t addr[16], const struct frame *asked)
 {
 	struct host h = { .family = family, .asked = asked };
 
-	memcpy(h.net, addr, family == AF_INET6 ? NET_V6 : sizeof(h.net));
+	memcpy(h.net, addr, is_network(family, addr) ? NET_V6 : sizeof(h.net));
 	return h;
 }
 
@@ -182,10 +194,14 @@ quarantine_times(const struct conns *cs, const struct host *h, uint64_t now_ns)
 void
 quarantine_shut(struct worker *w, struct shm_poison *e, unsigned how)
 {
+	uint64_t until = load(&e->until_ns);
+
 	if (load32(&e->shut) < how)
 		set32(&e->shut, how);
-	atomic_store_explicit(
-	    &w->shm->shut_ns, load(&e->until_ns), memory_order_release);
+	/* others may be shut out for longer, or this one just be forgotten */
+	if (load(&w->shm->shut_ns) < until)
+		atomic_store_explicit(
+		    &w->shm->shut_ns, until, memory_order_release);
 }
 
 static unsigned
