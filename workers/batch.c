@@ -115,8 +115,10 @@ void
 batch_unsaved(struct shm_batch *b, struct shm_unsaved *u)
 {
 	struct batch_prog p = batch_prog_get(b);
+	/* read once: others can write there, too */
+	uint32_t len = *(const volatile uint32_t *)&u->len;
 
-	p.out = u->len <= BATCH_OUT ? u->len : BATCH_OUT;
+	p.out = len <= BATCH_OUT ? len : BATCH_OUT;
 	memcpy(b->out, u->out, p.out);
 	batch_prog_set(b, &p);
 	batch_saved(b);

@@ -68,27 +68,31 @@ save_answer(struct link *l, struct link_peer *p, const struct frame *f,
 	return save_refuse(l, p->shm, f, out);
 }
 
-/* Bytes of a batch's output behind what stands in u. */
-static void
-append(struct shm_unsaved *u, const uint8_t *from, unsigned len)
+/* Bytes of a batch's output behind the *at that stand in u. What is counted
+ * there is not read again: others can write there, too. */
+static bool
+append(struct shm_unsaved *u, unsigned *at, const uint8_t *from, unsigned len)
 {
-	memcpy(u->out + u->len, from, len);
-	u->len += len;
+	if (len > BATCH_OUT - *at)
+		return false;
+	memcpy(u->out + *at, from, len);
+	*at += len;
+	return true;
 }
 
-/* The exception that replaces a reply goes behind what stands in u. */
+/* The exception that replaces a reply goes behind the *at that stand in u. */
 static bool
 replace(struct link *l, struct shm_conn *c, const struct shm_batch *b,
-    const struct shm_save *s, struct shm_unsaved *u)
+    const struct shm_save *s, struct shm_unsaved *u, unsigned *at)
 {
 	unsigned len = atomic_load_explicit(&b->in_len, memory_order_relaxed);
 	struct frame f = { .arg = l->framer->arg };
 
-	if (len > BATCH_IN || s->in >= len || u->len + l->out_max > BATCH_OUT ||
+	if (len > BATCH_IN || s->in >= len || *at + l->out_max > BATCH_OUT ||
 	    l->framer->stream(&l->fcs, link_delimiter(l), b->in + s->in,
 		len - s->in, &f) != FRAME_OK)
 		return false;
-	u->len += (unsigned)save_refuse(l, c, &f, u->out + u->len);
+	*at += (unsigned)save_refuse(l, c, &f, u->out + *at);
 	return true;
 }
 
@@ -96,23 +100,23 @@ bool
 save_unsaved(struct link *l, struct shm_conn *c, struct shm_batch *b)
 {
 	struct shm_unsaved *u = &l->worker->shm->unsaved;
-	unsigned out = batch_prog_get(b).out, from = 0;
+	unsigned out = batch_prog_get(b).out, from = 0, len = 0;
 
-	u->len = 0;
-	for (unsigned i = 0; i < batch_saves(b); i++) {
+	if (out > BATCH_OUT)
+		return false;
+	for (unsigned i = 0, n = batch_saves(b); i < n; i++) {
 		struct shm_save s = b->save[i];
 
 		if (s.out < from || s.out + s.len > out ||
-		    u->len + (s.out - from) > BATCH_OUT)
+		    !append(u, &len, b->out + from, s.out - from))
 			return false;
-		append(u, b->out + from, s.out - from);
 		from = s.out + s.len;
-		if (!replace(l, c, b, &s, u))
+		if (!replace(l, c, b, &s, u, &len))
 			return false;
 	}
-	if (out > BATCH_OUT || u->len + (out - from) > BATCH_OUT)
+	if (!append(u, &len, b->out + from, out - from))
 		return false;
-	append(u, b->out + from, out - from);
+	u->len = len;
 	atomic_store_explicit(&u->own,
 	    atomic_load_explicit(&b->own, memory_order_relaxed),
 	    memory_order_release);

@@ -35,12 +35,19 @@ copy_batch(const struct shm_batch *b)
 	    atomic_load_explicit(&b->in_len, memory_order_relaxed);
 	struct shm_batch *copy =
 	    aligned_alloc(_Alignof(struct shm_batch), sizeof(*copy));
+	unsigned out;
 
 	if (copy == NULL)
 		return NULL;
 	memcpy(copy, b, offsetof(struct shm_batch, in));
 	memcpy(copy->in, b->in, in_len <= BATCH_IN ? in_len : BATCH_IN);
-	memcpy(copy->out, b->out, batch_prog_get(b).out);
+	/* what prog says may have been scribbled on since */
+	out = batch_prog_get(copy).out;
+	if (out > BATCH_OUT) {
+		free(copy);
+		return NULL;
+	}
+	memcpy(copy->out, b->out, out);
 	return copy;
 }
 
