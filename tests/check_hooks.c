@@ -12,6 +12,7 @@
 #include "tests/suite.h"
 #include "tests/lib/worker_fixture.h"
 #include "workers/action/action.h"
+#include "workers/bind_durable.h"
 #include "workers/hooks/bind_hook.h"
 #include "workers/conns.h"
 #include "workers/link.h"
@@ -355,6 +356,34 @@ START_TEST(each_writing_has_a_number)
 	ck_assert_uint_eq(ask(13), MB_EX_FAILURE);
 	ck_assert_uint_eq(
 	    fx.worker.bind.who.op, 13 + fx.worker.bind.ops_max - 1);
+}
+END_TEST
+
+START_TEST(what_a_predecessor_has_written_still_waits_for_the_disk)
+{
+	static struct conf_range range = {
+		.table = STORE_HR, .addr = 1, .count = 1, .durable = true
+	};
+	static char path[] = "/nowhere";
+	struct bind *b = &fx.worker.bind;
+
+	table.functions = functions;
+	load();
+	fx.conf.snapshot.path = path;
+	fx.devices[0].ranges = &range;
+	fx.devices[0].nranges = 1;
+	ck_assert_int_eq(bind_durable_init(&b->device[0]), 0);
+	fx.conf.snapshot.path = NULL;
+	fx.devices[0].ranges = NULL;
+	fx.devices[0].nranges = 0;
+	will.value = 7;
+	will.writes = 2 - (unsigned)_i;
+	ck_assert_uint_eq(ask(10), 0);
+	b->wrote = b->saving = false;
+	b->resumed = true;
+	ck_assert_uint_eq(ask(10), 0);
+	ck_assert(b->wrote);
+	ck_assert_int_eq(b->saving, _i == 0);
 }
 END_TEST
 
@@ -725,6 +754,8 @@ main(void)
 	tcase_add_test(tc, a_code_with_nothing_but_sub_functions_has_no_others);
 	tcase_add_test(tc, each_writing_has_a_number);
 	tcase_add_test(tc, what_a_predecessor_has_written_is_not_written_again);
+	tcase_add_loop_test(
+	    tc, what_a_predecessor_has_written_still_waits_for_the_disk, 0, 2);
 	tcase_add_test(tc, numbers_of_a_batch_suffice);
 	tcase_add_test(tc, an_action_runs_for_each_value_that_is_read);
 	tcase_add_test(tc, what_runs_on_a_clock_is_refused_where_there_is_none);

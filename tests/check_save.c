@@ -5,6 +5,7 @@
  */
 #include "workers/save.h"
 
+#include "shm/clock.h"
 #include "shm/durable.h"
 #include "tests/lib/link_fixture.h"
 
@@ -179,8 +180,19 @@ START_TEST(nonsense_in_a_record_harms_nobody)
 	lf_ask_write(1, 100, 1);
 	lf_ask_write(1, 101, 1);
 	run(2);
-	lf.batch->save[1] = nonsense[_i];
+	if (_i == 5) { /* they fit, and reach far behind out[] */
+		struct batch_prog p = batch_prog_get(lf.batch);
+
+		p.out = 0xffff;
+		batch_prog_set(lf.batch, &p);
+		lf.batch->save[0].len = 0xfff0;
+		lf.batch->save[1] = (struct shm_save){ 12, 0xfff0, 12 };
+	} else {
+		lf.batch->save[1] = nonsense[_i];
+	}
 	ck_assert(!save_unsaved(&lf.link, lf.conn->rec.shm, lf.batch));
+	if (_i == 5) /* it was not looked at */
+		ck_assert_uint_eq(lf.fx.worker.shm->stats.exceptions[4], 0);
 	atomic_store(&lf.batch->nsaves, UINT32_MAX);
 	ck_assert_uint_eq(batch_saves(lf.batch), BATCH_SAVES);
 }
@@ -220,6 +232,41 @@ START_TEST(what_would_not_be_saved_is_not_carried_out)
 }
 END_TEST
 
+START_TEST(of_what_was_begun_the_first_one_alone_is_not_refused)
+{
+	uint8_t got[20];
+
+	lf.fx.worker.bind.crowded = true;
+	lf.fx.worker.bind.resumed = lf.fx.worker.bind.begun = true;
+	lf_ask_write(1, 100, 7);
+	lf_ask_write(1, 101, 7);
+	run(1);
+	ck_assert_uint_eq(pdus(got), 7);
+	ck_assert_uint_eq(got[0], 6);
+	ck_assert_uint_eq(got[5], 0x86);
+	ck_assert_uint_eq(got[6], 6);
+	ck_assert_uint_eq(lf_reg(0, 100), 7);
+	ck_assert_uint_eq(lf_reg(0, 101), 101);
+}
+END_TEST
+
+/* Whether a request goes on after the wait or had ended before it. */
+START_TEST(a_wait_is_nobodys_hang)
+{
+	struct proc *p = &lf.fx.proc;
+	struct shm_slot *slot = seg_slot(p->env.control, SLOT_OF(p->env.me));
+	uint64_t now = clock_mono_ns();
+
+	durable_tell(&p->env.control->saved, 1, 5);
+	proc_busy(p, _i);
+	ck_assert(!bind_durable_wait(&lf.fx.worker.bind));
+	if (_i == 0)
+		ck_assert_uint_eq(atomic_load(&slot->busy_ns), 0);
+	else
+		ck_assert_uint_ge(atomic_load(&slot->busy_ns), now);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -233,9 +280,12 @@ main(void)
 	    tc, what_cannot_be_saved_is_answered_04_among_the_others);
 	tcase_add_loop_test(tc, a_successor_ends_what_was_begun_of_that, 0, 5);
 	tcase_add_test(tc, what_was_noted_and_not_done_is_forgotten);
-	tcase_add_loop_test(tc, nonsense_in_a_record_harms_nobody, 0, 5);
+	tcase_add_loop_test(tc, nonsense_in_a_record_harms_nobody, 0, 6);
 	tcase_add_loop_test(
 	    tc, what_would_not_be_saved_is_not_carried_out, 0, 3);
+	tcase_add_test(
+	    tc, of_what_was_begun_the_first_one_alone_is_not_refused);
+	tcase_add_loop_test(tc, a_wait_is_nobodys_hang, 0, 2);
 	suite_add_tcase(s, tc);
 	return fx_report(s);
 }

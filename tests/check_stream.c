@@ -14,6 +14,7 @@
 
 #include "shm/fault.h"
 #include "tests/lib/worker_fixture.h"
+#include "workers/stream_wait.h"
 
 enum { STEPS = 8, REQUEST = 12, REPLY = 11 };
 enum { FLOOD = 60, SHARE = 8 };
@@ -351,6 +352,33 @@ START_TEST(what_waits_in_a_copy_says_so_until_it_is_sent)
 }
 END_TEST
 
+/* All records wait, and none of them for a socket. */
+START_TEST(without_a_record_nobody_is_read_from)
+{
+	struct stream *st = fx.worker.state;
+	unsigned n = st->nbatches;
+	int fd = client(), other;
+
+	st->nbatches = 0;
+	script.received = 0;
+	ask(fd);
+	ck_assert(!ended(fd));
+	ck_assert_uint_eq(script.received, 0);
+	/* it comes back, and who has ended meanwhile does not matter */
+	other = client();
+	ask(other);
+	ck_assert(stream_kick(&fx.worker, seg_conn(fx.worker.shm, 1)->serial));
+	st->nbatches = n;
+	stream_feed(st);
+	turns();
+	ck_assert_uint_eq(replies(fd), 1);
+	ask(fd);
+	ck_assert_uint_eq(replies(fd), 1);
+	close(other);
+	close(fd);
+}
+END_TEST
+
 START_TEST(what_was_begun_is_ended_once)
 {
 	int fd[3];
@@ -456,6 +484,7 @@ main(void)
 	tcase_add_test(tc, who_sends_without_end_gets_a_share_of_each_turn);
 	tcase_add_test(tc, reading_that_must_write_first_goes_on_when_it_can);
 	tcase_add_test(tc, what_waits_in_a_copy_says_so_until_it_is_sent);
+	tcase_add_test(tc, without_a_record_nobody_is_read_from);
 	tcase_add_test(tc, what_was_begun_is_ended_once);
 	tcase_add_test(tc, a_drain_does_not_wait_for_a_beginning);
 	tcase_add_test(tc, a_drain_serves_what_has_come_in_pieces);

@@ -132,8 +132,8 @@ commit(struct bind_device *d, struct store_who *who,
 	bool durable = d->durable != NULL && bind_durable_touched(d, step, n);
 	enum store_rc rc;
 
-	/* in a batch that was begun it may have been carried out */
-	if (durable && !b->resumed) {
+	/* one that was begun may have been carried out */
+	if (durable && !b->begun) {
 		if (bind_durable_fails(b))
 			return STORE_UNSAVED;
 		if (b->crowded)
@@ -153,6 +153,14 @@ commit(struct bind_device *d, struct store_who *who,
 	if (durable)
 		b->saving = true;
 	return STORE_OK;
+}
+
+void
+bind_committed(struct bind_device *d, const struct store_step *step, unsigned n)
+{
+	d->bind->wrote = true;
+	if (d->durable != NULL && bind_durable_touched(d, step, n))
+		d->bind->saving = true;
 }
 
 enum store_rc

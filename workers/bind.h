@@ -44,6 +44,9 @@ struct bind {
 		       * what it read for the reply stands there. In a batch of
 		       * our own nothing can have been, and a number that the
 		       * store knows already is a failure. The stream sets it */
+	bool begun; /* and the request in hand is the first of those: what is
+		     * carried out already is not refused. The stream sets it,
+		     * the link clears it behind that one */
 	uint64_t late_ticket; /* what a disk was waited for in vain; 0: none */
 	bool saving; /* something that is to be on the disk before it is
 		      * answered was committed since it was cleared */
@@ -78,6 +81,11 @@ void bind_self(struct bind *);
  * it has begun. */
 enum store_rc bind_commit(struct bind_device *, struct store_who *,
     const struct store_step *, unsigned n);
+
+/* What follows from such steps once they are carried out, here or by a
+ * predecessor: others are told, and the answer may have to wait. */
+void bind_committed(
+    struct bind_device *, const struct store_step *, unsigned n);
 
 /* True if a predecessor has carried out the request in hand, so that nothing is
  * left but to answer it. Never of one that only reads. */

@@ -114,12 +114,21 @@ bind_durable_fails(struct bind *b)
 bool
 bind_durable_wait(struct bind *b)
 {
-	struct shm_saved *s = &b->proc->env.control->saved;
-	int rc = durable_wait(s, PATIENCE_ACTION_MAX_MS * MS);
-	bool late = rc == -1 && errno == ETIMEDOUT;
+	const struct slot_env *env = &b->proc->env;
+	struct shm_saved *s = &env->control->saved;
+	bool busy = atomic_load_explicit(
+			&seg_slot(env->control, SLOT_OF(env->me))->busy_ns,
+			memory_order_relaxed) != 0;
+	bool late;
+	int rc;
 
-	/* the wait is over, which the parent should not take for a hang */
+	/* what the request has taken before is not part of the wait, which the
+	 * parent should not take for a hang once it is over; nor what comes
+	 * after a request that had ended before */
 	proc_busy(b->proc, clock_mono_ns());
+	rc = durable_wait(s, PATIENCE_ACTION_MAX_MS * MS);
+	late = rc == -1 && errno == ETIMEDOUT;
+	proc_busy(b->proc, busy ? clock_mono_ns() : 0);
 	if (late)
 		b->late_ticket = durable_asked(s);
 	return rc == 0;

@@ -316,7 +316,7 @@ enlist(struct conns *cs, struct conn *c, int fd, const struct acl_peer *p,
 	c->fd = fd;
 	c->priority = priority;
 	c->held = NULL;
-	c->resumed = false;
+	c->resumed = c->begun = c->starved = false;
 	c->ticket = 0;
 	c->ready = false;
 	c->why = NULL;

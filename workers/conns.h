@@ -24,6 +24,8 @@ struct conn {
 	struct shm_batch *held; /* waits for room in the socket, or for a
 				 * time; or NULL */
 	bool resumed; /* held was begun by another worker */
+	bool begun; /* and so may the next request have been */
+	bool starved; /* is not read from until there is a record for it */
 	unsigned sent; /* bytes of held->out that have been sent */
 	struct conn_late *late; /* what is held waits for a time, or NULL */
 	uint64_t ticket, save_ns; /* it waits for the disk, until then; or 0 */

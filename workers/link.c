@@ -279,6 +279,7 @@ answer(struct run *r, const uint8_t *in, uint8_t *adu)
 	r->link->rec.input_done++;
 	r->last_fc = fc;
 	r->requests++;
+	w->bind.begun = false;
 	return len;
 }
 

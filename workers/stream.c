@@ -36,8 +36,10 @@ unhold(struct stream *st, struct conn *c)
 	stream_save_end(st, c);
 	if (b != NULL)
 		st->batch[st->nbatches++] = b;
-	c->resumed = false;
+	c->resumed = c->begun = false;
 	conns_unpark(&st->conns, c);
+	if (st->starving && st->nbatches != 0)
+		stream_feed(st);
 }
 
 /* The beginning of a request that has not come whole. */
@@ -181,6 +183,7 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 {
 	st->link.rights = c->rights;
 	st->worker->bind.resumed = c->resumed;
+	st->worker->bind.begun = c->begun;
 	st->worker->bind.crowded = st->nbatches < st->spare;
 	for (;;) {
 		enum link_rc rc;
@@ -189,6 +192,7 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 		rc =
 		    link_run(&st->link, c->rec.shm, c->author, b, &c->hopeless);
 		conns_hand(&st->conns, NULL);
+		c->begun = st->worker->bind.begun;
 		if (rc == LINK_LATE)
 			b = late_begin(st, c, b, in_time);
 		if (stream_save(st, c, b, sent))
@@ -222,14 +226,22 @@ serve(struct stream *st, struct conn *c, struct shm_batch *b, unsigned sent)
 	return true;
 }
 
-/* The warmest free record. When every one waits for a socket, the one that
- * has waited longest gives way. */
+/* The warmest free record. When there is none, who has kept one waiting for
+ * its socket for longest gives way. NULL: all wait for something else, such as
+ * the disk, and c is not read from until one comes back. */
 static struct shm_batch *
-batch_get(struct stream *st)
+batch_get(struct stream *st, struct conn *c)
 {
-	if (st->nbatches == 0)
-		stream_drop(st, conns_deafest(&st->conns), "does not read",
+	while (st->nbatches == 0) {
+		struct conn *deafest = conns_deafest(&st->conns);
+
+		if (deafest == NULL) {
+			stream_starve(st, c);
+			return NULL;
+		}
+		stream_drop(st, deafest, "does not read",
 		    &stream_stats(st)->conns_slow);
+	}
 	return st->batch[st->nbatches - 1];
 }
 
@@ -257,11 +269,16 @@ nothing(struct stream *st, struct conn *c, enum io io)
 static bool
 turn(struct stream *st, struct conn *c)
 {
-	struct shm_batch *b = batch_get(st);
-	unsigned pre = batch_begin(b, &c->rec);
-	size_t room = st->link.in_max - pre, n;
-	enum io io = st->ops->recv(c, b->in + pre, room, &n);
+	struct shm_batch *b = batch_get(st, c);
+	unsigned pre;
+	size_t room, n;
+	enum io io;
 
+	if (b == NULL)
+		return false;
+	pre = batch_begin(b, &c->rec);
+	room = st->link.in_max - pre;
+	io = st->ops->recv(c, b->in + pre, room, &n);
 	if (io != IO_DONE) {
 		batch_void(b);
 		nothing(st, c, io);

@@ -58,6 +58,7 @@ struct stream {
 	struct door door;
 	struct shm_batch **batch; /* free records; the last is the warmest */
 	unsigned nbatches;
+	bool starving; /* some connection waits for one */
 	unsigned ncopies; /* of records, in memory of our own: stream_late.h */
 	size_t taken; /* bytes of input since somebody has set it to 0 */
 	struct event sweep;

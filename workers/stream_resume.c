@@ -60,7 +60,7 @@ stream_take_over(
 	c->ready = true;
 	c->held = b;
 	c->sent = sent;
-	c->resumed = b != NULL;
+	c->resumed = c->begun = b != NULL;
 	event_assign(&c->ev, st->worker->base, c->fd, EV_READ | EV_PERSIST,
 	    stream_readable, c);
 	if (b != NULL) /* nothing is read before that has gone */

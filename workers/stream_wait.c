@@ -43,7 +43,7 @@ sweep(evutil_socket_t fd, short what, void *arg)
 	worker_turn(st->worker);
 	st->sweep_ns = 0;
 	while ((c = conns_expired(&st->conns, &idle)) != NULL) {
-		if (idle && (late_waits(c) || stream_saves(c)))
+		if (idle && (late_waits(c) || stream_saves(c) || c->starved))
 			conns_used(&st->conns, c); /* it is us who are slow */
 		else if (idle)
 			stream_drop(
@@ -55,6 +55,32 @@ sweep(evutil_socket_t fd, short what, void *arg)
 			    &stream_stats(st)->conns_slow);
 	}
 	stream_sweep_arm(st);
+}
+
+void
+stream_starve(struct stream *st, struct conn *c)
+{
+	event_del(&c->ev);
+	conns_not_slow(&st->conns, c);
+	c->starved = true;
+	st->starving = true;
+}
+
+void
+stream_feed(struct stream *st)
+{
+	st->starving = false;
+	for (unsigned i = 0; i < st->conns.fresh; i++) {
+		struct conn *c = &st->conns.pool[i];
+
+		if (c->fd == -1 || !c->starved)
+			continue;
+		c->starved = false;
+		/* also what no descriptor announces */
+		event_assign(&c->ev, st->worker->base, c->fd,
+		    EV_READ | EV_WRITE | EV_PERSIST, stream_readable, c);
+		event_add(&c->ev, NULL);
+	}
 }
 
 /* A draining worker has only connections left whose output waits. Those that

@@ -44,6 +44,11 @@ void stream_wait_fini(struct stream *);
 /* Arms the one timer for the connection that will be due first. */
 void stream_sweep_arm(struct stream *);
 
+/* There is no record for a connection: it is not read from before there is one
+ * again, which stream_feed() says to all of them. */
+void stream_starve(struct stream *, struct conn *);
+void stream_feed(struct stream *);
+
 /* The worker drains: who takes nothing does not hold it up for long. */
 void stream_unread_arm(struct stream *);
 

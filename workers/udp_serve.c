@@ -108,7 +108,7 @@ answer(struct udp *u, struct conn *c, unsigned i, const struct acl_peer *from,
 		    : 0;
 		dgrams_begin(u->dgrams);
 	}
-	u->worker->bind.resumed = resumed;
+	u->worker->bind.resumed = u->worker->bind.begun = resumed;
 	u->worker->bind.crowded = u->nsaves == SHM_DGRAM_WAITS;
 	len = link_answer(&u->link, &p, &u->frame, in, d->out, late);
 	u->worker->bind.resumed = false;

@@ -85,8 +85,11 @@ bind_write(struct bind_device *d, enum mb_table t, uint32_t addr,
 		return MB_EX_FAILURE;
 	if (b->ops++ > 0)
 		b->who.op++;
-	if (journal_recall(b, JOURNAL_WRITE, NULL, 0, &ex))
+	if (journal_recall(b, JOURNAL_WRITE, NULL, 0, &ex)) {
+		if (ex == MB_EX_NONE)
+			bind_committed(d, &s, 1);
 		return ex;
+	}
 	who = b->who;
 	who.heed_read_only = false;
 	to_wire(t, values, count, wire);
