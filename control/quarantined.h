@@ -8,8 +8,8 @@
  * answers 04. It lies in the workers' own segments.
  *
  * A host is named by its address, one of IPv6 by its network of 64 bits, as
- * "2001:db8::/64", one of a link (fe80::/10) by all of it; without an address by
- * the words of its plugin, a line by its port.
+ * "2001:db8::/64", one of a link (fe80::/10) by all of it; without an address
+ * by the words of its plugin, a line by its port.
  */
 
 #include <jansson.h>

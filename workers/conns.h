@@ -23,14 +23,12 @@ struct conn {
 	bool ours; /* this worker has numbered its author's operations */
 	struct shm_batch *held; /* waits for room in the socket, or for a
 				 * time; or NULL */
-	bool resumed; /* held was begun by another worker */
-	bool begun; /* and so may the next request have been */
-	bool starved; /* is not read from until there is a record for it */
+	bool resumed, begun; /* held is another worker's; the request, too */
 	unsigned sent; /* bytes of held->out that have been sent */
 	struct conn_late *late; /* what is held waits for a time, or NULL */
 	uint64_t ticket, save_ns; /* it waits for the disk, until then; or 0 */
 	int fd; /* -1: none, or it is closed */
-	bool ready; /* its transport has begun it: requests may come */
+	bool ready, starved; /* requests may come; there is no record for it */
 	const char *why; /* its transport cannot go on, in words */
 	const char *hopeless; /* why it ends once held is sent, or NULL */
 	void *session; /* its transport's own */

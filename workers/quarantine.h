@@ -8,9 +8,9 @@
  * forgotten quarantine_s after the last time. An operator may have it forgotten
  * earlier: then until_ns is 0 from one moment to the next.
  *
- * An entry is of a host: an address, of IPv6 its first 64 bits (of one that is
- * of a link alone: all of it), or what a plugin tells hosts apart by. Where there is neither, on a line, whoever asks
- * is anybody: there an entry is of one request.
+ * An entry is of a host: an address, of IPv6 its first 64 bits (but all of one
+ * of a link), or what a plugin tells hosts apart by. Where there is neither, on
+ * a line, whoever asks is anybody: there an entry is of one request.
  */
 
 #include "workers/conns.h"
