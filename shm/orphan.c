@@ -10,10 +10,16 @@
 
 #include "shm/seg.h"
 
-void
-orphan_init(struct orphan *o)
+static uint64_t
+maker_of(const struct slot_env *env)
 {
-	*o = (struct orphan){ .parent = getppid() };
+	return atomic_load(&seg_slot(env->control, SHM_MAKER_SLOT)->since_ms);
+}
+
+void
+orphan_init(struct orphan *o, const struct slot_env *env)
+{
+	*o = (struct orphan){ .parent = getppid(), .maker = maker_of(env) };
 }
 
 bool
@@ -48,8 +54,9 @@ orphan_over(struct orphan *o, const struct slot_env *env)
 {
 	bool claimed = slot_lock_held(env->lock_fd, SHM_MAKER_SLOT);
 
-	/* the next one may have taken its place between two looks; whose child
-	 * this has become says that the claim is no longer the parent's */
-	o->alone |= !claimed || getppid() != o->parent;
+	/* the next one may have taken its place between two looks: whose child
+	 * this has become, and since when it has the slot, says so */
+	o->alone |=
+	    !claimed || getppid() != o->parent || maker_of(env) != o->maker;
 	return (o->alone && claimed) || !others_live(env);
 }

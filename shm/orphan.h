@@ -9,17 +9,19 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "shm/slot.h"
 
 struct orphan {
 	pid_t parent;
+	uint64_t maker; /* since when: an upgrade keeps the pid */
 	bool alone; /* the claim that is there is not the parent's any more */
 };
 
 /* At the start, while there is a parent. */
-void orphan_init(struct orphan *);
+void orphan_init(struct orphan *, const struct slot_env *);
 
 /* True if it is over. Those whose slots come behind one's own wait for one,
  * not the other way about. */

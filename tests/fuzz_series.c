@@ -3,7 +3,7 @@
  * Any bytes as a file of times and values: what is taken are finite numbers at
  * times that grow, and what it says at any time lies between them; what is not
  * taken is told.
- * Needs: shm/series.c
+ * Needs: shm/series.c shm/plain.c
  */
 
 #include "tests/lib/fuzz_frame.h"

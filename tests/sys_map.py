@@ -190,7 +190,7 @@ def test_a_reload_sees_a_changed_map():
     with Place(HEAD + "hr,100\n") as p, p.daemon() as d:
         assert holdfast(d, "reload") == ""
         p.write(HEAD + "hr,100,,,5\n")
-        assert "changed" in holdfast(d, "reload", code=1)
+        assert "device plc1\tchanged" in holdfast(d, "reload")
         p.write(HEAD + "hr,100,,,x\n")
         assert "plc1.csv:2:10: type uint16" in holdfast(d, "reload", code=1)
 

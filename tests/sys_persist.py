@@ -216,6 +216,19 @@ def test_a_killed_daemon_leaves_what_was_saved():
             assert everything(d) == was
 
 
+def test_nobody_waits_for_the_saver_of_a_former_program():
+    """it ends by itself as soon as the next program is there, upgrade after
+    upgrade, and leaves what it has to the next one"""
+    with Place() as p, Daemon(conf(p.path)) as d:
+        with Modbus(d.port("tcp1")) as m:
+            for i in range(5):
+                m.write_hr(0, i)
+                d.cli("upgrade")
+                assert m.read_hr(0) == [i]
+            wait_saved(d)
+        assert "does not end" not in d.stderr_text()
+
+
 def test_the_saver_can_be_killed_at_any_time():
     """under load: no request fails, each snapshot is of one moment, and the
     next start has at least what had been saved"""

@@ -360,7 +360,7 @@ persist_main(struct proc *p)
 		.wake = PTHREAD_COND_INITIALIZER,
 		.done = -1 };
 
-	orphan_init(&k.orphan);
+	orphan_init(&k.orphan, &p->env);
 	/* a limit of a file's length is an error like others */
 	signal(SIGXFSZ, SIG_IGN);
 	if (prepare(&k) == -1) {

@@ -225,7 +225,7 @@ clock_main(struct proc *p)
 {
 	struct clock k = { .proc = p };
 
-	orphan_init(&k.orphan);
+	orphan_init(&k.orphan, &p->env);
 	if (prepare(&k) == -1) {
 		release(&k);
 		return proc_failed(p, EX_SOFTWARE, "not enough memory");
