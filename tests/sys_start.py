@@ -319,8 +319,8 @@ def test_children_have_only_what_they_were_given():
     with Toys(toy.conf(keys)) as d:
         s = state(d, "tcp1")
         # 0 1 2, channel, listener, lock, the connection that asks; and its
-        # keeper's channel, lock and hold on it
-        assert int(s["open"]) == 10, s
+        # keeper's channel, lock and holds on it and on itself
+        assert int(s["open"]) == 11, s
         assert s["devices"] == "1" and s["writable"] == "1", s
         assert int(s["files"]) >= 2000 and s["core"] == "0", s
         assert s["privs"] == "1" and s["name"] == "hf:tcp1", s
@@ -403,6 +403,7 @@ def test_hup_says_what_has_changed_and_changes_nothing():
             c["transports"]["tcp9"] = c["transports"].pop("tcp2")
             c["devices"]["plc1"]["coils"] = [{"addr": 0}]
             c["drain_timeout_s"] = 9
+            c["store"]["name"] += "x"  # which is what cannot be
         rewrite(d, change)
         d.signal(signal.SIGHUP)
         d.wait_stderr("restart holdfastd to apply")
@@ -435,6 +436,9 @@ def test_reload_is_answered():
         assert done.rc == 0 and "tcp1: changed" in done.text, vars(done)
         rewrite(d, lambda c: c["transports"]["tcp1"].update(
             max_connections=17))
+        done = d.order("reload")
+        assert done.rc == 0 and "tcp1: changed" in done.text, vars(done)
+        rewrite(d, lambda c: c["store"].update(name=c["store"]["name"] + "x"))
         done = d.order("reload")
         assert done.rc == errno.ENOTSUP, vars(done)
         with d.line("control") as c:

@@ -483,6 +483,9 @@ hear_parent(struct toy *t)
 			break;
 		case IPC_EXIT:
 			_exit(0);
+		case IPC_CONF: /* it has nothing that depends on one */
+			proc_taken(t->proc, m.tag, NULL);
+			break;
 		case IPC_DONE:
 			say(t->asker, "done %u rc=%d arg=%" PRIu64 " %s", m.tag,
 			    m.rc, m.arg, m.text);
