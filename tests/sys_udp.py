@@ -588,7 +588,8 @@ def test_what_comes_meanwhile():
     with Daemon(two()) as d, client(d) as c:
         for round_ in range(5):
             assert c.alive()
-            pid = d.worker_pid("udp1")
+            # what answers may be heard of a moment later
+            pid = wait_for(lambda: d.worker_pid("udp1"))
             os.kill(pid, signal.SIGSTOP)
             first = c.tid + 1
             for i in range(100):

@@ -192,7 +192,8 @@ def test_many_requests_in_one_read():
             wrote = bt.load(d.port("tcp1"), conns=8, depth=16, seconds=0.02,
                             warm=0, fc=16, count=10, verify=True)
             assert not wrote["errors"], wrote
-        verdict = judge(recording, 1000)
+        # what each connection asks at first is answered on any machine
+        verdict = judge(recording, 2 * 8 * 16)
         assert verdict.replies == got["served"] + wrote["served"]
 
 

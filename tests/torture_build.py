@@ -41,7 +41,7 @@ def edited(path, edits):
 def shared():
     """What the harnesses of the store share; the others' needs all workers."""
     return [path for path in TOP.glob("tests/lib/torture_*.c")
-            if path.stem != "torture_wire"]
+            if path.stem not in ("torture_wire", "torture_scenes")]
 
 
 def compile_one(source, out, compiler, flags):
