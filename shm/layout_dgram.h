@@ -22,7 +22,7 @@ enum {
 	SHM_DGRAM_PDU = 253,
 	SHM_REPEATS = 1024,
 	SHM_REPEAT_LEN = 260, /* the longest reply of a frame with a number */
-	SHM_RUNS = 256,
+	SHM_RUNS = 1024,
 	SHM_DGRAM_WAITS = 32, /* replies that wait for the disk */
 };
 
@@ -64,6 +64,7 @@ struct shm_repeat {
 /* How a peer numbers its requests. */
 struct shm_run {
 	uint32_t run; /* no other run's number; 0: nobody's */
+	uint32_t used; /* the last request, as shm_dgrams.asked has them */
 	uint16_t tid, len; /* the last number; how long the run is */
 	uint16_t port;
 	uint8_t addr[16];
@@ -74,6 +75,7 @@ struct shm_dgrams {
 	_Alignas(SHM_LINE) _Atomic uint64_t prog;
 	uint32_t era; /* counts the times that all has been made up for */
 	uint32_t runs; /* the last one that was given out */
+	uint32_t asked; /* counts requests that have a number */
 	uint32_t aside; /* the answer of a device is in reply, not yet in out */
 	/* how many workers have died of one of those in hand, 1 + which; 0:
 	 * none; written by successors, before they go on */
@@ -82,7 +84,7 @@ struct shm_dgrams {
 	struct mmsghdr msg[SHM_DGRAMS];
 	struct shm_dgram at[SHM_DGRAMS];
 	struct shm_repeat repeat[SHM_REPEATS];
-	struct shm_run run[SHM_RUNS]; /* by hash of the peer */
+	struct shm_run run[SHM_RUNS]; /* sets, by hash of the peer */
 	struct shm_dgram_wait wait[SHM_DGRAM_WAITS];
 };
 

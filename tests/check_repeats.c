@@ -152,6 +152,32 @@ START_TEST(the_table_has_an_end)
 }
 END_TEST
 
+/* Whatever addresses and ports they have: none takes another's place. */
+START_TEST(many_peers_count_at_once)
+{
+	enum { PEERS = 64 };
+
+	for (uint16_t tid = 1; tid <= REPEAT_RUN; tid++)
+		for (unsigned i = 0; i < PEERS; i++)
+			ck_assert(is_new(1 + i * 1021, tid, 1));
+	for (unsigned i = 0; i < PEERS; i++)
+		ck_assert_msg(!is_new(1 + i * 1021, REPEAT_RUN, 1),
+		    "peer %u is not believed", i);
+}
+END_TEST
+
+/* Any number of others that ask now and then. */
+START_TEST(who_asks_on_is_not_forgotten)
+{
+	count_up(1, 1);
+	for (unsigned i = 0; i < 8 * SHM_RUNS; i++) {
+		ask(100 + i, 1, 1);
+		ask(1, (uint16_t)(REPEAT_RUN + 1 + i), 1);
+	}
+	ck_assert(!is_new(1, (uint16_t)(REPEAT_RUN + 8 * SHM_RUNS), 1));
+}
+END_TEST
+
 /* Whoever writes there. */
 START_TEST(nonsense_in_the_table_does_no_harm)
 {
@@ -189,6 +215,8 @@ main(void)
 	tcase_add_test(tc, for_two_seconds);
 	tcase_add_test(tc, the_next_worker_knows_it_too);
 	tcase_add_test(tc, the_table_has_an_end);
+	tcase_add_test(tc, many_peers_count_at_once);
+	tcase_add_test(tc, who_asks_on_is_not_forgotten);
 	tcase_add_test(tc, nonsense_in_the_table_does_no_harm);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-enum { SETS = SHM_REPEATS / 4, WAYS = 4 };
+enum { WAYS = 4, SETS = SHM_REPEATS / WAYS, RUN_SETS = SHM_RUNS / WAYS };
 
-_Static_assert((SETS & (SETS - 1)) == 0, "picked by bits of a hash");
+_Static_assert((SETS & (SETS - 1)) == 0 && (RUN_SETS & (RUN_SETS - 1)) == 0,
+    "picked by bits of a hash");
 
 void
 repeats_init(struct repeats *r, struct shm_dgrams *shm, bool heir)
@@ -62,17 +63,38 @@ set_of(const struct repeats *r, const struct repeats_key *k)
 }
 
 static struct shm_run *
-run_of(const struct repeats *r, const struct acl_peer *p)
+runs_of(const struct repeats *r, const struct acl_peer *p)
 {
-	return &r->shm->run[mix(0, p) % SHM_RUNS];
+	return &r->shm->run[mix(0, p) % RUN_SETS * WAYS];
 }
 
-/* Whether it is that peer's: others may have the same place. */
-static bool
-is_of(const struct shm_run *run, const struct acl_peer *p)
+/* That peer's, or NULL. */
+static struct shm_run *
+run_of(const struct repeats *r, const struct acl_peer *p)
 {
-	return run->port == p->port &&
-	    memcmp(run->addr, p->addr, sizeof(run->addr)) == 0;
+	struct shm_run *run = runs_of(r, p);
+
+	for (int i = 0; i < WAYS; i++, run++)
+		if (run->run != 0 && run->port == p->port &&
+		    memcmp(run->addr, p->addr, sizeof(run->addr)) == 0)
+			return run;
+	return NULL;
+}
+
+/* The one of those that a peer may have that is nobody's, or whose peer has
+ * asked nothing for longest. */
+static struct shm_run *
+oldest_run(const struct repeats *r, const struct acl_peer *p)
+{
+	struct shm_run *run = runs_of(r, p), *oldest = run;
+
+	for (int i = 0; i < WAYS; i++, run++) {
+		if (run->run == 0)
+			return run;
+		if (r->shm->asked - run->used > r->shm->asked - oldest->used)
+			oldest = run;
+	}
+	return oldest;
 }
 
 /* The one for exactly that, or NULL. */
@@ -105,30 +127,37 @@ repeats_find(
 		return NULL;
 	if (r->late && e->era == r->shm->era)
 		return e;
-	return e->run != 0 && e->run == run->run && is_of(run, k->peer) ? e
-									: NULL;
+	return run != NULL && e->run == run->run ? e : NULL;
+}
+
+/* Begins a run of a peer, in place of whatever it has there. */
+static void
+begin_run(struct repeats *r, struct shm_run *run, const struct acl_peer *p)
+{
+	run->run = 0;
+	atomic_signal_fence(memory_order_seq_cst); /* nobody's, then: */
+	run->port = p->port;
+	memcpy(run->addr, p->addr, sizeof(run->addr));
+	run->len = 1;
+	r->shm->runs++;
+	r->shm->runs += r->shm->runs == 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	run->run = r->shm->runs;
 }
 
 uint32_t
 repeats_count(struct repeats *r, const struct acl_peer *p, uint16_t tid)
 {
 	struct shm_run *run = run_of(r, p);
-	bool known = run->run != 0 && is_of(run, p);
 
-	if (known && tid == (uint16_t)(run->tid + 1)) {
+	if (run == NULL)
+		begin_run(r, run = oldest_run(r, p), p);
+	else if (tid == (uint16_t)(run->tid + 1))
 		run->len += run->len < REPEAT_RUN;
-	} else if (!known || tid != run->tid) {
-		run->run = 0;
-		atomic_signal_fence(memory_order_seq_cst); /* nobody's, then: */
-		run->port = p->port;
-		memcpy(run->addr, p->addr, sizeof(run->addr));
-		run->len = 1;
-		r->shm->runs++;
-		r->shm->runs += r->shm->runs == 0;
-		atomic_signal_fence(memory_order_seq_cst);
-		run->run = r->shm->runs;
-	}
+	else if (tid != run->tid)
+		begin_run(r, run, p);
 	run->tid = tid;
+	run->used = ++r->shm->asked;
 	return run->len >= REPEAT_RUN ? run->run : 0;
 }
 

@@ -13,7 +13,8 @@
  * the same number, or those of a kind, and mean each of them: some write the
  * same value every second, to show that they are alive. So only peers are
  * believed that count: once REPEAT_RUN numbers in a row were each one more than
- * the last, and until that is no longer so. All peers are believed about what
+ * the last, and until that is no longer so. How a peer counts is remembered for
+ * SHM_RUNS of them, those that asked last. All peers are believed about what
  * waited while nobody served, and what a dead worker had in hand: whoever sends
  * something twice before it is answered, sends it again. Frames without
  * numbers, RTU and ASCII, are all new.
