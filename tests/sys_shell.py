@@ -188,6 +188,21 @@ def test_a_terminal_has_completion_and_a_history():
         shutil.rmtree(where)
 
 
+def test_a_key_at_the_prompt_is_never_lost():
+    """a prompt that shows is one that reads keys, ^D among them"""
+    with Daemon(CONF) as d:
+        env = {**d.env, "HOLDFAST_HISTORY": ""}
+        with Terminal([HOLDFAST, "shell"], env) as t:
+            t.until("holdfast> ")
+            for _ in range(300):
+                assert t.raw()
+                t.type("ping\n")
+                t.until("answered in")
+                t.until("holdfast> ")
+            t.type("\x04")
+            assert t.wait() == 0
+
+
 def test_a_daemon_that_comes_back_is_found_again():
     """the shell outlives the daemon it talks to"""
     with Daemon(CONF) as d:

@@ -54,11 +54,18 @@ class Terminal:
         before, _, self.text = self.text.partition(word)
         return before
 
+    def raw(self):
+        """Whether the program gets keys as they are, not lines."""
+        return not termios.tcgetattr(self.master)[3] & termios.ICANON
+
     def wait(self, timeout=100.0):
+        """Waits for its end: the exit code."""
         end = time.monotonic() + timeout
-        while self.process.poll() is None and time.monotonic() < end:
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                raise AssertionError(f"it did not end after {self.text!r}")
             self.more(0.05)
-        return self.process.wait(0.1)
+        return self.process.returncode
 
     def __enter__(self):
         return self

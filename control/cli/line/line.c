@@ -98,8 +98,11 @@ static char *
 line_read(const char *prompt)
 {
 	static char last[256];
-	char *line = readline(prompt);
+	char *line;
 
+	/* before the prompt shows, not after: a ^D in between would be lost */
+	rl_prep_terminal(0);
+	line = readline(prompt);
 	if (line == NULL || line[strspn(line, " \t")] == '\0')
 		return line;
 	if (strncmp(line, last, sizeof(last)) != 0)
