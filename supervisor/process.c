@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Forks, tells, kills and buries one child. Runs in the supervisor. Nothing
- * here ends the supervisor: a child that misbehaves is ended instead.
+ * One child: has it made, hears it, tells it, kills it. Runs in the supervisor.
+ * Nothing here ends the supervisor: a child that misbehaves is ended instead.
+ * How it comes to be there is process_born.c, how it ends process_end.c.
  */
 #include "supervisor/process.h"
 
@@ -11,111 +12,20 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <sysexits.h>
 #include <unistd.h>
 
-#include "shm/clock.h"
 #include "shm/log.h"
-#include "shm/store_reap.h"
 #include "supervisor/aide.h"
-#include "supervisor/birth.h"
 #include "supervisor/host.h"
-#include "supervisor/keeper/adopt.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
-enum {
-	MESSAGES_A_TURN = 16,
-	BIRTH_MS = 2000,
-};
-
-static void never_born(struct process *);
+enum { MESSAGES_A_TURN = 16 };
 
 static struct process *
 process_of(struct child *c)
 {
 	return (struct process *)c; /* its first member */
-}
-
-/* A keeper stands for the worker that it makes: it is of its transport, but
- * not of its slot. */
-void
-process_be_born(struct process *p, int chan, enum birth_kind kind)
-{
-	struct super *s = p->super;
-	const struct service *sv = p->service;
-	struct proc proc = {
-		.conf = s->conf,
-		.transport = sv != NULL ? sv->conf : NULL,
-		.transport_index = sv != NULL ? sv->place : 0,
-		.worker = p->worker,
-		.run_dir = s->run_dir,
-		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
-		.adopted =
-		    s->host == NULL && !s->roles->mortal && kind != BIRTH_CHILD,
-		.ward = kind == BIRTH_KEEPER ? p : NULL,
-		.kept = kind == BIRTH_HEIR,
-		.widow = p->widow,
-		.control_seg = s->control_seg,
-		.hooks = s->host != NULL ? s->host->hooks : NULL,
-		.stores = s->stores,
-		.device_segs = s->device_segs,
-		.chan = chan,
-		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
-		.began_ns = s->began_ns,
-		.bell_fd = -1,
-		.actions_fd = -1,
-	};
-	char keeper[SHM_NAME_MAX + 8];
-	struct birth b = {
-		.kind = kind,
-		.former = kind == BIRTH_HEIR ? p->former : 0,
-		.proc = &proc,
-		.name = p->name,
-		.lock_path = s->claim.store_lock,
-		.device_segs = s->device_segs,
-		.super = s,
-		.devices = true,
-		.then = apply_aides_conf(p),
-		.main = s->roles->worker,
-	};
-
-	if (sv != NULL) {
-		proc.worker_seg = p->seg;
-		b.user = sv->conf->user;
-		b.uid = sv->uid;
-		b.gid = sv->gid;
-		proc.actions_fd = s->actions_fd;
-	} else {
-		b.devices = p->aide->devices;
-		b.reads = p->aide->reads;
-		b.main = aide_main(p->aide, s->roles);
-		b.user = p->user;
-		b.uid = p->uid;
-		b.gid = p->gid;
-	}
-	if (kind == BIRTH_KEEPER) {
-		snprintf(keeper, sizeof(keeper), "keeper %s", p->name);
-		b.name = keeper;
-		b.main = keeper_main;
-	}
-	birth(&b);
-}
-
-void
-process_fill_slot(struct process *p)
-{
-	struct shm_slot *s = p->shm;
-
-	memcpy(s->name, p->name, sizeof(s->name));
-	atomic_store(&s->beat_ns, 0);
-	atomic_store(&s->busy_ns, 0);
-	atomic_store(&s->claim, 0);
-	atomic_store(&s->since_ms, clock_unix_ms());
-	atomic_store(&s->transport, p->service ? p->service->place : 0);
-	atomic_store(&s->worker, p->worker);
-	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : p->aide->role);
 }
 
 static bool
@@ -139,7 +49,7 @@ process_hear(struct process *p)
 		if (rc == 0)
 			return;
 		if (rc < 0 && p->unborn) {
-			never_born(p);
+			process_never_born(p);
 			return;
 		}
 		if (rc < 0 && errno == 0) {
@@ -169,8 +79,8 @@ hear(evutil_socket_t fd, short what, void *arg)
 	process_hear(arg);
 }
 
-static void
-close_channel(struct process *p)
+void
+process_close_channel(struct process *p)
 {
 	if (p->chan_event != NULL) {
 		event_free(p->chan_event);
@@ -197,7 +107,7 @@ open_channel(struct process *p)
 	if (p->chan_event == NULL || event_add(p->chan_event, NULL) < 0) {
 		err = errno;
 		close(fd[1]);
-		close_channel(p);
+		process_close_channel(p);
 		errno = err;
 		return -1;
 	}
@@ -228,14 +138,6 @@ ask_for(struct process *p, int chan)
 	return 0;
 }
 
-uint64_t
-process_new_id(struct process *p)
-{
-	p->id = slot_next_id(p->super->control, p->slot);
-	process_fill_slot(p);
-	return p->id;
-}
-
 static int
 spawn(struct child *c)
 {
@@ -259,7 +161,7 @@ spawn(struct child *c)
 	if (rc < 0) {
 		child_why(c, "cannot fork: %s", strerror(err));
 		atomic_store(&p->shm->role, SHM_FREE);
-		close_channel(p);
+		process_close_channel(p);
 	}
 	return rc;
 }
@@ -397,135 +299,15 @@ static const struct child_ops ops = {
 	.random = random_bits,
 };
 
-/* "exit 70", "signal 11 (Segmentation fault)" */
-static void
-words_of(int status, char *buf, size_t size)
+struct retry_limits
+process_limits(const struct conf_transport *t)
 {
-	if (WIFSIGNALED(status)) {
-		snprintf(buf, size, "signal %d (%s)%s", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)),
-		    WCOREDUMP(status) ? ", core dumped" : "");
-	} else if (status == PROCESS_UNSEEN) {
-		snprintf(buf, size, "nobody saw how");
-	} else {
-		snprintf(buf, size, "exit %d", WEXITSTATUS(status));
-	}
-}
-
-/* True for the end of what there is to be no service without. */
-static bool
-is_needed(const struct process *p, enum life_event ev)
-{
-	const struct super *s = p->super;
-
-	return ev == LIFE_MISCONFIGURED && s->conf->actions.needed &&
-	    p->aide == &aides[s->actions] && s->ready_text == NULL &&
-	    s->phase == SUPER_SERVES;
-}
-
-/* The last words of the dead, if it left any: why it cannot serve. */
-static void
-read_will(struct process *p)
-{
-	struct ipc_msg m;
-	int i;
-
-	for (i = 0; i < MESSAGES_A_TURN && ipc_recv(p->chan, &m) == 1; i++)
-		if (m.kind == IPC_FAILED)
-			orders_take(p, &m);
-}
-
-/* Only after this may another child take the slot, and only because the
- * parent has waited for it: that is the proof of its death. */
-static void
-bury(struct process *p)
-{
-	struct super *s = p->super;
-	size_t i;
-
-	slot_declare_dead(s->control, p->id);
-	for (i = 0; i < s->conf->ndevices; i++) {
-		if (store_reap(&s->stores[i], p->id)) {
-			log_warnx("%s: died while it owned %s; repaired",
-			    p->name, s->conf->devices[i].name);
-		}
-	}
-	apply_devices_reap(s, p->id);
-	atomic_store(&p->shm->pid, 0);
-	atomic_store(&p->shm->role, SHM_FREE);
-	read_will(p);
-	close_channel(p);
-	process_forget_pidfd(p);
-	p->pid = 0;
-	p->unborn = false;
-}
-
-/* Nobody has the other end of its channel: there is no such process. */
-static void
-never_born(struct process *p)
-{
-	bury(p);
-	if (p->child.why[0] == '\0')
-		child_why(&p->child, "its keeper died before it was there");
-	log_warnx("%s: not born why=\"%s\"", p->name, p->child.why);
-	child_event(&p->child, LIFE_CRASHED);
-}
-
-void
-process_watch_birth(struct process *p, uint64_t now_ms)
-{
-	if (!p->unborn || p->doomed || now_ms - p->asked_ms <= BIRTH_MS)
-		return;
-	if (p->keeper.pending >= 0) {
-		adopt_give_up(p);
-		return;
-	}
-	process_kill(p, "its keeper does not make it");
-}
-
-void
-process_died(struct process *p, int status)
-{
-	struct child *c = &p->child;
-	char words[64], why[CHILD_WHY_LOG];
-	enum life_event ev = LIFE_CRASHED;
-	int pid = (int)p->pid;
-	bool vain;
-
-	bury(p);
-	c->suspected = process_blame(p, status, c->why[0] != '\0');
-	words_of(status, words, sizeof(words));
-	if (WIFEXITED(status)) {
-		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED
-		    : WEXITSTATUS(status) == EX_CONFIG ? LIFE_MISCONFIGURED
-						       : LIFE_CRASHED;
-	}
-	/* what it has served with was right once: a file that is being
-	 * replaced is whole again soon */
-	if (ev == LIFE_MISCONFIGURED && p->served && c->state == LIFE_STARTING)
-		ev = LIFE_CRASHED;
-	if (c->why[0] == '\0')
-		child_why(c, "%s", words);
-	if ((ev == LIFE_ENDED || status == PROCESS_UNSEEN) &&
-	    (c->state == LIFE_DRAINING || c->state == LIFE_RESTARTING)) {
-		log_debug("%s: ended pid=%d", p->name, pid);
-	} else {
-		log_warnx("%s: died pid=%d by=\"%s\"%s", p->name, pid, words,
-		    child_why_log(
-			strcmp(c->why, words) != 0 ? c->why : "", why));
-	}
-	if (p->service != NULL)
-		atomic_store(&p->service->shm->last_exit,
-		    status == PROCESS_UNSEEN ? -1 : status);
-	orders_forget(p);
-	refresh_died(p);
-	p->owes = 0;
-	vain = is_needed(p, ev);
-	if (vain)
-		p->super->code = EX_CONFIG; /* it is not to become ready */
-	child_event(c, ev);
-	if (vain)
-		super_stop(p->super, false);
+	return (struct retry_limits){
+		.min_ms = t->restart.min_backoff_ms,
+		.max_ms = t->restart.max_backoff_ms,
+		.max_in_window = t->restart.max_in_window,
+		.window_s = t->restart.window_s,
+	};
 }
 
 /* What the two kinds have in common. */
@@ -593,6 +375,6 @@ process_fini(struct process *p)
 		event_free(p->timer);
 	keeper_end(&p->keeper);
 	process_forget_pidfd(p);
-	close_channel(p);
+	process_close_channel(p);
 	p->super = NULL;
 }

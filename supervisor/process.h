@@ -66,19 +66,28 @@ struct process {
 /* Prepares a stopped child; its segment stays as it is. 0, or -1: no memory. */
 int process_init(
     struct process *, struct service *, unsigned worker, unsigned slot);
-/* What the configuration says of its deaths. */
-struct retry_limits process_limits(const struct conf_transport *);
 /* The same for an aide. */
 int process_init_aide(struct process *, struct super *, const struct aide *,
     const struct retry_limits *);
 void process_fini(struct process *); /* safe if it was never prepared */
 
-/* It was not to be born for a while (apply_devices_hold()), and now is. */
-void process_release(struct process *);
+/* What the configuration says of its deaths. */
+struct retry_limits process_limits(const struct conf_transport *);
 
-/* The supervisor has waited for the child: declares it dead, repairs what it
- * held, and lets its life go on. */
-void process_died(struct process *, int wait_status);
+/* Hears what a child that is not known yet has to say of itself. */
+void process_hear(struct process *);
+
+/* Sends it a message; a child that does not read is killed. */
+void process_send(struct process *, const struct ipc_msg *, int pass_fd);
+
+/* Its channel ends, if it has one. */
+void process_close_channel(struct process *);
+
+/* SIGKILL, if there is a process. why: words for the log; "": keep those that
+ * are set. */
+void process_kill(struct process *, const char *why);
+
+/* ---- process_born.c ---- */
 
 /* In a child: becomes what this describes. chan: its end of the channel. */
 void process_be_born(struct process *, int chan, enum birth_kind)
@@ -90,7 +99,22 @@ void process_fill_slot(struct process *);
 /* The same under its next identity, which it returns. */
 uint64_t process_new_id(struct process *);
 
-/* ---- process_born.c ---- */
+/* IPC_BORN has come. */
+void process_is_born(struct process *, pid_t);
+
+/* It is there. */
+void process_have_pid(struct process *, pid_t);
+
+/* A worker of a former supervisor is its occupant. */
+void process_adopt(struct process *, pid_t, int pidfd);
+
+/* It was not to be born for a while (apply_devices_hold()), and now is. */
+void process_release(struct process *);
+
+/* Ends a keeper that owes a worker for too long. */
+void process_watch_birth(struct process *, uint64_t now_ms);
+
+/* ---- process_end.c ---- */
 
 enum { PROCESS_UNSEEN = 0x7f }; /* a status that no end has: nobody saw it */
 
@@ -103,27 +127,16 @@ int process_status(pid_t, int pidfd);
  * who have killed it. True if it may have been something that it was asked. */
 bool process_blame(struct process *, int wait_status, bool ordered);
 
-/* IPC_BORN has come. */
-void process_is_born(struct process *, pid_t);
-
-/* It is there, or an end of watching one that is no child. */
-void process_have_pid(struct process *, pid_t);
+/* The end of one that is no child of ours is to be heard of: by p->passed,
+ * which is kept for that; and not any more. */
+void process_watch_pidfd(struct process *);
 void process_forget_pidfd(struct process *);
 
-/* A worker of a former supervisor is its occupant. */
-void process_adopt(struct process *, pid_t, int pidfd);
+/* Nobody has the other end of its channel: there is no such process. */
+void process_never_born(struct process *);
 
-/* Ends a keeper that owes a worker for too long. */
-void process_watch_birth(struct process *, uint64_t now_ms);
-
-/* Hears what a child that is not known yet has to say of itself. */
-void process_hear(struct process *);
-
-/* Sends it a message; a child that does not read is killed. */
-void process_send(struct process *, const struct ipc_msg *, int pass_fd);
-
-/* SIGKILL, if there is a process. why: words for the log; "": keep those that
- * are set. */
-void process_kill(struct process *, const char *why);
+/* The supervisor has waited for the child: declares it dead, repairs what it
+ * held, and lets its life go on. */
+void process_died(struct process *, int wait_status);
 
 #endif

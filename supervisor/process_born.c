@@ -1,21 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the supervisor comes to know of a process that it has not forked itself,
- * and of the end of one that is no child of its: what keepers make, and what a
- * former supervisor has left.
+ * How a child comes to be there: what it is as it is forked, and how the
+ * supervisor comes to know of one that it has not forked itself: what keepers
+ * make, and what a former supervisor has left.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "shm/clock.h"
+#include "supervisor/aide.h"
+#include "supervisor/birth.h"
+#include "supervisor/host.h"
+#include "supervisor/keeper/adopt.h"
+#include "supervisor/process.h"
 #include "supervisor/super.h"
+
+enum { BIRTH_MS = 2000 };
+
+/* A keeper stands for the worker that it makes: it is of its transport, but
+ * not of its slot. */
+void
+process_be_born(struct process *p, int chan, enum birth_kind kind)
+{
+	struct super *s = p->super;
+	const struct service *sv = p->service;
+	struct proc proc = {
+		.conf = s->conf,
+		.transport = sv != NULL ? sv->conf : NULL,
+		.transport_index = sv != NULL ? sv->place : 0,
+		.worker = p->worker,
+		.run_dir = s->run_dir,
+		.env = { .control = s->control, .lock_fd = -1, .me = p->id },
+		.adopted =
+		    s->host == NULL && !s->roles->mortal && kind != BIRTH_CHILD,
+		.ward = kind == BIRTH_KEEPER ? p : NULL,
+		.kept = kind == BIRTH_HEIR,
+		.widow = p->widow,
+		.control_seg = s->control_seg,
+		.hooks = s->host != NULL ? s->host->hooks : NULL,
+		.stores = s->stores,
+		.device_segs = s->device_segs,
+		.chan = chan,
+		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
+		.began_ns = s->began_ns,
+		.bell_fd = -1,
+		.actions_fd = -1,
+	};
+	char keeper[SHM_NAME_MAX + 8];
+	struct birth b = {
+		.kind = kind,
+		.former = kind == BIRTH_HEIR ? p->former : 0,
+		.proc = &proc,
+		.name = p->name,
+		.lock_path = s->claim.store_lock,
+		.device_segs = s->device_segs,
+		.super = s,
+		.devices = true,
+		.then = apply_aides_conf(p),
+		.main = s->roles->worker,
+	};
+
+	if (sv != NULL) {
+		proc.worker_seg = p->seg;
+		b.user = sv->conf->user;
+		b.uid = sv->uid;
+		b.gid = sv->gid;
+		proc.actions_fd = s->actions_fd;
+	} else {
+		b.devices = p->aide->devices;
+		b.reads = p->aide->reads;
+		b.main = aide_main(p->aide, s->roles);
+		b.user = p->user;
+		b.uid = p->uid;
+		b.gid = p->gid;
+	}
+	if (kind == BIRTH_KEEPER) {
+		snprintf(keeper, sizeof(keeper), "keeper %s", p->name);
+		b.name = keeper;
+		b.main = keeper_main;
+	}
+	birth(&b);
+}
+
+void
+process_fill_slot(struct process *p)
+{
+	struct shm_slot *s = p->shm;
+
+	memcpy(s->name, p->name, sizeof(s->name));
+	atomic_store(&s->beat_ns, 0);
+	atomic_store(&s->busy_ns, 0);
+	atomic_store(&s->claim, 0);
+	atomic_store(&s->since_ms, clock_unix_ms());
+	atomic_store(&s->transport, p->service ? p->service->place : 0);
+	atomic_store(&s->worker, p->worker);
+	atomic_store(&s->role, p->service ? SHM_WORKER_ROLE : p->aide->role);
+}
+
+uint64_t
+process_new_id(struct process *p)
+{
+	p->id = slot_next_id(p->super->control, p->slot);
+	process_fill_slot(p);
+	return p->id;
+}
 
 void
 process_have_pid(struct process *p, pid_t pid)
@@ -36,113 +126,6 @@ is_child(pid_t pid)
 	    waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* The same of one that nobody has waited for yet: so the pid is its own. */
-static int
-zombie_status(pid_t pid)
-{
-	char path[32], text[1024], *state, *last;
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n <= 0)
-		return PROCESS_UNSEEN;
-	text[n] = '\0';
-	state = strrchr(text, ')'); /* its name may hold anything */
-	last = strrchr(text, ' ');
-	if (state == NULL || last == NULL || strncmp(state, ") Z ", 4) != 0)
-		return PROCESS_UNSEEN;
-	return atoi(last + 1);
-}
-
-int
-process_status(pid_t pid, int pidfd)
-{
-	struct {
-		uint64_t mask, cgroup;
-		uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid,
-		    fsuid, fsgid;
-		int32_t exit_code;
-		uint64_t spare[8];
-	} info = { .mask = 1 << 3 };
-	siginfo_t si = { .si_pid = 0 };
-	int status = zombie_status(pid);
-
-	if (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 &&
-	    si.si_pid != 0)
-		return si.si_code == CLD_EXITED ? si.si_status << 8
-						: si.si_status;
-	/* it is still there, so the pid was its own. 0 may be what the kernel
-	 * tells who is not to know */
-	if (status != 0 && status != PROCESS_UNSEEN &&
-	    (syscall(SYS_pidfd_send_signal, pidfd, 0, 0, 0) == 0 ||
-		errno == EPERM))
-		return status;
-	if (ioctl(pidfd, _IOWR(0xFF, 11, char[64 + 64]), &info) == 0 &&
-	    (info.mask & 1 << 3) != 0)
-		return info.exit_code;
-	return PROCESS_UNSEEN;
-}
-
-/* SIGKILL is the system's for want of memory, or somebody's, unless it was the
- * answer to a hang. */
-static uint32_t
-suspect_of(int status, bool ordered)
-{
-	if (status == PROCESS_UNSEEN)
-		return SUSPECT_NO;
-	if (!WIFSIGNALED(status) || ordered)
-		return SUSPECT_ENDED;
-	switch (WTERMSIG(status)) {
-	case SIGSEGV:
-	case SIGBUS:
-	case SIGILL:
-	case SIGFPE:
-	case SIGABRT:
-	case SIGSYS:
-		return SUSPECT_FAULT;
-	default:
-		return SUSPECT_NO;
-	}
-}
-
-bool
-process_blame(struct process *p, int status, bool ordered)
-{
-	uint32_t suspect = suspect_of(status, ordered);
-	struct shm_worker *w;
-
-	if (p->service == NULL)
-		return false;
-	w = seg_worker(&p->seg);
-	atomic_store(&w->suspect, suspect);
-	return suspect == SUSPECT_FAULT && atomic_load(&w->hand) != 0;
-}
-
-static void
-on_gone(evutil_socket_t fd, short what, void *arg)
-{
-	(void)what;
-	process_died(arg, process_status(((struct process *)arg)->pid, fd));
-}
-
-/* From p->passed, which is ours then. */
-static void
-watch_pidfd(struct process *p)
-{
-	p->pidfd = p->passed;
-	p->passed = -1;
-	p->gone = event_new(
-	    p->super->base, p->pidfd, EV_READ | EV_PERSIST, on_gone, p);
-	if (p->gone == NULL || event_add(p->gone, NULL) < 0)
-		process_kill(p, "out of memory");
-}
-
 /* Keeper and worker both say so, since either may die before it has. */
 void
 process_is_born(struct process *p, pid_t pid)
@@ -160,22 +143,11 @@ process_is_born(struct process *p, pid_t pid)
 	keeper_serves(&p->keeper);
 	process_have_pid(p, pid);
 	if (foreign)
-		watch_pidfd(p);
+		process_watch_pidfd(p);
 	if (dead)
 		process_died(p, status);
 	else if (p->doomed)
 		process_kill(p, "");
-}
-
-void
-process_forget_pidfd(struct process *p)
-{
-	if (p->gone != NULL)
-		event_free(p->gone);
-	if (p->pidfd >= 0)
-		close(p->pidfd);
-	p->gone = NULL;
-	p->pidfd = -1;
 }
 
 void
@@ -185,7 +157,7 @@ process_adopt(struct process *p, pid_t pid, int pidfd)
 	p->unborn = false;
 	process_have_pid(p, pid);
 	p->passed = pidfd;
-	watch_pidfd(p);
+	process_watch_pidfd(p);
 }
 
 void
@@ -203,13 +175,14 @@ process_release(struct process *p)
 		c->ops->timer(c, CHILD_START_MS);
 }
 
-struct retry_limits
-process_limits(const struct conf_transport *t)
+void
+process_watch_birth(struct process *p, uint64_t now_ms)
 {
-	return (struct retry_limits){
-		.min_ms = t->restart.min_backoff_ms,
-		.max_ms = t->restart.max_backoff_ms,
-		.max_in_window = t->restart.max_in_window,
-		.window_s = t->restart.window_s,
-	};
+	if (!p->unborn || p->doomed || now_ms - p->asked_ms <= BIRTH_MS)
+		return;
+	if (p->keeper.pending >= 0) {
+		adopt_give_up(p);
+		return;
+	}
+	process_kill(p, "its keeper does not make it");
 }

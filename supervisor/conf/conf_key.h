@@ -85,6 +85,11 @@ struct conf_section {
 				   * no to, in words; ends with NULL */
 };
 
+/* Section conf_NAME, of the keys in NAME_keys. */
+#define CONF_SECTION_OF(name, path, what)                                  \
+	const struct conf_section conf_##name = { path, what, name##_keys, \
+		NULL }
+
 extern const struct conf_section conf_top, conf_store, conf_snapshot,
     conf_control, conf_curve, conf_actions, conf_http, conf_device, conf_range,
     conf_file, conf_fifo, conf_identity, conf_transport, conf_restart,
