@@ -18,6 +18,14 @@ enum {
 	BATCH_SAVES = 64,
 };
 
+/* Of which request in hand workers have died one after the other. Written by
+ * successors, before they go on. */
+struct shm_deaths {
+	uint32_t at; /* which one: means nothing while both are 0 */
+	uint32_t died; /* how many */
+	uint32_t killed; /* so many were killed with it in hand */
+};
+
 /* A request of a batch that has written what is to be on the disk before it is
  * answered: where it begins in in[], and where its reply lies in out[]. */
 struct shm_save {
@@ -43,9 +51,7 @@ struct shm_batch {
 	/* 1: replies are first written into reply[], not at once into out[];
 	 * release */
 	_Atomic uint32_t aside;
-	/* how many workers have died of the request at in[died_at]; written by
-	 * successors, before they go on */
-	uint32_t died_at, died;
+	struct shm_deaths deaths; /* of the request at in[at] */
 	/* nothing of out[] from the first of these on is sent while there are
 	 * any; those at or behind in_done are none. The worker, release */
 	_Atomic uint32_t nsaves;

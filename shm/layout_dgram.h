@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "shm/layout.h"
+#include "shm/layout_batch.h"
 
 enum {
 	SHM_DGRAMS = 32, /* most that are taken at once */
@@ -77,9 +77,7 @@ struct shm_dgrams {
 	uint32_t runs; /* the last one that was given out */
 	uint32_t asked; /* counts requests that have a number */
 	uint32_t aside; /* the answer of a device is in reply, not yet in out */
-	/* how many workers have died of one of those in hand, 1 + which; 0:
-	 * none; written by successors, before they go on */
-	uint32_t died_at, died;
+	struct shm_deaths deaths; /* of the one in hand, 1 + which */
 	uint8_t reply[SHM_DGRAM_PDU];
 	struct mmsghdr msg[SHM_DGRAMS];
 	struct shm_dgram at[SHM_DGRAMS];

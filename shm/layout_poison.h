@@ -12,9 +12,12 @@
 /* How the last occupant of a worker's slot has ended, as the one who was told
  * by the kernel has it: its supervisor, or its keeper. */
 enum {
-	SUSPECT_NO, /* by somebody's SIGKILL, or nobody knows */
+	SUSPECT_NO, /* it had nothing in hand, or that has been looked at */
 	SUSPECT_ENDED, /* of itself: it has exited, or hung */
 	SUSPECT_FAULT, /* by a signal that a fault in it raises */
+	SUSPECT_KILLED, /* by any other signal, or nobody saw how: that may be
+			 * anybody's doing, or the system's for want of memory
+			 * that the request takes */
 };
 
 /* What becomes of a request. */
@@ -28,12 +31,14 @@ enum poison {
 
 enum { POISON_PEERS = 16, SHM_POISON_PEER = 64, SHM_ADU_MAX = 513 };
 
-/* A host whose requests a worker has died of lately, and the last of them. The
- * worker's alone; others read it, torn at worst; but for until_ns, which the
- * control process sets to 0 if an operator has it forgotten. */
+/* A host, and a request of its that a worker has died of lately. The worker's
+ * alone; others read it, torn at worst; but for until_ns, which the control
+ * process sets to 0 if an operator has it forgotten. */
 struct shm_poison {
 	_Atomic uint64_t until_ns; /* monotonic: forgotten then; 0: free */
 	_Atomic uint32_t count; /* of deaths, and of attempts since */
+	_Atomic uint32_t killed; /* workers in a row that somebody has killed
+				  * with it in hand, where nobody goes on */
 	_Atomic uint32_t shut; /* it is kept out until then, if not 0 */
 	_Atomic uint32_t known; /* 1: pdu is not carried out until then */
 	_Atomic uint32_t family; /* AF_*; AF_UNSPEC: it has no address */

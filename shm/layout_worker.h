@@ -121,11 +121,12 @@ struct shm_worker {
 	/* 1: a connection may be without a record; the worker, release */
 	_Atomic uint32_t accepting;
 	/* 1 + the connection, over UDP the datagram, whose bytes are being
-	 * looked at, 0: none; the worker. And SUSPECT_*: whether its last
-	 * occupant has died of that; the supervisor, the keeper */
+	 * looked at, 0: none; the worker, who clears it first of all. And
+	 * SUSPECT_*: how its last occupant ended with that; who reaps it */
 	_Atomic uint32_t hand, suspect;
+	/* 1 + the plugin whose code runs, 0: none's; the worker */
+	_Atomic uint32_t within;
 	_Atomic uint32_t trace_on; /* set by control, read once a batch */
-	_Atomic uint32_t wary; /* 1: some request is not to be carried out */
 	uint32_t trace_bytes; /* of the trace's data, a power of two */
 	uint32_t ndgrams; /* struct shm_dgrams: 1 of type udp, else 0 */
 	_Alignas(SHM_LINE) struct shm_stats stats;
@@ -133,6 +134,9 @@ struct shm_worker {
 	struct shm_came came;
 	struct shm_unsaved unsaved;
 	_Atomic uint64_t shut_ns; /* until when some host may not connect */
+	/* until when requests are compared with those below: its siblings look
+	 * at it, too */
+	_Atomic uint64_t wary_ns;
 	struct shm_poison poison[POISON_PEERS];
 	struct shm_asked asked; /* of a line */
 };

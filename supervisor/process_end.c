@@ -82,7 +82,7 @@ static uint32_t
 suspect_of(int status, bool ordered)
 {
 	if (status == PROCESS_UNSEEN)
-		return SUSPECT_NO;
+		return SUSPECT_KILLED;
 	if (!WIFSIGNALED(status) || ordered)
 		return SUSPECT_ENDED;
 	switch (WTERMSIG(status)) {
@@ -94,7 +94,7 @@ suspect_of(int status, bool ordered)
 	case SIGSYS:
 		return SUSPECT_FAULT;
 	default:
-		return SUSPECT_NO;
+		return SUSPECT_KILLED;
 	}
 }
 
@@ -107,8 +107,13 @@ process_blame(struct process *p, int status, bool ordered)
 	if (p->service == NULL)
 		return false;
 	w = seg_worker(&p->seg);
+	/* or it has not even looked at what its predecessor has died of: the
+	 * request in hand is not one that it had begun */
+	if (atomic_load(&w->hand) == 0 ||
+	    atomic_load(&w->suspect) != SUSPECT_NO)
+		return false;
 	atomic_store(&w->suspect, suspect);
-	return suspect == SUSPECT_FAULT && atomic_load(&w->hand) != 0;
+	return suspect == SUSPECT_FAULT;
 }
 
 void

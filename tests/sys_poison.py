@@ -28,8 +28,8 @@ from sysutil import ROOT, Daemon, Modbus, wait_for  # noqa: E402
 
 ROUNDS = next((int(a.split("=")[1]) for a in sys.argv[1:]
                if a.startswith("--rounds=")), 1)
+FINE, SEGV, ABRT, PART, ONCE, EXIT, KILL, HANG, EXIT_CONFIG = range(9)
 PLUGIN = os.path.join(ROOT, "tests/plugins/poison.c")
-FINE, SEGV, ABRT, PART, ONCE, EXIT = range(6)
 REFUSED = bytes([0x41 | 0x80, 4])
 CLIENTS = 8
 # of workers, as often as there are rounds

@@ -61,7 +61,7 @@ batch_begin(struct shm_batch *b, const struct batch_conn *c)
 	atomic_store_explicit(&b->in_len, 0, memory_order_relaxed);
 	b->pre = left;
 	b->grown = 0;
-	b->died = 0;
+	b->deaths = (struct shm_deaths){ 0 };
 	atomic_store_explicit(&b->nsaves, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->aside, 0, memory_order_relaxed);
 	b->tx_base[0] = h->tx;

@@ -133,6 +133,7 @@ conns_init(struct conns *cs, struct worker *w)
 {
 	memset(cs, 0, sizeof(*cs));
 	cs->worker = w;
+	w->conns = cs;
 	cs->max = w->conf->max_connections;
 	if (find_authors(cs) == -1)
 		return -1;
@@ -180,6 +181,8 @@ conns_fini(struct conns *cs)
 	while (cs->nsiblings > 0)
 		seg_unmap(&cs->sibling[--cs->nsiblings]);
 	free(cs->sibling);
+	if (cs->worker != NULL)
+		cs->worker->conns = NULL;
 	free(cs->ends);
 	free(cs->pool);
 	free(cs->peers);

@@ -121,7 +121,7 @@ dgrams_take(struct dgrams *d, uint64_t *bytes)
 	make_room(d, 0, d->n);
 	d->n = d->nreplies = d->sent = 0;
 	d->prog = (struct dgrams_prog){ 0 };
-	d->shm->died_at = 0; /* none of the next ones */
+	d->shm->deaths = (struct shm_deaths){ 0 }; /* of the next ones */
 	put_prog(d);
 	*bytes = 0;
 	/* MSG_TRUNC: how long they were, not how much of them has room */

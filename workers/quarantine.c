@@ -88,9 +88,22 @@ struct shm_poison *
 quarantine_find(struct shm_worker *w, const struct host *h, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < POISON_PEERS; i++)
-		if (quarantine_is_of(&w->poison[i], h, now_ns))
+		if (quarantine_is_of(&w->poison[i], h, now_ns) &&
+		    is_about(&w->poison[i], h->asked))
 			return &w->poison[i];
 	return NULL;
+}
+
+/* The tables of a transport's workers: the own one is 0; NULL behind the
+ * last. */
+static struct shm_worker *
+table(const struct worker *w, unsigned i)
+{
+	if (i == 0)
+		return w->shm;
+	return w->conns != NULL && i <= w->conns->nsiblings
+	    ? seg_worker(&w->conns->sibling[i - 1])
+	    : NULL;
 }
 
 struct shm_poison *
@@ -107,9 +120,13 @@ quarantine_enter(struct shm_worker *w, const struct host *h, const char *peer,
 			e = &w->poison[i];
 	atomic_store_explicit(&e->until_ns, 0, memory_order_release);
 	set32(&e->count, 0);
+	set32(&e->killed, 0);
 	set32(&e->shut, SHUT_NOTHING);
 	set32(&e->known, 0);
-	e->len = 0;
+	e->unit = h->asked->unit;
+	e->len = (uint8_t)h->asked->pdu_len;
+	if (e->len != 0)
+		memcpy(e->pdu, h->asked->pdu, e->len);
 	set32(&e->family, h->family);
 	atomic_store_explicit(&e->net[0], h->net[0], memory_order_relaxed);
 	atomic_store_explicit(&e->net[1], h->net[1], memory_order_relaxed);
@@ -117,51 +134,103 @@ quarantine_enter(struct shm_worker *w, const struct host *h, const char *peer,
 	return e;
 }
 
-void
-quarantine_keep(
-    struct worker *w, struct shm_poison *e, const struct frame *f, bool known)
+/* Requests are to be compared with those of the table while it is in there. */
+static void
+be_wary(struct worker *w, const struct shm_poison *e)
 {
-	if (f->pdu_len == 0)
-		return;
-	set32(&e->known, 0);
-	e->unit = f->unit;
-	memcpy(e->pdu, f->pdu, f->pdu_len);
-	e->len = (uint8_t)f->pdu_len;
-	set32(&e->known, known);
-	if (known)
-		set32(&w->shm->wary, 1);
+	uint64_t until = load(&e->until_ns);
+
+	if (load(&w->shm->wary_ns) < until)
+		atomic_store_explicit(
+		    &w->shm->wary_ns, until, memory_order_relaxed);
 }
 
-struct shm_poison *
+static void
+remember(struct worker *w, struct shm_poison *e)
+{
+	atomic_store_explicit(&e->until_ns,
+	    w->now_ns + w->conf->quarantine_s * NS_A_S, memory_order_release);
+}
+
+void
+quarantine_know(struct worker *w, struct shm_poison *e)
+{
+	if (e->len == 0)
+		return;
+	set32(&e->known, 1);
+	be_wary(w, e);
+}
+
+unsigned
+quarantine_killed(struct worker *w, struct shm_poison *e)
+{
+	set32(&e->killed, load32(&e->killed) + 1);
+	remember(w, e);
+	be_wary(w, e);
+	return load32(&e->killed);
+}
+
+bool
+quarantine_blamed(const struct worker *w, const struct frame *f)
+{
+	const struct shm_worker *t;
+
+	for (unsigned k = 0; (t = table(w, k)) != NULL; k++)
+		for (unsigned i = 0; i < POISON_PEERS; i++)
+			if (load(&t->poison[i].until_ns) > w->now_ns &&
+			    load32(&t->poison[i].count) != 0 &&
+			    quarantine_same(&t->poison[i], f))
+				return true;
+	return false;
+}
+
+const struct shm_poison *
 quarantine_known(struct worker *w, const struct frame *f, const struct host *h)
 {
-	struct shm_poison *found = NULL;
+	const struct shm_poison *found = NULL;
+	const struct shm_worker *t;
 	bool any = false;
 
-	for (unsigned i = 0; i < POISON_PEERS; i++) {
-		struct shm_poison *e = &w->shm->poison[i];
+	for (unsigned k = 0; (t = table(w, k)) != NULL; k++) {
+		for (unsigned i = 0; i < POISON_PEERS; i++) {
+			const struct shm_poison *e = &t->poison[i];
 
-		if (load32(&e->known) == 0 || load(&e->until_ns) <= w->now_ns)
-			continue;
-		any = true;
-		if (quarantine_same(e, f) &&
-		    (found == NULL || quarantine_is_of(e, h, w->now_ns)))
-			found = e;
+			if (load(&e->until_ns) <= w->now_ns)
+				continue;
+			any |= k == 0 &&
+			    (load32(&e->known) | load32(&e->killed)) != 0;
+			if (load32(&e->known) != 0 && quarantine_same(e, f) &&
+			    (found == NULL ||
+				(!quarantine_is_of(found, h, w->now_ns) &&
+				    quarantine_is_of(e, h, w->now_ns))))
+				found = e;
+		}
 	}
-	set32(&w->shm->wary, any);
+	if (!any)
+		atomic_store_explicit(
+		    &w->shm->wary_ns, 0, memory_order_relaxed);
 	return found;
+}
+
+bool
+quarantine_others_wary(const struct worker *w)
+{
+	const struct shm_worker *t;
+
+	for (unsigned k = 1; (t = table(w, k)) != NULL; k++)
+		if (load(&t->wary_ns) > w->now_ns)
+			return true;
+	return false;
 }
 
 void
 quarantine_count(struct worker *w, struct shm_poison *e, bool longer)
 {
-	uint64_t until = w->now_ns + w->conf->quarantine_s * NS_A_S;
 	uint32_t n = load32(&e->count);
 
 	set32(&e->count, n < COUNT_MAX ? n + 1 : COUNT_MAX);
 	if (longer)
-		atomic_store_explicit(
-		    &e->until_ns, until, memory_order_release);
+		remember(w, e);
 }
 
 unsigned
@@ -171,23 +240,28 @@ quarantine_counted(const struct shm_poison *e)
 }
 
 void
-quarantine_uncount(struct shm_poison *e)
+quarantine_forgive(struct shm_poison *e, bool died)
 {
-	if (load32(&e->count) > 0)
+	set32(&e->killed, 0);
+	if (died && load32(&e->count) > 0)
 		set32(&e->count, load32(&e->count) - 1);
+	if (load32(&e->count) == 0 && load32(&e->shut) == SHUT_NOTHING)
+		atomic_store_explicit(&e->until_ns, 0, memory_order_release);
 }
 
 unsigned
-quarantine_times(const struct conns *cs, const struct host *h, uint64_t now_ns)
+quarantine_times(const struct worker *w, const struct host *h)
 {
-	struct shm_poison *e = quarantine_find(cs->worker->shm, h, now_ns);
-	unsigned n = e != NULL ? load32(&e->count) : 0;
+	const struct shm_worker *t;
+	unsigned n = 0, one;
 
-	for (unsigned i = 0; i < cs->nsiblings; i++) {
-		e = quarantine_find(seg_worker(&cs->sibling[i]), h, now_ns);
-		if (e != NULL && load32(&e->count) <= COUNT_MAX)
-			n += load32(&e->count);
-	}
+	for (unsigned k = 0; (t = table(w, k)) != NULL; k++)
+		for (unsigned i = 0; i < POISON_PEERS; i++) {
+			if (!quarantine_is_of(&t->poison[i], h, w->now_ns))
+				continue;
+			one = load32(&t->poison[i].count);
+			n += one < COUNT_MAX ? one : COUNT_MAX;
+		}
 	return n;
 }
 
@@ -205,14 +279,17 @@ quarantine_shut(struct worker *w, struct shm_poison *e, unsigned how)
 }
 
 static unsigned
-shuts(struct shm_worker *w, const struct host *h, uint64_t now_ns)
+shuts(const struct shm_worker *t, const struct host *h, uint64_t now_ns)
 {
-	const struct shm_poison *e;
+	unsigned how = SHUT_NOTHING;
 
-	if (load(&w->shut_ns) <= now_ns)
-		return SHUT_NOTHING;
-	e = quarantine_find(w, h, now_ns);
-	return e != NULL ? load32(&e->shut) : SHUT_NOTHING;
+	if (load(&t->shut_ns) <= now_ns)
+		return how;
+	for (unsigned i = 0; i < POISON_PEERS; i++)
+		if (quarantine_is_of(&t->poison[i], h, now_ns) &&
+		    load32(&t->poison[i].shut) > how)
+			how = load32(&t->poison[i].shut);
+	return how;
 }
 
 unsigned
@@ -220,19 +297,19 @@ quarantine_shuts(const struct conns *cs, const struct acl_peer *p)
 {
 	const struct frame none = { .pdu_len = 0 };
 	struct host h = quarantine_host((unsigned)p->family, p->addr, &none);
-	uint64_t now_ns = cs->worker->now_ns;
+	const struct worker *w = cs->worker;
+	const struct shm_worker *t;
 	unsigned how = SHUT_NOTHING, n;
 
-	if (cs->worker->conf->quarantine_s == 0)
+	if (w->conf->quarantine_s == 0)
 		return how;
-	how = shuts(cs->worker->shm, &h, now_ns);
-	for (unsigned i = 0; i < cs->nsiblings; i++) {
-		n = shuts(seg_worker(&cs->sibling[i]), &h, now_ns);
+	for (unsigned k = 0; (t = table(w, k)) != NULL; k++) {
+		n = shuts(t, &h, w->now_ns);
 		if (n > how)
 			how = n;
 	}
 	/* a network may be shut out whose one host is not to be */
-	if (how != SHUT_NOTHING && acl_match(&cs->worker->conf->priority, p))
+	if (how != SHUT_NOTHING && acl_match(&w->conf->priority, p))
 		return SHUT_NOTHING;
 	return how;
 }

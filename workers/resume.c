@@ -94,6 +94,16 @@ resume_batch(const struct shm_batch *b, struct shm_conn *c, int fd,
 	return RESUME_HELD;
 }
 
+/* Whether a socket's peer sends no more. */
+static bool
+has_gone(int fd)
+{
+	struct tcp_info ti;
+
+	return fd != -1 && tcp_info(fd, &ti) == 0 &&
+	    ti.tcpi_state != STATE_ESTABLISHED;
+}
+
 /* ---- whose a descriptor is ---- */
 
 /* A listener's place, to know those by that were accepted there. */
@@ -283,13 +293,12 @@ static void
 judge(struct lefts *ls, const struct link *l, bool resumes)
 {
 	struct shm_worker *shm = ls->conns->worker->shm;
-	/* once: whatever this one dies of is told anew */
-	uint32_t suspect = atomic_exchange_explicit(
-	    &shm->suspect, SUSPECT_NO, memory_order_relaxed);
-	uint32_t hand = atomic_load_explicit(&shm->hand, memory_order_relaxed);
+	struct poison_death d = { .way = POISON_STREAM };
 	struct shm_batch *b = NULL;
+	uint32_t hand;
 
-	if (suspect != SUSPECT_NO && hand != 0 && hand <= ls->conns->nconns &&
+	d.suspect = poison_heir(ls->conns->worker, &hand);
+	if (d.suspect != SUSPECT_NO && hand != 0 && hand <= ls->conns->nconns &&
 	    used(ls, hand - 1) == CONN_USED) {
 		for (unsigned i = 0; i < shm->nbatches && b == NULL; i++) {
 			b = seg_batch(shm, i);
@@ -299,9 +308,10 @@ judge(struct lefts *ls, const struct link *l, bool resumes)
 				0xffff) != hand - 1)
 				b = NULL;
 		}
+		d.conn = seg_conn(shm, hand - 1);
+		d.gone = resumes && has_gone(ls->of[hand - 1].fd);
 		ls->blamed = hand;
-		ls->verdict =
-		    poison_judge(ls->conns, l, hand - 1, b, suspect, resumes);
+		ls->verdict = poison_judge(ls->conns, l, &d, b, resumes);
 	}
 }
 
@@ -331,7 +341,10 @@ resume_wipe(struct conns *cs, const struct link *l, int listen_fd)
 		judge(&ls, l, false);
 	for (unsigned i = 0; i < cs->nconns; i++)
 		if (used(&ls, i) != CONN_FREE)
-			end(&ls, &ls.of[i], i + 1 == ls.blamed ? blame : died);
+			end(&ls, &ls.of[i],
+			    i + 1 == ls.blamed && ls.verdict != POISON_AGAIN
+				? blame
+				: died);
 	for (unsigned i = 0; i < w->shm->nbatches; i++)
 		batch_void(seg_batch(w->shm, i));
 	atomic_store_explicit(

@@ -30,6 +30,7 @@ struct run {
 	const uint8_t *suspect; /* workers have died of the request that lies
 				 * here, or NULL; so many */
 	unsigned died;
+	struct shm_poison *watched; /* what is known of the one in hand */
 	bool busy; /* whatever is outstanding */
 	unsigned refused; /* the exception that the request in hand got from us
 			   * and not from its device; not if it is plain */

@@ -257,18 +257,15 @@ writable(evutil_socket_t fd, short what, void *arg)
 static void
 judge(struct udp *u)
 {
-	struct shm_worker *shm = u->worker->shm;
 	struct dgrams *ds = u->dgrams;
 	unsigned next = ds->prog.done;
-	/* once: whatever this one dies of is told anew */
-	uint32_t suspect = atomic_exchange_explicit(
-	    &shm->suspect, SUSPECT_NO, memory_order_relaxed);
-	uint32_t hand =
-	    atomic_exchange_explicit(&shm->hand, 0, memory_order_relaxed);
+	const struct shm_deaths *n = &ds->shm->deaths;
+	uint32_t hand;
+	unsigned suspect = poison_heir(u->worker, &hand);
 
 	if (next >= ds->n)
 		return;
-	u->died = ds->shm->died_at == next + 1 ? ds->shm->died : 0;
+	u->died = n->at == next + 1 ? n->died : 0;
 	if (suspect == SUSPECT_NO || hand == 0 || udp_judge(u, suspect))
 		return;
 	u->died = 0;

@@ -260,8 +260,11 @@ udp_judge(struct udp *u, unsigned suspect)
 		.conn = &nobody,
 		.frame = &f,
 		.bytes = shm->at[i].in,
-		.len = u->dgrams->is[i].len };
+		.len = u->dgrams->is[i].len,
+		.suspect = suspect,
+		.at = i + 1 };
 	struct acl_peer from;
+	enum poison what;
 
 	acl_peer_set(&from, &shm->at[i].from);
 	nobody.family = (uint16_t)from.family;
@@ -273,19 +276,12 @@ udp_judge(struct udp *u, unsigned suspect)
 	    u->link.framer->datagram(&u->link.fcs, link_delimiter(&u->link),
 		d.bytes, d.len, &f) != FRAME_OK)
 		f.pdu_len = 0;
-	if (suspect == SUSPECT_FAULT) {
-		shm->died = shm->died_at == i + 1 ? shm->died + 1 : 1;
-		shm->died_at = i + 1;
-		d.deaths = shm->died;
-	}
-	u->died = d.deaths;
-	switch (poison_died(&u->peers.conns, &d)) {
-	case POISON_AGAIN:
-	case POISON_REFUSE:
-		return true;
-	default: /* it has been shut out for this one, or for others */
-		return d.deaths == 2;
-	}
+	if (suspect != SUSPECT_ENDED)
+		d.deaths = &shm->deaths;
+	what = poison_died(&u->peers.conns, &d);
+	u->died = d.deaths != NULL ? d.deaths->died : 0;
+	/* else it has been shut out for this one, or for others */
+	return what == POISON_AGAIN || what == POISON_REFUSE || u->died == 2;
 }
 
 void

@@ -16,11 +16,11 @@ wary_begin(struct run *r, const struct shm_batch *b)
 	const struct worker *w = r->link->worker;
 
 	r->wary = poison_wary(w);
-	if (!w->bind.resumed || b->died == 0 || b->died_at >= BATCH_IN)
+	if (!w->bind.resumed || b->deaths.died == 0 || b->deaths.at >= BATCH_IN)
 		return;
 	r->wary = true;
-	r->suspect = b->in + b->died_at;
-	r->died = b->died;
+	r->suspect = b->in + b->deaths.at;
+	r->died = b->deaths.died;
 }
 
 void
@@ -34,17 +34,17 @@ wary_begin_one(struct run *r, const uint8_t *in, unsigned died)
 }
 
 enum poison
-wary_meet(const struct run *r, const uint8_t *in)
+wary_meet(struct run *r, const uint8_t *in)
 {
 	return poison_meet(r->link->worker, r->conn, &r->frame,
-	    in == r->suspect ? r->died : 0);
+	    in == r->suspect ? r->died : 0, &r->watched);
 }
 
 void
 wary_done(const struct run *r, const uint8_t *in)
 {
-	if (in == r->suspect)
-		poison_forgive(r->link->worker, r->conn);
+	if (r->watched != NULL)
+		quarantine_forgive(r->watched, in == r->suspect);
 }
 
 size_t

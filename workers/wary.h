@@ -22,7 +22,7 @@ void wary_begin_one(struct run *, const uint8_t *in, unsigned died);
 /* What becomes of the frame in hand, which lies at in: POISON_NONE, to be
  * carried out, and then wary_done(); any other, see below, and POISON_SHUT ends
  * its connection. */
-enum poison wary_meet(const struct run *, const uint8_t *in);
+enum poison wary_meet(struct run *, const uint8_t *in);
 void wary_done(const struct run *, const uint8_t *in);
 
 /* Its reply in adu without its being carried out; the length, 0 for none. */

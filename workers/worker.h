@@ -13,6 +13,7 @@
 #include "supervisor/proc.h"
 #include "workers/bind.h"
 
+struct conns;
 struct hooks;
 struct plugins;
 struct transport_ops;
@@ -24,10 +25,13 @@ struct worker {
 	struct event_base *base;
 	struct shm_worker *shm; /* own segment: connections, batches, stats */
 	struct bind bind; /* units to devices */
+	struct conns *conns; /* the transport's, while it has any */
 	struct plugins *plugins; /* NULL without any */
 	struct hooks *hooks; /* likewise */
 	unsigned traced; /* HOOK_*: what a hook wants to see; 0 without any */
 	uint64_t now_ns; /* monotonic; as of the last of the two calls below */
+	uint32_t died_within; /* 1 + the plugin whose code its predecessor has
+			       * died in, 0: in none's */
 	unsigned turn; /* of the loop; goes round */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;

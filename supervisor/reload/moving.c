@@ -87,7 +87,7 @@ move_rest(struct move *m)
 	atomic_store(&to->next_serial, atomic_load(&from->next_serial));
 	atomic_store(&to->accepting, atomic_load(&from->accepting));
 	atomic_store(&to->suspect, atomic_load(&from->suspect));
-	atomic_store(&to->wary, atomic_load(&from->wary));
+	atomic_store(&to->wary_ns, atomic_load(&from->wary_ns));
 	atomic_store(&to->hand, hand <= m->n ? hand : 0);
 }
 

@@ -3,8 +3,8 @@
  * A plugin whose function code 0x41 kills its worker, for sys_poison.py. Its
  * request is a byte that says how, and two more that come back if it does not;
  * with the option "hook" a reply to function code 6 that says 0xdead does, too,
- * and a request that says 0xbeef. "once" names a file: it goes wrong while that
- * is there, and takes it away first.
+ * and a request that says 0xbeef, 0xcafe, or 0xcaf0 if it goes wrong. "once"
+ * names a file: it goes wrong while that is there, and takes it away first.
  */
 #include "holdfast.h"
 
@@ -22,6 +22,13 @@ die(int sig)
 {
 	signal(sig, SIG_DFL);
 	raise(sig);
+}
+
+static void
+kill_once(void)
+{
+	if (once != NULL && unlink(once) == 0)
+		die(SIGKILL);
 }
 
 static enum hf_exception
@@ -48,6 +55,17 @@ run(void *arg, struct hf_call *c)
 		break;
 	case 5:
 		_exit(3);
+	case 6: /* as if it took all memory */
+		die(SIGKILL);
+		break;
+	case 7:
+		for (;;)
+			pause();
+	case 8: /* as if its configuration were wrong */
+		_exit(78);
+	case 9:
+		kill_once();
+		break;
 	default:
 		break;
 	}
@@ -76,6 +94,10 @@ see(void *arg, const struct hf_traced *t, uint8_t *pdu, size_t len, size_t room)
 	(void)room;
 	if (pdu[0] == FC_WRITE_ONE && value == (t->sending ? 0xdeadu : 0xbeefu))
 		die(SIGSEGV);
+	if (pdu[0] == FC_WRITE_ONE && !t->sending && value == 0xcafe)
+		die(SIGKILL);
+	if (pdu[0] == FC_WRITE_ONE && !t->sending && value == 0xcaf0)
+		kill_once();
 	return len;
 }
 

@@ -247,6 +247,7 @@ hooks_packet(struct worker *w, const struct shm_conn *c,
 {
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, from);
+	uint32_t was;
 
 	t.sending = sending;
 	for (size_t i = 0; i < ps->n && len > 0; i++) {
@@ -255,7 +256,9 @@ hooks_packet(struct worker *w, const struct shm_conn *c,
 		if (p->hooks.trace_packet == NULL)
 			continue;
 		t.host = &p->host;
+		was = plugin_enter(p);
 		len = p->hooks.trace_packet(p->hooks.arg, &t, bytes, len, room);
+		plugin_leave(p, was);
 		check_room(p, "trace_packet", len, room);
 	}
 	return len;
@@ -267,6 +270,7 @@ hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
 {
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, NULL);
+	uint32_t was;
 
 	t.sending = sending;
 	t.unit = f->unit;
@@ -279,8 +283,10 @@ hooks_pdu(struct worker *w, const struct shm_conn *c, const struct frame *f,
 		if (p->hooks.trace_pdu == NULL)
 			continue;
 		t.host = &p->host;
+		was = plugin_enter(p);
 		len =
 		    p->hooks.trace_pdu(p->hooks.arg, &t, pdu, len, MB_PDU_MAX);
+		plugin_leave(p, was);
 		check_room(p, "trace_pdu", len, MB_PDU_MAX);
 	}
 	return len;
@@ -299,6 +305,7 @@ hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f,
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, NULL);
 	enum hf_exception ex = HF_EX_NONE;
+	uint32_t was;
 
 	t.unit = f->unit;
 	t.transaction = f->tid;
@@ -306,10 +313,12 @@ hooks_refuse(struct worker *w, const struct shm_conn *c, const struct frame *f,
 	for (size_t i = 0; i < ps->n && ex == HF_EX_NONE; i++) {
 		const struct plugin *p = &ps->at[i];
 
+		if (p->hooks.refuse == NULL)
+			continue;
 		t.host = &p->host;
-		if (p->hooks.refuse != NULL)
-			ex = p->hooks.refuse(
-			    p->hooks.arg, &t, f->pdu, f->pdu_len);
+		was = plugin_enter(p);
+		ex = p->hooks.refuse(p->hooks.arg, &t, f->pdu, f->pdu_len);
+		plugin_leave(p, was);
 	}
 	return ex <= UINT8_MAX ? (enum mb_ex)ex : MB_EX_FAILURE;
 }
@@ -319,6 +328,7 @@ hooks_connect(struct worker *w, const struct shm_conn *c, bool connected)
 {
 	struct plugins *ps = w->plugins;
 	struct hf_traced t = traced(w, c, NULL);
+	uint32_t was;
 
 	for (size_t i = 0; i < ps->n; i++) {
 		struct plugin *p = in_turn(ps, i, !connected);
@@ -326,6 +336,8 @@ hooks_connect(struct worker *w, const struct shm_conn *c, bool connected)
 		if (p->hooks.trace_connect == NULL)
 			continue;
 		t.host = &p->host;
+		was = plugin_enter(p);
 		p->hooks.trace_connect(p->hooks.arg, &t, connected);
+		plugin_leave(p, was);
 	}
 }

@@ -257,6 +257,7 @@ static unsigned
 carry_out(struct bind_device *d, struct action_range *a, struct hf_cell *c)
 {
 	const struct hook_action *act = a->action;
+	uint32_t was;
 	unsigned said;
 
 	if (a->runner != NULL) {
@@ -269,7 +270,10 @@ carry_out(struct bind_device *d, struct action_range *a, struct hf_cell *c)
 	if (act->plugin == NULL)
 		return (unsigned)action_run(
 		    a, d->bind->proc, clock_mono_ns(), c);
-	return (unsigned)act->a.run(act->plugin->hooks.arg, c);
+	was = plugin_enter(act->plugin);
+	said = (unsigned)act->a.run(act->plugin->hooks.arg, c);
+	plugin_leave(act->plugin, was);
+	return said;
 }
 
 void

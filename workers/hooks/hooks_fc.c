@@ -93,13 +93,16 @@ run(struct mb_call *call)
 		.read = call_read,
 		.write = call_write,
 		.self = d };
+	uint32_t was;
 	unsigned ex;
 
 	begin_reply(call, &h->f);
 	c.reply_len = call->out.len;
 	d->bind->ops = 0;
 	journal_begin(d->bind);
+	was = plugin_enter(h->plugin);
 	ex = (unsigned)h->f.run(h->plugin->hooks.arg, &c);
+	plugin_leave(h->plugin, was);
 	if (c.reply_len > MB_PDU_MAX)
 		fatal(EX_SOFTWARE,
 		    "%s: %s made a reply of %zu bytes in room "

@@ -67,9 +67,11 @@ find(int datagram, const uint8_t *in, size_t len, struct frame *f)
 	const struct hook_framer *h = f->arg;
 	struct hf_frame found;
 	enum hf_found rc;
+	uint32_t was = plugin_enter(h->plugin);
 
 	memset(&found, 0, offsetof(struct hf_frame, scratch));
 	rc = h->f.find(h->plugin->hooks.arg, datagram, in, len, &found);
+	plugin_leave(h->plugin, was);
 	f->used = found.used;
 	f->adu = 0; /* it does not say */
 	f->errors = found.errors < ERRORS_MAX ? found.errors : ERRORS_MAX;
@@ -120,8 +122,10 @@ seal(const struct frame *req, uint8_t delimiter, uint8_t *adu, size_t pdu_len)
 		.pdu = req->pdu,
 		.pdu_len = req->pdu_len,
 		.used = req->used };
+	uint32_t was = plugin_enter(h->plugin);
 	size_t len = h->f.seal(h->plugin->hooks.arg, &f, adu, pdu_len);
 
+	plugin_leave(h->plugin, was);
 	(void)delimiter;
 	if (len > h->f.adu_max)
 		fatal(EX_SOFTWARE, "%s: seal() made %zu bytes in room for %zu",

@@ -79,6 +79,30 @@ struct plugin *plugins_transport(struct worker *, struct hf_transport *ops);
 int plugins_options(struct worker *);
 
 /*
+ * Code of a plugin's runs: should the worker die in it, its successor says
+ * whose that was (poison.h). What plugin_enter() returns is for plugin_leave(),
+ * since one's code may call another's.
+ */
+static inline uint32_t
+plugin_enter(const struct plugin *p)
+{
+	struct shm_worker *w = p->all->worker->shm;
+	uint32_t before =
+	    atomic_load_explicit(&w->within, memory_order_relaxed);
+
+	atomic_store_explicit(
+	    &w->within, 1 + (uint32_t)(p - p->all->at), memory_order_relaxed);
+	return before;
+}
+
+static inline void
+plugin_leave(const struct plugin *p, uint32_t before)
+{
+	atomic_store_explicit(
+	    &p->all->worker->shm->within, before, memory_order_relaxed);
+}
+
+/*
  * A plugin's words for what it was asked in vain, or errno's; valid until the
  * next call of it. It is to have been called between the two.
  */

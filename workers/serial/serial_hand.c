@@ -49,15 +49,13 @@ serial_judge(struct serial *s)
 		.frame = &f,
 		.bytes = a.adu,
 		.len = a.len <= sizeof(a.adu) ? a.len : 0 };
-	uint32_t suspect = atomic_exchange_explicit(
-	    &shm->suspect, SUSPECT_NO, memory_order_relaxed);
-	uint32_t hand =
-	    atomic_exchange_explicit(&shm->hand, 0, memory_order_relaxed);
+	uint32_t hand;
 
+	d.suspect = poison_heir(s->worker, &hand);
 	if (a.pdu_len <= sizeof(a.pdu))
 		f.pdu_len = a.pdu_len;
 	shm->asked.len = shm->asked.pdu_len = 0;
-	if (suspect == SUSPECT_NO || hand == 0 || hand > s->conns.nconns)
+	if (d.suspect == SUSPECT_NO || hand == 0 || hand > s->conns.nconns)
 		return;
 	d.conn = seg_conn(shm, hand - 1);
 	poison_died(&s->conns, &d);
