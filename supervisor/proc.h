@@ -78,9 +78,9 @@ struct proc_roles {
 	proc_main_fn *http;
 	proc_main_fn *clock;
 	proc_main_fn *persist;
-	/* prints what is wrong with what a transport's plugins are told; how
-	 * many mistakes. Only in a process of its own */
-	int (*check)(const struct conf_transport *, FILE *err);
+	/* prints what is wrong with a transport's plugins and, if files is
+	 * true, its certificates; how many. Only in a process of its own */
+	int (*check)(struct proc *, bool files, FILE *err);
 	const char *missing; /* a part that was not found, or NULL */
 	bool mortal; /* nobody is going to start it again: when it is killed
 		      * all that it has made ends too */

@@ -116,6 +116,14 @@ secret_share(struct proc *p, struct super *s)
 	return tls ? read_own(p) : 0;
 }
 
+int
+secret_try(struct proc *p, const struct super *s)
+{
+	forget_passwords(p, p->conf);
+	forget_passwords(p, s != NULL ? s->conf : NULL);
+	return p->transport->type == CONF_TLS ? read_own(p) : 0;
+}
+
 const uint8_t *
 proc_file(const struct proc *p, const char *path, size_t *len)
 {

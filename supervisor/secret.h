@@ -32,4 +32,8 @@ void secret_forget(struct super *);
  */
 int secret_share(struct proc *, struct super *);
 
+/* The same for a process that only looks whether its files are right, a child
+ * of a supervisor's, or of none (NULL). */
+int secret_try(struct proc *, const struct super *);
+
 #endif

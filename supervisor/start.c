@@ -6,13 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -22,9 +19,8 @@
 #include "supervisor/part.h"
 #include "supervisor/super.h"
 #include "supervisor/title.h"
+#include "supervisor/trial.h"
 #include "supervisor/upgrade.h"
-
-enum { CHECK_S = 10 }; /* that the plugins of a transport have to look */
 
 /* All from the first on but the pipe to a guard. */
 static int
@@ -102,52 +98,19 @@ serve(const struct opts *o, const struct conf *conf,
 	return code;
 }
 
-/* A plugin is loaded with the rights that it will have, by nobody whom its
- * crash would hurt, and not for ever. */
-static void
-check_one(const struct conf_transport *t, const struct proc_roles *roles)
-{
-	const struct passwd *pw = t->user != NULL ? getpwnam(t->user) : NULL;
-
-	alarm(CHECK_S);
-	if (geteuid() == 0 && pw != NULL &&
-	    (initgroups(t->user, pw->pw_gid) < 0 ||
-		setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)) {
-		fprintf(stderr, "%s: cannot become %s: %s\n", t->plugins_place,
-		    t->user, strerror(errno));
-		_exit(EX_CONFIG);
-	}
-	_exit(roles->check(t, stderr) == 0 ? EX_OK : EX_CONFIG);
-}
-
 /* True if no plugin has found a mistake in what it is told. */
 static bool
 check_plugins(const struct conf *conf, const struct proc_roles *roles)
 {
+	const struct trial trial = {
+		.conf = conf,
+		.roles = roles,
+		.out = stderr,
+	};
 	bool fine = true;
 
-	for (size_t i = 0; i < conf->ntransports; i++) {
-		const struct conf_transport *t = &conf->transports[i];
-		int status = 0;
-		pid_t pid;
-
-		if (t->plugins.n == 0)
-			continue;
-		pid = fork();
-		if (pid == 0)
-			check_one(t, roles);
-		if (pid < 0 || waitpid(pid, &status, 0) < 0 ||
-		    !WIFEXITED(status))
-			fprintf(stderr,
-			    "%s: a plugin does not come back from looking at "
-			    "its options: %s\n",
-			    t->plugins_place,
-			    pid < 0 ? strerror(errno)
-				    : strsignal(WTERMSIG(status)));
-		fine &= pid > 0 && WIFEXITED(status) &&
-		    WEXITSTATUS(status) == EX_OK;
-	}
+	for (size_t i = 0; i < conf->ntransports; i++)
+		fine &= trial_transport(&trial, &conf->transports[i]);
 	return fine;
 }
 

@@ -6,6 +6,7 @@ others serve: nobody else notices, and no connection of theirs ends.
     sys_reload_transports.py [WORD...] [--rounds=N]
                                                 (20; make torture takes 100)
 """
+import json
 import os
 import shutil
 import signal
@@ -201,41 +202,70 @@ def test_what_cannot_be_added_changes_nothing():
         load.end()
 
 
-def test_what_could_not_begin_is_corrected():
-    """a certificate that is none, a plugin that is none: the transport fails;
-    corrected, clients reach it where it was"""
+def test_what_could_not_begin_changes_nothing():
+    """a certificate that is none, a key that is not its, one that is not
+    there, a plugin that is none: what runs goes on with what it had, its
+    processes and connections included, and the reason is told"""
     pki = tls_case.pki
     place = tempfile.mkdtemp(prefix="hf-r-")
     wrong = os.path.join(place, "notso.so")
     with open(wrong, "w") as f:
         f.write("neither a plugin nor a certificate\n")
-    start = conf("tcp1")
+    start = conf("tcp1", "tcp2")
     add("tls1", type="tls", ca=pki.ca.path, cert=pki.server.chain,
         key=pki.server.key)(start)
+    start["devices"]["plc2"] = {"holding_registers": [
+        {"addr": 0, "count": 10}]}
+    start["transports"]["tcp2"]["units"] = {"*": "plc2"}
     try:
-        with Daemon(start) as d:
-            ports = {name: d.port(name) for name in ("tcp1", "tls1")}
-            for name, change in (("tcp1", key("plugins", [wrong])),
-                                 ("tls1", key("cert", wrong, "tls1"))):
-                with open(d.conf_path) as f:
-                    good = f.read()
-                edit(d, change)
-                try:
-                    reload_(d)
-                    raise AssertionError(name)
-                except RpcError as e:
-                    assert name in str(e), str(e)
-                assert named(d)[name] == "failed"
-                assert refused(ports[name])
+        with Daemon(start) as d, Modbus(d.port("tcp1")) as m, \
+                tls_case.Client(d, pki.client) as tls:
+            had = set(d._leftovers())
+            load = Load(d.port("tcp2"), 1)
+            with open(d.conf_path) as f:
+                good = f.read()
+
+            def tried(word, *changes):
+                edit(d, lambda c: [change(c) for change in changes])
+                for ask in (reload_, lambda d: d.rpc("config.check")):
+                    try:
+                        said = ask(d)
+                        assert word in str(said), said
+                    except RpcError as e:
+                        assert word in str(e), str(e)
+                assert named(d) == {"tcp1": "up", "tcp2": "up", "tls1": "up"}
+                assert set(d._leftovers()) == had
+                m.read_hr(0, 1)
+                tls.read_hr(0, 1)
                 with open(d.conf_path, "w") as f:
                     f.write(good)
-                reload_(d)
-                assert named(d) == {"tcp1": "up", "tls1": "up"}
-                with Modbus(ports["tcp1"]) as m:
-                    m.read_hr(0, 1)
-                with tls_case.Client(d, pki.client) as m:
-                    m.read_hr(0, 1)
-                assert d.port("tls1") == ports["tls1"]
+            tried("notso.so", key("plugins", [wrong]))
+            tried("no function holdfast_plugin",
+                  key("plugins", [f"{BUILD}/parts/tls.so"]))
+            tried("no certificate", key("cert", wrong, "tls1"))
+            tried("no private key", key("key", wrong, "tls1"))
+            tried("this key is not that of",
+                  key("key", pki.client.key, "tls1"))
+            tried("No such file", key("ca", place + "/none", "tls1"))
+            # beside what could be: nothing of it
+            tried("transport tls2", remove("tcp2"), add(
+                "tls2", type="tls", ca=pki.ca.path, cert=wrong,
+                key=pki.server.key))
+            # not its own keys, but what it serves
+            shutil.copy(pki.server.chain, place + "/chain.pem")
+            edit(d, key("cert", place + "/chain.pem", "tls1"))
+            with open(d.conf_path) as f:
+                good = f.read()
+            reload_(d)
+            load.more()
+            load.end()
+        with Daemon(json.loads(good)) as d, Modbus(d.port("tcp1")) as m, \
+                tls_case.Client(d, pki.client) as tls:
+            with open(place + "/chain.pem", "w") as f:
+                f.write("it is being replaced\n")
+            had = set(d._leftovers())
+            tried("no certificate", lambda c: c["devices"]["plc1"][
+                "holding_registers"].append({"addr": 200, "count": 1}))
     finally:
         shutil.rmtree(place)
 

@@ -11,6 +11,10 @@
 
 struct transport_ops {
 	const char *name;
+	/* Whether it could begin with the files that the configuration names:
+	 * words, or NULL. Only the worker's proc and conf are there. NULL: it
+	 * has none. */
+	const char *(*check)(struct worker *);
 	/* Begins to serve: events on the worker's base. 0, or -1 after
 	 * worker->why was set. */
 	int (*start)(struct worker *);

@@ -15,7 +15,7 @@
 #include "supervisor/simstart.h"
 #include "supervisor/start.h"
 #include "workers/action/clock.h"
-#include "workers/hooks/plugin_check.h"
+#include "workers/check.h"
 #include "workers/worker.h"
 
 /* The control process is a part: what libzmq weighs stays in it. */
@@ -55,7 +55,7 @@ roles_of(char missing[PATH_MAX])
 		.http = http,
 		.clock = clock_main,
 		.persist = persist_main,
-		.check = plugin_check,
+		.check = worker_check,
 	};
 
 	if (!part_path("control", missing, PATH_MAX))

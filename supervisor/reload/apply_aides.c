@@ -133,7 +133,7 @@ open_actions(struct super *s, const struct plan *p, char *why, size_t size)
 
 /* Who has what changes from its birth. */
 static void
-note_concerned(const struct super *s, struct plan *p)
+note_concerned(const struct super *s, const struct plan *p)
 {
 	struct apply_aides *a = s->apply.aides;
 	bool hang = plan_key(p, "hang_timeout_ms");
@@ -142,9 +142,6 @@ note_concerned(const struct super *s, struct plan *p)
 	a->concerned[AIDE_PERSIST] = hang || plan_key(p, "store");
 	a->concerned[AIDE_CLOCK] = hang;
 	a->concerned[AIDE_ACTIONS] = hang || actions;
-	for (size_t i = 0; i < p->ntransports; i++)
-		p->transports[i].restarts |=
-		    (hang || actions) && p->transports[i].fate == PLAN_SAME;
 }
 
 static int

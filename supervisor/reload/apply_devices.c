@@ -104,39 +104,18 @@ make_next(
 	return 0;
 }
 
-static bool
-uses(const struct conf_transport *t, size_t device)
-{
-	if (t->type == CONF_SHM && t->shm.plain == (int)device)
-		return true;
-	for (unsigned u = 0; u < CONF_UNITS; u++)
-		if (t->units[u] == (int)device)
-			return true;
-	return false;
-}
-
-static bool
-has(const struct plan_item *t, const struct plan_item *d, const struct plan *p)
-{
-	return (t->was != PLAN_NONE && d->was != PLAN_NONE &&
-		   uses(&p->now->transports[t->was], d->was)) ||
-	    (t->is != PLAN_NONE && d->is != PLAN_NONE &&
-		uses(&p->next->transports[t->is], d->is));
-}
-
-/* Whoever serves a device that changes has to see what it is now; whose
- * segment becomes another one has to end before that. */
+/* Who serves a device whose segment becomes another one has to end before
+ * that. */
 static void
-note_users(struct plan *p, struct apply_devices *a)
+note_users(const struct plan *p, struct apply_devices *a)
 {
 	for (size_t i = 0; i < p->ntransports; i++)
 		for (size_t k = 0; k < p->ndevices; k++) {
-			struct plan_item *t = &p->transports[i];
 			const struct plan_item *d = &p->devices[k];
 
-			if (d->fate == PLAN_SAME || !has(t, d, p))
+			if (d->fate == PLAN_SAME ||
+			    !plan_serves(p, &p->transports[i], d))
 				continue;
-			t->restarts |= t->fate == PLAN_SAME;
 			a->concerned[i] |= a->next[k].goes ||
 			    (a->next[k].gets && d->fate == PLAN_CHANGED);
 		}

@@ -15,6 +15,7 @@
 
 #include "shm/log.h"
 #include "supervisor/conf/jsonc.h"
+#include "supervisor/reload/plan.h"
 #include "supervisor/reload/sealed.h"
 
 enum { DIFFER_TEXT_MAX = 8 << 20 };
@@ -251,6 +252,20 @@ sort_transports(const struct conf *now, struct conf *next)
 		}
 }
 
+static bool
+fits(const struct conf *now, const struct conf *next,
+    const struct differ_job *job)
+{
+	struct plan plan;
+	/* what cannot be compared is said later */
+	bool fine = job->fits == NULL || plan_make(&plan, now, next) < 0 ||
+	    job->fits(job->arg, &plan, job->out);
+
+	if (job->fits != NULL)
+		plan_free(&plan);
+	return fine;
+}
+
 int
 differ_report(const struct conf *now, const struct differ_job *job)
 {
@@ -262,6 +277,10 @@ differ_report(const struct conf *now, const struct differ_job *job)
 	write_down(next, job->sheet);
 	if (next == NULL)
 		return failed == EINVAL ? EX_CONFIG : EX_NOINPUT;
+	if (!fits(now, next, job)) {
+		conf_free(next);
+		return EX_CONFIG;
+	}
 	n = differ_walk(now, next, print, job->out);
 	if (n < 0)
 		fprintf(job->out, "the configurations could not be compared\n");

@@ -25,16 +25,23 @@ int differ_walk(
 /* A number that is the same for those that do not differ; 0: no memory. */
 uint64_t differ_hash(const struct conf *);
 
+struct plan;
+
 struct differ_job {
 	bool text; /* what sheet holds is read for the main file */
 	int sheet; /* -1 */
 	int fresh; /* of sealed_new(), or -1 */
+	/* what would have to begin with it, or begin anew: true if it can, or
+	 * after words were written to out; or NULL */
+	bool (*fits)(void *arg, const struct plan *, FILE *out);
+	void *arg;
 	FILE *out;
 };
 
 /*
  * Reads the file of the configuration in force again. Its mistakes go to out,
- * a line each: EX_CONFIG (EX_NOINPUT if it is not there). Otherwise what
+ * a line each: EX_CONFIG (EX_NOINPUT if it is not there); so do those that fits
+ * finds. Otherwise what
  * differs goes there, a line each ("transport tcp1: changed"): DIFFER_CHANGED,
  * or 0 if nothing does. On sheet, unless it is -1, stands after it what was
  * read as conf_dump() writes it; nothing if it has mistakes. If something

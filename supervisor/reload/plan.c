@@ -101,6 +101,43 @@ list(struct plan *p)
 	return 0;
 }
 
+static bool
+uses(const struct conf_transport *t, size_t device)
+{
+	if (t->type == CONF_SHM && t->shm.plain == (int)device)
+		return true;
+	for (unsigned u = 0; u < CONF_UNITS; u++)
+		if (t->units[u] == (int)device)
+			return true;
+	return false;
+}
+
+bool
+plan_serves(
+    const struct plan *p, const struct plan_item *t, const struct plan_item *d)
+{
+	return (t->was != PLAN_NONE && d->was != PLAN_NONE &&
+		   uses(&p->now->transports[t->was], d->was)) ||
+	    (t->is != PLAN_NONE && d->is != PLAN_NONE &&
+		uses(&p->next->transports[t->is], d->is));
+}
+
+/* Whoever serves a device that changes has to see what it is now; and two keys
+ * are read by whoever is born. */
+static bool
+restarts(const struct plan *p, const struct plan_item *t)
+{
+	if (t->fate != PLAN_SAME)
+		return t->fate == PLAN_CHANGED;
+	if (plan_key(p, "hang_timeout_ms") || plan_key(p, "actions"))
+		return true;
+	for (size_t i = 0; i < p->ndevices; i++)
+		if (p->devices[i].fate != PLAN_SAME &&
+		    plan_serves(p, t, &p->devices[i]))
+			return true;
+	return false;
+}
+
 int
 plan_make(struct plan *p, const struct conf *now, const struct conf *next)
 {
@@ -108,8 +145,7 @@ plan_make(struct plan *p, const struct conf *now, const struct conf *next)
 	if (list(p) < 0 || differ_walk(now, next, note, p) < 0 || p->failed)
 		return -1;
 	for (size_t i = 0; i < p->ntransports; i++)
-		p->transports[i].restarts =
-		    p->transports[i].fate == PLAN_CHANGED;
+		p->transports[i].restarts = restarts(p, &p->transports[i]);
 	return 0;
 }
 

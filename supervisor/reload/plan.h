@@ -24,7 +24,8 @@ struct plan_item {
 	const char *name;
 	enum plan_fate fate;
 	size_t was, is; /* index in now and in next; PLAN_NONE: not there */
-	bool restarts; /* transports: its workers have to see what changes */
+	bool restarts; /* transports: its workers have to see what changes, of
+			* it or of what they serve */
 };
 
 struct plan {
@@ -41,6 +42,10 @@ struct plan {
  * both configurations must live until then. */
 int plan_make(struct plan *, const struct conf *now, const struct conf *next);
 void plan_free(struct plan *);
+
+/* True if a transport serves a device, before or after it. */
+bool plan_serves(const struct plan *, const struct plan_item *transport,
+    const struct plan_item *device);
 
 /* True if that key of the top level differs. */
 bool plan_key(const struct plan *, const char *key);

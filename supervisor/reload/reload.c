@@ -22,6 +22,32 @@
 #include "supervisor/reload/sealed.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
+#include "supervisor/trial.h"
+
+/* So that what runs goes on with what it had if the next one could not begin:
+ * whatever has to restart, or begins, is tried. */
+static bool
+fits(void *arg, const struct plan *p, FILE *out)
+{
+	struct super *s = arg;
+	const struct trial trial = {
+		.conf = p->next,
+		.roles = s->roles,
+		.super = s,
+		.files = true,
+		.out = out,
+	};
+	bool fine = true;
+
+	for (size_t i = 0; i < p->ntransports; i++) {
+		const struct plan_item *t = &p->transports[i];
+
+		if (t->is != PLAN_NONE && (t->restarts || t->was == PLAN_NONE))
+			fine &= trial_transport(
+			    &trial, &p->next->transports[t->is]);
+	}
+	return fine;
+}
 
 static void __attribute__((__noreturn__))
 read_again(struct super *s, int fd, enum ipc_look look, int sheet)
@@ -32,6 +58,8 @@ read_again(struct super *s, int fd, enum ipc_look look, int sheet)
 		.sheet = sheet,
 		.fresh = s->reload.fresh,
 		.out = out,
+		.fits = fits,
+		.arg = s,
 	};
 	sigset_t none;
 	int code;

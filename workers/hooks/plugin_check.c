@@ -39,6 +39,12 @@ ask(struct plugins *ps, struct plugin *p, FILE *err)
 		fprintf(err, "%s: %s\n", place(ps), words);
 		return 1;
 	}
+	if (dlsym(p->so, "holdfast_plugin") == NULL) {
+		fprintf(err,
+		    "%s: %s: no plugin: it has no function holdfast_plugin\n",
+		    place(ps), p->file);
+		return 1;
+	}
 	*(void **)&entry = dlsym(p->so, "holdfast_check");
 	if (entry == NULL)
 		return 0;

@@ -104,6 +104,22 @@ tls_free(struct tls *t)
 	free(t);
 }
 
+/* Before anything is served with it. */
+static int
+read_files(struct tls *t)
+{
+	struct worker *w = t->worker;
+
+	if (choose(t) == -1)
+		return -1;
+	t->creds = load(t, true);
+	proc_files_wipe(w->proc);
+	if (t->creds == NULL)
+		return misconfigured(w, t->why);
+	t->roles = tls_roles_load(w->proc, true, t->why, sizeof(t->why));
+	return t->roles != NULL ? 0 : -1;
+}
+
 static int
 prepare(struct tls *t)
 {
@@ -113,14 +129,22 @@ prepare(struct tls *t)
 	if (t->sessions == NULL ||
 	    tls_ahead_init(&t->ahead, w->shm->nconns) == -1)
 		return -1;
-	if (choose(t) == -1)
-		return -1;
-	t->creds = load(t, true);
-	proc_files_wipe(w->proc);
-	if (t->creds == NULL)
-		return misconfigured(w, t->why);
-	t->roles = tls_roles_load(w->proc, true, t->why, sizeof(t->why));
-	return t->roles != NULL ? 0 : -1;
+	return read_files(t);
+}
+
+static const char *
+check(struct worker *w)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	bool fine;
+
+	w->why = "not enough memory";
+	if (t == NULL)
+		return w->why;
+	t->worker = w;
+	fine = read_files(t) == 0;
+	tls_free(t);
+	return fine ? NULL : w->why;
 }
 
 static int
@@ -177,6 +201,7 @@ stop(struct worker *w)
 
 const struct transport_ops transport_tls = {
 	.name = "tls",
+	.check = check,
 	.start = start,
 	.drain = stream_drain,
 	.kick = stream_kick,
