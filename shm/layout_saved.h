@@ -38,6 +38,9 @@ struct shm_saved {
 	_Atomic uint64_t durable_error; /* errno of the last try, 0 */
 	_Atomic uint64_t durable_saves, durable_failures;
 	_Atomic uint64_t durable_ms; /* so long it is waited for */
+	/* whose word on tickets counts: counted up by the supervisor, release,
+	 * before anybody has ranges that the one before does not know */
+	_Atomic uint64_t durable_saver;
 	struct shm_bells bells; /* of who waits for that */
 };
 

@@ -212,6 +212,8 @@ aides_free(struct super *s)
 void
 aides_start(struct super *s)
 {
+	if (s->aides != NULL)
+		saver_begin(s);
 	for (int i = 0; i < AIDES; i++)
 		if (s->aides != NULL && begins(s, i))
 			child_event(&s->aides[i].child, LIFE_START);

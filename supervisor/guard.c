@@ -197,6 +197,7 @@ is_final(const struct guard *g, int code)
 	case EX_UNAVAILABLE:
 	case EX_CANTCREAT:
 	case EX_NOPERM:
+	case EX_IOERR: /* it was asked to stop, and could not save */
 		return true;
 	case EX_NOINPUT:
 	case EX_CONFIG:

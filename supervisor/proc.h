@@ -55,8 +55,8 @@ struct proc {
 	struct process *ward; /* keepers: what their worker is made from */
 	bool kept; /* workers: a predecessor's descriptors are open here */
 	struct widow *widow; /* workers that a keeper has made; or NULL */
-	int actions_fd; /* workers: the socket, to be connected to, of who runs
-			 * the module of "actions"; -1: there is none */
+	int actions_fd; /* workers: where the module of "actions" is asked, or -1 */
+	uint64_t saver; /* persist: as saved.durable_saver has it */
 	bool tried; /* actions: without its module it is of no use */
 	uint64_t began_ns; /* when the daemon began, CLOCK_MONOTONIC */
 	int bell_fd; /* that bells are rung with; -1 until it is needed */

@@ -23,6 +23,8 @@ struct super;
 struct service;
 struct event;
 
+enum { PROCESS_ENDED = -2 }; /* we had to end it */
+
 struct process {
 	struct child child;
 	struct process *next; /* in super->processes */
@@ -58,6 +60,7 @@ struct process {
 	enum ipc_conf asked;
 	uint32_t refresh; /* the round of which it owes the answer; 0: none */
 	bool served; /* since its last order */
+	int last; /* its last end: its status, or PROCESS_ENDED */
 	bool passes; /* another one is going to have its keeper */
 	uint64_t ready_ms, mute_ms; /* when it became ready, fell silent */
 	struct watchdog_mark mark;

@@ -45,6 +45,7 @@ process_be_born(struct process *p, int chan, enum birth_kind kind)
 		.chan = chan,
 		.listen_fd = sv != NULL ? sv->listen_fd : p->listen_fd,
 		.began_ns = s->began_ns,
+		.saver = s->saver.number,
 		.bell_fd = -1,
 		.actions_fd = -1,
 	};

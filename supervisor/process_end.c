@@ -225,9 +225,10 @@ process_died(struct process *p, int status)
 	char words[64], why[CHILD_WHY_LOG];
 	enum life_event ev = LIFE_CRASHED;
 	int pid = (int)p->pid;
-	bool vain;
+	bool vain, ours = c->why[0] != '\0';
 
 	bury(p);
+	p->last = ours ? PROCESS_ENDED : status;
 	c->suspected = process_blame(p, status, c->why[0] != '\0');
 	words_of(status, words, sizeof(words));
 	if (WIFEXITED(status)) {

@@ -81,12 +81,12 @@ close_aides(struct super *s)
 	aides_stop(s, false, false);
 }
 
-/* Nobody changes a register any more. */
+/* Nobody changes a register any more, and nobody waits for that to be saved. */
 static void
 save_last(struct super *s)
 {
 	s->phase = SUPER_SAVES;
-	aides_stop(s, true, false);
+	saver_last(s);
 }
 
 void
@@ -96,7 +96,7 @@ super_progress(struct super *s)
 		close_aides(s);
 	if (s->phase == SUPER_CLOSES && !aides_live(s, false))
 		save_last(s);
-	if (s->phase == SUPER_SAVES && !aides_live(s, true))
+	if (s->phase == SUPER_SAVES && saver_over(s))
 		event_base_loopbreak(s->base);
 }
 
@@ -130,6 +130,7 @@ super_drain(struct super *s, unsigned drain_ms)
 void
 super_stop(struct super *s, bool at_once)
 {
+	s->hurried |= at_once;
 	if (s->phase == SUPER_SERVES) {
 		log_info("stopping%s", at_once ? " at once" : "");
 		super_drain(s, at_once ? 0 : s->conf->drain_timeout_s * 1000);

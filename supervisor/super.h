@@ -17,6 +17,7 @@
 #include "supervisor/claim.h"
 #include "supervisor/conf.h"
 #include "supervisor/orders.h"
+#include "supervisor/persist/saver.h"
 #include "supervisor/proc.h"
 #include "supervisor/process.h"
 #include "supervisor/aide.h"
@@ -94,6 +95,7 @@ struct super {
 	struct upgrade upgrade;
 	struct refresh refresh;
 	struct apply apply;
+	struct saver saver;
 
 	struct watchdog watchdog;
 	struct watchdog_hold *holds; /* conf->ndevices */
@@ -105,6 +107,7 @@ struct super {
 		int status;
 	} strays[SUPER_STRAYS];
 	unsigned nstrays; /* goes round */
+	bool hurried; /* it has been told to stop at once */
 	int code; /* to exit with */
 };
 

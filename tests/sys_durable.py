@@ -427,6 +427,11 @@ class Disk:
                           addr=0)["seq"]
 
 
+def repairs(d):
+    """How often somebody has died while he wrote to plc1."""
+    return d.rpc("stats.get")["devices"]["plc1"]["repairs"]
+
+
 def pdu(*words):
     return struct.pack(">B" + "H" * (len(words) - 1), *words)
 
@@ -581,7 +586,9 @@ def test_workers_are_killed_while_their_clients_wait():
         for t in threads:
             t.join()
         assert not wrong, wrong
-        assert disk.commits() == commits + sum(acked)
+        done = disk.commits() - commits - sum(acked)
+        # one that is killed while it writes leaves a number that nothing has
+        assert 0 <= done <= repairs(d), (done, acked)
         kill_all(d)
         again(d)
         with Modbus(d.port("tcp1")) as m:

@@ -169,6 +169,106 @@ def test_a_write_while_it_stops_is_saved():
             assert m.read_hr(0)[0] in (last, last + 1), (last, m.read_hr(0))
 
 
+def ends_unsaved(d):
+    """It says so, and by its exit code."""
+    d.signal(signal.SIGTERM)
+    assert d.wait() == 74, d.returncode
+    said = d.stderr_text()
+    assert "this was the last try" in said, said
+    assert "stopped without saving the registers" in said, said
+
+
+def test_a_stop_that_cannot_save_says_so():
+    """however often the same has been said before"""
+    with Place() as p:
+        home = os.path.join(p.dir, "mnt")
+        os.mkdir(home)
+        with Daemon(conf(os.path.join(home, "plant.snap"))) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(0, 1)
+                wait_saved(d)
+                os.rename(home, home + "-away")
+                m.write_hr(0, 2)
+                wait_for(lambda: saved(d)["failures"] >= 2)
+            ends_unsaved(d)
+            assert d.stderr_text().count("registers cannot be saved") == 2
+
+
+class Disk:
+    """One that is at a standstill when it is told to, beneath a daemon:
+    tests/preload/disk.c."""
+
+    def __init__(self, p):
+        self.path = os.path.join(p.dir, "disk")
+        self.env = {"HOLDFAST_DISK": self.path,
+                    "LD_PRELOAD": os.path.join(sysutil.BUILD, "tests",
+                                               "preload", "disk.so")}
+
+    def stands(self):
+        open(self.path, "w").close()
+
+    def runs(self):
+        os.unlink(self.path)
+
+
+def test_whoever_saves_last_may_be_killed():
+    """another one does it, and the daemon does not end before"""
+    with Place() as p:
+        disk = Disk(p)
+        with Daemon(conf(p.path, interval_s=3600), env=disk.env) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(0, 77)
+            disk.stands()
+            d.signal(signal.SIGTERM)
+            d.wait_stderr("persist draining")
+            kill(d.child("persist"))
+            d.wait_stderr("persist starting was=stopped")
+            disk.runs()
+            assert d.wait() == 0, d.returncode
+        with Daemon(conf(p.path)) as d, Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0) == [77]
+
+
+def test_who_backs_off_saves_last_all_the_same():
+    """it has died so often that it was not to come back soon"""
+    with Place() as p:
+        with Daemon(conf(p.path, interval_s=3600)) as d:
+            with Modbus(d.port("tcp1")) as m:
+                m.write_hr(0, 78)
+            for n in range(1, 9):
+                kill(wait_for(lambda: child(d)))
+                wait_for(lambda: d.stderr_text().count(
+                    "persist backoff") == n)
+            d.signal(signal.SIGTERM)
+            assert d.wait() == 0, d.returncode
+        with Daemon(conf(p.path)) as d, Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0) == [78]
+
+
+def test_shutdown_returns_when_the_daemon_has_ended():
+    """holdfast shutdown waits for the last save, or says that it did not"""
+    with Place() as p:
+        disk = Disk(p)
+        for args, code in (("-t", "1"), 75), ((), 0):
+            with Daemon(conf(p.path, interval_s=3600), env=disk.env) as d:
+                with Modbus(d.port("tcp1")) as m:
+                    m.write_hr(0, code)
+                disk.stands()
+                done = subprocess.Popen(
+                    [os.path.join(sysutil.BUILD, "holdfast"), *args,
+                     "shutdown"], env=d.env, stderr=subprocess.DEVNULL)
+                d.wait_stderr("persist draining")
+                if code != 0:
+                    assert done.wait() == code
+                assert d.process.poll() is None
+                assert done.poll() in (None, code or None)
+                disk.runs()
+                assert done.wait() == code
+                if code == 0:  # and at once
+                    assert d.process.poll() == 0
+                assert d.wait() == 0
+
+
 def test_a_write_while_it_is_orphaned_is_saved():
     """without a supervisor there are still snapshots: what is written then is
     there when the power has been cut"""
@@ -374,6 +474,7 @@ def test_a_backup_can_be_put_back():
             m.write_hr(0, 5555)
             d.wait_stderr("somebody else has put a file there")
             assert "somebody else" in saved(d)["error"]
+            ends_unsaved(d)
         with Daemon(conf(p.path)) as d, Modbus(d.port("tcp1")) as m:
             assert m.read_hr(0) == [3333]
 
@@ -450,6 +551,7 @@ def test_what_is_no_snapshot_stays():
             d.wait_stderr("what is there is no snapshot")
             m.write_hr(0, 3)
             assert saved(d)["failures"] > 0
+            ends_unsaved(d)
         with open(p.path) as f:
             assert f.read() == "minutes of the meeting"
         assert p.names() == ["plant.snap"]

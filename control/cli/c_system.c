@@ -4,13 +4,18 @@
  * command of its own.
  */
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control/cli/client.h"
 #include "control/cli/print.h"
 #include "control/jtext.h"
+
+enum { END_MS = 60000 }; /* for the last save, once nothing is served */
 
 #define NUMBER(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -231,21 +236,64 @@ cli_call(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
+/* The daemon's process, if it is one of this machine; else -1. */
+static int
+find_daemon(struct cli *cli, int *fd)
+{
+	json_t *info;
+	int code;
+
+	*fd = -1;
+	if (strncmp(cli->endpoint, "ipc://", 6) != 0)
+		return CLI_OK;
+	code = client_call(cli, "system.info", NULL, CLIENT_CALL_MS, &info);
+	if (code != CLI_OK)
+		return code;
+	*fd = (int)syscall(SYS_pidfd_open,
+	    (pid_t)json_integer_value(json_object_get(info, "pid")), 0);
+	json_decref(info);
+	return CLI_OK;
+}
+
+/* Until it has ended, and with that its lock is free and all is saved that
+ * could be. */
+static int
+await_end(const struct cli *cli, int fd, double from_ms)
+{
+	double ms = END_MS;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (cli->timeout_s > 0)
+		ms = cli->timeout_s * 1e3 - (now_ms() - from_ms);
+	if (poll(&p, 1, ms > 0 ? (int)ms : 0) == 1)
+		return CLI_OK;
+	return cli_fail(CLI_TIMEOUT,
+	    "the transports have stopped, but the daemon has not ended yet; "
+	    "what is left is to save registers");
+}
+
 int
 cli_shutdown(struct cli *cli, int argc, char **argv)
 {
-	json_t *result;
-	int code = client_call(
-	    cli, "system.shutdown", NULL, 12 * CLIENT_CALL_MS, &result);
+	double from = now_ms();
+	json_t *result = NULL;
+	int fd, code = find_daemon(cli, &fd);
 
 	(void)argc;
 	(void)argv;
-	if (code != CLI_OK)
-		return code;
-	if (print_is_json(cli))
+	if (code == CLI_OK)
+		code = client_call(
+		    cli, "system.shutdown", NULL, 12 * CLIENT_CALL_MS, &result);
+	if (code == CLI_OK && fd >= 0)
+		code = await_end(cli, fd, from);
+	if (code == CLI_OK && print_is_json(cli))
 		print_json(result);
-	else
-		print_note(cli, "the daemon drains and ends");
+	else if (code == CLI_OK)
+		print_note(cli, "%s",
+		    fd >= 0 ? "the daemon has ended"
+			    : "the transports have stopped; the daemon ends");
 	json_decref(result);
-	return CLI_OK;
+	if (fd >= 0)
+		close(fd);
+	return code;
 }

@@ -152,7 +152,8 @@ static const struct cli_command commands[] = {
 	    "take it, nothing\nhappens. Clients of the transports notice nothing. "
 	    "Returns when every process is\none of the new program.",
 	    0, 0, cli_upgrade },
-	{ "shutdown", "", "drain every transport and end the daemon", NULL, 0,
+	{ "shutdown", "",
+	    "drain every transport, end the daemon and wait for that", NULL, 0,
 	    0, cli_shutdown },
 	{ "shell", "", "commands, one a line",
 	    "At a terminal with completion (Tab) and history; from a pipe a "

@@ -208,10 +208,10 @@ tell_failed(struct persist *k)
 {
 	tell(&k->told->error, (uint64_t)k->result);
 	count(&k->told->failures);
-	if (k->error != k->result)
+	if (k->error != k->result || k->state == ENDED)
 		log_error("registers cannot be saved path=%s why=\"%s\"; %s",
 		    k->pair.path, snap_pair_words(k->result),
-		    k->state == ENDED ? "what has changed is lost"
+		    k->state == ENDED ? "this was the last try"
 				      : "tried again and again");
 	k->error = k->result;
 }
@@ -375,5 +375,5 @@ persist_main(struct proc *p)
 	while (k.state != ENDED)
 		turn(&k);
 	release(&k);
-	return 0;
+	return k.error == 0 ? 0 : EX_IOERR;
 }

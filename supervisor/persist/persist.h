@@ -9,7 +9,8 @@
 
 #include "supervisor/proc.h"
 
-/* Its life. */
+/* Its life. 0: all that was there at its end is saved; EX_IOERR: that could not
+ * be, which has been logged. */
 proc_main_fn persist_main;
 
 #endif

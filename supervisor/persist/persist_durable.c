@@ -80,6 +80,17 @@ save(struct persist_durable *d)
 	return rc;
 }
 
+/* Who has taken a ticket may have ranges that this one does not know. To be
+ * asked once the ticket has been read. */
+static bool
+is_believed(const struct persist_durable *d)
+{
+	const struct shm_saved *s = &d->proc->env.control->saved;
+
+	return atomic_load_explicit(&s->durable_saver, memory_order_acquire) ==
+	    d->proc->saver;
+}
+
 static void *
 saver(void *arg)
 {
@@ -91,6 +102,8 @@ saver(void *arg)
 
 	while (!atomic_load(&d->quit) || durable_asked(s) != seen) {
 		want = durable_asked(s);
+		if (!is_believed(d))
+			break; /* the next one tells them */
 		if (want == seen && !(again && clock_mono_ns() >= due_ns)) {
 			durable_sleep(s, want, LOOK_MS * MS);
 			continue;
@@ -122,7 +135,11 @@ find_ranges(struct persist_durable *d)
 		for (size_t k = 0; k < c->nranges; k++) {
 			const struct conf_range *r = &c->ranges[k];
 
-			if (!r->durable)
+			/* a daemon that is stopped in the middle of a reload
+			 * may not have got round to it */
+			if (!r->durable ||
+			    store_range(
+				&d->proc->stores[i], r->table, r->addr) == NULL)
 				continue;
 			d->runs[i][d->nruns[i]++] =
 			    (struct snap_run){ r->table, r->addr, r->count };

@@ -321,8 +321,9 @@ commit(struct super *s, const struct plan *p)
 	aides_follow(s);
 	move_http(s, p);
 	move_actions(s, p);
-	if (a->concerned[AIDE_PERSIST])
-		aides_restart(s, AIDE_PERSIST);
+	/* devices that go over have it begin anew in their turn */
+	if (a->concerned[AIDE_PERSIST] && !apply_devices_swaps(s))
+		saver_restart(s);
 	if (a->concerned[AIDE_CLOCK])
 		aides_restart(s, AIDE_CLOCK);
 	if (!apply_devices_swaps(s))
@@ -383,6 +384,12 @@ settled(struct super *s, const struct plan *p, bool time)
 		a->ended = true;
 		end_actions(a->former);
 	}
+	if (!aides_wanted(s->conf, AIDE_PERSIST)) {
+		/* what they wait for was asked of the former one */
+		if (!time && (s->leaving != NULL || !workers_rest(s, p, time)))
+			return false;
+		saver_end(s);
+	}
 	for (int i = 0; i < AIDES; i++)
 		if (!at_rest(&s->aides[i], time))
 			return false;
@@ -408,6 +415,8 @@ end(struct super *s, const struct plan *p, bool told)
 							: (enum aide_kind)i]);
 	if (told && a->former != NULL && !a->ended)
 		end_actions(a->former);
+	if (told)
+		saver_end(s);
 	if (!told && a->begun && s->phase == SUPER_SERVES)
 		end_actions(a->next);
 	if (a->http_fd >= 0)

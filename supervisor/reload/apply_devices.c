@@ -204,6 +204,11 @@ commit(struct super *s, const struct plan *p)
 	struct apply_devices *a = s->apply.devices;
 	bool any = false;
 
+	/* of those that are there at once the former saver knows nothing */
+	for (size_t i = 0; a->swaps && i < p->ndevices; i++)
+		if (p->devices[i].fate == PLAN_ADDED &&
+		    (a->next[i].store.flags & SHM_DURABLE) != 0)
+			saver_due(s);
 	for (size_t i = 0; i < p->ndevices; i++) {
 		any |= p->devices[i].fate != PLAN_SAME;
 		move(s, &p->devices[i], &a->next[i]);
@@ -221,7 +226,7 @@ commit(struct super *s, const struct plan *p)
 		aides_restart(s, AIDE_CLOCK);
 	/* a reader without anybody who waits for what it saves */
 	if (any && !a->swaps)
-		aides_restart(s, AIDE_PERSIST);
+		saver_restart(s);
 }
 
 static bool
@@ -345,7 +350,7 @@ settled(struct super *s, const struct plan *p, bool time)
 		return false;
 	if (!a->saves) {
 		a->saves = true;
-		aides_restart(s, AIDE_PERSIST);
+		saver_restart(s);
 	}
 	if (in_use(s, true))
 		return false;
@@ -366,6 +371,7 @@ force(struct super *s, const struct plan *p)
 		if (a->next[i].gets || a->next[i].goes)
 			reload_stays(s, p->devices[i].name);
 	a->swaps = false;
+	saver_restart(s);
 	release(s);
 }
 
