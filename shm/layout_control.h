@@ -48,6 +48,7 @@ struct shm_slot {
 	/* the beat: written by the occupant alone, relaxed */
 	_Alignas(SHM_LINE) _Atomic uint64_t beat_ns; /* monotonic, each turn */
 	_Atomic uint64_t busy_ns; /* when the request in hand began, 0 none */
+	_Atomic uint64_t keeper_ns; /* workers: the beat of their keeper's */
 	/* times that it reached for a device << 32 | 1 + the device that it is
 	 * about to own or owns, 0 none */
 	_Atomic uint64_t claim;

@@ -67,9 +67,9 @@ waits_for_cpu(pid_t pid)
 
 /* True if it is the process itself that does not get on. */
 static bool
-guilty(const struct process *p)
+guilty(const struct watchdog_mark *m, pid_t pid)
 {
-	return watchdog_guilty(&p->mark, cpu_ns(p->pid), waits_for_cpu(p->pid));
+	return watchdog_guilty(m, cpu_ns(pid), waits_for_cpu(pid));
 }
 
 /* Until all have been born with the new one, who beats as the former one had
@@ -103,7 +103,7 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 	watchdog_mark(&p->mark, beat, busy, cpu_ns(p->pid));
 	v = watchdog_judge(
 	    now_ns, beat, busy, p->ready_ms * 1000000, hang_ms(s));
-	if (v == WATCHDOG_FINE || !guilty(p))
+	if (v == WATCHDOG_FINE || !guilty(&p->mark, p->pid))
 		return;
 	if (v == WATCHDOG_BUSY) {
 		child_why(&p->child, "hung in a request for more than %d ms",
@@ -113,6 +113,22 @@ watch_process(struct super *s, struct process *p, uint64_t now_ns)
 		    &p->child, "hung: no sign of life for %u ms", hang_ms(s));
 	}
 	child_event(&p->child, LIFE_HUNG);
+}
+
+/* It has as much time to begin with as any process. */
+static void
+watch_keeper(struct super *s, struct process *p, uint64_t now_ns)
+{
+	struct keeper *k = &p->keeper;
+	uint64_t beat = atomic_load(&p->shm->keeper_ns);
+	unsigned ms = beat > k->since_ns ? hang_ms(s) : CHILD_START_MS;
+
+	if (k->pid == 0)
+		return;
+	watchdog_mark(&k->mark, beat, 0, cpu_ns(k->pid));
+	if (watchdog_judge(now_ns, beat, 0, k->since_ns, ms) != WATCHDOG_FINE &&
+	    guilty(&k->mark, k->pid))
+		keeper_hung(p, ms);
 }
 
 /* We have the next one as soon as we have done that; so somebody has
@@ -148,7 +164,7 @@ watch_device(struct super *s, size_t i)
 		}
 		return;
 	}
-	if (p != NULL && !guilty(p))
+	if (p != NULL && !guilty(&p->mark, p->pid))
 		return;
 	if (p != NULL) {
 		child_why(&p->child, "held device %.40s for too long",
@@ -190,8 +206,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		process_watch_birth(p, now_ms);
 		keeper_mend(p);
 	}
-	for (p = s->processes; p != NULL; p = p->next)
+	for (p = s->processes; p != NULL; p = p->next) {
 		watch_process(s, p, now_ns);
+		watch_keeper(s, p, now_ns);
+	}
 	for (i = 0; i < s->conf->ndevices; i++) {
 		watch_mark(s, i);
 		watch_device(s, i);

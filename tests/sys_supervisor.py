@@ -317,7 +317,8 @@ def test_a_worker_without_a_keeper_that_does_not_give_way_is_ended():
 
 
 def test_a_keeper_that_does_not_make_its_worker_is_replaced():
-    with Toys(toy.conf()) as d:
+    # longer than it may owe a worker
+    with Toys(toy.conf(hang_timeout_ms=60000)) as d:
         keeper, worker = d.keeper("tcp1"), d.child("tcp1")
         os.kill(keeper, signal.SIGSTOP)
         os.kill(worker, signal.SIGKILL)

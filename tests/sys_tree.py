@@ -311,7 +311,7 @@ def hit(tree, victims, number=signal.SIGKILL):
     how often)], and from when to when it was."""
     before, began = tree.noticed(), time.monotonic()
     there, fds = strike(tree, victims, number)
-    if number == signal.SIGSTOP and kind_of(victims[0]) in "SK":
+    if number == signal.SIGSTOP and kind_of(victims[0]) == "S":
         # nobody ends them but systemd, if it is asked to watch
         tree.all_work()
         assert not select.select(fds, [], [], 0)[0]

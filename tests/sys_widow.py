@@ -220,6 +220,47 @@ def test_a_worker_of_another_user():
         d.stop()
 
 
+def stop_keeper(d, name, ask):
+    """One stands still: it is followed by another, of which connections notice
+    as little as of its death."""
+    k, w = keeper(d, name), worker(d, name)
+    os.kill(k, signal.SIGSTOP)
+    k = other(keeper, d, k, name)
+    if name == "tcp1":
+        w = other(worker, d, w)
+    wait_for(lambda: serves(d, name), what="service")
+    ask()
+    assert worker(d, name) == w
+    return k
+
+
+def test_a_keeper_that_is_stopped():
+    """SIGSTOP: it is taken for hung, ended, and followed by another at once,
+    under a next supervisor, too; connections stay"""
+    with Daemon({**conf(("tcp1", "tcp2")), "hang_timeout_ms": 500}) as d:
+        far = keeper(d, "tcp2")
+        with Modbus(d.port("tcp1")) as m:
+            for again in range(2):
+                stop_keeper(d, "tcp1", lambda: m.read_hr(0, 1))
+                lose_worker(d)
+                m.read_hr(0, 1)
+                if not again:
+                    d.orphan()
+                    next_one(d)
+                    wait_for(lambda: serves(d), what="service")
+        assert keeper(d, "tcp2") == far
+        assert d.stderr_text().count("its keeper hangs") >= 2
+        d.stop()
+
+
+def test_a_keeper_of_tls_that_is_stopped():
+    """the same where a worker stays when its keeper is replaced"""
+    with Daemon({**tls_case.conf(), "hang_timeout_ms": 500}) as d:
+        with tls_case.Client(d, pki.client) as m:
+            stop_keeper(d, "tls1", lambda: m.read_hr(1000))
+        d.stop()
+
+
 def test_a_keeper_and_its_worker_at_once():
     """connections end, service goes on"""
     with Daemon(conf()) as d:

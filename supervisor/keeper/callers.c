@@ -99,6 +99,7 @@ take_keeper(struct caller *c, const struct ipc_msg *m, int listener)
 	p->keeper.pid = c->pid;
 	p->keeper.chan = c->fd;
 	p->keeper.round = p->service->listen_round;
+	p->keeper.since_ns = super_now_ns();
 	atomic_store(&p->shm->keeper, (uint32_t)c->pid);
 	secret_take(p->service->ticket, m);
 	take_listener(p, listener);

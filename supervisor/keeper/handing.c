@@ -24,7 +24,8 @@ enum {
 	NO_FD = -1,
 };
 
-/* A worker is watched. */
+/* A worker is watched; of a keeper that gives all away nobody wants to know any
+ * more, and its beat is the other one's by now. */
 static uint64_t
 show_life(struct proc *p)
 {
@@ -110,18 +111,38 @@ handing_give(struct proc *p, int fd)
 }
 
 void
-handing_take(const struct process *ward, int fd)
+handing_beat(struct proc *p)
 {
+	atomic_store(&p->ward->shm->keeper_ns, clock_mono_ns());
+}
+
+/* Waits for the next one, and shows meanwhile that it is alive. */
+static bool
+more_comes(struct proc *p, int fd)
+{
+	struct pollfd more = { .fd = fd, .events = POLLIN };
+	int n = 0;
+
+	for (int ms = 0; n == 0 && ms < HAND_MS; ms += SLICE_MS) {
+		handing_beat(p);
+		n = poll(&more, 1, SLICE_MS);
+	}
+	return n > 0;
+}
+
+void
+handing_take(struct proc *p, int fd)
+{
+	const struct process *ward = p->ward;
 	struct shm_worker *w = seg_worker(&ward->seg);
 	unsigned n = ward->service->conf->max_connections;
-	struct pollfd more = { .fd = fd, .events = POLLIN };
 	int *here = malloc((n + 1) * sizeof(*here));
 	struct ipc_msg m;
 	int rc = here != NULL ? 0 : -1, passed;
 
 	for (unsigned i = 0; here != NULL && i < n; i++)
 		here[i] = NO_FD;
-	while (rc >= 0 && poll(&more, 1, HAND_MS) > 0) {
+	while (rc >= 0 && more_comes(p, fd)) {
 		rc = ipc_recv_fd(fd, &m, &passed);
 		if (rc == 1 && m.kind == IPC_CONN && m.arg < n)
 			here[m.arg] = passed;
@@ -132,7 +153,7 @@ handing_take(const struct process *ward, int fd)
 	for (unsigned i = 0; i < n; i++)
 		seg_conn(w, i)->fd = here != NULL ? here[i] : NO_FD;
 	free(here);
-	if (rc == 0)
+	if (rc >= 0)
 		log_warnx("%s: its former keeper does not give all that it "
 			  "has",
 		    ward->name);

@@ -17,7 +17,6 @@
  */
 
 struct proc;
-struct process;
 
 /* In a keeper, or in a worker that has lost its keeper (widow.h): gives what
  * the records name, and what was accepted and has no record yet; then closes
@@ -25,6 +24,9 @@ struct process;
 void handing_give(struct proc *, int fd);
 
 /* Takes that, until the other one has ended. */
-void handing_take(const struct process *ward, int fd);
+void handing_take(struct proc *, int fd);
+
+/* In a keeper: it is alive. As often as a loop beats. */
+void handing_beat(struct proc *);
 
 #endif

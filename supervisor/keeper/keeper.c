@@ -37,6 +37,7 @@ make(struct process *p)
 
 	if (ipc_pair(fd) < 0)
 		return -1;
+	atomic_store(&p->shm->keeper_ns, 0);
 	k->pid = fork();
 	if (k->pid == 0)
 		process_be_born(p, fd[1], BIRTH_KEEPER);
@@ -51,6 +52,7 @@ make(struct process *p)
 	k->chan = fd[0];
 	atomic_store(&p->shm->keeper, (uint32_t)k->pid);
 	k->round = p->service->listen_round;
+	k->since_ns = super_now_ns();
 	k->stale = false;
 	return 0;
 }
@@ -184,6 +186,23 @@ keeper_end(struct keeper *k)
 		waitpid(k->pid, NULL, 0);
 	}
 	forget(k);
+}
+
+void
+keeper_hung(struct process *p, unsigned silent_ms)
+{
+	struct keeper *k = &p->keeper;
+
+	if (k->hangs)
+		return;
+	k->hangs = true;
+	log_warnx(
+	    "%s: its keeper hangs pid=%d why=\"no sign of life for %u ms\"",
+	    p->name, (int)k->pid, silent_ms);
+	if (k->caller == NULL) /* not waited for yet */
+		kill(k->pid, SIGKILL);
+	else if (k->caller->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, k->caller->pidfd, SIGKILL, 0, 0);
 }
 
 /* ---- one that has died ---- */

@@ -39,6 +39,7 @@
 #include <sys/types.h>
 
 #include "supervisor/ipc.h"
+#include "supervisor/watchdog.h"
 
 struct caller;
 struct proc;
@@ -54,6 +55,9 @@ struct keeper {
 	struct caller *caller;
 	bool awaited; /* a former supervisor's is to call */
 	unsigned round; /* of the listener that it has */
+	uint64_t since_ns; /* when it was made, or has called */
+	struct watchdog_mark mark;
+	bool hangs; /* and is being ended */
 	bool stale; /* its configuration or program is not the one in force */
 	pid_t former; /* a child of ours that hands over to this one; 0 */
 };
@@ -75,6 +79,9 @@ void keeper_introduce(struct process *, int call);
 /* Gives a worker that serves and has lost its keeper another one (widow.h).
  * Now and then, until that has been done. */
 void keeper_mend(struct process *);
+
+/* It hangs: ends it. Its death is heard of later. */
+void keeper_hung(struct process *, unsigned silent_ms);
 
 /* The worker that it was asked for is there. */
 void keeper_serves(struct keeper *);

@@ -183,7 +183,7 @@ obey(struct keeping *k, const struct ipc_msg *m, int fd)
 	case IPC_TAKE:
 		if (fd < 0)
 			return;
-		handing_take(k->ward, fd);
+		handing_take(k->proc, fd);
 		k->kept = true;
 		k->ward->id = 0; /* who has been buried already */
 		return;
@@ -312,7 +312,8 @@ keeper_main(struct proc *proc)
 	for (;;) {
 		fds[0].fd = k.orphan ? -1 : proc->chan;
 		fds[1].fd = k.orphan && k.pid != 0 ? k.pidfd : -1;
-		poll(fds, 2, k.orphan ? LOOK_MS : -1);
+		handing_beat(proc);
+		poll(fds, 2, k.orphan ? LOOK_MS : (int)proc_beat_ms(proc));
 		died = fds[1].fd >= 0 && fds[1].revents != 0;
 		if (!k.orphan && !hear(&k)) {
 			if (!proc->adopted)
