@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/reload/sealed.h"
 #include "supervisor/super.h"
+#include "supervisor/user.h"
 
 #define MAIN(role_) .main = offsetof(struct proc_roles, role_)
 
@@ -121,23 +121,14 @@ static int
 find_user(struct super *s, struct process *p)
 {
 	const struct aide *a = p->aide;
-	const struct passwd *pw;
+	char why[256];
 
 	p->user = a->user != NULL ? a->user(s->conf) : NULL;
-	if (p->user == NULL)
+	if (user_find(a->name, p->user, &p->uid, &p->gid, why, sizeof(why)) ==
+	    0)
 		return 0;
-	errno = 0;
-	pw = getpwnam(p->user);
-	if (pw == NULL)
-		return boot_fail(s, EX_CONFIG, EINVAL, "%s: no user \"%s\"",
-		    a->name, p->user);
-	p->uid = pw->pw_uid;
-	p->gid = pw->pw_gid;
-	if (geteuid() != 0 && p->uid != geteuid())
-		return boot_fail(s, EX_NOPERM, EPERM,
-		    "%s: only root may run it as user \"%s\"", a->name,
-		    p->user);
-	return 0;
+	return boot_fail(
+	    s, errno == EPERM ? EX_NOPERM : EX_CONFIG, errno, "%s", why);
 }
 
 bool
@@ -234,12 +225,11 @@ aides_stop(struct super *s, bool last, bool at_once)
 void
 aides_take_user(struct process *p, const struct conf *c)
 {
-	const struct passwd *pw;
+	char why[256];
 
 	p->user = p->aide->user != NULL ? p->aide->user(c) : NULL;
-	pw = p->user != NULL ? getpwnam(p->user) : NULL;
-	p->uid = pw != NULL ? pw->pw_uid : 0;
-	p->gid = pw != NULL ? pw->pw_gid : 0;
+	(void)!user_find(
+	    p->aide->name, p->user, &p->uid, &p->gid, why, sizeof(why));
 }
 
 void

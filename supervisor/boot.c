@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +29,7 @@
 #include "supervisor/segs_make.h"
 #include "supervisor/super.h"
 #include "supervisor/tty.h"
+#include "supervisor/user.h"
 
 /* Files of a run directory that outlive a daemon that was killed. */
 static const char *const sockets[] = { "control.sock", "events.sock",
@@ -119,25 +119,14 @@ clear_remains(struct super *s)
 static int
 find_user(struct super *s, struct service *sv)
 {
-	const char *name = sv->conf->user;
-	struct passwd *pw;
+	const struct conf_transport *t = sv->conf;
+	char who[SHM_NAME_MAX + 16], why[256];
 
-	if (name == NULL)
+	snprintf(who, sizeof(who), "transport %s", t->name);
+	if (user_find(who, t->user, &sv->uid, &sv->gid, why, sizeof(why)) == 0)
 		return 0;
-	errno = 0;
-	pw = getpwnam(name);
-	if (pw == NULL) {
-		return boot_fail(s, EX_CONFIG, EINVAL,
-		    "transport %s: no user \"%s\"", sv->conf->name, name);
-	}
-	sv->uid = pw->pw_uid;
-	sv->gid = pw->pw_gid;
-	if (geteuid() != 0 && sv->uid != geteuid()) {
-		return boot_fail(s, EX_NOPERM, EPERM,
-		    "transport %s: only root may run it as user \"%s\"",
-		    sv->conf->name, name);
-	}
-	return 0;
+	return boot_fail(
+	    s, errno == EPERM ? EX_NOPERM : EX_CONFIG, errno, "%s", why);
 }
 
 static bool

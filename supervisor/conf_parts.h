@@ -137,4 +137,7 @@ struct conf_pick {
 	const char *module, *folder; /* of actions, or NULL */
 };
 
+/* Two texts, each of which may be missing, are the same. */
+bool conf_same_text(const char *, const char *);
+
 #endif

@@ -156,19 +156,13 @@ check_endpoint(
 
 /* ---- endpoints ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* What is there of an endpoint of a configuration. */
 static struct endpoint *
 find(const struct sockets *d, const struct conf *conf, const char *text)
 {
 	for (size_t i = 0; i < d->nendpoints; i++)
 		if (strcmp(d->endpoints[i].text, text) == 0 &&
-		    same_text(d->endpoints[i].key, conf->curve_secret_key))
+		    conf_same_text(d->endpoints[i].key, conf->curve_secret_key))
 			return &d->endpoints[i];
 	return NULL;
 }
@@ -391,7 +385,7 @@ is_asked_for(const struct endpoint *e, const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->ncontrol_listen; i++)
 		if (strcmp(conf->control_listen[i], e->text) == 0 &&
-		    same_text(conf->curve_secret_key, e->key))
+		    conf_same_text(conf->curve_secret_key, e->key))
 			return true;
 	return false;
 }

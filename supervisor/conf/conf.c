@@ -8,6 +8,8 @@
  */
 #include "supervisor/conf.h"
 
+#include <string.h>
+
 #include "shm/patience.h"
 #include "supervisor/conf/conf_device.h"
 #include "supervisor/conf/conf_dump.h"
@@ -121,4 +123,10 @@ conf_where(const struct conf_transport *t)
 	if (t->type == CONF_SHM)
 		return t->shm.prefix;
 	return t->serial.port != NULL ? t->serial.port : "-";
+}
+
+bool
+conf_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }

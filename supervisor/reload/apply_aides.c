@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "supervisor/inherit.h"
 #include "supervisor/listen.h"
 #include "supervisor/super.h"
+#include "supervisor/user.h"
 
 struct apply_aides {
 	/* what is opened for those that listen elsewhere, or now: -1 */
@@ -38,37 +38,18 @@ struct apply_aides {
 	char why[PLAN_WHY];
 };
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* ---- what may fail ---- */
-
-static int
-find_user(const char *aide, const char *user, char *why, size_t size)
-{
-	const struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
-
-	if (user == NULL ||
-	    (pw != NULL && (geteuid() == 0 || pw->pw_uid == geteuid())))
-		return 0;
-	if (pw == NULL)
-		snprintf(why, size, "%s: no user \"%s\"", aide, user);
-	else
-		snprintf(why, size, "%s: only root may run it as user \"%s\"",
-		    aide, user);
-	return -1;
-}
 
 static int
 find_users(const struct conf *next, char *why, size_t size)
 {
+	uid_t uid;
+	gid_t gid;
+
 	for (int i = 0; i < AIDES; i++)
 		if (aides[i].user != NULL && aides_wanted(next, i) &&
-		    find_user(aides[i].name, aides[i].user(next), why, size) <
-			0)
+		    user_find(aides[i].name, aides[i].user(next), &uid, &gid,
+			why, size) < 0)
 			return -1;
 	return 0;
 }
@@ -82,7 +63,7 @@ users_change(const struct plan *p)
 
 		if (t->fate == PLAN_ADDED ||
 		    (t->fate == PLAN_CHANGED &&
-			!same_text(p->now->transports[t->was].user,
+			!conf_same_text(p->now->transports[t->was].user,
 			    p->next->transports[t->is].user)))
 			return true;
 	}
@@ -95,7 +76,7 @@ open_http(struct super *s, const struct plan *p, char *why, size_t size)
 	struct apply_aides *a = s->apply.aides;
 	const char *was = p->now->http.listen, *is = p->next->http.listen;
 
-	if (same_text(was, is))
+	if (conf_same_text(was, is))
 		return 0;
 	if (was != NULL && inherit_lent(s->aides[AIDE_HTTP].listen_fd)) {
 		snprintf(
@@ -255,7 +236,7 @@ move_http(struct super *s, const struct plan *p)
 	struct process *http = &s->aides[AIDE_HTTP];
 	struct ipc_msg m = { .kind = IPC_LISTEN };
 
-	if (same_text(p->now->http.listen, p->next->http.listen))
+	if (conf_same_text(p->now->http.listen, p->next->http.listen))
 		return;
 	if (http->listen_fd >= 0) {
 		inherit_forget("http");

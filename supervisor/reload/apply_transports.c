@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "supervisor/secret.h"
 #include "supervisor/segs.h"
 #include "supervisor/super.h"
+#include "supervisor/user.h"
 
 /* What is ready for each in the plan. */
 struct next {
@@ -39,37 +39,10 @@ struct apply_transports {
 
 /* ---- what may fail ---- */
 
-static int
-find_user(
-    const struct conf_transport *t, struct passwd *out, char *why, size_t size)
-{
-	const struct passwd *pw = getpwnam(t->user);
-
-	if (pw == NULL) {
-		snprintf(why, size, "transport %s: no user \"%s\"", t->name,
-		    t->user);
-		return -1;
-	}
-	if (geteuid() != 0 && pw->pw_uid != geteuid()) {
-		snprintf(why, size,
-		    "transport %s: only root may run it as user \"%s\"",
-		    t->name, t->user);
-		return -1;
-	}
-	*out = *pw;
-	return 0;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool
 same_kind(const struct conf_transport *a, const struct conf_transport *b)
 {
-	return a->type == b->type && same_text(a->type_name, b->type_name);
+	return a->type == b->type && conf_same_text(a->type_name, b->type_name);
 }
 
 /* What its workers' memory has been laid out for. */
@@ -216,12 +189,15 @@ make_ready(
 	const struct plan_item *item = &p->transports[i];
 	struct next *n = &s->apply.transports->next[i];
 	const struct conf_transport *t;
-	struct passwd pw;
+	char who[SHM_NAME_MAX + 16];
+	uid_t uid;
+	gid_t gid;
 
 	if (item->fate == PLAN_SAME || item->fate == PLAN_REMOVED)
 		return 0;
 	t = &p->next->transports[item->is];
-	if (t->user != NULL && find_user(t, &pw, why, size) < 0)
+	snprintf(who, sizeof(who), "transport %s", t->name);
+	if (user_find(who, t->user, &uid, &gid, why, size) < 0)
 		return -1;
 	if (item->fate == PLAN_CHANGED &&
 	    same_layout(&p->now->transports[item->was], t))
@@ -252,17 +228,14 @@ prepare(struct super *s, struct plan *p, char *why, size_t size)
 
 /* ---- what does not ---- */
 
+/* Who does not exist any more has been looked for before. */
 static void
 take_user(struct service *sv)
 {
-	const struct passwd *pw;
+	char why[256];
 
-	sv->uid = 0;
-	sv->gid = 0;
-	if (sv->conf->user == NULL || (pw = getpwnam(sv->conf->user)) == NULL)
-		return;
-	sv->uid = pw->pw_uid;
-	sv->gid = pw->pw_gid;
+	(void)!user_find(
+	    "", sv->conf->user, &sv->uid, &sv->gid, why, sizeof(why));
 }
 
 /* Its next keeper has the new image; whoever dies of what until then. */

@@ -191,12 +191,6 @@ plan_transport(const struct plan *p, size_t is)
 }
 
 static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
 same_cidrs(const struct conf_cidrs *a, const struct conf_cidrs *b)
 {
 	if (a->n != b->n)
@@ -220,7 +214,7 @@ bool
 plan_keeps(const struct conf_transport *was, const struct conf_transport *is)
 {
 	return was->type == CONF_TCP && !plan_moves(was, is) &&
-	    same_text(was->framer, is->framer) &&
+	    conf_same_text(was->framer, is->framer) &&
 	    same_cidrs(&was->allow, &is->allow) &&
 	    same_cidrs(&was->deny, &is->deny) &&
 	    is->max_connections_per_peer == was->max_connections_per_peer;

@@ -38,12 +38,6 @@ load(void *arg)
 	fclose(err);
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static void
 nobody(void *arg, const char *kind, const char *name, enum differ_change change)
 {
@@ -64,7 +58,7 @@ means(const char *text, const struct conf *conf, bool secret)
 	if (mem_try(load, &r) < 0 || r.conf == NULL)
 		return false;
 	same = (!secret || differ_walk(conf, r.conf, nobody, NULL) == 0) &&
-	    same_text(conf->actions.folder, r.conf->actions.folder);
+	    conf_same_text(conf->actions.folder, r.conf->actions.folder);
 	conf_free(r.conf);
 	return same;
 }
