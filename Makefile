@@ -87,7 +87,8 @@ help:
 	@echo "make check      install the test tools, build, run every test"
 	@echo "                T=check_store runs one"
 	@echo "make bench      measure against bare servers; BENCH=udp: only that"
-	@echo "make torture    every kill harness and model in full; SECS=60"
+	@echo "make torture    every kill harness and model in full, which takes hours;"
+	@echo "                SECS=60; SECS=3 is a twentieth of it"
 	@echo "make fuzz       each fuzz target; FUZZSECS=30"
 	@echo "make asan tsan  build and test with the sanitizers, into $(O)/asan $(O)/tsan"
 	@echo "make tidy deps  format and include rules"
@@ -246,14 +247,15 @@ run: all
 	@conf/try.sh $(O)
 
 check: tests
-	@$(PYTHON) tests/run.py --build $(O) $(T)
+	@$(PYTHON) tests/run.py --build $(O) $(if $(SEED),--seed $(SEED)) $(T)
 
 bench: bootstrap-tests programs $(call bin,$(TOOLS))
 	@$(PYTHON) tests/bench.py --build $(O) $(BENCH)
 
 SECS ?= 60
 torture: tests
-	@$(PYTHON) tests/run.py --build $(O) --torture --seconds $(SECS) $(T)
+	@$(PYTHON) tests/run.py --build $(O) --torture --seconds $(SECS) \
+	    $(if $(SEED),--seed $(SEED)) $(T)
 
 # What is undefined is a trap, which the other one reports (tests/run.py): beside
 # it, gcc's library for it knows standard error only, and a worker's may be gone.

@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test programs and says, in one line each, what became of them.
 
-    run.py --build DIR [--torture [--seconds N]] [--tests DIR] [--limit N]
-        [NAME...]
+    run.py --build DIR [--torture [--seconds N]] [--seed N] [--tests DIR]
+        [--limit N] [NAME...]
 
 Without --torture: every suite check_*.c and, in short, every fuzz target
 fuzz_*.c (two at a time), every system test sys_*.py and sys_*.c (one at a
 time), and the short torture selection. With it: the whole torture list, with
-what the harnesses say. NAME picks suites; it may be a pattern ('sys_*').
+what the harnesses say; with fewer than 60 seconds, so many sixtieths of it.
+NAME picks suites; it may be a pattern ('sys_*').
+
+What programs draw by chance is drawn from $HOLDFAST_SEED: --seed, or else
+another number each time. Whatever has failed is told with a line that runs it
+again with the same.
 
 A program must print, last, Check's summary or `N passed, N failed`. One that
 prints none, ran nothing, ends by a signal or with a status that its summary
@@ -23,7 +28,9 @@ import argparse
 import fnmatch
 import os
 import pathlib
+import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -93,10 +100,11 @@ class Job:
         self.passed = self.failed = 0
         self.why = []
 
-    def start(self, build):
+    def start(self, build, seed):
         self.log = build / "check" / (self.name + ".log")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, HOLDFAST_BUILD=str(build),
+                   HOLDFAST_SEED=str(seed),
                    PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1",
                    CK_TIMEOUT_MULTIPLIER=str(PATIENCE))
         if sanitized(build):
@@ -256,7 +264,7 @@ def report(job, talkative):
     sys.stdout.flush()
 
 
-def run(build, width, jobs, talkative):
+def run(build, seed, width, jobs, talkative):
     waiting, running = list(jobs), []
     try:
         while waiting or running:
@@ -265,7 +273,7 @@ def run(build, width, jobs, talkative):
                 if job.failed:
                     report(job, talkative)
                     continue
-                job.start(build)
+                job.start(build, seed)
                 running.append(job)
             for job in [j for j in running if j.poll()]:
                 running.remove(job)
@@ -276,17 +284,31 @@ def run(build, width, jobs, talkative):
             job.kill()
 
 
+def replay(opts, job):
+    """The line that runs a job again as it was run."""
+    argv = [sys.argv[0], "--build", str(opts.build), "--seed", str(opts.seed)]
+    if opts.torture:
+        argv += ["--torture", "--seconds", str(opts.seconds)]
+    if opts.tests != HERE:
+        argv += ["--tests", str(opts.tests)]
+    return shlex.join([sys.executable, *argv, job.name])
+
+
 def main():
     parser = argparse.ArgumentParser(description="run the tests")
     parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--torture", action="store_true")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int,
+                        default=random.randrange(1, 1 << 31))
     parser.add_argument("--tests", type=pathlib.Path, default=HERE,
                         help="where the sources of the suites are")
     parser.add_argument("--limit", type=int, default=LIMIT_S,
                         help="seconds that a suite may take")
     parser.add_argument("name", nargs="*")
     opts = parser.parse_args()
+    if opts.seconds < 1:
+        parser.error("--seconds: at least one")
     build = opts.build.resolve()
     groups = collect(build, opts)
     if opts.name:
@@ -300,10 +322,11 @@ def main():
         sys.exit("run.py: no such suite: " + " ".join(unknown or ["(none)"]))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for width, group in groups:
-        run(build, width, group, opts.torture)
+        run(build, opts.seed, width, group, opts.torture)
     for job in jobs:
         if job.failed:
             print("failed: " + job.name)
+            print("  replay: " + replay(opts, job))
     failed = sum(j.failed for j in jobs)
     print("%d passed, %d failed" % (sum(j.passed for j in jobs), failed),
           flush=True)

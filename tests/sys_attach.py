@@ -248,7 +248,7 @@ def test_programs_attach_while_the_daemon_is_replaced():
     long as the store is"""
     if bt.sanitized():
         raise sysutil.Skip("Python cannot load this library")
-    rng = random.Random(len(BUILD))
+    rng = random.Random(sysutil.SEED)
     with Daemon(demo_conf()) as d:
         anew = multiprocessing.Value("Q", 0, lock=False)
         programs = [Program(d.store, i, anew) for i in range(PROGRAMS)]

@@ -429,7 +429,7 @@ def whoever(p, servers, chance):
 def test_everybody_is_killed_at_random():
     """workers, servers, the fork server and the program are killed at random
     while clients write: what is left serves, and nothing is left at the end"""
-    chance = random.Random(int(os.environ.get("HOLDFAST_SEED", "4711")))
+    chance = random.Random(sysutil.SEED)
     name = "embed-%d" % os.getpid()
     for _ in range(KILLS):
         with Program(name) as p:

@@ -232,7 +232,7 @@ def test_kills_under_load():
         parties = [Writer(port, TCP_A), Writer(port, TCP_B),
                    Reader(port, (TCP_A, TCP_B, ZMQ, FAST)),
                    Operator(d.endpoint, (TCP_A, TCP_B, FAST))]
-        delays = []
+        delays, chance = [], random.Random(sysutil.SEED)
         try:
             with bt.Jitter() as jitter, bt.Busy(
                     port, conns=2, depth=16, fc=16, count=BLOCK, addr=FAST,
@@ -240,7 +240,7 @@ def test_kills_under_load():
                 for _ in range(KILLS):
                     delays.append(bt.kill_once(d))
                     # let some of it be: kills must meet every phase
-                    time.sleep(random.random() * 0.01)
+                    time.sleep(chance.random() * 0.01)
             for p in parties:
                 p.wait_steps(KILLS)
         finally:
@@ -286,13 +286,14 @@ def test_kills_while_writing():
     the rest, and answers every one of them on the same connection"""
     with Daemon(conf()) as d:
         port, value, cut_short = d.port("tcp1"), 0, 0
+        chance = random.Random(sysutil.SEED)
         # become so long that about half the kills come in time
         within_s, n = 0.0002, BURST[0]
         with Modbus(port) as m:
             for _ in range(KILLS):
                 pid = sysutil.wait_for(lambda: bt.live_child(d, "tcp1"), 10)
                 burst(m, value + 1, n)
-                until = time.monotonic() + random.random() * within_s
+                until = time.monotonic() + chance.random() * within_s
                 while time.monotonic() < until:
                     pass
                 os.kill(pid, signal.SIGKILL)

@@ -209,7 +209,7 @@ def all_work(clients):
 
 def hurt_each(d, clients, names, hurt, times):
     """Hurts each transport's worker: [(name, [when], over at)]"""
-    phases = []
+    phases, chance = [], random.Random(sysutil.SEED)
     for name in names:
         when = []
         for _ in range(times):
@@ -218,7 +218,7 @@ def hurt_each(d, clients, names, hurt, times):
             hurt(pid)
             all_work(clients)
             # so that the next death finds them anywhere in a request
-            time.sleep(random.random() * 0.05)
+            time.sleep(chance.random() * 0.05)
         phases.append((name, when, time.monotonic()))
         all_work(clients)
     return phases

@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -55,9 +56,7 @@ def fakes(tests, build):
         names[title] = "check_%02d" % n
         (tests / (names[title] + ".c")).touch()
         if case[0] is not None:
-            program = build / "tests" / names[title]
-            program.write_text("#!/bin/sh\n" + case[0] + "\n")
-            program.chmod(0o755)
+            suite(tests, build, names[title], case[0])
     return names
 
 
@@ -67,6 +66,26 @@ def lives(pid):
             return f.read().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def suite(tests, build, name, script):
+    (tests / (name + ".c")).touch()
+    program = build / "tests" / name
+    program.write_text("#!/bin/sh\n" + script + "\n")
+    program.chmod(0o755)
+
+
+def replays(tests, build):
+    suite(tests, build, "check_drawn", "echo drawn $HOLDFAST_SEED\n"
+          "echo '0 passed, 1 failed'; exit 1")
+    first = run(tests, build, "check_drawn").stdout
+    line = re.search(r"^  replay: (.+)$", first, re.M)
+    again = line and subprocess.run(
+        shlex.split(line[1]), stdin=subprocess.DEVNULL, check=False,
+        stdout=subprocess.PIPE, text=True).stdout
+    drawn = [re.search(r"drawn (\d+)$", said or "", re.M)
+             for said in (first, again)]
+    return all(drawn) and drawn[0][1] == drawn[1][1]
 
 
 def verdicts(tests, build):
@@ -88,6 +107,8 @@ def verdicts(tests, build):
     out = run(tests, build, "check_00", "check_02")
     yield "names choose suites, and success is said", \
         out.returncode == 0 and out.stdout.endswith("12 passed, 0 failed\n")
+    yield "what has failed is told with a line that runs it again as drawn", \
+        replays(tests, build)
     out = run(tests, build, "check_00", "check_nowhere")
     yield "a name that fits nothing is an error", out.returncode == 1 and \
         "check_nowhere" in out.stdout
@@ -100,12 +121,9 @@ def reported(tests, build):
     (build / "holdfastd").write_text("__asan_init")
     tests.mkdir()
     for name, word in (("check_bad", "overflow"), ("check_good", "")):
-        (tests / (name + ".c")).touch()
-        program = build / "tests" / name
-        program.write_text("#!/bin/sh\n(printf '%s' >${ASAN_OPTIONS"
-                           "##*log_path=}.77) 2>&-\n"
-                           "echo '7 passed, 0 failed'\n" % word)
-        program.chmod(0o755)
+        suite(tests, build, name, "(printf '%s' >${ASAN_OPTIONS"
+              "##*log_path=}.77) 2>&-\n"
+              "echo '7 passed, 0 failed'" % word)
     out = run(tests, build, "check_*")
     yield "what a sanitizer reports of any process is a failure, and shown", \
         re.search(r"^check_bad .* 1 failed .* 1 reports of", out.stdout,

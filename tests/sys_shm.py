@@ -585,9 +585,10 @@ def test_killed_while_both_write():
                 time.sleep(0.0005)
 
         def killer():
+            chance = random.Random(sysutil.SEED)
             for _ in range(KILLS):
                 pid = wait_for(lambda: d.worker_pid("view1"))
-                time.sleep(random.random() * 0.02)  # any instant will do
+                time.sleep(chance.random() * 0.02)  # any instant will do
                 os.kill(pid, signal.SIGKILL)
                 wait_for(lambda: d.worker_pid("view1") not in (None, pid))
             end.set()

@@ -35,7 +35,7 @@ def option(name, default=None):
 
 
 ROUNDS = int(option("rounds", 0))
-SEED = int(option("seed", random.randrange(1 << 16)))
+SEED = int(option("seed", sysutil.SEED))
 ONLY = option("only")
 SAMPLE_S = 10  # rounds that are begun later than that are left out
 TRANSPORTS = ("tcp", "tls", "udp", "serial", "shm")

@@ -47,6 +47,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 10  # how often a limit is waited for before it counts
+# what tests draw from, by random.Random(SEED); told when one fails
+SEED = int(os.environ.get("HOLDFAST_SEED") or random.randrange(1, 1 << 31))
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _IN_EVENTS = 0x80 | 0x8 | 0x100 | 0x200  # moved to, close write, create, delete
@@ -669,8 +671,8 @@ def _alarm(_number, _frame):
 def run(names=None, seconds=60):
     """Runs the test_* functions of the calling program (or those whose names
     hold one of the words given on its command line), each with a time limit
-    (its attribute .seconds, else seconds, and PATIENCE); prints a line for each and the
-    sum, and exits."""
+    (its attribute .seconds, else seconds, and PATIENCE); prints a line for each
+    and the sum, and exits."""
     module = sys.modules["__main__"]
     words = names if names is not None else [
         a for a in sys.argv[1:] if not a.startswith("-")]
@@ -700,6 +702,8 @@ def run(names=None, seconds=60):
             print(f"FAILED  {title}")
             print("    " + traceback.format_exc().replace("\n", "\n    "))
         sys.stdout.flush()
+    if failed:
+        print(f"    HOLDFAST_SEED={SEED} draws the same again")
     note = f", {skipped} skipped" if skipped else ""
     print(f"{passed} passed, {failed} failed{note}")
     sys.exit(1 if failed or not passed + skipped else 0)

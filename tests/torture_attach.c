@@ -29,6 +29,7 @@
 #include "shm/clock.h"
 #include "shm/layout_control.h"
 #include "supervisor/holdfast.h"
+#include "tests/lib/torture_seed.h"
 
 enum {
 	REGS = 100,
@@ -269,7 +270,7 @@ main(int argc, char **argv)
 	int writers = 200, opt, slots;
 	long kills, least = 1;
 
-	seed = clock_mono_ns();
+	seed = torture_seed();
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (opt == 's')
 			seconds = (unsigned)atoi(optarg);

@@ -29,6 +29,7 @@
 #include "shm/slot.h"
 #include "shm/store.h"
 #include "shm/store_reap.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_trace.h"
 
 enum {
@@ -659,7 +660,7 @@ main(int argc, char **argv)
 	int64_t seconds = 10;
 	int c;
 
-	seed = (uint64_t)trace_now_ns() / 1000 % 1000000;
+	seed = torture_seed();
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 't':

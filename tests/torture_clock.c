@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/lib/torture_finding.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_trace.h"
 #include "tests/lib/torture_world.h"
 #include "workers/hooks/bind_hook.h"
@@ -251,7 +252,7 @@ main(int argc, char **argv)
 	};
 	int c;
 
-	seed = (long)(trace_now_ns() / 1000 % 1000000);
+	seed = (long)torture_seed();
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (c) {
 		case 't':

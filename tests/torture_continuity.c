@@ -22,6 +22,7 @@
 
 #include "tests/lib/torture_crowd.h"
 #include "tests/lib/torture_peer.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_trace.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -201,13 +202,15 @@ main(int argc, char **argv)
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
-	opt.seed = (uint64_t)getpid();
+	opt.seed = torture_seed();
 	options(argc, argv);
 	opt.seed += opt.seed == 0;
 	at.sin_port = htons((uint16_t)opt.port);
 	took_us = calloc((size_t)opt.kills + 1, sizeof(*took_us));
 	if (took_us == NULL)
 		trace_broken("memory");
+	printf("--seed %llu\n", (unsigned long long)opt.seed);
+	fflush(stdout);
 	srand48((long)opt.seed);
 	crowd_start(&at, opt.clients, opt.seed, -1);
 	me.base = opt.clients * CROWD_REGS;

@@ -162,7 +162,8 @@ def hunt(name, number, build, plain, seed):
 def main():
     parser = argparse.ArgumentParser(description="seed defects and find them")
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--seed", type=int, default=os.getpid())
+    parser.add_argument("--seed", type=int, default=int(
+        os.environ.get("HOLDFAST_SEED", os.getpid())))
     parser.add_argument("name", nargs="*")
     opts = parser.parse_args()
     build = opts.build.resolve()

@@ -29,6 +29,7 @@
 
 #include "tests/lib/torture_finding.h"
 #include "tests/lib/torture_holds.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_trace.h"
 
 enum {
@@ -546,7 +547,7 @@ main(int argc, char **argv)
 	int64_t seconds = 0;
 	int c;
 
-	seed = (uint64_t)trace_now_ns() / 1000 % 1000000;
+	seed = torture_seed();
 	point.program = argv[0];
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {

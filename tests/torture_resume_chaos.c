@@ -19,6 +19,7 @@
 
 #include "tests/lib/torture_crowd.h"
 #include "tests/lib/torture_deaths.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_wire.h"
 
 enum {
@@ -148,7 +149,7 @@ main(int argc, char **argv)
 	int64_t until;
 	long findings;
 
-	seed = (uint64_t)getpid();
+	seed = torture_seed();
 	options(argc, argv);
 	first_seed = seed;
 	printf("--seed %llu\n", (unsigned long long)seed);

@@ -39,6 +39,7 @@
 #include "shm/store_own.h"
 #include "tests/lib/torture_finding.h"
 #include "tests/lib/torture_holds.h"
+#include "tests/lib/torture_seed.h"
 #include "tests/lib/torture_trace.h"
 
 enum {
@@ -783,7 +784,7 @@ main(int argc, char **argv)
 	const char *mode = NULL, *request = NULL;
 	int c;
 
-	seed = (long)(trace_now_ns() / 1000 % 1000000);
+	seed = (long)torture_seed();
 	point.program = argv[0];
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/torture_seed.h"
+
 struct deaths_opt deaths_opt = {
 	.stride = 1, .at = -1, .then = -1, .seconds = 10
 };
@@ -34,7 +36,7 @@ deaths_options(int argc, char **argv)
 	struct deaths_opt *o = &deaths_opt;
 	int c;
 
-	deaths_seed = (uint64_t)getpid();
+	deaths_seed = torture_seed();
 	while ((c = getopt_long(argc, argv, "", all, NULL)) != -1)
 		switch (c) {
 		case 'm':
