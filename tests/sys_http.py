@@ -624,7 +624,7 @@ def test_metrics_are_what_prometheus_takes():
         name = "holdfast_request_duration_seconds"
         assert got[name + "_count" + t + "}"] == "8"
         assert got[name + "_bucket" + t + ',le="+Inf"}'] == "8"
-        assert 0 < float(got[name + "_sum" + t + "}"]) < 1
+        assert 0 < float(got[name + "_sum" + t + "}"]) < 60
         r = 'holdfast_register{device="plc",table="holding_registers",addr='
         assert got[r + '"1000",name="temp \\"in\\"",unit="degC"}'] == "21.5"
         assert abs(float(got[r + '"1001",name="flow",unit="m3/h"}'])

@@ -147,14 +147,19 @@ def sees_junk(m):
 
 
 def sees_parts(m):
-    began = time.monotonic()
-    m.send(1, READ)
-    want = adu_of(m)
-    got, gap = bytes_of(m, len(want))
-    took = time.monotonic() - began
-    assert got == want, (got.hex(), want.hex())
-    # this process may be late for the first part, not early for the second
-    assert 0.3 <= took < 20 and gap >= 0.02, (took, gap)
+    for _ in range(10):
+        began = time.monotonic()
+        m.send(1, READ)
+        want = adu_of(m)
+        got, gap = bytes_of(m, len(want))
+        took = time.monotonic() - began
+        assert got == want, (got.hex(), want.hex())
+        assert took >= 0.3, took
+        # this process may be late for the first part, but not always, and it
+        # is not early for the second
+        if gap >= 0.02:
+            return
+    raise AssertionError("all at once, after %f s" % took)
 
 
 def sees_changes(m):

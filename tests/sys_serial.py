@@ -149,7 +149,7 @@ def pymodbus_on(cable, framer, **mode):
     from pymodbus.client import ModbusSerialClient
     from pymodbus.transaction import ModbusAsciiFramer, ModbusRtuFramer
     return ModbusSerialClient(
-        cable.client, timeout=2, retries=0, strict=False, framer=(
+        cable.client, timeout=5 * PATIENCE, retries=0, strict=False, framer=(
             ModbusRtuFramer if framer == "rtu" else ModbusAsciiFramer),
         **mode)
 

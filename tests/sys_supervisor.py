@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bench_tools as bt  # noqa: E402
 import sysutil  # noqa: E402
 import toy  # noqa: E402
 from sysutil import wait_for  # noqa: E402
@@ -74,7 +75,7 @@ def test_a_killed_control_process_is_replaced_and_no_client_notices():
 
 def test_a_successor_lives_within_milliseconds():
     took = []
-    with Toys(toy.conf()) as d:
+    with Toys(toy.conf()) as d, bt.Jitter() as jitter:
         for _ in range(25):
             assert d.order("restart 0 1000").rc == 0  # ends the row of deaths
             pid = d.show()["pid"]
@@ -83,7 +84,7 @@ def test_a_successor_lives_within_milliseconds():
             took.append((int(d.ask("tcp1", "born")) - killed) / 1e6)
     print(f"    kill to the successor's first instruction: median "
           f"{statistics.median(took):.2f} ms, worst {max(took):.2f} ms")
-    assert statistics.median(took) < 5, took
+    assert statistics.median(took) < 5 * bt.pace() + jitter.ms(0.99), took
 
 
 def test_a_worker_that_dies_again_and_again_waits_longer_and_longer():

@@ -103,10 +103,10 @@ def test_every_transport_tells_its_frames():
         for request, reply in zip(got[0:8:2], got[1:8:2]):
             assert request["text"] == "read 2 holding registers from 0"
             assert reply["values"] == [7, 7] and reply["addr"] == 0, reply
-            assert 0 <= reply["us"] < 1e6 and request["us"] is None
+            assert 0 <= reply["us"] < 6e7 and request["us"] is None
             assert request["peer"] == reply["peer"]
             assert request["peer"].startswith("127.0.0.1:")
-            assert 0 <= reply["at"] - request["at"] < 1
+            assert 0 <= reply["at"] - request["at"] < 60
         assert got[-1]["exception"] == 2 and got[-1]["addr"] == 999
         assert [f["framer"] for f in got[1:8:2]] == [
             "socket", "rtu", "ascii", "socket"]
