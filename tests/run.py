@@ -225,7 +225,7 @@ def built(build, source, limit_s):
 def torture_jobs(build, full, seconds):
     for row in torture_list.rows(build, HERE, full, seconds):
         name, argv, limit_s = row
-        if os.path.exists(str(argv[0])):
+        if shutil.which(str(argv[0])):
             yield Job(name, argv, limit_s * PATIENCE)
         else:
             yield absent(name, "not built: %s" % argv[0])

@@ -32,7 +32,7 @@ def conf(**more):
 
 def load(d, kills, clients, pause_us=3000):
     """Runs it; {what: number} of what it says in its last line, its clients'
-    registers compared with the daemon's."""
+    registers compared with the daemon's. The first is its seed."""
     ran = subprocess.run(
         [os.path.join(BUILD, "tests/torture_continuity"), "--port",
          str(d.port("tcp1")), "--parent", str(d.pid), "--name", "tcp1",
@@ -40,7 +40,7 @@ def load(d, kills, clients, pause_us=3000):
          str(pause_us)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
         timeout=120 + kills)
-    *rows, last = ran.stdout.splitlines()
+    _, *rows, last = ran.stdout.splitlines()
     for row in rows:
         _, base, count, said = row.split(" ", 3)
         there = d.rpc("registers.read", device="plc1", table="hr",

@@ -52,6 +52,8 @@ def rows(build, here, full, seconds):
              120),
             ("torture_resume_chaos", tool(
                 "torture_resume_chaos", "--seconds", "3"), 60),
+            ("torture_resume_mutants", python(
+                "torture_resume_mutants.py", "--apply"), 60),
             ("torture_udp", tool(
                 "torture_udp", "--stride", "211", "--seconds", "2"), 120),
         ]

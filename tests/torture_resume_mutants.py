@@ -3,9 +3,10 @@
 """Seeds one defect at a time into what lets connections outlive their worker;
 torture_resume or torture_resume_chaos must find each.
 
-    torture_resume_mutants.py --build DIR [--seed N] [NAME...]
+    torture_resume_mutants.py --build DIR [--seed N] [--apply] [NAME...]
 
-As torture_mutants.py, which does the same to the store.
+As torture_mutants.py, which does the same to the store. --apply only sees that
+each can be seeded: the product's text is as it is expected.
 """
 import argparse
 import os
@@ -25,7 +26,7 @@ def resume(modes, stride):
 
 
 TURN, FIN, DOOR = resume("turn", 101), resume("fin", 101), resume("door", 101)
-CHAOS = ("torture_resume_chaos", ["--seconds", "8"])
+CHAOS = ("torture_resume_chaos", ["--seconds", "60"])  # until it is found
 
 # each defect: what must find it, and the edits that seed it
 EDITS = {
@@ -33,14 +34,16 @@ EDITS = {
         "		--*consumed;\n", "		;\n")]}),
     "the record owns nothing while it is read into": (
         CHAOS, {"workers/stream.c": [(
-            "	enum io io = st->ops->recv(c, b->in + pre, room, &n);\n",
+            "	io = st->ops->recv(c, b->in + pre, room, &n);\n",
             "	uint64_t own = b->own;\n	b->own = 0;\n"
-            "	enum io io = st->ops->recv(c, b->in + pre, room, &n);\n"
+            "	io = st->ops->recv(c, b->in + pre, room, &n);\n"
             "	b->own = own;\n")]}),
     "a request is noted before it is carried out": (
         TURN, {"workers/link.c": [(
-            "		count_skipped(r);\n",
-            "		count_skipped(r);\n"
+            "		count_skipped(r, b->in + prog.done, "
+            "rc == FRAME_OK);\n",
+            "		count_skipped(r, b->in + prog.done, "
+            "rc == FRAME_OK);\n"
             "		if (rc == FRAME_OK) {\n"
             "			struct batch_prog early = prog;\n"
             "			early.done += (unsigned)r->frame.used;\n"
@@ -131,10 +134,10 @@ def hunt(name, number, build_dir, seed):
     try:
         ran = subprocess.run(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=120)
+            stderr=subprocess.STDOUT, text=True, timeout=600)
     except subprocess.TimeoutExpired:
         raise torture_build.Broken(
-            "not done after 120 s: " + " ".join(argv)) from None
+            "not done after 600 s: " + " ".join(argv)) from None
     if ran.returncode not in (0, 1):
         raise torture_build.Broken("%s: status %d\n%s" % (
             " ".join(argv), ran.returncode, ran.stdout[-2000:]))
@@ -142,11 +145,17 @@ def hunt(name, number, build_dir, seed):
     return ran.returncode == 1, time.monotonic() - began, argv
 
 
+def apply(name):
+    for relative, pairs in EDITS[name][1].items():
+        torture_build.edited(torture_build.TOP / relative, pairs)
+
+
 def main():
     parser = argparse.ArgumentParser(description="seed defects and find them")
     parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=int(
         os.environ.get("HOLDFAST_SEED", os.getpid())))
+    parser.add_argument("--apply", action="store_true")
     parser.add_argument("name", nargs="*")
     opts = parser.parse_args()
     build_dir = opts.build.resolve()
@@ -154,6 +163,9 @@ def main():
     missed = 0
     for number, name in enumerate(EDITS):
         if opts.name and name not in opts.name:
+            continue
+        if opts.apply:
+            apply(name)
             continue
         caught, took, argv = hunt(name, number, build_dir, opts.seed)
         missed += not caught
