@@ -48,6 +48,14 @@ next_record(
 	return pos + record_bytes(len);
 }
 
+/* By how much a is behind b; less than 0: it is not. Positions are anybody's
+ * who may write to the ring, so they may be about to wrap. */
+static inline int64_t
+behind(uint64_t a, uint64_t b)
+{
+	return (int64_t)(b - a);
+}
+
 /*
  * Gives up the records that a write up to `end` will overwrite, and one more as
  * long as fewer than `ahead` bytes are free: where they are one out, one in,
@@ -59,11 +67,11 @@ retire(const _Atomic uint64_t *data, uint32_t size, _Atomic uint64_t *oldest,
 {
 	uint64_t was = load(oldest), o = was;
 
-	if (o > pos || pos - o > size || o % WORD != 0)
+	if (pos - o > size || o % WORD != 0)
 		o = pos;
-	while (o + size < end)
+	while (behind(o, end) > size)
 		o = next_record(data, size, o, pos);
-	if (o + size < end + ahead && o < pos)
+	if (behind(o, end + ahead) > size && behind(o, pos) > 0)
 		o = next_record(data, size, o, pos);
 	if (o != was)
 		store(oldest, o);

@@ -265,6 +265,23 @@ START_TEST(damage_is_survived_by_readers_and_writers)
 }
 END_TEST
 
+START_TEST(a_writer_comes_to_an_end_where_positions_wrap)
+{
+	char buf[SIZE];
+
+	memset(buf, 'w', sizeof(buf));
+	for (uint64_t i = 0; i <= 2 * SIZE; i += 8) {
+		for (uint64_t k = 0; k <= 2 * SIZE; k += 104) {
+			mem->ring.head = SIZE - i;
+			mem->ring.oldest = SIZE - i - k;
+			put(buf, 300);
+			put(buf, i % 400);
+			put(buf, SIZE / 2 - 8);
+		}
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -283,6 +300,7 @@ main(void)
 	tcase_add_test(t, a_writer_killed_in_the_middle_leaves_whole_records);
 	tcase_add_test(t, readers_beside_a_writer_see_whole_records_in_order);
 	tcase_add_test(t, damage_is_survived_by_readers_and_writers);
+	tcase_add_test(t, a_writer_comes_to_an_end_where_positions_wrap);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
