@@ -60,7 +60,7 @@ enum {
 };
 
 #define SHM_MAGIC 0x74736166646c6f68ull /* "holdfast" */
-#define SHM_LAYOUT 11u /* counted up with every change of meaning */
+#define SHM_LAYOUT 12u /* counted up with every change of meaning */
 
 /* Every segment starts so. Written once, before anybody else can see it. */
 struct shm_head {

@@ -127,10 +127,15 @@ struct shm_control {
 	uint64_t devices_off;
 	uint64_t done_off; /* _Atomic uint64_t[nauthors] */
 	uint64_t started_ms; /* unix time */
-	uint64_t conf_hash; /* of the configuration in force */
+	/* of the configuration in force; 0: of none, one is being changed */
+	uint64_t conf_hash;
 	/* monotonic: when the first of those began who have taken over from one
 	 * another; values that are functions of the time count from then */
 	uint64_t began_ns;
+	/* of the address where workers without a keeper call their supervisor,
+	 * another one for each: nobody can have taken it before; the
+	 * supervisor, once it listens */
+	_Atomic uint64_t widow;
 	char http[64]; /* ADDRESS:PORT of the page, with the real port, or "";
 			* the supervisor, before the first birth */
 	struct shm_door door[SHM_WORKER_SLOT]; /* by slot */

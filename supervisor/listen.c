@@ -138,8 +138,8 @@ set_all_options(int fd, int type, const struct addrinfo *ai)
 	return rc;
 }
 
-static int
-real_name(int fd, char *real, size_t size)
+int
+listen_name(int fd, char *real, size_t size)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
@@ -172,7 +172,7 @@ listen_open(const char *text, bool udp, char *real, size_t size)
 	if (fd < 0 || set_all_options(fd, type, ai) < 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
 	    (!udp && listen(fd, BACKLOG) < 0) ||
-	    real_name(fd, real, size) < 0) {
+	    listen_name(fd, real, size) < 0) {
 		err = errno;
 		if (fd >= 0)
 			close(fd);
@@ -218,6 +218,17 @@ bound_to(const struct addrinfo *is, const char *text)
 	return same;
 }
 
+bool
+listen_same(const char *want, const char *text)
+{
+	struct addrinfo *is = resolve(text);
+	bool same = is != NULL && bound_to(is, want);
+
+	if (is != NULL)
+		freeaddrinfo(is);
+	return same;
+}
+
 int
 listen_adopt(int fd, const char *text, bool udp, char *real, size_t size)
 {
@@ -242,5 +253,5 @@ listen_adopt(int fd, const char *text, bool udp, char *real, size_t size)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    (!udp && listen(fd, BACKLOG) < 0))
 		return -1;
-	return real_name(fd, real, size);
+	return listen_name(fd, real, size);
 }

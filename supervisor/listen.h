@@ -25,4 +25,11 @@ int listen_open(const char *text, bool udp, char *real, size_t size);
  */
 int listen_adopt(int fd, const char *text, bool udp, char *real, size_t size);
 
+/* Where a socket is, as listen_open() says it. 0, or -1 and nothing changed. */
+int listen_name(int fd, char *real, size_t size);
+
+/* True if a listener that was asked for at want may be at text: the same, or
+ * any port of the same address if that leaves the port open. */
+bool listen_same(const char *want, const char *text);
+
 #endif

@@ -144,7 +144,7 @@ spawn(struct child *c)
 	struct process *p = process_of(c);
 	int chan, err, rc;
 
-	p->held = apply_devices_hold(p);
+	p->held = process_held(p);
 	if (p->held)
 		return 0;
 	chan = open_channel(p);

@@ -111,7 +111,9 @@ void process_have_pid(struct process *, pid_t);
 /* A worker of a former supervisor is its occupant. */
 void process_adopt(struct process *, pid_t, int pidfd);
 
-/* It was not to be born for a while (apply_devices_hold()), and now is. */
+/* True while it is not to be born (apply_devices_hold(), adopt_hold()). And one
+ * that was not, and now is, is born. */
+bool process_held(const struct process *);
 void process_release(struct process *);
 
 /* Ends a keeper that owes a worker for too long. */

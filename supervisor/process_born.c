@@ -161,12 +161,18 @@ process_adopt(struct process *p, pid_t pid, int pidfd)
 	process_watch_pidfd(p);
 }
 
+bool
+process_held(const struct process *p)
+{
+	return apply_devices_hold(p) || adopt_hold(p);
+}
+
 void
 process_release(struct process *p)
 {
 	struct child *c = &p->child;
 
-	if (!p->held)
+	if (!p->held || process_held(p))
 		return;
 	p->held = false;
 	/* its time to become ready begins now */

@@ -91,6 +91,17 @@ settle_sockets(struct super *s)
 	inherit_close_rest();
 }
 
+/* The address of the page stands where others may write. */
+static void
+tell_roles(const struct super *s, const char *text)
+{
+	char page[sizeof(s->control->http)];
+
+	snprintf(page, sizeof(page), "%.*s", (int)sizeof(page) - 1,
+	    s->control->http);
+	s->roles->ready(s->roles->arg, text, page);
+}
+
 void
 ready_tell(struct super *s)
 {
@@ -113,7 +124,7 @@ ready_tell(struct super *s)
 		guard_ready();
 		sdnotify("READY=1\nSTATUS=serving");
 		if (s->roles->ready != NULL)
-			s->roles->ready(s->roles->arg, text, s->control->http);
+			tell_roles(s, text);
 	}
 	free(s->ready_text);
 	s->ready_text = text;

@@ -45,6 +45,7 @@ struct service {
 	bool yields; /* its workers give way without ending connections */
 	bool wanted; /* it should serve: service_want() */
 	bool awaited; /* keepers of a former supervisor are to call */
+	bool untold; /* and none has: nothing is there to begin with */
 	enum shm_state state;
 	char why[CHILD_WHY_MAX]; /* it last backed off or failed */
 	unsigned refreshing; /* workers that owe an answer: refresh.h */

@@ -158,7 +158,7 @@ watch_device(struct super *s, size_t i)
 		return;
 	if (forged) {
 		if (store_reap(&s->stores[i], owner)) {
-			log_warnx("device %s: owner forged to %s; repaired",
+			log_warnx("device %s: owner forged to %.63s; repaired",
 			    s->conf->devices[i].name,
 			    slot_name(s->env.control, owner));
 		}
@@ -203,6 +203,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (!watchdog_tick(&s->watchdog, now_ms))
 		return;
 	for (p = s->processes; p != NULL; p = p->next) {
+		process_release(p);
 		process_watch_birth(p, now_ms);
 		keeper_mend(p);
 	}

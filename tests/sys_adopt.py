@@ -8,6 +8,7 @@ next one takes over what is there.
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import sys
@@ -127,6 +128,63 @@ def test_several_workers_of_one_listener():
         d.orphan()
         next_one(d)
         assert pids == sorted(worker(d, f"tcp1/{i}") for i in range(3))
+        d.stop()
+
+
+def test_one_of_several_died_along():
+    """a worker that died with its supervisor and its keeper serves again, also
+    if the others' keepers are late with the listener"""
+    with Daemon({**conf(workers=2), "hang_timeout_ms": 30000}) as d:
+        port = d.port("tcp1")
+        late, others = keeper(d, "tcp1/0"), worker(d, "tcp1/0")
+        ends = [os.pidfd_open(f(d, "tcp1/1")) for f in (keeper, worker)]
+        os.kill(late, signal.SIGSTOP)
+        d.orphan()
+        for fd in ends:
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+            select.select([fd], [], [])
+            os.close(fd)
+        os.unlink(d.ready_path)
+        d.start(ready=False)
+        wait_for(lambda: d.stderr_text().count("tcp1 starting") == 2)
+        os.kill(late, signal.SIGCONT)
+        wait_for(lambda: os.path.exists(d.ready_path), what="service")
+        assert worker(d, "tcp1/0") == others and d.port("tcp1") == port
+        # newcomers are the other one's once the first has been woken by some
+        os.kill(others, signal.SIGSTOP)
+        some = [Modbus(port) for _ in range(3)]
+        with Modbus(port) as m:
+            m.read_hr(0, 1)
+        assert worker(d, "tcp1/0") == others, "it was replaced"
+        for m in some:
+            m.close()
+
+
+def test_where_it_listens_is_not_believed():
+    """what stands in shared memory is anybody's: the next supervisor listens
+    where the file says, and shows where that is"""
+    with Daemon(conf(("tcp1", "tcp2"))) as d:
+        ports = [d.port(t) for t in ("tcp1", "tcp2")]
+        d.orphan()
+        ends = [os.pidfd_open(f(d, "tcp2")) for f in (keeper, worker)]
+        os.kill(keeper(d, "tcp2"), signal.SIGKILL)
+        os.kill(worker(d, "tcp2"), signal.SIGKILL)
+        for fd in ends:
+            select.select([fd], [], [])
+            os.close(fd)
+        with open(f"/dev/shm/holdfast-{d.store}.control", "r+b") as f:
+            text = f.read(1 << 20)
+            for port in ports:
+                at = text.index(b"127.0.0.1:%d\0" % port)
+                f.seek(at)
+                f.write(b"127.0.0.2:%d" % port)
+        next_one(d)
+        hosts = {t: host for t, (_, host, _) in d.transports().items()}
+        assert hosts == {"tcp1": "127.0.0.1", "tcp2": "127.0.0.1"}, hosts
+        for t in hosts:
+            with Modbus(d.port(t)) as m:
+                m.read_hr(0, 1)
+        assert d.port("tcp1") == ports[0]
         d.stop()
 
 

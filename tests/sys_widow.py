@@ -9,6 +9,7 @@ the time.
 import os
 import pwd
 import signal
+import socket
 import sys
 
 sys.dont_write_bytecode = True
@@ -183,6 +184,37 @@ def test_supervisor_and_keeper_at_once():
 
 
 test_supervisor_and_keeper_at_once.seconds = 30 + ROUNDS
+
+
+def listening(d):
+    """The addresses of no directory where somebody listens for the store."""
+    with open("/proc/net/unix") as f:
+        return {line.split()[-1] for line in f
+                if f"@holdfast-{d.store}-" in line}
+
+
+def test_nobody_takes_the_address():
+    """where a worker calls is known to nobody before, and another one each
+    time: whoever takes that of the last supervisor keeps nobody out"""
+    with Daemon(conf()) as d:
+        where = listening(d)
+        assert len(where) == 1, where
+        w = worker(d)
+        both(d)
+        name = where.pop()
+        taken = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        taken.bind("\0" + name[1:])
+        taken.listen()
+        plain = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        plain.bind(f"\0holdfast-{d.store}-adopt")
+        next_one(d)
+        assert "without its keeper" in d.stderr_text()
+        other(worker, d, w)
+        assert name not in listening(d) - {name}
+        assert len(listening(d) - {name, f"@holdfast-{d.store}-adopt"}) == 1
+        taken.close()
+        plain.close()
+        d.stop()
 
 
 def test_a_keeper_while_there_is_no_supervisor():

@@ -23,6 +23,7 @@
 #include "shm/seg_next.h"
 #include "shm/store_reap.h"
 #include "supervisor/boot.h"
+#include "supervisor/listen.h"
 #include "supervisor/places.h"
 #include "supervisor/segs.h"
 #include "supervisor/segs_make.h"
@@ -197,15 +198,23 @@ look_for_keepers(struct super *s, struct service *sv)
 	for (unsigned w = 0; w < sv->nworkers; w++)
 		sv->awaited |=
 		    claim_keeper(&s->claim, s->control, sv->slot + w);
+	sv->untold = sv->awaited;
 	return sv->awaited;
 }
 
-/* A transport as it was, of which something serves or not. */
+/* A transport as it was, of which something serves or not. Anybody may have
+ * written there where it listens: at most the port is taken from that, and only
+ * if it was the system's choice. */
 static void
 enter(struct super *s, struct service *sv)
 {
+	char text[LISTEN_ADDR_MAX];
+
 	sv->shm = seg_transport(s->control, sv->place);
-	snprintf(sv->listen, sizeof(sv->listen), "%s", sv->shm->listen);
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(sv->shm->listen) - 1,
+	    sv->shm->listen);
+	if (sv->conf->listen != NULL && listen_same(sv->conf->listen, text))
+		snprintf(sv->listen, sizeof(sv->listen), "%s", text);
 	sv->wanted = atomic_load(&sv->shm->wanted) != 0;
 }
 
@@ -237,7 +246,7 @@ adopt_remains(struct super *s)
 		s->control = NULL;
 		for (struct service *sv = s->services; sv != NULL;
 		     sv = sv->next)
-			sv->awaited = false;
+			sv->awaited = sv->untold = false;
 		s->env = (struct slot_env){ .lock_fd = -1 };
 		return false;
 	}
@@ -248,6 +257,20 @@ adopt_remains(struct super *s)
 	claim_end_aides(&s->claim, s->control);
 	log_info("taking over what a former daemon has left serving");
 	return s->adopted = true;
+}
+
+bool
+adopt_hold(const struct process *p)
+{
+	const struct service *sv = p->service;
+
+	if (sv == NULL || !sv->untold || p->keeper.awaited)
+		return false;
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		if (sv->workers[w].keeper.awaited &&
+		    sv->workers[w].keeper.pid == 0)
+			return true;
+	return false;
 }
 
 int

@@ -63,6 +63,11 @@ bool adopt_remains(struct super *);
 int adopt_listen(struct super *);
 void adopt_close(struct super *);
 
+/* True while one is not to be born since another worker of its transport, whose
+ * keeper is yet to call, has what all of them are to have: the listener, and
+ * the key of the tickets. */
+bool adopt_hold(const struct process *);
+
 /* A worker is asked for whose keeper is yet to call: it will be given the
  * channel. 0, or -1 with errno. */
 int adopt_await(struct process *, int chan);

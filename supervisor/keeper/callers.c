@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/keeper/adopt.h"
 #include "supervisor/keeper/widow.h"
+#include "supervisor/listen.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
 
@@ -60,13 +62,21 @@ find(struct super *s, const struct ipc_msg *m)
 						   : NULL;
 }
 
+/* What all workers of its transport have: the key of their tickets, and the
+ * listener, which itself tells where it is. */
 static void
-take_listener(struct process *p, int fd)
+take_shared(struct process *p, const struct ipc_msg *m, int fd)
 {
-	if (p->service->listen_fd < 0)
-		p->service->listen_fd = fd;
-	else if (fd >= 0)
+	struct service *sv = p->service;
+
+	secret_take(sv->ticket, m);
+	sv->untold = false;
+	if (sv->listen_fd < 0 && fd >= 0) {
+		sv->listen_fd = fd;
+		listen_name(fd, sv->listen, sizeof(sv->listen));
+	} else if (fd >= 0) {
 		close(fd);
+	}
 }
 
 /* Its worker may have called before it. */
@@ -101,8 +111,7 @@ take_keeper(struct caller *c, const struct ipc_msg *m, int listener)
 	p->keeper.round = p->service->listen_round;
 	p->keeper.since_ns = super_now_ns();
 	atomic_store(&p->shm->keeper, (uint32_t)c->pid);
-	secret_take(p->service->ticket, m);
-	take_listener(p, listener);
+	take_shared(p, m, listener);
 	p->keeper.awaited = p->unborn;
 	if (foreign)
 		return; /* it calls, or has called */
@@ -146,10 +155,9 @@ take_widow(struct caller *c, const struct ipc_msg *m, int listener)
 		if (listener >= 0)
 			close(listener);
 	} else {
-		take_listener(p, listener);
+		take_shared(p, m, listener);
 		log_info("%s taken over without its keeper pid=%d", p->name,
 		    (int)c->pid);
-		secret_take(p->service->ticket, m);
 		process_adopt(p, c->pid, pidfd);
 		keeper_introduce(p, c->fd);
 	}
@@ -271,17 +279,22 @@ static void
 listen_to_widows(struct super *s)
 {
 	struct sockaddr_un sa;
-	socklen_t len = widow_address(&sa, s->conf->store);
+	uint64_t number = 0;
+	socklen_t len;
 	int fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	s->widow_fd = fd;
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0 &&
-	    listen(fd, BACKLOG) == 0)
-		s->widow_calls =
-		    event_new(s->base, fd, EV_READ | EV_PERSIST, on_call, s);
+	if (fd >= 0 && getrandom(&number, sizeof(number), 0) > 0) {
+		len = widow_address(&sa, s->conf->store, number);
+		if (bind(fd, (struct sockaddr *)&sa, len) == 0 &&
+		    listen(fd, BACKLOG) == 0)
+			s->widow_calls = event_new(
+			    s->base, fd, EV_READ | EV_PERSIST, on_call, s);
+	}
 	if (s->widow_calls == NULL || event_add(s->widow_calls, NULL) < 0)
 		log_warn("cannot listen to workers without keepers");
+	atomic_store(&s->control->widow, number);
 }
 
 int

@@ -96,8 +96,9 @@ handing_give(struct proc *p, int fd)
 		if (atomic_load(&c->used) == CONN_FREE)
 			continue;
 		table_add_client(&sent, c->fd, p->listen_fd);
-		if (sent.n > had)
-			taken = send_one(p, fd, i, c->fd);
+		if (sent.n > had) /* what was looked at, whatever stands there
+				   * now */
+			taken = send_one(p, fd, i, sent.fd[had]);
 	}
 	if (taken && atomic_load(&w->accepting) != 0)
 		send_orphans(p, &sent, fd);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -22,14 +23,14 @@
 #include "supervisor/secret.h"
 
 socklen_t
-widow_address(struct sockaddr_un *sa, const char *store)
+widow_address(struct sockaddr_un *sa, const char *store, uint64_t number)
 {
 	int n;
 
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
 	n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1,
-	    "holdfast-%s-adopt", store);
+	    "holdfast-%s-adopt-%016" PRIx64, store, number);
 	return (
 	    socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
@@ -69,8 +70,8 @@ proc_hand_over(struct proc *p)
 
 /* ---- without a supervisor ---- */
 
-/* Whoever else has taken that address is not of the daemon's user, to whom the
- * lock file belongs. */
+/* Once a supervisor has gone anybody may take its address; but who is not of
+ * the daemon's user, to whom the lock file belongs, is not heard. */
 static bool
 is_ours(const struct proc *p, int fd)
 {
@@ -90,7 +91,8 @@ look(struct proc *p)
 		.transport = p->transport_index,
 		.tag = p->worker };
 	struct sockaddr_un sa;
-	socklen_t len = widow_address(&sa, p->conf->store);
+	socklen_t len = widow_address(
+	    &sa, p->conf->store, atomic_load(&p->env.control->widow));
 	int fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

@@ -29,6 +29,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -43,8 +44,10 @@ struct widow {
 	int call; /* to the next supervisor, not answered yet; -1 */
 };
 
-/* Where workers look for the supervisor of a store. The length. */
-socklen_t widow_address(struct sockaddr_un *, const char *store);
+/* Where workers look for the supervisor of a store, which chooses a number that
+ * nobody can guess. The length. */
+socklen_t widow_address(
+    struct sockaddr_un *, const char *store, uint64_t number);
 
 /* In the worker: IPC_HAND has come, with a descriptor, which is taken, or -1.
  * True if the worker is to give way. */
