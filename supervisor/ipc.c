@@ -162,5 +162,7 @@ ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 	}
 	*pass = ipc_passed(&msg);
 	memcpy(m, &in.msg, sizeof(*m));
+	explicit_bzero(&in, sizeof(in)); /* the caller wipes its own if it is a
+					  * key */
 	return ipc_check(m, n);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -92,4 +93,87 @@ mem_wipe(void *p)
 	if (p != NULL)
 		explicit_bzero(p, malloc_usable_size(p));
 	free(p);
+}
+
+void *
+mem_move(void *p, size_t used, size_t size)
+{
+	void *to = sure(malloc(size));
+
+	if (used > 0)
+		memcpy(to, p, used);
+	mem_wipe(p);
+	return to;
+}
+
+/* ---- texts that are wiped ---- */
+
+static bool
+make_room(struct mem_sheet *s, size_t more)
+{
+	size_t room = s->room;
+	char *to;
+
+	while (room - s->len <= more)
+		room *= 2;
+	if (room == s->room)
+		return true;
+	to = malloc(room);
+	if (to == NULL)
+		return false;
+	memcpy(to, s->text, s->len);
+	mem_wipe(s->text);
+	s->text = to;
+	s->room = room;
+	return true;
+}
+
+static ssize_t
+take(void *cookie, const char *bytes, size_t n)
+{
+	struct mem_sheet *s = cookie;
+
+	if (!make_room(s, n)) {
+		errno = ENOMEM;
+		return 0;
+	}
+	memcpy(s->text + s->len, bytes, n);
+	s->len += n;
+	return (ssize_t)n;
+}
+
+int
+mem_sheet_begin(struct mem_sheet *s)
+{
+	s->len = 0;
+	s->room = sizeof(s->buf);
+	s->text = malloc(s->room);
+	s->f = s->text != NULL
+	    ? fopencookie(s, "w", (cookie_io_functions_t){ .write = take })
+	    : NULL;
+	if (s->f != NULL && setvbuf(s->f, s->buf, _IOFBF, sizeof(s->buf)) == 0)
+		return 0;
+	if (s->f != NULL)
+		fclose(s->f);
+	free(s->text);
+	s->text = NULL;
+	return -1;
+}
+
+int
+mem_sheet_end(struct mem_sheet *s)
+{
+	bool failed = ferror(s->f) != 0;
+
+	failed |= fclose(s->f) != 0;
+	explicit_bzero(s->buf, sizeof(s->buf));
+	s->f = NULL;
+	if (failed) {
+		mem_wipe(s->text);
+		s->text = NULL;
+		errno = ENOMEM;
+		return -1;
+	}
+	s->text[s->len] = '\0';
+	return 0;
 }

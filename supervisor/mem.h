@@ -9,6 +9,7 @@
  */
 
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * Carries out run(arg) so that running out of memory ends it instead of the
@@ -34,5 +35,28 @@ void *mem_more(void *, size_t n, size_t size);
 
 /* Overwrites a block of malloc() and gives it back. May be NULL. */
 void mem_wipe(void *);
+
+/* realloc() of a block of which used bytes count, that leaves none of them
+ * behind. */
+void *mem_move(void *, size_t used, size_t size);
+
+/*
+ * What is printed to f becomes a text of len bytes and a NUL, without leaving
+ * copies of it anywhere, as open_memstream() does: for what holds passwords.
+ */
+struct mem_sheet {
+	FILE *f;
+	char *text;
+	size_t len;
+	size_t room;
+	char buf[4096];
+};
+
+/* 0, or -1 with errno. */
+int mem_sheet_begin(struct mem_sheet *);
+
+/* Closes f. 0; text is the caller's, for mem_wipe(); -1: memory has run out,
+ * and there is none. */
+int mem_sheet_end(struct mem_sheet *);
 
 #endif

@@ -97,9 +97,29 @@ forget_passwords(const struct proc *p, const struct conf *conf)
 	for (size_t i = 0; conf != NULL && i < conf->ntransports; i++) {
 		char *word = conf->transports[i].tls.password;
 
-		if (word != NULL && &conf->transports[i] != p->transport)
+		if (word != NULL &&
+		    (p == NULL || &conf->transports[i] != p->transport))
 			explicit_bzero(word, strlen(word));
 	}
+}
+
+/* In all configurations that there are. */
+static void
+forget_others(const struct proc *p, const struct super *s)
+{
+	forget_passwords(p, p->conf);
+	if (s == NULL)
+		return;
+	forget_passwords(p, s->conf);
+	forget_passwords(p, s->start);
+	forget_passwords(p, s->apply.former);
+	forget_passwords(p, s->apply.next);
+}
+
+void
+secret_retire(const struct conf *conf)
+{
+	forget_passwords(NULL, conf);
 }
 
 int
@@ -111,16 +131,14 @@ secret_share(struct proc *p, struct super *s)
 		if (sv->conf == p->transport)
 			memcpy(p->ticket_key, sv->ticket, PROC_TICKET_BYTES);
 	secret_forget(s);
-	forget_passwords(p, p->conf);
-	forget_passwords(p, s->apply.former);
+	forget_others(p, s);
 	return tls ? read_own(p) : 0;
 }
 
 int
 secret_try(struct proc *p, const struct super *s)
 {
-	forget_passwords(p, p->conf);
-	forget_passwords(p, s != NULL ? s->conf : NULL);
+	forget_others(p, s);
 	return p->transport->type == CONF_TLS ? read_own(p) : 0;
 }
 

@@ -24,6 +24,10 @@ void secret_take(uint8_t key[PROC_TICKET_BYTES], const struct ipc_msg *);
 /* Wipes those of all transports. */
 void secret_forget(struct super *);
 
+/* Wipes the passwords of a configuration that nobody uses any more. */
+struct conf;
+void secret_retire(const struct conf *);
+
 /*
  * A child's share, before it gives up its parent's user: its ticket key and
  * its files go into proc, the other transports' keys and passwords are wiped.

@@ -343,7 +343,9 @@ int
 super_run(const struct conf *conf, const struct proc_roles *roles,
     const char *run_dir)
 {
-	struct super s = { .conf = conf, .roles = roles, .run_dir = run_dir };
+	struct super s = {
+		.conf = conf, .start = conf, .roles = roles, .run_dir = run_dir
+	};
 
 	inherit_take();
 	return run(&s);
@@ -353,7 +355,9 @@ int
 super_serve(
     const struct conf *conf, const struct proc_roles *roles, struct host *host)
 {
-	struct super s = { .conf = conf, .roles = roles, .host = host };
+	struct super s = {
+		.conf = conf, .start = conf, .roles = roles, .host = host
+	};
 
 	return run(&s);
 }

@@ -57,7 +57,8 @@ enum super_phase {
  * of that (berth.h), and one transport.
  */
 struct super {
-	const struct conf *conf;
+	const struct conf *conf; /* in force */
+	const struct conf *start; /* our caller's, until it has another one */
 	const struct proc_roles *roles;
 	const char *run_dir; /* the daemon's */
 	struct host *host; /* the program; NULL: this is the daemon */

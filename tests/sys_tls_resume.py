@@ -4,11 +4,13 @@
 files that change while a TLS transport serves: lists of revocations,
 certificates, keys. The numbers are those of the MODBUS/TCP Security
 specification, v3.6."""
+import json
 import os
 import re
 import resource
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -159,6 +161,43 @@ def test_resumption_across_workers_of_the_next_supervisor():
                 for p in d._leftovers()), what="the next worker")
         for _ in range(12):
             assert resumes(d, context, session)
+
+
+def test_who_is_born_before_the_key_is_told():
+    """a worker that died with its supervisor and its keeper has the key of the
+    others, although it could be back before one of them has told it"""
+    conf = {**tls_case.conf(workers=2), "hang_timeout_ms": 30000}
+    with sysutil.Daemon(conf) as d:
+        context, session = begin(d, pki.client, V13)
+
+        def find(title):
+            return next((p for p in d._leftovers() if
+                         sysutil.process_title(p) == f"holdfastd: {title}"),
+                        None)
+        keepers = [find(f"keeper tls1/{i}") for i in range(2)]
+        gone = find("tls1/1")
+        os.kill(keepers[0], signal.SIGSTOP)
+        d.orphan()
+        for pid in (keepers[1], gone):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not find("keeper tls1/1") and not find("tls1/1"))
+        os.unlink(d.ready_path)
+        d.start(ready=False)
+        d.wait_stderr("taking over")
+        wait_for(lambda: d.stderr_text().count("tls1 starting") == 2)
+        os.kill(keepers[0], signal.SIGCONT)
+        wait_for(lambda: os.path.exists(d.ready_path), what="service")
+        assert find("keeper tls1/0") == keepers[0]
+        # newcomers are the other one's once the first has been woken by some
+        first = find("tls1/0")
+        os.kill(first, signal.SIGSTOP)
+        some = [socket.create_connection(("127.0.0.1", d.port("tls1")))
+                for _ in range(3)]
+        for _ in range(4):
+            assert resumes(d, context, session)
+        assert find("tls1/0") == first, "it was replaced"
+        for s in some:
+            s.close()
 
 
 def test_another_daemon_knows_no_ticket():
@@ -711,6 +750,21 @@ def test_secrets_stay_where_they_belong():
             for memory in (memory_of(d.pid),):
                 assert password.encode() not in memory
                 assert text not in memory
+            # nor is there anything left of a configuration that is read again
+            for n in (11, 12):
+                tls["tcp1"]["max_connections"] = n
+                with open(d.conf_path) as f:
+                    now = json.load(f)
+                with open(d.conf_path, "w") as f:
+                    json.dump({**now, "transports": tls}, f)
+                d.rpc("system.reload")
+                os.kill(d.child("control"), signal.SIGKILL)
+                d._rpc = None
+                d.rpc("system.ping")
+                for name in ("tls1", "tls2", "tcp1", "control"):
+                    memory = memory_of(d.child(name))
+                    assert b"holdfast" in memory
+                    assert inline.encode() not in memory, name
 
 
 if __name__ == "__main__":

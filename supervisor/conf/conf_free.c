@@ -7,6 +7,7 @@
 #include "supervisor/conf.h"
 #include "supervisor/conf/conf_paths.h"
 #include "supervisor/conf/conf_range.h"
+#include "supervisor/mem.h"
 
 void
 conf_device_free(struct conf_device *d)
@@ -32,7 +33,7 @@ free_transport(struct conf_transport *t)
 	conf_paths_free(&t->tls.ocsp);
 	conf_paths_free(&t->plugins);
 	free(t->plugins_place);
-	free(t->tls.password);
+	mem_wipe(t->tls.password);
 	free(t->tls.password_file);
 	free(t->tls.ca);
 	free(t->tls.crl);

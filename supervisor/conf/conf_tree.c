@@ -23,7 +23,7 @@ slurp(int fd, size_t *len)
 	for (;;) {
 		if (size - n <= READ_BYTES) {
 			size = 2 * size + 2 * READ_BYTES;
-			text = mem_resize(text, size);
+			text = mem_move(text, n, size);
 		}
 		got = read(fd, text + n, READ_BYTES);
 		if (got == -1 && errno == EINTR)
@@ -37,7 +37,7 @@ slurp(int fd, size_t *len)
 		n += (size_t)got;
 	}
 	if (got == -1) {
-		free(text);
+		mem_wipe(text);
 		return NULL;
 	}
 	text[n] = '\0';

@@ -15,6 +15,7 @@
 
 #include "shm/log.h"
 #include "supervisor/conf/jsonc.h"
+#include "supervisor/mem.h"
 #include "supervisor/reload/plan.h"
 #include "supervisor/reload/sealed.h"
 
@@ -33,17 +34,16 @@ never(void *arg, const struct jsonc_doc *doc, uint32_t line, uint32_t col,
 static struct jsonc_doc *
 dumped(const struct conf *c)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct mem_sheet sheet;
 	struct jsonc_doc *doc;
 
-	if (f == NULL)
+	if (mem_sheet_begin(&sheet) < 0)
 		return NULL;
-	conf_dump_secret(c, f);
-	fclose(f);
-	doc = jsonc_parse("dump", text, len, never, NULL);
-	free(text);
+	conf_dump_secret(c, sheet.f);
+	if (mem_sheet_end(&sheet) < 0)
+		return NULL;
+	doc = jsonc_parse("dump", sheet.text, sheet.len, never, NULL);
+	mem_wipe(sheet.text);
 	return doc;
 }
 

@@ -72,23 +72,19 @@ sealed_new(void)
 int
 sealed_put(int fd, const struct conf *conf, bool secret)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct mem_sheet sheet;
 	int rc = -1;
 
-	if (f == NULL)
+	if (mem_sheet_begin(&sheet) < 0)
 		return -1;
 	if (secret)
-		conf_dump_secret(conf, f);
+		conf_dump_secret(conf, sheet.f);
 	else
-		conf_dump(conf, f);
-	if (fclose(f) == 0 && means(text, conf, secret) &&
-	    write(fd, text, len) == (ssize_t)len)
+		conf_dump(conf, sheet.f);
+	if (mem_sheet_end(&sheet) == 0 && means(sheet.text, conf, secret) &&
+	    write(fd, sheet.text, sheet.len) == (ssize_t)sheet.len)
 		rc = fcntl(fd, F_ADD_SEALS, SEALS);
-	if (text != NULL)
-		explicit_bzero(text, len);
-	free(text);
+	mem_wipe(sheet.text);
 	return rc;
 }
 
