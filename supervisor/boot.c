@@ -274,6 +274,7 @@ unboot(struct super *s)
 {
 	struct service *sv;
 
+	apply_stop(s);
 	aides_free(s);
 	while (s->processes != NULL)
 		process_fini(s->processes);

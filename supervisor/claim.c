@@ -26,6 +26,7 @@
 
 enum {
 	KILLS = 3,
+	DIR_TRIES = 8,
 	GONE_MS = 1000, /* for the rest of who ends */
 	SOON_MS = 100,
 	DEAD_MS = 10000,
@@ -120,17 +121,11 @@ claim_file_soon(struct claim *c, const char *path, int *out, unsigned living_ms)
 	return 0;
 }
 
-int
-claim_run_dir(struct claim *c, const char *run_dir)
+static int
+claim_dir(struct claim *c, const char *run_dir)
 {
 	struct stat st;
 
-	if (strlen(run_dir) + sizeof("/control.sock") > SOCKET_PATH_MAX ||
-	    (size_t)snprintf(c->run_lock, sizeof(c->run_lock), "%s/lock",
-		run_dir) >= sizeof(c->run_lock)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
 	c->made = mkdir(run_dir, 0750) == 0;
 	if (!c->made && errno != EEXIST)
 		return -1;
@@ -141,6 +136,24 @@ claim_run_dir(struct claim *c, const char *run_dir)
 		return -1;
 	}
 	return claim_file_soon(c, c->run_lock, &c->run_fd, 0);
+}
+
+int
+claim_run_dir(struct claim *c, const char *run_dir)
+{
+	int tries = 0, rc;
+
+	if (strlen(run_dir) + sizeof("/control.sock") > SOCKET_PATH_MAX ||
+	    (size_t)snprintf(c->run_lock, sizeof(c->run_lock), "%s/lock",
+		run_dir) >= sizeof(c->run_lock)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	/* one that was there a moment ago: who ends removes its own */
+	do {
+		rc = claim_dir(c, run_dir);
+	} while (rc < 0 && errno == ENOENT && ++tries < DIR_TRIES);
+	return rc;
 }
 
 void

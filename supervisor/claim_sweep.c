@@ -16,6 +16,8 @@
 #include "shm/slot.h"
 #include "supervisor/claim.h"
 
+#define LOCK "lock"
+
 bool
 claim_sweep_store(const char *store)
 {
@@ -24,8 +26,8 @@ claim_sweep_store(const char *store)
 	claim_init(&c);
 	if (claim_store(&c, store) < 0)
 		return false;
-	for (unsigned i = 1; i < SHM_SLOTS_MAX; i++)
-		if (slot_lock_held(c.store_fd, i)) {
+	for (unsigned i = 1; i <= SHM_SLOTS_MAX; i++)
+		if (claim_kept(&c, i)) {
 			close(c.store_fd);
 			return false;
 		}
@@ -42,11 +44,13 @@ was_used(int dir_fd)
 	struct stat st, lock;
 
 	return fstat(dir_fd, &st) == 0 && st.st_uid == geteuid() &&
-	    fstatat(dir_fd, "lock", &lock, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(dir_fd, LOCK, &lock, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISREG(lock.st_mode) && lock.st_uid == geteuid() &&
 	    lock.st_size > 0;
 }
 
+/* All but the lock: from the moment that it has gone, the directory may be
+ * somebody else's. */
 static void
 empty(int dir_fd)
 {
@@ -55,7 +59,9 @@ empty(int dir_fd)
 	struct dirent *e;
 
 	while (dir != NULL && (e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0 &&
+		    strcmp(e->d_name, LOCK) != 0)
 			unlinkat(dir_fd, e->d_name, 0);
 	if (dir != NULL)
 		closedir(dir);
@@ -73,6 +79,7 @@ claim_sweep_run_dir(const char *run_dir)
 	claim_init(&c);
 	if (fd >= 0 && was_used(fd) && claim_run_dir(&c, run_dir) == 0) {
 		empty(fd);
+		unlinkat(fd, LOCK, 0);
 		close(c.run_fd);
 		swept = rmdir(run_dir) == 0;
 	}

@@ -595,6 +595,12 @@ def test_another_module_of_actions():
                 assert m.read_ir(0, 1) == [want]
         load.end()
         assert d.rpc("system.info")["aides"]["actions"]
+        where = os.path.join(d.run_dir, "actions.sock")
+        assert os.path.exists(where)
+        edit(d, lambda c: (c.pop("actions"), c["devices"]["plc1"].pop(
+            "input_registers")))
+        reload_(d)
+        assert not os.path.exists(where)
     shutil.rmtree(files)
 
 

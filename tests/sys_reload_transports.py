@@ -560,6 +560,52 @@ def test_the_supervisor_is_killed_in_the_middle_of_it():
         assert process(d, "tcp2") is None
 
 
+def test_killed_in_the_middle_and_the_file_put_back():
+    """what serves by the one configuration or by the other is not taken for
+    the first one, which the file says again"""
+    with Daemon({**conf("tcp1", "tcp2"), "drain_timeout_s": 60}) as d:
+        with open(d.conf_path) as f:
+            was = f.read()
+        with Modbus(d.port("tcp1")) as m:
+            m.write_hr(5, 55)
+        os.kill(process(d, "tcp2"), signal.SIGSTOP)  # it does not end
+        edit(d, lambda c: (key("access", "read-only")(c),
+                           key("framer", "rtu", "tcp2")(c)))
+        os.kill(d.pid, signal.SIGHUP)
+        d.wait_stderr("transport tcp2 draining")
+        wait_for(lambda: d.stderr_text().count("transport tcp1 up") == 2)
+        d.orphan()
+        with open(d.conf_path, "w") as f:
+            f.write(was)
+        os.unlink(d.ready_path)
+        d.start()
+        for name in ("tcp1", "tcp2"):
+            with Modbus(d.port(name)) as m:
+                assert m.read_hr(5, 1) == [55]
+                m.write_hr(6, 66)
+
+
+def test_nothing_of_the_next_daemon_is_removed():
+    """one that ends in the middle of a reload clears away what that has made
+    while the store is its own; from then on it may be another one's"""
+    c = conf("tcp1")
+    c["store"] = {"name": sysutil.unique_store()}
+    made = f"/dev/shm/holdfast-{c['store']['name']}.worker.tcp2.0"
+    env = {"LD_PRELOAD": os.path.join(BUILD, "tests", "preload", "gone.so"),
+           "HOLDFAST_GONE": f"/dev/shm/holdfast-{c['store']['name']}",
+           "HOLDFAST_MAKES": made}
+    with Daemon(c, env=env) as d:
+        os.kill(d.child("control"), signal.SIGSTOP)  # it is to be asked
+        edit(d, add("tcp2"))
+        os.kill(d.pid, signal.SIGHUP)
+        wait_for(lambda: os.path.exists(made) and os.stat(made).st_size > 0,
+                 what="what it prepares")
+        os.kill(d.pid, signal.SIGQUIT)
+        assert d.wait() == 0
+        assert os.path.exists(made) and os.stat(made).st_size == 0
+        os.unlink(made)
+
+
 def test_the_daemon_ends_while_one_drains():
     """which a client keeps from ending: both end, and nothing is left"""
     with Daemon({**conf("tcp1", "tcp2"), "drain_timeout_s": 2}) as d:

@@ -7,6 +7,7 @@ class for each tool."""
 
 import ctypes
 import glob
+import json
 import mmap
 import os
 import random
@@ -663,6 +664,8 @@ def test_remains_of_a_daemon_that_was_killed_whole():
     with View() as d:
         with d.table("AO") as ao:
             ao[5] = 5
+            with Modbus(d.port("tcp1")) as m:
+                within(lambda: m.read_hr(5) == [5], "the former one")
             inode = os.stat(f"/dev/shm/{d.p}AO").st_ino
             pids = [d.pid, *d.family()]
             for pid in pids:
@@ -677,12 +680,38 @@ def test_remains_of_a_daemon_that_was_killed_whole():
             os.unlink(d.ready_path)
             d.start()
             assert os.stat(f"/dev/shm/{d.p}AO").st_ino == inode
-            assert ao[5:7] == [0, 0] and ao[1000] == 48879
+            assert ao[5:7] == [5, 0] and ao[1000] == 48879
             with Modbus(d.port("tcp1")) as m:
                 ao[7] = 7
-                within(lambda: m.read_hr(5, 3) == [0, 0, 7], "the new one")
+                within(lambda: m.read_hr(5, 3) == [5, 0, 7], "the new one")
             d.stop()
             assert d.names() == []
+
+
+def test_objects_of_the_former_prefix():
+    """a reload gives the view another prefix while its worker is dead: what
+    that has left under the former one is removed"""
+    with View({"restart": {"min_backoff_ms": 60000,
+                           "max_backoff_ms": 60000}}) as d:
+        had = d.names()
+        for n in range(1, 4):  # two of them are replaced at once
+            pid = wait_for(lambda: [p for p in d.children() if
+                                    sysutil.process_title(p).endswith(
+                                        ": view1")], what="a worker")[0]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: d.stderr_text().count("view1: died") == n)
+        assert d.names() == had
+        new = prefix()
+        with open(d.conf_path) as f:
+            now = json.load(f)
+        now["transports"]["view1"]["prefix"] = new
+        with open(d.conf_path, "w") as f:
+            json.dump(now, f)
+        d.rpc("system.reload")
+        assert len(glob.glob(f"/dev/shm/{new}*")) == len(had)
+        assert d.names() == []
+        d.stop()
+        assert glob.glob(f"/dev/shm/{new}*") == []
 
 
 def test_objects_of_another_size_are_replaced():

@@ -11,6 +11,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/reload/leaving.h"
 #include "supervisor/reload/sealed.h"
+#include "supervisor/secret.h"
 #include "supervisor/super.h"
 
 /* Workers are told to go when devices know what is to become of them; aides
@@ -45,9 +46,11 @@ apply_forget(struct super *s)
 {
 	struct apply *a = &s->apply;
 
-	if (a->former == NULL || a->until_ms != 0 || s->leaving != NULL ||
+	if (a->own == NULL || a->until_ms != 0 || s->leaving != NULL ||
 	    s->gone != NULL)
 		return;
+	secret_retire(s->start);
+	s->start = NULL;
 	conf_free(a->former);
 	a->former = NULL;
 }
@@ -66,6 +69,9 @@ put_in_force(struct super *s)
 {
 	struct apply *a = &s->apply;
 
+	/* until all is as it says, no successor of ours is to find either of
+	 * the two in what there is: apply_settle() */
+	s->control->conf_hash = 0;
 	a->former = a->own;
 	s->conf = a->own = a->next;
 	a->next = NULL;
@@ -191,11 +197,16 @@ apply_settle(struct super *s, bool time)
 }
 
 void
+apply_stop(struct super *s)
+{
+	abandon(s);
+}
+
+void
 apply_free(struct super *s)
 {
 	struct apply *a = &s->apply;
 
-	abandon(s);
 	if (a->former != NULL)
 		conf_free(a->former);
 	if (a->own != NULL)

@@ -93,6 +93,9 @@ void apply_settle(struct super *, bool time);
 /* What is left of the former configuration, if nobody has any of it. */
 void apply_forget(struct super *);
 
+/* What is under way ends, with the objects that it has made: while the store is
+ * still ours. Then what is in force is given back. */
+void apply_stop(struct super *);
 void apply_free(struct super *);
 
 #endif

@@ -280,11 +280,15 @@ move_actions(struct super *s, const struct plan *p)
 static void
 end_actions(struct process *p)
 {
+	struct super *s = p->super;
+
 	p->child.drain_ms = p->aide->drain_ms;
 	child_why(&p->child, "the configuration changed");
 	child_event(&p->child, LIFE_STOP);
 	close(p->listen_fd);
 	p->listen_fd = -1;
+	if (!actions_wanted(s->conf))
+		actions_remove(s->run_dir);
 }
 
 static void

@@ -45,11 +45,22 @@ same_kind(const struct conf_transport *a, const struct conf_transport *b)
 	return a->type == b->type && conf_same_text(a->type_name, b->type_name);
 }
 
+/* The objects of a view are those of its prefix and user: who leaves some is
+ * the one that removes them. */
+static bool
+same_view(const struct conf_transport *was, const struct conf_transport *is)
+{
+	return is->type != CONF_SHM ||
+	    (conf_same_text(was->shm.prefix, is->shm.prefix) &&
+		conf_same_text(was->user, is->user));
+}
+
 /* What its workers' memory has been laid out for. */
 static bool
 same_layout(const struct conf_transport *was, const struct conf_transport *is)
 {
-	return same_kind(was, is) && was->workers == is->workers &&
+	return same_kind(was, is) && same_view(was, is) &&
+	    was->workers == is->workers &&
 	    was->max_connections == is->max_connections &&
 	    was->trace_kib == is->trace_kib;
 }
