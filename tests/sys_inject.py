@@ -757,6 +757,11 @@ def test_visible_everywhere():
         assert d.rpc("stats.get")["faults_active"] == 2
         said = d.cli("-o", "table", "status").stdout
         assert "spoiled by 2 fault rules: holdfast fault list" in said, said
+        for how in ((), ("-o", "csv"), ("-o", "raw")):
+            piped = d.cli(*how, "status")
+            assert "spoiled by 2 fault rules" in piped.stderr, (how, piped)
+            assert "spoiled" not in piped.stdout, (how, piped)
+        assert d.cli("-o", "json", "status").stderr == ""
         d.rpc("faults.clear")
         assert d.rpc("system.info")["faults"] == 0
         said = d.cli("-o", "table", "status").stdout

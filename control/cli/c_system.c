@@ -90,7 +90,7 @@ show_faults(const struct cli *cli, const json_t *info)
 	json_int_t n = json_integer_value(json_object_get(info, "faults"));
 
 	if (n > 0)
-		print_note(cli,
+		print_alarm(cli,
 		    "replies are spoiled by %lld fault rule%s: holdfast fault "
 		    "list",
 		    (long long)n, n == 1 ? "" : "s");
@@ -107,18 +107,18 @@ show_saved(const struct cli *cli, const json_t *info)
 	if (s == NULL)
 		return;
 	if (error != NULL)
-		print_note(cli, "REGISTERS ARE NOT SAVED for %s: %s",
+		print_alarm(cli, "REGISTERS ARE NOT SAVED for %s: %s",
 		    print_span(
 			json_number_value(json_object_get(s, "behind_s"))),
 		    error);
 	if (json_is_true(json_object_get(s, "lost")))
-		print_note(cli,
+		print_alarm(cli,
 		    "this start found its snapshots damaged, and began with "
 		    "configured values");
 	error = json_string_value(
 	    json_object_get(json_object_get(s, "durable"), "error"));
 	if (error != NULL)
-		print_note(cli,
+		print_alarm(cli,
 		    "WRITES TO DURABLE RANGES ARE REFUSED: they cannot be "
 		    "saved: %s",
 		    error);

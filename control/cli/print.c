@@ -112,6 +112,22 @@ print_note(const struct cli *cli, const char *fmt, ...)
 	putchar('\n');
 }
 
+void
+print_alarm(const struct cli *cli, const char *fmt, ...)
+{
+	FILE *out = print_is_table(cli) ? stdout : stderr;
+	va_list ap;
+
+	if (print_is_json(cli))
+		return;
+	if (out == stderr)
+		fputs("holdfast: ", out);
+	va_start(ap, fmt);
+	vfprintf(out, fmt, ap);
+	va_end(ap);
+	putc('\n', out);
+}
+
 bool
 print_is_json(const struct cli *cli)
 {

@@ -46,6 +46,11 @@ bool print_is_table(const struct cli *);
 void print_note(const struct cli *, const char *fmt, ...)
     __attribute__((__format__(printf, 2, 3)));
 
+/* The same of what must not be missed: elsewhere it goes to standard error, so
+ * that rows stay rows, and with -o json the result is all there is. */
+void print_alarm(const struct cli *, const char *fmt, ...)
+    __attribute__((__format__(printf, 2, 3)));
+
 /* A scalar as text: numbers shortest, null as "-", others as JSON. Good until
  * the next but seven calls. */
 const char *print_text(const json_t *);
