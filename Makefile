@@ -92,7 +92,8 @@ help:
 	@echo "make fuzz       each fuzz target; FUZZSECS=30"
 	@echo "make asan tsan  build and test with the sanitizers, into $(O)/asan $(O)/tsan"
 	@echo "make tidy deps  format and include rules"
-	@echo "make install    DESTDIR= PREFIX=$(PREFIX); make uninstall"
+	@echo "make install    DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR);"
+	@echo "                make uninstall"
 
 bootstrap-build:
 	@./bootstrap build
@@ -285,6 +286,9 @@ PYDIR	?= $(or $(shell $(PYTHON) -c 'import sys; print(*[p for p in sys.path \
 
 # Where systemd looks below PREFIX; UNITDIR= elsewhere.
 UNITDIR	?= $(or $(if $(filter /usr,$(PREFIX)),$(strip $(call pc,--variable=systemdsystemunitdir,systemd))),$(PREFIX)/lib/systemd/system)
+# where the units look for configurations
+SYSCONFDIR ?= $(if $(filter /usr /usr/local /opt/%,$(PREFIX)),/etc,$(PREFIX)/etc)
+SAMPLE	= $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.json
 UNITS	:= $(notdir $(wildcard conf/*.service conf/*.socket))
 MANUALS	:= $(wildcard */*.[1-8] */*/*.[1-8])
 
@@ -321,7 +325,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
 	ln -sf holdfast $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfastd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d
-	for u in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|g' conf/$$u | \
+	for u in $(UNITS); do sed -e 's|/usr/local/|$(PREFIX)/|g' \
+	    -e 's|/etc/holdfast|$(SYSCONFDIR)/holdfast|g' conf/$$u | \
 	    install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	install -m 644 conf/holdfast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	install -m 644 $(wildcard workers/plugins/*.c) \
@@ -331,8 +336,13 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/holdfast/examples/plugins/replay
 # the loader's list of libraries; who installs elsewhere, or is not root, has none
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
+# a configuration that is there is somebody's
+	[ -e $(SAMPLE) ] || install -D -m 644 conf/service.json $(SAMPLE)
+	@[ -n "$(DESTDIR)" ] || sed -e 's|PREFIX|$(PREFIX)|g' \
+	    -e 's|CONF|$(SAMPLE)|g' conf/installed.txt
 
-# what install put there, and nothing that somebody else may have
+# what install put there, and nothing that somebody else may have: so a
+# configuration that was edited stays
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -rf sbin/holdfastd bin/holdfast \
 	    bin/holdfast-simulator lib/libholdfast.so* lib/holdfast \
@@ -341,6 +351,8 @@ uninstall:
 	    share/bash-completion/completions/holdfast \
 	    share/bash-completion/completions/holdfastd \
 	    $(foreach m,$(notdir $(MANUALS)),share/man/man$(subst .,,$(suffix $(m)))/$(m))
+	! cmp -s conf/service.json $(SAMPLE) || rm $(SAMPLE)
+	rmdir $(dir $(SAMPLE)) 2>/dev/null || :
 	rm -f $(DESTDIR)$(PYDIR)/holdfast.py $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
 
 clean:

@@ -67,6 +67,25 @@ def test_uninstall_leaves_what_is_not_ours():
         assert left == [other], left
 
 
+def test_a_configuration_is_installed_once():
+    """there is something to begin with in /etc; who has edited it keeps it"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as where:
+        top = install(where)
+        path = os.path.join(where, "etc/holdfast/holdfast.json")
+        done = subprocess.run(
+            [os.path.join(top, "sbin/holdfastd"), "-t", "-c", path],
+            capture_output=True, text=True)
+        assert done.returncode == 0, done
+        with open(path) as f:
+            text = f.read().replace('"plc1"', '"mine"')
+        with open(path, "w") as f:
+            f.write(text)
+        install(where)
+        install(where, "uninstall")
+        with open(path) as f:
+            assert f.read() == text
+
+
 def test_installed_units_are_of_the_installed_programs():
     """systemd finds its units below PREFIX, with the programs there, and has
     nothing to say against them"""
