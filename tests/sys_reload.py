@@ -224,7 +224,7 @@ def test_a_worker_that_is_dead_comes_back_with_the_new_keys():
                 reload_(d)
             else:
                 os.kill(d.pid, signal.SIGHUP)
-                os.kill(pid, signal.SIGKILL)
+                sysutil.slay(pid)
                 wait_for(lambda: f'"idle_timeout_s": {100 + n}'
                          in d.rpc("config.get")["text"])
             m.write_hr(n, n + 1)

@@ -638,7 +638,7 @@ def test_who_dies_meanwhile_comes_back_with_the_new_one():
                 os.kill(d.pid, signal.SIGHUP)
             else:
                 os.kill(d.pid, signal.SIGHUP)
-                os.kill(pid, signal.SIGKILL)
+                sysutil.slay(pid)
 
             def in_force():
                 d._rpc = None

@@ -418,12 +418,7 @@ def test_a_worker_that_dies_in_it():
             edit(d, ranges(1 + n % 3))
             os.kill(d.pid, signal.SIGHUP)
             for title in "one", "two/0", "control"[:7 * (n % 2)]:
-                pid = pid_of(d, title)
-                if pid is not None:
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass  # it had ended
+                sysutil.slay(pid_of(d, title))
             # one that comes while it goes on is not begun
             wait_for(lambda: d.stderr_text().count(
                 "new configuration is in force") > n, timeout=60)

@@ -479,15 +479,10 @@ def test_workers_are_killed_meanwhile():
             pid = process(d, "tcp1")
             os.kill(d.pid, signal.SIGHUP)
             if n % 2:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                sysutil.slay(pid)
             count.ask(5)
             if n % 3 == 0:
-                pid = process(d, "tcp1")
-                if pid is not None:
-                    os.kill(pid, signal.SIGKILL)
+                sysutil.slay(process(d, "tcp1"))
             wait_for(lambda: f'"max_connections": {40 + n}'
                      in d.rpc("config.get")["text"])
             load.more()

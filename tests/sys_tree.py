@@ -432,8 +432,21 @@ def rounds(tree, which, number):
     return found
 
 
+def table():
+    """Who may lose what, as it is asserted."""
+    who = {"S": "supervisor", "C": "control", "H": "http", "P": "persist",
+           "K": "keeper", "W": "worker"}
+    for (what, *of), allowed in NOTICES.items():
+        name = " and ".join(who.get(w, w) for w in what.split("+"))
+        yield "    %-30s %s" % (
+            " of ".join([name, *of]), ", ".join(
+                "%s %s" % pair for pair in allowed.items()) or "nothing")
+    yield "    %-30s %s" % ("any other two", "what each of both costs")
+
+
 def under_load(which, number):
     print("    seed %d" % SEED)
+    print("\n".join(table()))
     with Tree() as tree:
         tree.begin()
         with bt.Jitter() as jitter:  # no client may have its pipe

@@ -103,6 +103,15 @@ def wait_for(true, timeout=10.0, what="it"):
         time.sleep(0.002)
 
 
+def slay(pid):
+    """Kills a process that may have gone by itself, or None."""
+    if pid is not None:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def free_port():
     """A port of 127.0.0.1 that nobody has at the moment, and that no client
     is given: it may be asked for later."""
