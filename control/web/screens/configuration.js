@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Configuration: what is in force; whether the file on disk, or a text that is
-// pasted, is right, and line by line what a restart with it would change; and
-// the reload, which takes over what needs no restart: certificates and who is
-// trusted.
+// pasted, is right, and line by line what a reload of it would change; and the
+// reload, which applies all of it but the store's name.
 
 import { h, icon, text, toast, confirmed, download } from "../dom.js";
 import { rpc, RpcError, said } from "../rpc.js";
@@ -50,8 +49,8 @@ function compared(now, then) {
     }));
   });
   return h("section", { class: "compared" },
-    h("p", { class: "muted" }, "In force now (", h("b", null, "−"), `, ${plural(n["-"], "line")} that would go) against after a restart (`, h("b", null, "+"), `, ${plural(n["+"], "line")} that would come), defaults spelt out:`),
-    h("pre", { class: "code compare", tabindex: 0, "aria-label": "What a restart would change, line by line" }, shown),
+    h("p", { class: "muted" }, "In force now (", h("b", null, "−"), `, ${plural(n["-"], "line")} that would go) against what would be (`, h("b", null, "+"), `, ${plural(n["+"], "line")} that would come), defaults spelt out:`),
+    h("pre", { class: "code compare", tabindex: 0, "aria-label": "What would change, line by line" }, shown),
     left <= 0 && h("p", { class: "muted" }, `Only the first ${MOST_LINES} lines are shown.`));
 }
 
@@ -126,7 +125,6 @@ export function create() {
   }
 
   // The lists of config.check and system.reload, with a sign and a word each.
-  // What config.check lists a reload refuses: it needs a restart.
   function changes(r, kinds) {
     const items = kinds.flatMap(([key, name, words]) => (r[key] || []).map((x) =>
       h("li", { class: key === "removed" || key === "failed" ? "bad-text" : null }, icon(name), h("b", null, typeof x === "string" ? x : JSON.stringify(x)), h("span", { class: "muted" }, words))));
@@ -162,7 +160,7 @@ export function create() {
     if (!r.ok || (r.errors && r.errors.length))
       return found(`${what} is wrong; what runs goes on as it is`, false, mistakes(r.errors || [], "text" in params), list);
     const now = r.text !== undefined && await rpc("config.get");
-    found(list ? `${what} is right. It differs from what runs, which needs a restart of holdfastd:` : `${what} is right, and is what runs`, true,
+    found(list ? `${what} is right. It differs from what runs:` : `${what} is right, and is what runs`, true,
       list, now && compared(now.text, r.text));
   }
 
@@ -213,14 +211,13 @@ export function create() {
   });
 
   const doReload = () => busy(reload, async () => {
-    if (!await confirmed("Reload the configuration?", "Certificates, keys and lists of who is trusted are read again and take effect. A device, a transport or a key that has changed in the file needs a restart of holdfastd; Check the file tells which. A wrong file changes nothing.", "Reload")) return;
+    if (!await confirmed("Reload the configuration?", "What the file changes takes effect, and certificates, keys and lists of who is trusted are read again. Only what has changed is restarted, and no connection is closed that the file still wants; Check the file tells what. A wrong file changes nothing.", "Reload")) return;
     let r;
     try {
       r = await rpc("system.reload", {}, { order: true });
     } catch (e) {
-      if (!(e instanceof RpcError) || !/restart/.test(e.message)) throw e;
-      const list = await rpc("config.check", {}, { order: true }).then((c) => changes(c, kinds)).catch(() => null);
-      return found("The file has changed, which needs a restart of holdfastd; what runs goes on as it is", false, list);
+      if (!(e instanceof RpcError)) throw e;
+      return found("Not reloaded; what runs goes on as it is", false, h("p", { class: "bad-text" }, e.message));
     }
     const failed = Object.entries(r.failed || {});
     found(failed.length ? "Reloaded; not everything took it" : "Reloaded", !failed.length, changes(r, done) || h("p", { class: "muted" }, "Nothing in it had changed."),
