@@ -73,7 +73,7 @@ def test_a_check_tells_what_would_change_and_changes_nothing():
         assert "device plc2\tadded\n" in rows, rows
         assert d.cli("config", "check").stdout == rows
         assert d.cli("-o", "table", "reload", "--check").stdout.endswith(
-            "\nholdfast reload applies it, or says what takes a restart\n")
+            "\nholdfast reload applies it\n")
         assert json.loads(d.cli("-o", "json", "config", "check").stdout
                           ) == said
         assert d.cli("get", "hr:0+5").stdout.count("\n") == 5

@@ -153,6 +153,10 @@ def test_a_bad_file_changes_nothing():
             done = d.cli("reload", ok=False)
             assert done.returncode == 1 and words[0] in done.stderr, vars(done)
         refused(key("maxcon", 1), d.conf_path, "maxcon")
+        edit(d, key("framr", "rtu"))
+        said = d.cli("reload", ok=False).stderr
+        assert '"maxcon"' in said and '"framr"' in said, said
+        assert said.endswith("nothing has changed: what ran goes on\n"), said
 
         def both(c):
             key("idle_timeout_s", 9)(c)

@@ -85,8 +85,7 @@ check(struct cli *cli)
 		json_array_foreach (json_object_get(result, "errors"), i, line)
 			say(json_string_value(line));
 		if (ok)
-			show_changes(cli, result,
-			    "holdfast reload applies it, or says what takes a restart");
+			show_changes(cli, result, "holdfast reload applies it");
 	}
 	json_decref(result);
 	return ok ? CLI_OK : CLI_CONFIG;
@@ -104,6 +103,23 @@ cli_config(struct cli *cli, int argc, char **argv)
 	return cli_fail(CLI_USAGE, "usage: holdfast config [get|check]");
 }
 
+/* A refusal tells the first of a file's mistakes; who mends them wants all. */
+static void
+say_refused(struct cli *cli)
+{
+	json_t *result, *line;
+	size_t i;
+
+	if (client_call(cli, "config.check", NULL, CONFIG_MS, &result) ==
+	    CLI_OK) {
+		json_array_foreach (json_object_get(result, "errors"), i, line)
+			if (i > 0)
+				say(json_string_value(line));
+		json_decref(result);
+	}
+	fputs("nothing has changed: what ran goes on\n", stderr);
+}
+
 int
 cli_reload(struct cli *cli, int argc, char **argv)
 {
@@ -117,6 +133,8 @@ cli_reload(struct cli *cli, int argc, char **argv)
 	if (cli_option(cli, "check", 0) != NULL)
 		return check(cli);
 	code = client_call(cli, "system.reload", NULL, CONFIG_MS, &result);
+	if (code == CLI_REFUSED)
+		say_refused(cli);
 	if (code != CLI_OK)
 		return code;
 	failed = json_object_get(result, "failed");

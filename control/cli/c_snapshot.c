@@ -63,6 +63,14 @@ show_unfit(struct cli *cli, const json_t *result)
 		print_note(cli, "and %s more", print_text(more));
 }
 
+static const char *
+plural(const json_t *result)
+{
+	return json_integer_value(json_object_get(result, "devices")) == 1
+	    ? ""
+	    : "s";
+}
+
 int
 cli_snapshot(struct cli *cli, int argc, char **argv)
 {
@@ -82,10 +90,11 @@ cli_snapshot(struct cli *cli, int argc, char **argv)
 	} else if (load) {
 		print_note(cli,
 		    "loaded %s: %s registers and bits of %s "
-		    "devices%s",
+		    "device%s%s",
 		    print_text(json_object_get(result, "path")),
 		    print_text(json_object_get(result, "written")),
 		    print_text(json_object_get(result, "devices")),
+		    plural(result),
 		    json_array_size(json_object_get(result, "unfit")) > 0
 			? "; this did not fit:"
 			: "");
@@ -97,9 +106,10 @@ cli_snapshot(struct cli *cli, int argc, char **argv)
 
 		puts(path != NULL ? path : "?");
 	} else {
-		print_note(cli, "saved to %s: %s devices, %s bytes",
+		print_note(cli, "saved to %s: %s device%s, %s bytes",
 		    print_text(json_object_get(result, "path")),
 		    print_text(json_object_get(result, "devices")),
+		    plural(result),
 		    print_text(json_object_get(result, "bytes")));
 	}
 	json_decref(result);
