@@ -2,6 +2,12 @@
 /*
  * Configurations between processes: written by the reader of a reload and by
  * the supervisor, read by the supervisor and by aides.
+ *
+ * This is all that the supervisor parses while it runs: never the bytes of a
+ * configuration file, but what conf_dump() has printed of a configuration that
+ * the reader had parsed, found right, and read back from that very text. Of
+ * files that somebody else writes it reads those of roles alone, after the
+ * reader has; memory that runs out over either ends no more than the reload.
  */
 #include "supervisor/reload/sealed.h"
 
