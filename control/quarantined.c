@@ -7,6 +7,7 @@
 #include "control/quarantined.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,7 +96,9 @@ each(struct control *c, int transport, json_t *out,
 static bool
 is_told(json_t *list, json_t *one)
 {
-	static const char *const keys[] = { "transport", "peer", "pdu" };
+	static const char *const keys[] = { "transport", "peer", "unit",
+		"pdu" };
+	static const char *const flags[] = { "kept_out", "refused" };
 	json_t *row, *a, *b, *for_s = json_object_get(one, "for_s");
 	bool same;
 	size_t i;
@@ -112,8 +115,9 @@ is_told(json_t *list, json_t *one)
 		if (json_number_value(json_object_get(row, "for_s")) <
 		    json_number_value(for_s))
 			json_object_set(row, "for_s", for_s);
-		if (json_is_true(json_object_get(one, "kept_out")))
-			json_object_set_new(row, "kept_out", json_true());
+		for (size_t k = 0; k < sizeof(flags) / sizeof(flags[0]); k++)
+			if (json_is_true(json_object_get(one, flags[k])))
+				json_object_set_new(row, flags[k], json_true());
 		return true;
 	}
 	return false;
@@ -160,10 +164,11 @@ add_all(struct control *c, const struct view *v, const struct entry *e,
 	for (unsigned i = 0; i < e->len; i++)
 		snprintf(hex + (size_t)2 * i, 3, "%02x", e->pdu[i]);
 	add(list,
-	    json_pack("{s:s, s:o, s:b, s:o, s:i, s:o, s:o, s:o}", "transport",
-		c->proc->conf->transports[v->transport].name, "peer",
-		jtext_bytes(e->peer, strlen(e->peer)), "kept_out", e->out,
-		"for_s", jtext_float64(for_s), "count", (int)e->count, "unit",
+	    json_pack("{s:s, s:o, s:b, s:b, s:o, s:i, s:o, s:o, s:o}",
+		"transport", c->proc->conf->transports[v->transport].name,
+		"peer", jtext_bytes(e->peer, strlen(e->peer)), "kept_out",
+		e->out, "refused", e->known, "for_s", jtext_float64(for_s),
+		"count", (int)e->count, "unit",
 		told ? json_integer(e->unit) : json_null(), "fc",
 		told ? json_integer(e->pdu[0]) : json_null(), "pdu",
 		told ? json_string(hex) : json_null()));
@@ -229,7 +234,7 @@ count_peers(struct control *c, int transport, const char *peer)
 int
 quarantined_lift(struct control *c, int transport, const char *peer)
 {
-	int n = count_peers(c, transport, peer);
+	int n = count_peers(c, transport, peer), err = 0;
 	struct seg seg;
 
 	for (unsigned i = 0; n > 0 && i < c->nviews; i++) {
@@ -239,10 +244,15 @@ quarantined_lift(struct control *c, int transport, const char *peer)
 		    !view_attach(c, v))
 			continue;
 		/* they are mapped read-only; for this once, one is not */
-		if (seg_attach(&seg, v->seg.object, SHM_WORKER, true) == -1)
-			return -1;
+		if (seg_attach(&seg, v->seg.object, SHM_WORKER, true) == -1) {
+			err = errno; /* the others' all the same */
+			continue;
+		}
 		forget(seg_worker(&seg), peer);
 		seg_unmap(&seg);
 	}
-	return n;
+	if (err == 0)
+		return n;
+	errno = err;
+	return -1;
 }

@@ -25,7 +25,8 @@ json_t *quarantined_json(struct control *, unsigned transport);
 json_t *quarantined_list(struct control *, int transport);
 
 /* Has it forgotten, of one peer (NULL: of all). How many hosts that were, each
- * once for a transport; -1 with errno if a segment cannot be written to. */
+ * once for a transport; -1 with errno if some segment cannot be written to, but
+ * it is forgotten in all others. */
 int quarantined_lift(struct control *, int transport, const char *peer);
 
 #endif

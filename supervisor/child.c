@@ -44,7 +44,8 @@ static const struct cell life[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_STOP] = { LIFE_DRAINING, drain },
 		[LIFE_RESTART] = { LIFE_RESTARTING, drain },
 		[LIFE_ENDED] = { LIFE_BACKOFF, retry },
-		[LIFE_MISCONFIGURED] = { LIFE_FAILED, nothing },
+		/* it serves, so that was its own idea, or a plugin's */
+		[LIFE_MISCONFIGURED] = { LIFE_BACKOFF, retry },
 		[LIFE_CRASHED] = { LIFE_BACKOFF, retry },
 		[LIFE_TIMER] = { LIFE_UP, calm },
 		[LIFE_HUNG] = { LIFE_UP, end },

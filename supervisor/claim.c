@@ -23,6 +23,7 @@
 #include "shm/patience.h"
 #include "shm/seg.h"
 #include "shm/slot.h"
+#include "supervisor/killing.h"
 
 enum {
 	KILLS = 3,
@@ -287,16 +288,24 @@ keeper_open(int lock_fd, const struct shm_slot *was, unsigned slot)
 }
 
 static void
-end_holders(const int fd[HOLDERS], unsigned slot)
+end_holders(const int fd[HOLDERS], const struct shm_slot *was, unsigned slot)
 {
+	char name[SHM_NAME_MAX];
+	pid_t pid[HOLDERS];
+
+	/* who was found there was found by what this says */
+	memcpy(name, was->name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	pid[0] = (pid_t)atomic_load(&was->pid);
+	pid[1] = (pid_t)atomic_load(&was->keeper);
 	/* the keeper first, which would make another worker */
 	for (int i = HOLDERS - 1; i >= 0; i--) {
 		if (fd[i] < 0)
 			continue;
-		log_warnx("a process of a former daemon does not end; killing "
-			  "it slot=%u",
-		    slot);
-		syscall(SYS_pidfd_send_signal, fd[i], SIGKILL, 0, 0);
+		log_warnx("%s%s of a former daemon does not end; killing it "
+			  "pid=%d slot=%u",
+		    i != 0 ? "keeper " : "", name, (int)pid[i], slot);
+		killing("a process of a former daemon", pid[i], fd[i]);
 	}
 }
 
@@ -328,7 +337,7 @@ outlive(int lock_fd, const struct shm_slot *was, unsigned slot, uint64_t until)
 		    ((fd[0] < 0 && fd[1] < 0) || kills++ == KILLS))
 			break; /* unknown, or the kernel cannot end it */
 		if (now_ms() > until) {
-			end_holders(fd, slot);
+			end_holders(fd, was, slot);
 			until = now_ms() + 1000;
 		}
 		nanosleep(&slice, NULL);

@@ -24,6 +24,7 @@
 
 #include "shm/clock.h"
 #include "supervisor/inherit.h"
+#include "supervisor/killing.h"
 #include "supervisor/opts.h"
 #include "supervisor/retry.h"
 #include "supervisor/sdnotify.h"
@@ -334,7 +335,7 @@ watch(struct guard *g, uint64_t due, uint64_t now)
 	if (now - *since <= (g->heard_ms != 0 ? HUNG_MS : BOOT_MS))
 		return;
 	log_warnx("the supervisor hangs pid=%d; ending it", (int)g->pid);
-	kill(g->pid, SIGKILL);
+	killing("the supervisor", g->pid, -1);
 	*since = now;
 }
 

@@ -17,6 +17,7 @@
 #include "shm/log.h"
 #include "supervisor/aide.h"
 #include "supervisor/host.h"
+#include "supervisor/killing.h"
 #include "supervisor/ready.h"
 #include "supervisor/super.h"
 
@@ -214,10 +215,8 @@ process_kill(struct process *p, const char *why)
 		keeper_end(&p->keeper);
 		return;
 	}
-	if (p->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, 0, 0);
-	else /* not waited for yet, so the pid is its own */
-		kill(p->pid, SIGKILL);
+	/* without a pidfd it has not been waited for, so the pid is its own */
+	killing(p->name, p->pid, p->pidfd);
 }
 
 static void

@@ -229,7 +229,7 @@ process_died(struct process *p, int status)
 
 	bury(p);
 	p->last = ours ? PROCESS_ENDED : status;
-	c->suspected = process_blame(p, status, c->why[0] != '\0');
+	c->suspected = process_blame(p, status, ours);
 	words_of(status, words, sizeof(words));
 	if (WIFEXITED(status)) {
 		ev = WEXITSTATUS(status) == 0          ? LIFE_ENDED

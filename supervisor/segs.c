@@ -37,7 +37,7 @@ segs_enter(struct service *sv)
 	atomic_store(&t->state, SHM_STOPPED);
 	atomic_store(&t->wanted, sv->wanted);
 	atomic_store(&t->pid, 0);
-	atomic_store(&t->restarts, 0);
+	atomic_store(&t->restarts, sv->survived);
 	atomic_store(&t->last_exit, -1);
 	atomic_store(&t->since_ms, clock_unix_ms());
 	t->nworkers = sv->nworkers;

@@ -268,18 +268,25 @@ first_pid(const struct service *sv)
 	return 0;
 }
 
+unsigned
+service_survived(const struct service *sv)
+{
+	unsigned n = sv->survived;
+
+	for (unsigned i = 0; i < sv->nworkers; i++)
+		n += sv->workers[i].child.restarts;
+	return n;
+}
+
 void
 service_settle(struct service *sv, const char *why)
 {
 	enum shm_state was = sv->state;
-	unsigned i, restarts = 0;
 	bool accepts;
 
 	if (why[0] != '\0')
 		snprintf(sv->why, sizeof(sv->why), "%s", why);
-	for (i = 0; i < sv->nworkers; i++)
-		restarts += sv->workers[i].child.restarts;
-	atomic_store(&sv->shm->restarts, restarts);
+	atomic_store(&sv->shm->restarts, service_survived(sv));
 	atomic_store(&sv->shm->pid, first_pid(sv));
 	sv->state = sum(sv, &accepts);
 	if (!accepts)

@@ -46,6 +46,8 @@ struct service {
 	bool wanted; /* it should serve: service_want() */
 	bool awaited; /* keepers of a former supervisor are to call */
 	bool untold; /* and none has: nothing is there to begin with */
+	/* deaths under former supervisors, or of whom this is the heir */
+	unsigned survived;
 	enum shm_state state;
 	char why[CHILD_WHY_MAX]; /* it last backed off or failed */
 	unsigned refreshing; /* workers that owe an answer: refresh.h */
@@ -54,6 +56,9 @@ struct service {
 	gid_t gid;
 	uint8_t ticket[PROC_TICKET_BYTES]; /* see secret.h */
 };
+
+/* Deaths that it has survived, all in all. */
+unsigned service_survived(const struct service *);
 
 /* A service that is stopped, with room for its workers; not in the list. NULL:
  * no memory. */

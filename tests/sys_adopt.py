@@ -56,6 +56,38 @@ def keeper(d, name="tcp1"):
     return None
 
 
+def test_deaths_are_counted_on():
+    """what a transport has survived is not forgotten with its supervisor, nor
+    when its memory is laid out anew"""
+    with Daemon(conf()) as d:
+        def restarts():
+            wait_for(lambda: d.rpc("transports.list")[0]["state"] == "up")
+            return d.rpc("transports.list")[0]["restarts"]
+
+        def die(then):
+            old = worker(d)
+            os.kill(old, signal.SIGKILL)
+            wait_for(lambda: worker(d) not in (None, old))
+            if then:
+                wait_for(lambda: restarts() == then, what="%d deaths" % then)
+        die(1)
+        die(2)
+        d.orphan()
+        die(0)  # its keeper counts
+        next_one(d)
+        assert restarts() == 3, restarts()
+        die(4)
+        for keys in ({"max_connections": 77}, {"workers": 2}):
+            with open(d.conf_path) as f:
+                c = json.load(f)
+            c["transports"]["tcp1"].update(keys)
+            with open(d.conf_path, "w") as f:
+                json.dump(c, f)
+            d.cli("reload")
+            assert restarts() == 4, restarts()
+        d.stop()
+
+
 def test_clients_go_on_and_the_next_takes_over():
     """kill -9 of the supervisor: an open connection goes on being answered,
     new ones are let in; the next supervisor takes over the same workers, and

@@ -483,7 +483,7 @@ def test_orders():
             [one] = d.rpc("quarantine.list")
             assert one["for_s"] > 0 and one == {
                 "transport": "tcp1", "peer": "127.0.0.2", "kept_out": False,
-                "for_s": one["for_s"], "count": 2, "unit": 1, "fc": 65,
+                "refused": True, "for_s": one["for_s"], "count": 2, "unit": 1, "fc": 65,
                 "pdu": ask(SEGV).hex()}, one
             assert gauge("tcp1") == 0
             assert m.request(ask(SEGV)) == REFUSED and m.closed()
@@ -491,7 +491,7 @@ def test_orders():
         assert d.rpc("quarantine.list", transport="tcp2") == []
         assert d.rpc("quarantine.list", transport="tcp1")[0]["kept_out"]
         row = d.cli("-o", "csv", "quarantine", "list", "tcp1").stdout
-        assert "127.0.0.2,tcp1,kept out," in row, row
+        assert "127.0.0.2,tcp1,kept out; answered 04," in row, row
         assert "127.0.0.2" in d.cli(
             "--complete", "quarantine", "lift", "").stdout.split()
         for params, reason in (({"peer": "127.0.0.9"}, "no_peer"),

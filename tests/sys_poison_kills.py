@@ -4,6 +4,7 @@
 several workers: nobody else pays for it more than once, whichever worker it
 comes to.
 """
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import sysutil  # noqa: E402
 from everything import Everything  # noqa: E402
 from peers import fc6  # noqa: E402
 from sys_poison import (  # noqa: E402
-    ABRT, AT_ONCE, EXIT, FINE, HANG, KILL, PLUGIN, READ, REFUSED, SEGV, TOP,
+    ABRT, AT_ONCE, EXIT, EXIT_CONFIG, FINE, HANG, KILL, PLUGIN, READ, REFUSED, SEGV, TOP,
     Crowd, answer, ask, conf, died, host, lines, peer, refused, stats, tcp1,
     udp_conf, up_again)
 from sys_plugin import compiled  # noqa: E402
@@ -187,6 +188,58 @@ def test_a_second_request_does_not_have_the_first_forgotten():
         with Client(d, "127.0.0.3") as c:
             assert c.request(ask(SEGV)) == REFUSED
         assert tcp1(d)["restarts"] == 3
+
+
+def test_a_plugin_that_exits_as_if_misconfigured():
+    """exit 78 of a worker that serves is a crash as any other: the transport
+    goes on, also when it has just been told to start, and the request is known
+    the second time"""
+    with Daemon(conf()) as d:
+        d.cli("start", "tcp1")
+        for n in range(2):
+            ended_by(d, "127.0.0.2", ask(EXIT_CONFIG))
+            died(d, "tcp1", n + 1)
+        with Client(d, "127.0.0.3") as c:
+            assert c.request(ask(EXIT_CONFIG)) == REFUSED
+            assert c.request(READ) == b"\3\2\0\0"
+        assert tcp1(d)["state"] == "up"
+
+
+def test_lists():
+    """each request of a host has its row, which says whether it is kept out and
+    whether that is answered 04 to everybody; units are told apart; lifting
+    some goes on over one that is not there"""
+    def deaf(unit):  # to whom 0x41 is asked is part of the request
+        return c.adu(ask(EXIT), unit)
+
+    with Daemon(conf()) as d:
+        with Client(d) as c:
+            assert c.request(ask(SEGV)) == REFUSED
+            c.send(c.adu(ask(ABRT)))
+            assert c.closed()
+        died(d, "tcp1", 3)
+        by = {q["pdu"]: (q["kept_out"], q["refused"], q["count"])
+              for q in d.rpc("quarantine.list")}
+        assert by == {ask(SEGV).hex(): (False, True, 2),
+                      ask(ABRT).hex(): (True, False, 1)}, by
+        table = d.cli("-o", "csv", "quarantine").stdout
+        assert "127.0.0.2,tcp1,answered 04," in table, table
+        assert "127.0.0.2,tcp1,kept out," in table, table
+        for unit in (1, 2):
+            for _ in range(2):
+                with Client(d, f"127.0.0.{2 + unit}") as c:
+                    c.send(deaf(unit))
+                    assert c.closed()
+        rows = [q for q in d.rpc("quarantine.list")
+                if q["pdu"] == ask(EXIT).hex()]
+        assert sorted((q["peer"], q["unit"]) for q in rows) == [
+            ("127.0.0.3", 1), ("127.0.0.4", 2)], rows
+        out = d.cli("-o", "json", "quarantine", "lift", "127.0.0.3",
+                    "127.0.0.99", "127.0.0.2", ok=False)
+        assert out.returncode == 1 and "127.0.0.99" in out.stderr, out
+        assert json.loads(out.stdout) == {"lifted": 2}
+        assert [q["peer"] for q in d.rpc("quarantine.list")] == ["127.0.0.4"]
+        assert not refused(d, "127.0.0.2")
 
 
 if __name__ == "__main__":

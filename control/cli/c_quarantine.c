@@ -10,6 +10,17 @@
 #include "control/cli/print.h"
 #include "supervisor/near.h"
 
+/* What a row says of its peer and of what that has asked. */
+static const char *
+state_of(const json_t *q)
+{
+	bool refused = json_is_true(json_object_get(q, "refused"));
+
+	if (!json_is_true(json_object_get(q, "kept_out")))
+		return "answered 04";
+	return refused ? "kept out; answered 04" : "kept out";
+}
+
 static void
 show(struct cli *cli, json_t *list)
 {
@@ -24,9 +35,7 @@ show(struct cli *cli, json_t *list)
 	json_array_foreach (list, i, q) {
 		cells[0] = print_text(json_object_get(q, "peer"));
 		cells[1] = print_text(json_object_get(q, "transport"));
-		cells[2] = json_is_true(json_object_get(q, "kept_out"))
-		    ? "kept out"
-		    : "answered 04";
+		cells[2] = state_of(q);
 		cells[3] =
 		    print_span(json_number_value(json_object_get(q, "for_s")));
 		cells[4] = print_text(json_object_get(q, "unit"));
@@ -77,15 +86,20 @@ static int
 lift(struct cli *cli, int argc, char **argv)
 {
 	json_int_t lifted = 0;
-	int code = CLI_OK;
+	int code = CLI_OK, rc;
 	json_t *result;
 
 	if (argc == 0)
 		code = lift_one(cli, NULL, &lifted);
-	for (int i = 0; i < argc && code == CLI_OK; i++)
-		code =
+	/* one that is not there keeps nobody from lifting the others */
+	for (int i = 0; i < argc && (code == CLI_OK || code == CLI_REFUSED);
+	     i++) {
+		rc =
 		    lift_one(cli, json_pack("{s:s}", "peer", argv[i]), &lifted);
-	if (code != CLI_OK)
+		if (rc != CLI_OK)
+			code = rc;
+	}
+	if (code != CLI_OK && lifted == 0)
 		return code;
 	result = json_pack("{s:I}", "lifted", lifted);
 	if (print_is_json(cli))
@@ -93,7 +107,7 @@ lift(struct cli *cli, int argc, char **argv)
 	else
 		print_note(cli, "%lld lifted", (long long)lifted);
 	json_decref(result);
-	return CLI_OK;
+	return code;
 }
 
 int

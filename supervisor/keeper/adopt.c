@@ -216,6 +216,7 @@ enter(struct super *s, struct service *sv)
 	if (sv->conf->listen != NULL && listen_same(sv->conf->listen, text))
 		snprintf(sv->listen, sizeof(sv->listen), "%s", text);
 	sv->wanted = atomic_load(&sv->shm->wanted) != 0;
+	sv->survived = atomic_load(&sv->shm->restarts);
 }
 
 static bool

@@ -23,6 +23,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/keeper/adopt.h"
 #include "supervisor/keeper/widow.h"
+#include "supervisor/killing.h"
 #include "supervisor/listen.h"
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
@@ -49,7 +50,7 @@ end_caller(struct caller *c)
 {
 	log_info("a former daemon's keeper is ended pid=%d", (int)c->pid);
 	if (c->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, 0, 0);
+		killing("a former daemon's keeper", c->pid, c->pidfd);
 	adopt_forget(c);
 }
 
@@ -136,7 +137,8 @@ take_ward(struct caller *c, int pidfd)
 		keeper_pass(p, IPC_ADOPT);
 		return;
 	}
-	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
+	log_info("a former daemon's worker is ended pid=%d", (int)pid);
+	killing("a former daemon's worker", pid, pidfd);
 	close(pidfd);
 	if (p == NULL)
 		end_caller(c);

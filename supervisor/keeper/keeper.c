@@ -16,6 +16,7 @@
 
 #include "shm/log.h"
 #include "supervisor/keeper/adopt.h"
+#include "supervisor/killing.h"
 #include "supervisor/super.h"
 
 enum {
@@ -62,7 +63,7 @@ static void
 end_former(struct keeper *k)
 {
 	if (k->former != 0) {
-		kill(k->former, SIGKILL); /* not waited for yet */
+		killing("a former keeper", k->former, -1);
 		waitpid(k->former, NULL, 0);
 	}
 	k->former = 0;
@@ -178,11 +179,10 @@ keeper_end(struct keeper *k)
 	if (k->caller != NULL && k->caller->pidfd >= 0) {
 		/* known for good by this, so the pid is its own */
 		gone.fd = k->caller->pidfd;
-		syscall(SYS_pidfd_send_signal, gone.fd, SIGKILL, 0, 0);
+		killing("a keeper", k->pid, gone.fd);
 		poll(&gone, 1, END_MS);
 	} else if (k->pid != 0 && k->caller == NULL) {
-		/* not waited for yet */
-		kill(k->pid, SIGKILL);
+		killing("a keeper", k->pid, -1);
 		waitpid(k->pid, NULL, 0);
 	}
 	forget(k);
@@ -199,10 +199,9 @@ keeper_hung(struct process *p, unsigned silent_ms)
 	log_warnx(
 	    "%s: its keeper hangs pid=%d why=\"no sign of life for %u ms\"",
 	    p->name, (int)k->pid, silent_ms);
-	if (k->caller == NULL) /* not waited for yet */
-		kill(k->pid, SIGKILL);
-	else if (k->caller->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, k->caller->pidfd, SIGKILL, 0, 0);
+	if (k->caller == NULL || k->caller->pidfd >= 0)
+		killing("a keeper", k->pid,
+		    k->caller != NULL ? k->caller->pidfd : -1);
 }
 
 /* ---- one that has died ---- */

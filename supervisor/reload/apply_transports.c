@@ -380,6 +380,7 @@ replace(struct super *s, struct service *was, struct next *next)
 
 	sv->wanted = is_wanted(was, sv->conf);
 	sv->listen_round = was->listen_round;
+	sv->survived = service_survived(was);
 	log_info("transport %s is laid out anew%s", sv->conf->name,
 	    moves ? "; connections stay as far as there is room" : "");
 	enter(s, next);

@@ -28,7 +28,8 @@ function keptOut(changed) {
     row.parts = p;
     return row;
   }, (row, q) => {
-    text(row.parts.is, q.kept_out ? "kept out" : "answered 04");
+    text(row.parts.is, !q.kept_out ? "answered 04" :
+      q.refused ? "kept out; answered 04" : "kept out");
     text(row.parts.left, duration(q.for_s));
     model.allow(row.parts.lift, "quarantine.lift", `let ${q.peer} in`);
   });
@@ -48,7 +49,7 @@ function keptOut(changed) {
     el,
     set(list) {
       el.hidden = list.length === 0;
-      rows.set(list, (q) => `${q.transport}/${q.peer}/${q.pdu}`);
+      rows.set(list, (q) => `${q.transport}/${q.peer}/${q.unit}/${q.pdu}`);
     },
   };
 }
