@@ -205,6 +205,8 @@ def test_nobody_takes_the_address():
         taken = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         taken.bind("\0" + name[1:])
         taken.listen()
+        taken.settimeout(30)
+        called, _ = taken.accept()  # and never answers
         plain = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         plain.bind(f"\0holdfast-{d.store}-adopt")
         next_one(d)
@@ -212,6 +214,7 @@ def test_nobody_takes_the_address():
         other(worker, d, w)
         assert name not in listening(d) - {name}
         assert len(listening(d) - {name, f"@holdfast-{d.store}-adopt"}) == 1
+        called.close()
         taken.close()
         plain.close()
         d.stop()

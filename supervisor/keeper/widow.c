@@ -91,8 +91,8 @@ look(struct proc *p)
 		.transport = p->transport_index,
 		.tag = p->worker };
 	struct sockaddr_un sa;
-	socklen_t len = widow_address(
-	    &sa, p->conf->store, atomic_load(&p->env.control->widow));
+	uint64_t where = atomic_load(&p->env.control->widow);
+	socklen_t len = widow_address(&sa, p->conf->store, where);
 	int fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -103,6 +103,7 @@ look(struct proc *p)
 		return;
 	}
 	secret_put(&m, p->transport, p->ticket_key);
+	p->widow->called = where;
 	if (ipc_send_fd(fd, &m, p->listen_fd) == 0)
 		p->widow->call = fd;
 	else
@@ -121,7 +122,9 @@ hear(struct proc *p)
 		log_warn("cannot take the channel to the new supervisor");
 	if (fd >= 0)
 		close(fd);
-	if (rc == 0)
+	/* or somebody has taken the last one's address, and never answers */
+	if (rc == 0 &&
+	    atomic_load(&p->env.control->widow) == p->widow->called)
 		return;
 	close(p->widow->call);
 	p->widow->call = -1;

@@ -42,6 +42,7 @@ struct widow {
 	int byte; /* its description of the lock file */
 	int hand; /* where all that is open goes at the end; -1 */
 	int call; /* to the next supervisor, not answered yet; -1 */
+	uint64_t called; /* where that was */
 };
 
 /* Where workers look for the supervisor of a store, which chooses a number that
