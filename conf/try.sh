@@ -86,7 +86,9 @@ cat <<END
     $build/holdfast watch registers      # every change, as it happens
     $build/holdfast status               # transports, their workers, their clients
     kill -9 \$(pgrep -P $pid -f 'holdfastd: $first\$')   # a worker dies; ask again at once
-    $build/holdfast restart $first
+    $build/holdfast restart $first         # connections stay, as they do beside these:
+    $build/holdfast reload               # once you have edited $conf
+    $build/holdfast upgrade              # once you have built anew
 
 Ctrl-C stops it.
 

@@ -143,9 +143,11 @@ static const struct cli_command commands[] = {
 	{ "reload", "", "read the configuration, certificates and roles again",
 	    "With --check nothing is done; it is only told what the files hold "
 	    "now.\n"
-	    "Transports whose keys have changed restart with them. Tells what "
-	    "could not be\nread, and what takes a restart of the daemon: then "
-	    "nothing is changed.",
+	    "Transports, devices and ranges come, go and change. Only what has "
+	    "changed is\nrestarted; registers keep their values, and clients over "
+	    "plain TCP their\nconnections. If anything is wrong, or cannot change "
+	    "while it serves (the name of\nthe store), nothing does. "
+	    "holdfastd(8) lists what each change takes.",
 	    0, 0, cli_reload },
 	{ "upgrade", "", "have the daemon become the program installed now",
 	    "The new program looks at the configuration first; if it does not "

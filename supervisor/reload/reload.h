@@ -5,8 +5,8 @@
 /*
  * Reading the configuration again while serving. A throw-away child reads
  * it, so that no mistake in a file can reach the supervisor, and reports in
- * lines of text what is wrong or what differs. What differs takes a restart
- * of the daemon to apply.
+ * lines of text what is wrong; what is right it hands over sealed (sealed.h).
+ * plan.h says what differs, apply.h has it come into force.
  */
 
 #include <stdbool.h>
