@@ -123,8 +123,7 @@ hear(struct proc *p)
 	if (fd >= 0)
 		close(fd);
 	/* or somebody has taken the last one's address, and never answers */
-	if (rc == 0 &&
-	    atomic_load(&p->env.control->widow) == p->widow->called)
+	if (rc == 0 && atomic_load(&p->env.control->widow) == p->widow->called)
 		return;
 	close(p->widow->call);
 	p->widow->call = -1;
