@@ -126,6 +126,22 @@ trace_bytes(const struct conf_transport *t)
 	return t->type == CONF_SHM ? TRACE_NONE : (size_t)t->trace_kib * 1024;
 }
 
+/* The same for a worker that may go on for one that has more of them in force:
+ * who waits for the disk there has one to himself. */
+static unsigned
+batches_next(const struct service *sv, const struct conf *conf, unsigned worker)
+{
+	const struct service *was = super_service(sv->super, sv->conf->name);
+	unsigned n = batches_of(conf, sv->conf), most = 0;
+
+	if (n != 0 && was != NULL && was != sv && worker < was->nworkers &&
+	    was->workers[worker].seg.at != NULL)
+		most = seg_worker(&was->workers[worker].seg)->nbatches;
+	if (most > sv->conf->max_connections)
+		most = sv->conf->max_connections;
+	return most > n && most <= BATCHES_DURABLE ? most : n;
+}
+
 int
 segs_worker(struct service *sv, unsigned worker, bool next)
 {
@@ -139,7 +155,7 @@ segs_worker(struct service *sv, unsigned worker, bool next)
 		worker,
 		&(struct seg_worker_counts){
 		    .conns = t->max_connections,
-		    .batches = batches_of(conf, t),
+		    .batches = batches_next(sv, conf, worker),
 		    .dgrams = t->type == CONF_UDP,
 		    .trace_bytes = trace_bytes(t),
 		    .next = next,

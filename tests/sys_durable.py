@@ -378,7 +378,7 @@ class Disk:
     """One that is at a standstill, or broken, when it is told to, beneath a
     daemon with durable ranges: tests/preload/disk.c."""
 
-    def __init__(self, patience_ms=60000, slow_us=0, **more):
+    def __init__(self, patience_ms=60000, slow_us=0, tcp=None, **more):
         self.place = Place()
         self.place.__enter__()
         self.path = os.path.join(self.place.dir, "disk")
@@ -386,6 +386,7 @@ class Disk:
         c["store"]["snapshot"]["durable_timeout_ms"] = patience_ms
         c["transports"]["udp1"] = {"type": "udp", "listen": "127.0.0.1:0",
                                    "units": {"1": "plc1"}}
+        c["transports"]["tcp1"].update(tcp or {})
         for t in c["transports"].values():  # they are killed a lot
             t["restart"] = {"min_backoff_ms": 0, "max_backoff_ms": 0,
                             "max_in_window": 0}
@@ -393,8 +394,10 @@ class Disk:
             self.d = Daemon(c, env={
                 "HOLDFAST_DISK": self.path,
                 "HOLDFAST_DISK_US": str(slow_us),
-                "LD_PRELOAD": os.path.join(sysutil.BUILD, "tests", "preload",
-                                           "disk.so")})
+                "HOLDFAST_FULL": self.path + "-full",
+                "LD_PRELOAD": " ".join(
+                    os.path.join(sysutil.BUILD, "tests", "preload", x)
+                    for x in ("disk.so", "full.so"))})
         except BaseException:
             self.place.__exit__()
             raise
@@ -420,6 +423,13 @@ class Disk:
     def runs(self):
         if os.path.exists(self.path):
             os.unlink(self.path)
+
+    def full(self, on):
+        """No datagram can be sent: tests/preload/full.c."""
+        if on:
+            open(self.path + "-full", "w").close()
+        else:
+            os.unlink(self.path + "-full")
 
     def commits(self):
         """How often plc1 was written to, by whomever."""
@@ -540,6 +550,55 @@ def test_whoever_waits_outlives_his_worker():
             c.close()
         other.close()
         udp.close()
+
+
+def test_a_datagram_that_finds_no_room_is_sent_when_there_is_some():
+    """the replies that have waited for the disk; another one waits for that
+    meanwhile, and what drains waits for both"""
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m:
+        port = disk.d.port("udp1")
+        peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                 for _ in range(4)]
+        for i, s in enumerate(peers):
+            s.settimeout(100)
+            s.connect(("127.0.0.1", port))
+
+        def ask(i):
+            peers[i].send(m.adu(pdu(6, 110 + i, i + 1), tid=i))
+            wait_for(lambda: m.read_hr(110 + i) == [i + 1])
+
+        def waits():
+            stats = disk.d.rpc("stats.get")["transports"]["udp1"]
+            return stats["backpressured"]
+
+        disk.full(True)
+        ask(0)
+        ask(1)
+        wait_for(lambda: waits() == 2)
+        disk.stands()
+        ask(2)
+        ask(3)
+        assert not select.select(peers, [], [], 0)[0]
+        disk.full(False)
+        for i in 0, 1:
+            assert peers[i].recv(300)[7:] == pdu(6, 110 + i, i + 1)
+        disk.full(True)
+        rpc = disk.d.connect()
+        stop = threading.Thread(target=rpc.call, args=(
+            "transports.stop", {"name": "udp1", "drain_s": 60}))
+        stop.start()
+        disk.d.wait_stderr("transport udp1 draining")
+        disk.runs()
+        wait_for(lambda: waits() == 4)
+        disk.full(False)
+        for i in 2, 3:
+            assert peers[i].recv(300)[7:] == pdu(6, 110 + i, i + 1)
+        stop.join()
+        assert disk.d.rpc("stats.get")["transports"]["udp1"][
+            "replies_lost"] == 0
+        rpc.close()
+        for s in peers:
+            s.close()
 
 
 def test_workers_are_killed_while_their_clients_wait():

@@ -67,5 +67,79 @@ def test_a_device_that_comes_is_not_answered_for_by_who_does_not_know_it():
             assert m1.read_hr(100) == [2]
 
 
+def plain(c):
+    """Nothing is durable, and memory is laid out anew."""
+    for device in c["devices"].values():
+        for table in device.values():
+            if isinstance(table, list):
+                for r in table:
+                    r.pop("durable", None)
+    c["transports"]["tcp1"]["trace_kib"] = 64
+
+
+def test_all_who_wait_are_moved_though_nothing_is_durable_any_more():
+    """however many they are, with a record each, into memory that is laid out
+    anew: each is answered, once what he has written is on the disk"""
+    with Disk() as disk:
+        d, many = disk.d, 100
+        with Modbus(d.port("tcp1")) as other:
+            clients = [Modbus(d.port("tcp1")) for _ in range(many)]
+            disk.stands()
+            for i, m in enumerate(clients):
+                m.send(m.adu(pdu(6, 2000 + i, i + 1)))
+            wait_for(lambda: other.read_hr(2000, many) ==
+                     list(range(1, many + 1)))
+            edit(d, plain)
+            d.wait_stderr("giving way to the next worker")
+            assert silent(*clients)
+            disk.runs()
+            for i, m in enumerate(clients):
+                assert m.receive()[2] == pdu(6, 2000 + i, i + 1)
+                m.close()
+            assert other.read_hr(2000, many) == list(range(1, many + 1))
+
+
+def test_nobody_waits_in_vain_when_snapshots_are_switched_off():
+    """what saves goes on for those who still wait, and then ends"""
+    def off(c):
+        plain(c)
+        del c["store"]["snapshot"]
+
+    with Disk() as disk, Modbus(disk.d.port("tcp1")) as m, \
+            Modbus(disk.d.port("tcp1")) as other:
+        disk.stands()
+        m.send(m.adu(pdu(6, 100, 5)))
+        wait_for(lambda: other.read_hr(100) == [5])
+        edit(disk.d, off)
+        disk.d.wait_stderr("giving way to the next worker")
+        assert silent(m)
+        disk.runs()
+        assert m.receive()[2] == pdu(6, 100, 5)
+        disk.d.wait_stderr("persist stopped")
+        other.write_hr(100, 6)
+
+
+def test_a_reply_that_is_late_too_outlives_its_worker():
+    """put off by a fault rule and kept back for the disk, where records are
+    few"""
+    with Disk(tcp={"max_connections": 8}) as disk:
+        d, many = disk.d, 7
+        clients = [Modbus(d.port("tcp1")) for _ in range(many)]
+        with Modbus(d.port("tcp1")) as other:
+            d.rpc("faults.add", transport="tcp1", delay_ms=60000, fc=6)
+            disk.stands()
+            for i, m in enumerate(clients):
+                m.send(m.adu(pdu(6, 2000 + i, i + 1)))
+            wait_for(lambda: other.read_hr(2000, many) ==
+                     list(range(1, many + 1)))
+            edit(d, lambda c: c["transports"]["tcp1"].update(
+                idle_timeout_s=1234))
+            d.wait_stderr("giving way to the next worker")
+            disk.runs()
+            for i, m in enumerate(clients):
+                assert m.receive()[2] == pdu(6, 2000 + i, i + 1)
+                m.close()
+
+
 if __name__ == "__main__":
     sysutil.run()

@@ -59,6 +59,7 @@ struct stream {
 	struct shm_batch **batch; /* free records; the last is the warmest */
 	unsigned nbatches;
 	bool starving; /* some connection waits for one */
+	bool copies; /* there may be some */
 	unsigned ncopies; /* of records, in memory of our own: stream_late.h */
 	size_t taken; /* bytes of input since somebody has set it to 0 */
 	struct event sweep;

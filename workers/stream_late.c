@@ -63,12 +63,16 @@ hold(struct stream *st, struct conn *c, struct shm_batch *b)
 
 	if (c->late->copy)
 		return b;
-	if (spare >= LATE_SPARE) {
+	/* there may be one for everybody */
+	if (spare >= LATE_SPARE ||
+	    st->worker->shm->nbatches >= st->conns.nconns) {
 		if (!held)
 			st->nbatches--;
 		return c->held = b;
 	}
-	copy = st->ncopies < LATE_COPIES ? copy_batch(b) : NULL;
+	copy = st->copies && batch_saves(b) == 0 && st->ncopies < LATE_COPIES
+	    ? copy_batch(b)
+	    : NULL;
 	if (copy == NULL)
 		return NULL;
 	batch_move_out(b, &c->rec);

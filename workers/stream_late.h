@@ -11,7 +11,9 @@
  *
  * Batch records are few, and others need them. Once few are free, a connection
  * that waits holds a copy in memory of its own instead, up to LATE_COPIES of a
- * worker at a time; a reply that finds no room even there goes at once.
+ * worker at a time; a reply that finds no room even there goes at once. Where
+ * ranges are durable there are no copies: a reply that waits for the disk, too,
+ * has to outlive its worker.
  *
  * Such a copy dies with the worker: the reply and what was read behind it are
  * in no shared memory, the record is void. The connection says so in its half

@@ -78,6 +78,7 @@ void
 stream_save_init(struct stream *st)
 {
 	TAILQ_INIT(&st->saving);
+	st->copies = !conf_durable(st->worker->proc->conf);
 	if (st->worker->shm->nbatches < st->conns.nconns)
 		st->spare = SAVE_SPARE;
 	waits_init(&st->waits, st->worker, look, st);

@@ -384,6 +384,7 @@ stop(struct worker *w)
 	event_del(&u->writable);
 	event_del(&u->pause);
 	event_del(&u->in_time);
+	event_del(&u->room);
 	waits_fini(&u->waits);
 	dgrams_late_free(u->late);
 	link_fini(&u->link);

@@ -47,8 +47,10 @@ struct udp {
 	struct waits waits;
 	struct { /* of the segment's, by index; ticket 0: does not wait */
 		uint64_t ticket, until_ns;
+		size_t len; /* of what waits for room in the kernel now; 0 */
 	} save[SHM_DGRAM_WAITS];
-	unsigned nsaves;
+	unsigned nsaves, nrooms; /* all of them; those that wait for room */
+	struct event room;
 };
 
 static inline struct shm_stats *

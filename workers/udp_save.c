@@ -6,11 +6,13 @@
  * ranges alone. Never blocks, allocates nothing.
  *
  *	put	the datagram, its reply; then used; then it is done (dgram.h)
- *	sent	once it is saved: sent; what it was is remembered; used 0
+ *	sent	once it is saved, and the kernel has room for it: sent; what it
+ *		was is remembered; used 0
  *
  * Killed before it is done, the successor carries it out again, finds that it
  * has been, and puts it where it is already, by author and number.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "shm/durable.h"
@@ -38,7 +40,7 @@ await(struct udp *u, unsigned i, uint64_t ticket)
 	u->save[i].ticket = ticket;
 	u->save[i].until_ns =
 	    u->worker->now_ns + bind_durable_ns(&u->worker->bind);
-	if (u->nsaves++ == 0)
+	if (u->nsaves++ == u->nrooms) /* the first that waits for the disk */
 		waits_for(&u->waits, ticket, u->save[i].until_ns);
 }
 
@@ -105,7 +107,8 @@ udp_save_knows(const struct udp *u, uint64_t hash, const struct acl_peer *from)
 
 /* ---- sending ---- */
 
-static void
+/* False if there is no room for it now. */
+static bool
 send_reply(struct udp *u, struct shm_dgram_wait *w, size_t len)
 {
 	struct iovec iov = { .iov_base = w->d.out, .iov_len = len };
@@ -124,10 +127,13 @@ send_reply(struct udp *u, struct shm_dgram_wait *w, size_t len)
 
 		if (n >= 0) {
 			worker_count(&udp_stats(u)->bytes_out, (uint64_t)n);
-			return;
+			return true;
 		}
+		if (errno == EAGAIN)
+			return false;
 	}
 	worker_count(&udp_stats(u)->replies_lost, 1);
+	return true;
 }
 
 /* The exception in place of a reply; its length. */
@@ -145,26 +151,69 @@ refuse(struct udp *u, struct shm_dgram_wait *w, const struct acl_peer *from)
 	return save_refuse(&u->link, c->rec.shm, &f, w->d.out);
 }
 
+/* Sends the reply, len bytes long, or has it wait for room. */
+static void
+finish(struct udp *u, unsigned i, size_t len)
+{
+	struct shm_dgram_wait *w = &u->dgrams->shm->wait[i];
+	struct repeats_key key = { .hash = w->d.hash };
+	struct acl_peer from;
+
+	if (len != 0 && !send_reply(u, w, len)) {
+		if (u->save[i].len == 0) {
+			u->nrooms++;
+			worker_count(&udp_stats(u)->backpressured, 1);
+		}
+		u->save[i].len = len;
+		event_add(&u->room, NULL);
+		return;
+	}
+	acl_peer_set(&from, &w->d.from);
+	key.peer = &from;
+	if (w->d.wrote != 0)
+		repeats_put(&u->repeats, &key, w->d.run, w->d.out, len,
+		    u->worker->now_ns);
+	atomic_store_explicit(&w->used, 0, memory_order_release);
+	if (u->save[i].len != 0)
+		u->nrooms--;
+	u->save[i].ticket = 0;
+	u->save[i].len = 0;
+	u->nsaves--;
+}
+
 static void
 answer(struct udp *u, unsigned i, bool good)
 {
 	struct shm_dgram_wait *w = &u->dgrams->shm->wait[i];
 	size_t len = w->d.out_len <= SHM_DGRAM_OUT ? w->d.out_len : 0;
-	struct repeats_key key = { .hash = w->d.hash };
 	struct acl_peer from;
 
 	acl_peer_set(&from, &w->d.from);
-	key.peer = &from;
 	if (!good)
 		len = refuse(u, w, &from);
-	if (len != 0)
-		send_reply(u, w, len);
-	if (w->d.wrote != 0)
-		repeats_put(&u->repeats, &key, w->d.run, w->d.out, len,
-		    u->worker->now_ns);
-	atomic_store_explicit(&w->used, 0, memory_order_release);
-	u->save[i].ticket = 0;
-	u->nsaves--;
+	finish(u, i, len);
+}
+
+/* Nothing is left to do for a worker that drains. */
+static bool
+is_over(const struct udp *u)
+{
+	return u->nsaves == 0 && u->worker->draining && u->finished;
+}
+
+static void
+room(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp *u = arg;
+
+	(void)fd;
+	(void)what;
+	worker_tick(u->worker);
+	for (unsigned i = 0; i < SHM_DGRAM_WAITS; i++)
+		if (u->save[i].len != 0)
+			finish(u, i, u->save[i].len);
+	if (is_over(u))
+		worker_done(u->worker);
 }
 
 static void
@@ -176,7 +225,7 @@ look(void *arg)
 	for (unsigned i = 0; i < SHM_DGRAM_WAITS; i++) {
 		enum durable state;
 
-		if (u->save[i].ticket == 0)
+		if (u->save[i].ticket == 0 || u->save[i].len != 0)
 			continue;
 		state = durable_state(saved(u), u->save[i].ticket);
 		if (state != DURABLE_WAITS) {
@@ -192,7 +241,7 @@ look(void *arg)
 	if (first != SHM_DGRAM_WAITS)
 		waits_for(
 		    &u->waits, u->save[first].ticket, u->save[first].until_ns);
-	else if (u->worker->draining && u->finished)
+	else if (is_over(u))
 		worker_done(u->worker);
 }
 
@@ -204,6 +253,8 @@ udp_save_init(struct udp *u)
 	uint64_t ticket = 0;
 
 	waits_init(&u->waits, u->worker, look, u);
+	event_assign(
+	    &u->room, u->worker->base, u->dgrams->fd, EV_WRITE, room, u);
 	for (unsigned i = 0; i < SHM_DGRAM_WAITS; i++) {
 		if (!is_used(u, i))
 			continue;

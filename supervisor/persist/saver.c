@@ -19,11 +19,24 @@ its(const struct super *s)
 	return &s->aides[AIDE_PERSIST];
 }
 
+/* Tickets are for somebody again. */
+static void
+count_on(struct shm_saved *t)
+{
+	if (atomic_load(&t->durable_done) != UINT64_MAX &&
+	    atomic_load(&t->durable_failed) != UINT64_MAX)
+		return;
+	atomic_store(&t->durable_done, atomic_load(&t->durable_want));
+	atomic_store(&t->durable_failed, 0);
+}
+
 static void
 set_number(struct super *s, uint64_t number)
 {
 	s->saver.number = number;
 	atomic_store(&s->control->saved.durable_saver, number);
+	if (conf_durable(s->conf))
+		count_on(&s->control->saved);
 }
 
 void
@@ -41,19 +54,22 @@ saver_due(struct super *s)
 void
 saver_restart(struct super *s)
 {
-	if (!aides_wanted(s->conf, AIDE_PERSIST))
-		return;
-	saver_due(s);
+	/* one that has no successor tells those that have asked it */
+	if (aides_wanted(s->conf, AIDE_PERSIST))
+		saver_due(s);
 	aides_restart(s, AIDE_PERSIST);
 }
 
 void
-saver_end(struct super *s)
+saver_followed(struct super *s)
 {
-	if (!aides_wanted(s->conf, AIDE_PERSIST) &&
-	    its(s)->child.state != LIFE_STOPPED &&
-	    its(s)->child.state != LIFE_DRAINING)
-		aides_restart(s, AIDE_PERSIST);
+	struct shm_saved *t = &s->control->saved;
+	bool well = its(s)->last == 0 && its(s)->pid == 0;
+
+	if (conf_durable(s->conf))
+		return;
+	atomic_store(&t->durable_error, 0);
+	atomic_store(well ? &t->durable_done : &t->durable_failed, UINT64_MAX);
 }
 
 /* ---- the end ---- */

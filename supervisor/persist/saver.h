@@ -30,13 +30,17 @@ void saver_begin(struct super *);
  * wait are told by the next. Before anybody is born with it. */
 void saver_due(struct super *);
 
-/* The same, and the next one begins as soon as the former one has ended. If the
- * configuration wants none, nothing: see saver_end(). */
+/* The same, and the next one begins as soon as the former one has ended, if one
+ * is wanted. */
 void saver_restart(struct super *);
 
-/* Ends the one that is wanted no more, once nobody is left who may wait for
- * it. */
-void saver_end(struct super *);
+/*
+ * The former one has ended, after all who had written for the former
+ * configuration; nobody has for this one. If nothing is durable any more,
+ * nobody is going to tell their successors, who still wait: all that they have
+ * is saved, if its end was a good one, and is said to be.
+ */
+void saver_followed(struct super *);
 
 /* Everybody else has ended: it saves once more, whatever it is at, and ends. */
 void saver_last(struct super *);

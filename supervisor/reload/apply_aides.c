@@ -369,12 +369,6 @@ settled(struct super *s, const struct plan *p, bool time)
 		a->ended = true;
 		end_actions(a->former);
 	}
-	if (!aides_wanted(s->conf, AIDE_PERSIST)) {
-		/* what they wait for was asked of the former one */
-		if (!time && (s->leaving != NULL || !workers_rest(s, p, time)))
-			return false;
-		saver_end(s);
-	}
 	for (int i = 0; i < AIDES; i++)
 		if (!at_rest(&s->aides[i], time))
 			return false;
@@ -400,8 +394,6 @@ end(struct super *s, const struct plan *p, bool told)
 							: (enum aide_kind)i]);
 	if (told && a->former != NULL && !a->ended)
 		end_actions(a->former);
-	if (told)
-		saver_end(s);
 	if (!told && a->begun && s->phase == SUPER_SERVES)
 		end_actions(a->next);
 	if (a->http_fd >= 0)

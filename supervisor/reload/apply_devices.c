@@ -354,6 +354,7 @@ settled(struct super *s, const struct plan *p, bool time)
 	}
 	if (in_use(s, true))
 		return false;
+	saver_followed(s);
 	go_over(s, p);
 	if (!a->swaps)
 		release(s);
@@ -372,6 +373,7 @@ force(struct super *s, const struct plan *p)
 			reload_stays(s, p->devices[i].name);
 	a->swaps = false;
 	saver_restart(s);
+	saver_followed(s);
 	release(s);
 }
 

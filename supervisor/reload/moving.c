@@ -81,6 +81,7 @@ move_rest(struct move *m)
 	memcpy(&to->stats, &from->stats, sizeof(to->stats));
 	memcpy(&to->journal, &from->journal, sizeof(to->journal));
 	memcpy(&to->came, &from->came, sizeof(to->came));
+	memcpy(&to->unsaved, &from->unsaved, sizeof(to->unsaved));
 	memcpy(to->poison, from->poison, sizeof(to->poison));
 	atomic_store(&to->journal.who, 0);
 	atomic_store(&to->shut_ns, atomic_load(&from->shut_ns));
