@@ -12,7 +12,7 @@
 
 #include "control/cli/client.h"
 #include "control/cli/print.h"
-#include "supervisor/near.h"
+#include "control/cli/rules.h"
 
 enum { EFFECTS_MAX = 200, WHERE_MAX = 200 };
 
@@ -229,21 +229,10 @@ show(struct cli *cli, const json_t *list)
 static int
 list(struct cli *cli, int argc, char **argv)
 {
-	json_t *result;
-	int code;
-
 	(void)argv;
 	if (argc > 0)
 		return cli_fail(CLI_USAGE, "usage: holdfast fault list");
-	code = client_call(cli, "faults.list", NULL, CLIENT_CALL_MS, &result);
-	if (code != CLI_OK)
-		return code;
-	if (print_is_json(cli))
-		print_json(result);
-	else
-		show(cli, result);
-	json_decref(result);
-	return CLI_OK;
+	return rules_list(cli, "faults.list", NULL, show);
 }
 
 /* ---- clear ---- */
@@ -251,15 +240,7 @@ list(struct cli *cli, int argc, char **argv)
 static int
 clear_one(struct cli *cli, json_t *params, json_int_t *cleared)
 {
-	json_t *result;
-	int code =
-	    client_call(cli, "faults.clear", params, CLIENT_CALL_MS, &result);
-
-	if (code != CLI_OK)
-		return code;
-	*cleared += json_integer_value(json_object_get(result, "cleared"));
-	json_decref(result);
-	return CLI_OK;
+	return rules_take(cli, "faults.clear", params, "cleared", cleared);
 }
 
 static int
@@ -267,7 +248,7 @@ clear(struct cli *cli, int argc, char **argv)
 {
 	json_int_t cleared = 0;
 	int code = CLI_OK;
-	json_t *id, *result;
+	json_t *id;
 
 	if (argc == 0)
 		code = clear_one(cli, NULL, &cleared);
@@ -282,12 +263,7 @@ clear(struct cli *cli, int argc, char **argv)
 	}
 	if (code != CLI_OK)
 		return code;
-	result = json_pack("{s:I}", "cleared", cleared);
-	if (print_is_json(cli))
-		print_json(result);
-	else
-		print_note(cli, "%lld cleared", (long long)cleared);
-	json_decref(result);
+	rules_taken(cli, "cleared", cleared);
 	return CLI_OK;
 }
 
@@ -298,7 +274,7 @@ cli_fault(struct cli *cli, int argc, char **argv)
 		const char *name;
 		int (*run)(struct cli *, int argc, char **argv);
 	} verbs[] = { { "add", add }, { "list", list }, { "clear", clear } };
-	const char *names[] = { "add", "list", "clear" }, *near;
+	static const char *const names[] = { "add", "list", "clear" };
 
 	if (argc == 0)
 		return list(cli, 0, argv);
@@ -310,9 +286,5 @@ cli_fault(struct cli *cli, int argc, char **argv)
 			    cli->option[0].name, argv[0]);
 		return verbs[i].run(cli, argc - 1, argv + 1);
 	}
-	near = near_name(argv[0], names, 3);
-	return cli_fail(CLI_USAGE,
-	    "fault %s: add, list or clear is wanted%s%s%s", argv[0],
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-	    near != NULL ? "\"?" : "");
+	return rules_no_verb("fault", argv[0], "add, list or clear", names, 3);
 }

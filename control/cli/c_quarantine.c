@@ -4,11 +4,11 @@
  * 04 for that, and having it forgotten.
  */
 
+#include <stdint.h>
 #include <string.h>
 
-#include "control/cli/client.h"
 #include "control/cli/print.h"
-#include "supervisor/near.h"
+#include "control/cli/rules.h"
 
 /* What a row says of its peer and of what that has asked. */
 static const char *
@@ -22,7 +22,7 @@ state_of(const json_t *q)
 }
 
 static void
-show(struct cli *cli, json_t *list)
+show(struct cli *cli, const json_t *list)
 {
 	static const char *const columns[] = { "PEER", "TRANSPORT", "IS", "FOR",
 		"UNIT", "FC", "PDU" };
@@ -32,7 +32,7 @@ show(struct cli *cli, json_t *list)
 	size_t i;
 
 	print_init(&p, cli, columns, 7, 0);
-	json_array_foreach (list, i, q) {
+	json_array_foreach ((json_t *)(uintptr_t)list, i, q) {
 		cells[0] = print_text(json_object_get(q, "peer"));
 		cells[1] = print_text(json_object_get(q, "transport"));
 		cells[2] = state_of(q);
@@ -49,37 +49,17 @@ show(struct cli *cli, json_t *list)
 static int
 list(struct cli *cli, int argc, char **argv)
 {
-	json_t *result;
-	int code;
-
 	if (argc > 1)
 		return cli_fail(
 		    CLI_USAGE, "usage: holdfast quarantine list [TRANSPORT]");
-	code = client_call(cli, "quarantine.list",
-	    argc > 0 ? json_pack("{s:s}", "transport", argv[0]) : NULL,
-	    CLIENT_CALL_MS, &result);
-	if (code != CLI_OK)
-		return code;
-	if (print_is_json(cli))
-		print_json(result);
-	else
-		show(cli, result);
-	json_decref(result);
-	return CLI_OK;
+	return rules_list(cli, "quarantine.list",
+	    argc > 0 ? json_pack("{s:s}", "transport", argv[0]) : NULL, show);
 }
 
 static int
 lift_one(struct cli *cli, json_t *params, json_int_t *lifted)
 {
-	json_t *result;
-	int code = client_call(
-	    cli, "quarantine.lift", params, CLIENT_CALL_MS, &result);
-
-	if (code != CLI_OK)
-		return code;
-	*lifted += json_integer_value(json_object_get(result, "lifted"));
-	json_decref(result);
-	return CLI_OK;
+	return rules_take(cli, "quarantine.lift", params, "lifted", lifted);
 }
 
 static int
@@ -87,7 +67,6 @@ lift(struct cli *cli, int argc, char **argv)
 {
 	json_int_t lifted = 0;
 	int code = CLI_OK, rc;
-	json_t *result;
 
 	if (argc == 0)
 		code = lift_one(cli, NULL, &lifted);
@@ -101,19 +80,14 @@ lift(struct cli *cli, int argc, char **argv)
 	}
 	if (code != CLI_OK && lifted == 0)
 		return code;
-	result = json_pack("{s:I}", "lifted", lifted);
-	if (print_is_json(cli))
-		print_json(result);
-	else
-		print_note(cli, "%lld lifted", (long long)lifted);
-	json_decref(result);
+	rules_taken(cli, "lifted", lifted);
 	return code;
 }
 
 int
 cli_quarantine(struct cli *cli, int argc, char **argv)
 {
-	const char *names[] = { "list", "lift" }, *near;
+	static const char *const names[] = { "list", "lift" };
 
 	if (argc == 0)
 		return list(cli, 0, argv);
@@ -121,9 +95,5 @@ cli_quarantine(struct cli *cli, int argc, char **argv)
 		return list(cli, argc - 1, argv + 1);
 	if (strcmp(argv[0], names[1]) == 0)
 		return lift(cli, argc - 1, argv + 1);
-	near = near_name(argv[0], names, 2);
-	return cli_fail(CLI_USAGE,
-	    "quarantine %s: list or lift is wanted%s%s%s", argv[0],
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-	    near != NULL ? "\"?" : "");
+	return rules_no_verb("quarantine", argv[0], "list or lift", names, 2);
 }
