@@ -164,5 +164,11 @@ ipc_recv_fd(int fd, struct ipc_msg *m, int *pass)
 	memcpy(m, &in.msg, sizeof(*m));
 	explicit_bzero(&in, sizeof(in)); /* the caller wipes its own if it is a
 					  * key */
-	return ipc_check(m, n);
+	if (ipc_check(m, n) == 1)
+		return 1;
+	if (*pass >= 0)
+		close(*pass);
+	*pass = -1;
+	errno = EPROTO;
+	return -1;
 }

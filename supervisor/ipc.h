@@ -137,7 +137,8 @@ int ipc_send_born(int fd, pid_t, int pidfd);
 int ipc_recv(int fd, struct ipc_msg *);
 
 /* The same, taking a descriptor that may come along, which is the caller's
- * then (-1: none, or more than one; set whatever is returned). */
+ * then (-1: none, or more than one, or with what is no message; set whatever is
+ * returned). */
 int ipc_recv_fd(int fd, struct ipc_msg *, int *pass);
 
 #endif

@@ -369,6 +369,34 @@ def series():
     yield b"-5,1\n1e9,2"
 
 
+def orders():
+    """What children say, twelve bytes each: ready, and then each kind."""
+    for who in range(6):
+        for owes in (0, 0x20):
+            for kind in range(1, 40):
+                yield b"".join(
+                    bytes([who | owes | passes, k, 1, place, 0, 1, 0, 9,
+                           0x41, 12, 0, 0])
+                    for k, passes, place in ((1, 0, 0), (kind, 0, 0),
+                                             (kind, 0x40, 1), (2, 0, 3)))
+    yield bytes([0x80, 128]) + bytes(10)
+
+
+def hand():
+    """What is handed over, and where bytes of what value are scribbled."""
+    for given in (b"", bytes([0, 1, 2, 2, 0x43, 4, 5]), bytes([1, 0x81])):
+        head = bytes([len(given)]) + given
+        yield head
+        for segment in range(5):
+            for at in range(0, 4096, 128):
+                for value in (0xff, 0x01, 0x7f):
+                    yield head + bytes([segment, 0, at >> 8, at & 255, 60]
+                                       + [value] * 7)
+        for low in range(0, 256, 16):  # positions that are about to wrap
+            yield (head + bytes([5, 0, 0, 0, 9]) + b"\xff" * 7
+                   + bytes([5, 0, 0, 0, 0, low, 0xe0]) + b"\xff" * 5)
+
+
 SEEDS = {
     "fuzz_address": address,
     "fuzz_http": http,
@@ -381,6 +409,8 @@ SEEDS = {
     "fuzz_frame_ascii": lambda: frames(ascii_),
     "fuzz_bus": bus,
     "fuzz_rpc": rpc,
+    "fuzz_hand": hand,
+    "fuzz_orders": orders,
     "fuzz_serve": serve,
     "fuzz_setup": setup,
     "fuzz_snap": snap,

@@ -777,16 +777,26 @@ def test_semaphore_keeps_writes_whole():
         sem = Semaphore(p + "sem")
         mode = os.stat(f"/dev/shm/sem.{p}sem").st_mode
         assert stat.S_IMODE(mode) == 0o600
+        had = 0
         for n in range(1, 30):
             sem.take()
+            began = time.monotonic()
             ao[0:50] = [n] * 50
-            sysutil.whole(m.read_hr(0, 100))
+            seen = m.read_hr(0, 100)
             time.sleep(0.02)  # two scans
-            sysutil.whole(m.read_hr(0, 100))
+            seen += m.read_hr(0, 100)
+            now = misses(d)
+            if time.monotonic() - began < 0.08:
+                assert now == had, "the semaphore was not heeded"
+            if now == had:  # else this one had it for more than 100 ms
+                assert set(seen) == {n - 1}, "torn: %r" % (seen,)
             ao[50:100] = [n] * 50
             sem.give()
-            within(lambda: sysutil.whole(m.read_hr(0, 100)) == n, "a write")
-        assert misses(d) == 0
+            after = m.read_hr(0, 100)
+            if misses(d) == had:
+                assert set(after) in ({n - 1}, {n}), "torn: %r" % (after,)
+            within(lambda: m.read_hr(0, 100) == [n] * 100, "a write")
+            had = misses(d)
         wait_for(lambda: sem.value() == 1, 2.0, "given back")
         sem.close()
         d.stop()
@@ -866,6 +876,7 @@ def test_no_semaphore_has_its_name():
                 assert os.stat(path).st_size == size
                 assert d.names() == []
                 os.unlink(path)
+                d.wait_stderr("control up was=starting")
                 d.cli("start", "view1")
                 assert d.worker_pid("view1")
         finally:

@@ -145,10 +145,13 @@ handing_take(struct proc *p, int fd)
 		here[i] = NO_FD;
 	while (rc >= 0 && more_comes(p, fd)) {
 		rc = ipc_recv_fd(fd, &m, &passed);
-		if (rc == 1 && m.kind == IPC_CONN && m.arg < n)
+		if (rc == 1 && m.kind == IPC_CONN && m.arg < n) {
+			if (here[m.arg] >= 0)
+				close(here[m.arg]);
 			here[m.arg] = passed;
-		else if (rc == 1 && m.arg != IPC_CONN_NONE && passed >= 0)
+		} else if (rc == 1 && m.arg != IPC_CONN_NONE && passed >= 0) {
 			close(passed); /* there is room for fewer */
+		}
 	}
 	/* the other one reads its own numbers there until it ends */
 	for (unsigned i = 0; i < n; i++)
