@@ -4,7 +4,7 @@
  * frame. Whatever comes is answered once or not at all, by JSON-RPC that
  * reads back; and what is let go is let go once.
  *
- * Needs: tests/lib/control_fixture.c tests/lib/store_fixture.c control/cmd/[a-z]*.c control/[a-z]*.c supervisor/conf/[a-z]*.c supervisor/near.c supervisor/mem.c supervisor/part*.c supervisor/ipc.c supervisor/proc.c supervisor/keeper/widow.c supervisor/keeper/table.c supervisor/keeper/handing.c supervisor/secret.c supervisor/reload/sealed.c supervisor/reload/differ.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
+ * Needs: tests/lib/control_fixture.c tests/lib/store_fixture.c control/cmd/[a-z]*.c control/[a-z]*.c supervisor/conf/[a-z]*.c supervisor/near.c supervisor/mem.c supervisor/part*.c supervisor/ipc.c supervisor/proc.c supervisor/keeper/widow.c supervisor/keeper/table.c supervisor/keeper/handing.c supervisor/secret.c supervisor/reload/sealed.c supervisor/reload/differ.c supervisor/reload/plan.c shm/[a-z]*.c -DHOLDFAST_VERSION=__FILE__ -DHOLDFAST_PREFIX=__FILE__ -ljansson -lm -ldl
  */
 
 #include "control/jtext.h"
