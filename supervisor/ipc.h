@@ -40,7 +40,9 @@ enum ipc_kind {
 	/* parent to worker */
 	IPC_DRAIN, /* arg = ms: finish what has been asked, then exit 0 */
 	/* parent to worker: another one will take its place: leave all as
-	 * it is, exit 0. What cannot do that drains, arg as in IPC_DRAIN */
+	 * it is, exit 0. What cannot do that drains, arg as in IPC_DRAIN. rc
+	 * = 1 + the connections that there will be room for, or 0: the others
+	 * are drained first */
 	IPC_YIELD,
 	/* parent to worker: files that it has read may have changed */
 	IPC_REFRESH,

@@ -198,6 +198,8 @@ drain(struct child *c)
 	else if (p->passes ||
 	    (c->state == LIFE_RESTARTING && p->service->yields))
 		m.kind = IPC_YIELD;
+	if (p->passes)
+		m.rc = leaving_room(p);
 	process_send(p, &m, hand);
 	if (hand >= 0)
 		close(hand);

@@ -36,11 +36,11 @@ struct service {
 	int listen_fd; /* -1: closed */
 	unsigned listen_round; /* of the listener: how many there have been */
 	char listen[LISTEN_ADDR_MAX]; /* the real address */
-	/* one that leaves: what takes its place, which its workers' connections
-	 * go over to; the latter has no use for its own entry up to then */
-	struct service *heir;
-	bool moves;
-	bool held; /* its predecessor has not gone yet */
+	/* one that leaves: what it is from now on, and who has its listener,
+	 * which its workers' connections go over to; or NULL. The former has
+	 * no use for its own entry up to then */
+	struct service *heir, *host;
+	bool held; /* it is one of those: that one has not gone yet */
 	struct shm_transport sink; /* what its shm is from then on */
 	bool yields; /* its workers give way without ending connections */
 	bool wanted; /* it should serve: service_want() */

@@ -21,10 +21,7 @@
 #include "supervisor/secret.h"
 #include "supervisor/super.h"
 
-enum {
-	TRIAL_S = 10, /* that the plugins of a transport have to look */
-	TRIAL_RELOAD_S = 4, /* within RELOAD_MS, so that it is told */
-};
+enum { TRIAL_S = 10 }; /* that the plugins of a transport have to look */
 
 /* A plugin is to reach nothing that is not its own worker's. */
 static int
@@ -74,7 +71,7 @@ look(const struct trial *trial, const struct conf_transport *t)
 	int wrong = 1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	alarm(trial->super != NULL ? TRIAL_RELOAD_S : TRIAL_S);
+	alarm(TRIAL_S);
 	if ((trial->super != NULL && let_go(trial->super, trial->out) < 0) ||
 	    (trial->files && secret_try(&p, trial->super) < 0) || become(t) < 0)
 		fprintf(trial->out, "transport %s: cannot become %s: %s\n",

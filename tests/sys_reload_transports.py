@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 
 sys.dont_write_bytecode = True
 import peers  # noqa: E402
@@ -167,6 +168,86 @@ def test_a_name_changes_and_addresses_are_swapped():
             m.read_hr(0, 1)
 
 
+def test_connections_follow_their_listener():
+    """transports change places, are renamed, and follow one another: whoever is
+    connected is served by who listens there from then on, and no request
+    fails or is carried out twice"""
+    where = [f"127.0.0.1:{sysutil.free_port()}" for _ in range(3)]
+    start = conf("tcp1", "tcp2")
+    for n in (0, 1):
+        start["transports"][f"tcp{n + 1}"]["listen"] = where[n]
+    ports = [int(a.rsplit(":")[-1]) for a in where]
+    start["transports"]["tcp2"]["max_connections"] = 40
+    with Daemon(start) as d:
+        count = Counting(ports[0])
+        load = [Load(ports[0], 1), Load(ports[1], 2)]
+        lines = [Modbus(ports[n % 2]) for n in range(6)]
+
+        def reloaded(change):
+            edit(d, change)
+            reload_(d)
+            count.ask()
+            for one in load:
+                one.more()
+            for n, m in enumerate(lines):
+                m.write_hr(30 + n, n)
+                assert m.read_hr(30 + n, 1) == [n]
+
+        def listen(**at):
+            return lambda c: [c["transports"][name].__setitem__(
+                "listen", where[n]) for name, n in at.items()]
+
+        def rename(was, name):
+            return lambda c: c["transports"].__setitem__(
+                name, c["transports"].pop(was))
+        for n in range(max(2, ROUNDS // 4)):
+            reloaded(listen(tcp1=1 - n % 2, tcp2=n % 2))
+            peer = "%s:%d" % count.modbus.socket.getsockname()
+            mine = next(c for c in d.rpc("connections.list")
+                        if c["peer"] == peer)
+            assert mine["transport"] == f"tcp{2 - n % 2}", mine
+            assert mine["id"].startswith(mine["transport"]), mine
+        reloaded(rename("tcp1", "new"))
+        reloaded(rename("new", "tcp1"))
+        for one in load:
+            one.end()
+        for m in [*lines, count.modbus]:
+            m.close()
+
+
+def test_one_moves_on_and_another_one_follows():
+    """who is connected where the one was is served by the other; where that
+    was nobody is let in any more"""
+    where = [f"127.0.0.1:{sysutil.free_port()}" for _ in range(3)]
+    ports = [int(a.rsplit(":")[-1]) for a in where]
+    start = conf("tcp1", "tcp2", workers=2)
+    for n in (0, 1):
+        start["transports"][f"tcp{n + 1}"]["listen"] = where[n]
+    with Daemon(start) as d:
+        load, count = Load(ports[1], 1), Counting(ports[1])
+        lines = [Modbus(ports[1]) for n in range(6)]
+        for round_, (first, last) in enumerate(((1, 2), (2, 0), (0, 1))):
+            count.ask()
+            for m in lines:
+                m.read_hr(0, 1)
+            if round_ > 0:  # those of tcp1 end; tcp2 has none
+                load.end()
+                load, count = (c(ports[last - 1]) for c in (
+                    lambda port: Load(port, 1), Counting))
+                lines = [Modbus(ports[last - 1]) for n in range(6)]
+                load.more()
+            edit(d, lambda c: (
+                c["transports"]["tcp1"].update(listen=where[first]),
+                c["transports"]["tcp2"].update(listen=where[last])))
+            reload_(d)
+            assert refused(ports[first - 1])
+            load.more()
+            count.ask()
+            assert {c["transport"] for c in d.rpc("connections.list")} == {
+                "tcp1"}
+        load.end()
+
+
 def test_what_cannot_be_added_changes_nothing():
     """an address that somebody has, a user that is none: all stays as it is,
     also what was to be added and removed beside it"""
@@ -318,6 +399,51 @@ def test_fewer_connections():
                 pass
             m.close()
         assert left == 12, left
+
+
+def test_who_has_requests_in_hand_stays():
+    """fewer connections: those that nobody has asked anything on are closed,
+    whatever their places; the others get all that they have asked for"""
+    ask = bytes.fromhex("000100000006010300000064")
+    many, size = 40000, 9 + 2 * 100
+    with Daemon(conf("tcp1", max_connections=10)) as d:
+        def opened(n):
+            return [Modbus(d.port("tcp1")) for _ in range(n)]
+        lines = opened(5)
+        for m in lines:
+            m.read_hr(0, 1)
+        busy = opened(5)
+        for m in busy:
+            m.read_hr(0, 1)
+            m.socket.settimeout(60)
+            m.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        # more than what sockets hold: the worker waits, with each
+        senders = [threading.Thread(
+            target=lambda m=m: m.socket.sendall(ask * many), daemon=True)
+            for m in busy]
+        for n, t in enumerate(senders):
+            t.start()
+            wait_for(lambda: d.rpc("stats.get")["transports"]["tcp1"][
+                "backpressured"] > n)
+        for n in (7, 5):
+            edit(d, key("max_connections", n))
+            reload_(d)
+            rows = d.rpc("connections.list")
+            assert len(rows) == n, rows
+        mine = {"%s:%d" % m.socket.getsockname() for m in busy}
+        assert {c["peer"] for c in rows} == mine, rows
+        for m in busy:
+            left = many * size
+            while left > 0:
+                got = m.socket.recv(min(left, 1 << 16))
+                assert got, f"{left} bytes of replies are missing"
+                left -= len(got)
+            m.read_hr(0, 1)
+            m.close()
+        for t in senders:
+            t.join()
+        for m in lines:
+            assert m.closed()
 
 
 def test_fewer_workers():

@@ -78,6 +78,8 @@ stream_drop(
 	conns_close(&st->conns, c, why, counter);
 	if (st->worker->draining && st->conns.open == 0)
 		worker_done(st->worker);
+	else if (st->worker->shedding && st->conns.open <= st->worker->room)
+		worker_yields(st->worker);
 }
 
 /* The same for one whose descriptor failed, or whose transport has a reason of
@@ -327,9 +329,8 @@ stream_readable(evutil_socket_t fd, short what, void *arg)
 		turn_pending(st, c, 1);
 }
 
-/* Reads what has already come, then closes: the end of a drain. */
-static void
-last_turns(struct stream *st, struct conn *c)
+void
+stream_last_turns(struct stream *st, struct conn *c)
 {
 	int fd = c->fd;
 
@@ -338,6 +339,15 @@ last_turns(struct stream *st, struct conn *c)
 		;
 	if (c->fd == fd && c->held == NULL)
 		stream_drop(st, c, "draining", NULL);
+}
+
+/* Those that are shed are the first that have nothing in hand. */
+static bool
+leaves(const struct stream *st)
+{
+	const struct worker *w = st->worker;
+
+	return w->draining || (w->shedding && st->conns.open > w->room);
 }
 
 void
@@ -372,8 +382,8 @@ stream_go_on(struct stream *st, struct conn *c)
 	}
 	if (!serve(st, c, c->held, sent))
 		return;
-	if (st->worker->draining)
-		last_turns(st, c);
+	if (leaves(st))
+		stream_last_turns(st, c);
 	else
 		turn_pending(st, c, 0);
 }
@@ -523,47 +533,6 @@ stream_start(
 	if (stream_inherit(st) == -1)
 		return -1;
 	return door_open(&st->door);
-}
-
-/* Has a reply that is put off leave now. True if there was one. */
-static bool
-hurry(struct stream *st, struct conn *c)
-{
-	if (c->fd == -1 || !late_waits(c))
-		return false;
-	late_hurry(c);
-	if (c->since_ns == 0)
-		stream_go_on(st, c);
-	return true;
-}
-
-void
-stream_drain(struct worker *w)
-{
-	struct stream *st = w->state;
-	struct conns *cs = &st->conns;
-
-	door_close(&st->door);
-	if (cs->open == 0)
-		worker_done(w);
-	stream_unread_arm(st);
-	/* a connection that has gone leaves a pool entry without descriptor */
-	for (unsigned i = 0; i < cs->fresh; i++) {
-		struct conn *c = &cs->pool[i];
-
-		if (!hurry(st, c) && c->fd != -1 && c->held == NULL)
-			last_turns(st, c);
-	}
-}
-
-void
-stream_yield(struct worker *w)
-{
-	struct stream *st = w->state;
-
-	/* what waits for a time may be in memory of our own */
-	for (unsigned i = 0; i < st->conns.fresh; i++)
-		hurry(st, &st->conns.pool[i]);
 }
 
 bool

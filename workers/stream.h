@@ -81,7 +81,7 @@ int stream_start(
 
 /* The other rows of a transport whose worker->state is a stream. */
 void stream_drain(struct worker *);
-void stream_yield(struct worker *);
+bool stream_yield(struct worker *);
 bool stream_kick(struct worker *, uint64_t serial);
 void stream_stop(struct worker *);
 

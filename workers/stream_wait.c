@@ -83,8 +83,9 @@ stream_feed(struct stream *st)
 	}
 }
 
-/* A draining worker has only connections left whose output waits. Those that
- * have taken nothing for a while do not hold it up any longer. */
+/* A worker that drains, or is about to give way, waits for connections whose
+ * output waits. Those that have taken nothing for a while do not hold it up any
+ * longer. */
 static void
 unread(evutil_socket_t fd, short what, void *arg)
 {
@@ -96,10 +97,11 @@ unread(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	worker_turn(st->worker);
 	while ((c = TAILQ_FIRST(&st->conns.parked)) != NULL &&
+	    !st->worker->yields &&
 	    st->worker->now_ns >= c->since_ns + UNREAD_S * 1000000000ull)
 		stream_drop(
 		    st, c, "does not read", &stream_stats(st)->conns_slow);
-	if (c != NULL)
+	if (c != NULL && !st->worker->yields)
 		event_add(&st->unread, &tv);
 }
 

@@ -34,6 +34,10 @@ void stream_got(struct stream *, struct conn *, struct shm_batch *b, size_t n);
  * part it may be time. */
 void stream_go_on(struct stream *, struct conn *);
 
+/* Reads what has already come of one that has nothing in hand, and closes it
+ * when that is answered: the end of a drain. */
+void stream_last_turns(struct stream *, struct conn *);
+
 /* The event of a connection, when requests may have come. */
 void stream_readable(evutil_socket_t, short what, void *conn);
 

@@ -22,8 +22,10 @@ struct transport_ops {
 	 * worker_done() when nothing is left. */
 	void (*drain)(struct worker *);
 	/* Brings what only this process has to an end or into shared memory, so
-	 * that the next worker can go on with it. NULL: it drains instead. */
-	void (*yield)(struct worker *);
+	 * that the next worker can go on with it, and drains connections beyond
+	 * worker->room. False: that takes time; worker_yields() follows. NULL:
+	 * it drains instead. */
+	bool (*yield)(struct worker *);
 	/* Ends the connection of that serial; false if there is none. */
 	bool (*kick)(struct worker *, uint64_t serial);
 	/* Files that the configuration names may have changed: reads them

@@ -7,6 +7,7 @@
 #include "workers/worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/timerfd.h>
 #include <sysexits.h>
 #include <time.h>
@@ -120,7 +121,10 @@ expired(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_info("drain ended by its deadline");
-	worker_done(arg);
+	if (((struct worker *)arg)->shedding)
+		worker_yields(arg);
+	else
+		worker_done(arg);
 }
 
 static void
@@ -139,17 +143,32 @@ drain(struct worker *w, uint64_t ms)
 
 /* Between two turns nothing is in hand but what shared memory and the kernel
  * hold, and both outlive this process. */
-static void
-yield(struct worker *w, uint64_t ms)
+void
+worker_yields(struct worker *w)
 {
-	if (w->ops->yield == NULL || w->draining) {
-		drain(w, ms);
-		return;
-	}
-	w->ops->yield(w);
 	w->yields = true;
+	w->shed = w->shedding;
+	w->shedding = false;
 	log_info("giving way to the next worker");
 	worker_done(w);
+}
+
+static void
+yield(struct worker *w, const struct ipc_msg *m)
+{
+	struct timeval tv = interval(m->arg);
+
+	if (w->ops->yield == NULL || w->draining) {
+		drain(w, m->arg);
+		return;
+	}
+	w->room = m->rc > 0 ? (unsigned)m->rc - 1 : UINT_MAX;
+	if (w->ops->yield(w)) {
+		worker_yields(w);
+		return;
+	}
+	w->shedding = true;
+	event_add(&w->deadline, &tv);
 }
 
 static void
@@ -160,7 +179,7 @@ obey(struct worker *w, const struct ipc_msg *m)
 		drain(w, m->arg);
 		return;
 	case IPC_YIELD:
-		yield(w, m->arg);
+		yield(w, m);
 		return;
 	case IPC_KICK:
 		if (!w->ops->kick(w, CONN_ID_SERIAL(m->arg)))
@@ -271,6 +290,8 @@ serve(struct worker *w)
 	} else {
 		proc_ready(w->proc);
 		loop(w);
+		if (w->shed) /* it has gone on meanwhile */
+			w->ops->yield(w);
 	}
 	if (!w->yields)
 		w->ops->stop(w);

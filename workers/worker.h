@@ -35,6 +35,8 @@ struct worker {
 	unsigned turn; /* of the loop; goes round */
 	bool turned; /* the clock has been read in this turn */
 	bool draining;
+	bool shedding, shed; /* it is about to give way; it has */
+	unsigned room; /* for so many connections */
 	bool yields; /* its successor goes on with what there is */
 	bool done; /* the loop is to end */
 	bool orphan; /* there is no parent */
@@ -53,6 +55,9 @@ int worker_main(struct proc *);
 
 /* The transport has nothing left to do: the loop ends, the exit code is 0. */
 void worker_done(struct worker *);
+
+/* It has no more connections than there is room for: gives way. */
+void worker_yields(struct worker *);
 
 /* False while there have been too many lines about connections and their
  * requests: a flood of the ones must not become a flood of the others. */

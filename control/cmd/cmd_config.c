@@ -18,7 +18,7 @@
 #include "control/state.h"
 
 enum {
-	CHECK_MS = 10000, /* the supervisor gives up by itself before */
+	CHECK_MS = 25000, /* the supervisor gives up by itself before */
 	DUMP_BYTES_MAX = 16 << 20,
 };
 

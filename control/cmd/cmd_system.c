@@ -19,7 +19,7 @@ enum {
 	/* the supervisor gives a reload up by itself: 5 s for the reading,
 	 * 4 s for the certificates, and says what it was; that answer must
 	 * find the call still waiting */
-	RELOAD_MS = 30000, /* beyond the time that draining may take */
+	RELOAD_MS = 45000, /* beyond the time that draining may take */
 	UPGRADE_MS = 25000,
 	ENDING_MS = 10000, /* beyond the time that draining may take */
 };

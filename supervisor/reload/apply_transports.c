@@ -5,216 +5,23 @@
 #include "supervisor/reload/apply.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shm/log.h"
 #include "supervisor/inherit.h"
-#include "supervisor/listen.h"
-#include "supervisor/places.h"
+#include "supervisor/reload/coming.h"
 #include "supervisor/reload/leaving.h"
-#include "supervisor/secret.h"
 #include "supervisor/segs.h"
 #include "supervisor/super.h"
 #include "supervisor/user.h"
 
-/* What is ready for each in the plan. */
-struct next {
-	/* what is added, or stands in the place of what is laid out otherwise;
-	 * or NULL */
-	struct service *sv;
-	int fd; /* where it listens from now on, if elsewhere; or -1 */
-	const struct service *from; /* who gives that up; or NULL */
-	char real[LISTEN_ADDR_MAX];
-};
-
 struct apply_transports {
-	struct next *next;
+	struct coming *next; /* of each in the plan */
 	size_t n;
 };
-
-/* ---- what may fail ---- */
-
-static bool
-same_kind(const struct conf_transport *a, const struct conf_transport *b)
-{
-	return a->type == b->type && conf_same_text(a->type_name, b->type_name);
-}
-
-/* The objects of a view are those of its prefix and user: who leaves some is
- * the one that removes them. */
-static bool
-same_view(const struct conf_transport *was, const struct conf_transport *is)
-{
-	return is->type != CONF_SHM ||
-	    (conf_same_text(was->shm.prefix, is->shm.prefix) &&
-		conf_same_text(was->user, is->user));
-}
-
-/* What its workers' memory has been laid out for. */
-static bool
-same_layout(const struct conf_transport *was, const struct conf_transport *is)
-{
-	return same_kind(was, is) && same_view(was, is) &&
-	    was->workers == is->workers &&
-	    was->max_connections == is->max_connections &&
-	    was->trace_kib == is->trace_kib;
-}
-
-static bool
-listens(const struct conf_transport *t)
-{
-	return t->listen != NULL && t->type != CONF_PLUGIN &&
-	    t->type != CONF_SHM && t->serial.port == NULL;
-}
-
-/* Who listens there now and will not any more, or is the same transport. */
-static const struct service *
-giver(const struct super *s, const struct plan *p, const struct plan_item *item,
-    const struct conf_transport *t)
-{
-	for (size_t i = 0; i < p->ntransports; i++) {
-		const struct plan_item *other = &p->transports[i];
-		const struct service *sv = other->fate == PLAN_ADDED
-		    ? NULL
-		    : super_service(s, other->name);
-
-		if (sv == NULL || sv->listen_fd < 0 ||
-		    (sv->conf->type == CONF_UDP) != (t->type == CONF_UDP))
-			continue;
-		if (other == item) {
-			if (!plan_moves(sv->conf, t))
-				return sv;
-		} else if (strcmp(sv->listen, t->listen) == 0 &&
-		    (other->fate == PLAN_REMOVED ||
-			plan_moves(sv->conf, &p->next->transports[other->is])))
-			return sv;
-	}
-	return NULL;
-}
-
-static int
-open_at(const struct super *s, const struct plan *p,
-    const struct plan_item *item, struct next *n, char *why, size_t size)
-{
-	const struct conf_transport *t = &p->next->transports[item->is];
-
-	n->from = giver(s, p, item, t);
-	if (n->from != NULL) {
-		snprintf(n->real, sizeof(n->real), "%s", n->from->listen);
-		n->fd = fcntl(n->from->listen_fd, F_DUPFD_CLOEXEC, 0);
-	} else {
-		n->fd = listen_open(
-		    t->listen, t->type == CONF_UDP, n->real, sizeof(n->real));
-	}
-	if (n->fd >= 0)
-		return 0;
-	snprintf(why, size, "transport %s: cannot listen on %s: %s", t->name,
-	    t->listen, strerror(errno));
-	return -1;
-}
-
-/* One that is there goes on with other keys, but perhaps elsewhere. */
-static int
-ready_same(const struct super *s, const struct plan *p,
-    const struct plan_item *item, struct next *n, char *why, size_t size)
-{
-	const struct conf_transport *t = &p->next->transports[item->is];
-	const struct service *sv = super_service(s, item->name);
-
-	snprintf(n->real, sizeof(n->real), "%s", conf_where(t));
-	if (!plan_moves(sv->conf, t) || !listens(t) || sv->listen_fd < 0)
-		return 0;
-	if (inherit_lent(sv->listen_fd)) {
-		snprintf(why, size,
-		    "transport %s: its listener is the service manager's",
-		    t->name);
-		return -1;
-	}
-	return open_at(s, p, item, n, why, size);
-}
-
-static int
-out_of_memory(const struct service *sv, char *why, size_t size)
-{
-	snprintf(why, size, "transport %s: out of memory: %s", sv->conf->name,
-	    strerror(errno));
-	return -1;
-}
-
-/* Its key of session tickets is its predecessor's, so that they stay good. */
-static int
-fill_in(struct service *sv, const struct service *was)
-{
-	if (was != NULL)
-		memcpy(sv->ticket, was->ticket, sizeof(sv->ticket));
-	else if (secret_ticket(sv->ticket) < 0)
-		return -1;
-	for (unsigned w = 0; w < sv->nworkers; w++)
-		if (process_init(&sv->workers[w], sv, w, sv->slot + w) < 0 ||
-		    segs_worker(sv, w, was != NULL) < 0)
-			return -1;
-	return 0;
-}
-
-/* Stopped is what somebody has ordered, unless it never was to begin. */
-static bool
-is_wanted(const struct service *was, const struct conf_transport *t)
-{
-	return was->wanted || (!was->conf->autostart && t->autostart);
-}
-
-/* One that is not there, or not like that. */
-static int
-ready_new(struct super *s, const struct plan *p, const struct plan_item *item,
-    struct next *n, char *why, size_t size)
-{
-	const struct conf_transport *t = &p->next->transports[item->is];
-	const struct service *was =
-	    item->fate == PLAN_ADDED ? NULL : super_service(s, item->name);
-	struct service *sv = service_new(s, t);
-	bool serves = was != NULL ? is_wanted(was, t) : t->autostart;
-
-	if (sv == NULL) {
-		snprintf(why, size, "out of memory");
-		return -1;
-	}
-	n->sv = sv;
-	if (places_find(s, sv, was, why, size) < 0)
-		return -1;
-	sv->next = s->coming;
-	s->coming = sv;
-	if (fill_in(sv, was) < 0)
-		return out_of_memory(sv, why, size);
-	return listens(t) && serves ? open_at(s, p, item, n, why, size) : 0;
-}
-
-static int
-make_ready(
-    struct super *s, const struct plan *p, size_t i, char *why, size_t size)
-{
-	const struct plan_item *item = &p->transports[i];
-	struct next *n = &s->apply.transports->next[i];
-	const struct conf_transport *t;
-	char who[SHM_NAME_MAX + 16];
-	uid_t uid;
-	gid_t gid;
-
-	if (item->fate == PLAN_SAME || item->fate == PLAN_REMOVED)
-		return 0;
-	t = &p->next->transports[item->is];
-	snprintf(who, sizeof(who), "transport %s", t->name);
-	if (user_find(who, t->user, &uid, &gid, why, size) < 0)
-		return -1;
-	if (item->fate == PLAN_CHANGED &&
-	    same_layout(&p->now->transports[item->was], t))
-		return ready_same(s, p, item, n, why, size);
-	return ready_new(s, p, item, n, why, size);
-}
 
 static int
 prepare(struct super *s, struct plan *p, char *why, size_t size)
@@ -229,10 +36,9 @@ prepare(struct super *s, struct plan *p, char *why, size_t size)
 		return -1;
 	}
 	a->n = p->ntransports;
+	coming_init(s, p, a->next);
 	for (size_t i = 0; i < a->n; i++)
-		a->next[i].fd = -1;
-	for (size_t i = 0; i < a->n; i++)
-		if (make_ready(s, p, i, why, size) < 0)
+		if (coming_make(s, p, a->next, i, why, size) < 0)
 			return -1;
 	return 0;
 }
@@ -299,7 +105,7 @@ open_again(struct service *sv)
 
 static void
 change(struct super *s, struct service *sv, const struct conf_transport *was,
-    struct next *next)
+    struct coming *next)
 {
 	bool stays = plan_keeps(was, sv->conf);
 	unsigned drain_ms = s->conf->drain_timeout_s * 1000;
@@ -322,7 +128,7 @@ change(struct super *s, struct service *sv, const struct conf_transport *was,
 
 /* Into the list in force, and the control segment. */
 static void
-enter(struct super *s, struct next *next)
+enter(struct super *s, struct coming *next)
 {
 	struct service *sv = next->sv, **at = &s->coming;
 
@@ -333,13 +139,15 @@ enter(struct super *s, struct next *next)
 		;
 	*at = sv;
 	sv->next = NULL;
-	next->sv = NULL;
+	next->entered = true;
 	take_user(sv);
 	if (next->fd >= 0) {
 		sv->listen_fd = next->fd;
 		snprintf(sv->listen, sizeof(sv->listen), "%s", next->real);
 		next->fd = -1;
 	}
+	if (next->from != NULL) /* for the keepers that it gets */
+		sv->listen_round = next->from->listen_round;
 	for (unsigned w = 0; w < sv->nworkers; w++)
 		seg_take_name(&sv->workers[w].seg);
 	segs_enter(sv);
@@ -357,51 +165,57 @@ open_kept(struct service *sv)
 		    conf_where(sv->conf));
 }
 
+/* In force with what it is in the eyes of others if it was there. */
 static void
-add(struct super *s, struct next *next)
+arrive(struct super *s, const struct plan_item *item, struct coming *next)
 {
 	struct service *sv = next->sv;
-
-	enter(s, next);
-	open_kept(sv);
-	service_afresh(sv);
-	log_info("transport %s is new", sv->conf->name);
-	if (sv->wanted)
-		service_event(sv, LIFE_START, 0, "");
-}
-
-/* Laid out otherwise: what it is in the eyes of others stays. */
-static void
-replace(struct super *s, struct service *was, struct next *next)
-{
-	struct service *sv = next->sv;
-	bool moves =
-	    plan_keeps(was->conf, sv->conf) && same_kind(was->conf, sv->conf);
-
-	sv->wanted = is_wanted(was, sv->conf);
-	sv->listen_round = was->listen_round;
-	sv->survived = service_survived(was);
-	log_info("transport %s is laid out anew%s", sv->conf->name,
-	    moves ? "; connections stay as far as there is room" : "");
-	enter(s, next);
-	leaving_begin(was, sv, moves);
-	open_kept(sv); /* now that the other one is forgotten */
-}
-
-static void
-follow(struct super *s, const struct plan *p, size_t i)
-{
-	const struct plan_item *item = &p->transports[i];
-	struct next *next = &s->apply.transports->next[i];
-	struct service *sv =
+	const struct service *was =
 	    item->fate == PLAN_ADDED ? NULL : super_service(s, item->name);
 
-	if (item->fate == PLAN_REMOVED) {
-		leaving_begin(sv, NULL, false);
-	} else if (item->fate == PLAN_ADDED) {
-		add(s, next);
-	} else if (next->sv != NULL) {
-		replace(s, sv, next);
+	if (was != NULL) {
+		sv->wanted = coming_wanted(was, sv->conf);
+		sv->listen_round = was->listen_round;
+		sv->survived = service_survived(was);
+	}
+	enter(s, next);
+	if (was == NULL) {
+		service_afresh(sv);
+		log_info("transport %s is new", sv->conf->name);
+	}
+}
+
+/* Who is to have what it serves: another one that has its listener, or itself
+ * laid out otherwise. */
+static struct service *
+host_of(const struct apply_transports *a, const struct coming *next,
+    const struct service *was)
+{
+	if (next->host != PLAN_NONE)
+		return a->next[next->host].sv;
+	if (next->sv != NULL && next->guests == PLAN_NONE &&
+	    plan_keeps(was->conf, next->sv->conf) &&
+	    coming_kind(was->conf, next->sv->conf))
+		return next->sv;
+	return NULL;
+}
+
+static void
+depart(struct super *s, const struct plan *p, size_t i)
+{
+	const struct plan_item *item = &p->transports[i];
+	struct coming *next = &s->apply.transports->next[i];
+	struct service *sv = super_service(s, item->name); /* the former */
+	struct service *host;
+
+	if (item->fate == PLAN_REMOVED || next->sv != NULL) {
+		host = host_of(s->apply.transports, next, sv);
+		log_info("transport %s %s%s", sv->conf->name,
+		    next->sv != NULL ? "is laid out anew"
+				     : "is there no longer",
+		    host != NULL ? "; connections stay as far as there is room"
+				 : "");
+		leaving_begin(sv, next->sv, host);
 	} else {
 		sv->conf = &p->next->transports[item->is];
 		if (item->restarts)
@@ -409,12 +223,32 @@ follow(struct super *s, const struct plan *p, size_t i)
 	}
 }
 
+/* Now that those before it are forgotten: but for what waits for these. */
+static void
+settle_in(const struct plan_item *item, struct service *sv)
+{
+	open_kept(sv);
+	for (unsigned w = 0; item->fate == PLAN_ADDED && w < sv->nworkers; w++)
+		if (sv->wanted && !leaving_feeds(&sv->workers[w]) &&
+		    sv->workers[w].child.state == LIFE_STOPPED)
+			child_event(&sv->workers[w].child, LIFE_START);
+}
+
 static void
 commit(struct super *s, const struct plan *p)
 {
+	struct coming *next = s->apply.transports->next;
+
 	give_up_listeners(p, s->apply.transports);
 	for (size_t i = 0; i < p->ntransports; i++)
-		follow(s, p, i);
+		if (next[i].sv != NULL)
+			arrive(s, &p->transports[i], &next[i]);
+	for (size_t i = 0; i < p->ntransports; i++)
+		if (p->transports[i].fate != PLAN_ADDED)
+			depart(s, p, i);
+	for (size_t i = 0; i < p->ntransports; i++)
+		if (next[i].sv != NULL)
+			settle_in(&p->transports[i], next[i].sv);
 }
 
 static bool
@@ -438,23 +272,6 @@ settled(struct super *s, const struct plan *p, bool time)
 	return true;
 }
 
-/* What has not come into force. */
-static void
-drop(struct service *sv)
-{
-	struct service **at = &sv->super->coming;
-
-	while (*at != NULL && *at != sv)
-		at = &(*at)->next;
-	if (*at != NULL)
-		*at = sv->next;
-	for (unsigned w = 0; w < sv->nworkers; w++)
-		if (sv->workers[w].seg.at != NULL)
-			shm_unlink(sv->workers[w].seg.object);
-	sv->next = NULL;
-	service_free_all(&sv);
-}
-
 static void
 end(struct super *s, const struct plan *p, bool told)
 {
@@ -467,14 +284,10 @@ end(struct super *s, const struct plan *p, bool told)
 			reload_restarted(s, super_service(s, item->name),
 			    item->fate == PLAN_ADDED);
 	}
-	for (size_t i = 0; a != NULL && i < a->n; i++) {
-		if (a->next[i].fd >= 0)
-			close(a->next[i].fd);
-		if (a->next[i].sv != NULL)
-			drop(a->next[i].sv);
-	}
-	if (a != NULL)
+	if (a != NULL) {
+		coming_free(a->next, a->n);
 		free(a->next);
+	}
 	free(a);
 	s->apply.transports = NULL;
 }

@@ -33,7 +33,7 @@ drop_objects(const struct service *sv)
 }
 
 void
-leaving_begin(struct service *sv, struct service *heir, bool moves)
+leaving_begin(struct service *sv, struct service *heir, struct service *host)
 {
 	struct super *s = sv->super;
 	unsigned drain_ms = s->conf->drain_timeout_s * 1000;
@@ -42,7 +42,7 @@ leaving_begin(struct service *sv, struct service *heir, bool moves)
 	sv->next = s->leaving;
 	s->leaving = sv;
 	sv->heir = heir;
-	sv->moves = moves;
+	sv->host = host;
 	orders_leave(&s->orders, sv);
 	if (heir != NULL) {
 		/* the entry is the heir's now */
@@ -52,16 +52,33 @@ leaving_begin(struct service *sv, struct service *heir, bool moves)
 		service_want(sv, false);
 		memset(sv->shm->name, 0, sizeof(sv->shm->name));
 	}
+	if (host != NULL)
+		host->held = true;
 	sv->wanted = false;
 	drop_objects(sv);
-	for (unsigned w = 0; moves && w < sv->nworkers; w++)
-		sv->workers[w].passes = w < heir->nworkers;
+	for (unsigned w = 0; host != NULL && w < sv->nworkers; w++)
+		sv->workers[w].passes = w < host->nworkers;
 	service_event(sv, LIFE_STOP, drain_ms,
 	    heir != NULL ? "its configuration changed"
 			 : "it is no longer in the configuration");
 }
 
-/* ---- heirs ---- */
+/* ---- who stays ---- */
+
+/* What a transport may have, all of its workers have together. */
+int
+leaving_room(const struct process *p)
+{
+	const struct service *sv = p->service;
+	uint64_t all = 0, own, room = sv->host->nconns;
+
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		if (sv->workers[w].passes)
+			all += atomic_load(
+			    &seg_worker(&sv->workers[w].seg)->stats.conns_open);
+	own = atomic_load(&seg_worker(&p->seg)->stats.conns_open);
+	return all <= room || own > all ? 0 : 1 + (int)(own * room / all);
+}
 
 static void
 begin(struct process *p)
@@ -75,17 +92,27 @@ begin(struct process *p)
 static void
 pass_on(struct service *sv)
 {
-	struct service *heir = sv->heir;
-
 	for (unsigned w = 0; w < sv->nworkers; w++) {
 		struct process *p = &sv->workers[w];
 
 		if (!p->passes || p->child.state != LIFE_STOPPED)
 			continue;
 		p->passes = false;
-		moving_worker(sv, heir, w);
-		begin(&heir->workers[w]);
+		moving_worker(sv, sv->host, w);
+		begin(&sv->host->workers[w]);
 	}
+}
+
+bool
+leaving_feeds(const struct process *p)
+{
+	const struct service *sv = p->super->leaving;
+
+	for (; sv != NULL; sv = sv->next)
+		if (sv->host == p->service && p->worker < sv->nworkers &&
+		    sv->workers[p->worker].passes)
+			return true;
+	return false;
 }
 
 static bool
@@ -98,22 +125,34 @@ ended(const struct service *sv)
 	return true;
 }
 
+/* One that it has waited for has gone; others may not have. */
+static void
+release(struct service *sv)
+{
+	if (sv == NULL)
+		return;
+	sv->held = false;
+	for (const struct service *l = sv->super->leaving; l != NULL;
+	     l = l->next)
+		sv->held |= l->heir == sv || l->host == sv;
+	for (unsigned w = 0; w < sv->nworkers; w++)
+		if (sv->workers[w].child.state == LIFE_STOPPED &&
+		    !leaving_feeds(&sv->workers[w]))
+			begin(&sv->workers[w]);
+}
+
 static void
 conclude(struct service *sv)
 {
 	struct super *s = sv->super;
-	struct service *heir = sv->heir;
 
 	places_leave(s, sv);
 	unlink_from(&s->leaving, sv);
 	sv->next = s->gone;
 	s->gone = sv;
-	if (heir == NULL)
-		return;
-	heir->held = false;
-	for (unsigned w = 0; w < heir->nworkers; w++)
-		if (heir->workers[w].child.state == LIFE_STOPPED)
-			begin(&heir->workers[w]);
+	release(sv->heir);
+	if (sv->host != sv->heir)
+		release(sv->host);
 }
 
 void
@@ -126,7 +165,7 @@ leaving_settle(struct super *s)
 	s->settling = true; /* an heir that begins changes its state */
 	for (sv = s->leaving; sv != NULL; sv = next) {
 		next = sv->next;
-		if (sv->moves && s->phase == SUPER_SERVES)
+		if (sv->host != NULL && s->phase == SUPER_SERVES)
 			pass_on(sv);
 		if (ended(sv))
 			conclude(sv);

@@ -17,6 +17,7 @@ struct move {
 	unsigned author_from, author_to; /* of connection 0 */
 	unsigned n; /* connections that there is room for */
 	unsigned batches; /* of to that are used */
+	bool stats; /* it is the same transport */
 };
 
 /*
@@ -25,10 +26,10 @@ struct move {
  * has been buried, and with that all that it has done has been noted.
  */
 static uint64_t
-shift(const struct move *m, unsigned i)
+shift(const struct move *m, unsigned i, unsigned k)
 {
 	_Atomic uint64_t *from = seg_done(m->control, m->author_from + i);
-	_Atomic uint64_t *to = seg_done(m->control, m->author_to + i);
+	_Atomic uint64_t *to = seg_done(m->control, m->author_to + k);
 	uint64_t had = atomic_load(from), has = atomic_load(to);
 
 	if (has < had)
@@ -37,48 +38,90 @@ shift(const struct move *m, unsigned i)
 }
 
 static void
-move_batch(struct move *m, unsigned i)
+move_batch(struct move *m, unsigned i, unsigned k)
 {
 	const struct shm_conn *c = seg_conn(m->from, i);
 	uint64_t own = atomic_load(&c->seq) << 16 | i;
 	unsigned nfrom = seg_batches(m->from), nto = seg_batches(m->to);
 
-	for (unsigned k = 0; k < nfrom && m->batches < nto; k++) {
-		const struct shm_batch *b = seg_batch(m->from, k);
+	for (unsigned b = 0; b < nfrom && m->batches < nto; b++) {
+		const struct shm_batch *was = seg_batch(m->from, b);
+		struct shm_batch *is = seg_batch(m->to, m->batches);
 
-		if (atomic_load(&b->own) == own)
-			memcpy(seg_batch(m->to, m->batches++), b, sizeof(*b));
+		if (atomic_load(&was->own) != own)
+			continue;
+		memcpy(is, was, sizeof(*is));
+		atomic_store(&is->own, own - i + k);
+		m->batches++;
 	}
 }
 
+/* From i to k. */
 static void
-move_conn(struct move *m, unsigned i)
+move_conn(struct move *m, unsigned i, unsigned k)
 {
-	struct shm_conn *c = seg_conn(m->to, i);
-	uint64_t by = shift(m, i), who = atomic_load(&m->from->journal.who);
+	struct shm_conn *c = seg_conn(m->to, k);
+	uint64_t by = shift(m, i, k), who = atomic_load(&m->from->journal.who);
 
 	memcpy(c, seg_conn(m->from, i), sizeof(*c));
-	memcpy(seg_cold(m->to, i), seg_cold(m->from, i),
+	memcpy(seg_cold(m->to, k), seg_cold(m->from, i),
 	    sizeof(struct shm_conn_cold));
-	memcpy(seg_who(m->to, i), seg_who(m->from, i),
+	memcpy(seg_who(m->to, k), seg_who(m->from, i),
 	    sizeof(struct shm_conn_who));
 	c->half[0].op += by;
 	c->half[1].op += by;
 	if (atomic_load(&c->used) != CONN_FREE)
-		move_batch(m, i);
+		move_batch(m, i, k);
+	if (atomic_load(&m->from->hand) == i + 1)
+		atomic_store(&m->to->hand, k + 1);
 	if (who >> SHM_TAG_OP_BITS == m->author_from + i)
 		atomic_store(&m->to->journal.who,
-		    ((uint64_t)(m->author_to + i) << SHM_TAG_OP_BITS) |
+		    ((uint64_t)(m->author_to + k) << SHM_TAG_OP_BITS) |
 			((who + by) & (((uint64_t)1 << SHM_TAG_OP_BITS) - 1)));
+}
+
+/* Those behind the last one that there is room for get what is free before it;
+ * their keeper hands them over by what stands here. */
+static void
+move_those_behind(struct move *m)
+{
+	unsigned k = 0, nfrom = seg_conns(m->from);
+
+	for (unsigned i = m->n; i < nfrom; i++) {
+		struct shm_conn *c = seg_conn(m->from, i), *there;
+
+		if (atomic_load(&c->used) != CONN_USED)
+			continue;
+		while (k < m->n &&
+		    atomic_load(&seg_conn(m->from, k)->used) != CONN_FREE)
+			k++;
+		if (k == m->n)
+			return;
+		move_conn(m, i, k);
+		there = seg_conn(m->from, k);
+		there->fd = c->fd;
+		atomic_store(&c->used, CONN_FREE);
+		atomic_store(&there->used, CONN_USED);
+	}
+}
+
+static void
+count_open(struct move *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		n += atomic_load(&seg_conn(m->to, i)->used) != CONN_FREE;
+	atomic_store(&m->to->stats.conns_open, n);
 }
 
 static void
 move_rest(struct move *m)
 {
 	struct shm_worker *from = m->from, *to = m->to;
-	uint32_t hand = atomic_load(&from->hand);
 
-	memcpy(&to->stats, &from->stats, sizeof(to->stats));
+	if (m->stats)
+		memcpy(&to->stats, &from->stats, sizeof(to->stats));
 	memcpy(&to->journal, &from->journal, sizeof(to->journal));
 	memcpy(&to->came, &from->came, sizeof(to->came));
 	memcpy(&to->unsaved, &from->unsaved, sizeof(to->unsaved));
@@ -89,7 +132,7 @@ move_rest(struct move *m)
 	atomic_store(&to->accepting, atomic_load(&from->accepting));
 	atomic_store(&to->suspect, atomic_load(&from->suspect));
 	atomic_store(&to->wary_ns, atomic_load(&from->wary_ns));
-	atomic_store(&to->hand, hand <= m->n ? hand : 0);
+	atomic_store(&to->hand, 0);
 }
 
 void
@@ -104,11 +147,14 @@ moving_worker(struct service *from, struct service *to, unsigned worker)
 		.author_from = from->author + worker * from->nconns,
 		.author_to = to->author + worker * to->nconns,
 		.n = from->nconns < to->nconns ? from->nconns : to->nconns,
+		.stats = from->heir == to,
 	};
 
 	move_rest(&m);
 	for (unsigned i = 0; i < m.n; i++)
-		move_conn(&m, i);
+		move_conn(&m, i, i);
+	move_those_behind(&m);
+	count_open(&m);
 	is->keeper = was->keeper;
 	is->keeper.stale = true;
 	if (is->keeper.caller != NULL)

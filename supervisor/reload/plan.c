@@ -213,7 +213,13 @@ plan_moves(const struct conf_transport *was, const struct conf_transport *is)
 bool
 plan_keeps(const struct conf_transport *was, const struct conf_transport *is)
 {
-	return was->type == CONF_TCP && !plan_moves(was, is) &&
+	return !plan_moves(was, is) && plan_alike(was, is);
+}
+
+bool
+plan_alike(const struct conf_transport *was, const struct conf_transport *is)
+{
+	return was->type == CONF_TCP &&
 	    conf_same_text(was->framer, is->framer) &&
 	    same_cidrs(&was->allow, &is->allow) &&
 	    same_cidrs(&was->deny, &is->deny) &&

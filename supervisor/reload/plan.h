@@ -60,6 +60,10 @@ struct plan_item *plan_transport(const struct plan *, size_t is);
 bool plan_keeps(
     const struct conf_transport *was, const struct conf_transport *is);
 
+/* The same wherever they listen. */
+bool plan_alike(
+    const struct conf_transport *was, const struct conf_transport *is);
+
 /* True if it is to listen elsewhere. */
 bool plan_moves(
     const struct conf_transport *was, const struct conf_transport *is);

@@ -24,7 +24,7 @@ struct event;
 enum {
 	RELOAD_REPORT = 8192,
 	RELOAD_TOLD = 40, /* lines that an asker is told */
-	RELOAD_MS = 5000, /* well below what control waits for the answer */
+	RELOAD_MS = 20000, /* well below what control waits for the answer */
 };
 
 struct reload {
