@@ -229,8 +229,11 @@ def test_a_worker_that_is_dead_comes_back_with_the_new_keys():
             else:
                 os.kill(d.pid, signal.SIGHUP)
                 sysutil.slay(pid)
-                wait_for(lambda: f'"idle_timeout_s": {100 + n}'
-                         in d.rpc("config.get")["text"])
+                # one that comes while it goes on is not begun
+                wait_for(lambda: d.stderr_text().count(
+                    "new configuration is in force") > n)
+                assert f'"idle_timeout_s": {100 + n}' in d.rpc(
+                    "config.get")["text"], n
             m.write_hr(n, n + 1)
             assert m.read_hr(0, n + 1) == list(range(1, n + 2))
 

@@ -609,8 +609,11 @@ def test_workers_are_killed_meanwhile():
             count.ask(5)
             if n % 3 == 0:
                 sysutil.slay(process(d, "tcp1"))
-            wait_for(lambda: f'"max_connections": {40 + n}'
-                     in d.rpc("config.get")["text"])
+            # one that comes while it goes on is not begun
+            wait_for(lambda: d.stderr_text().count(
+                "new configuration is in force") > n)
+            assert f'"max_connections": {40 + n}' in d.rpc(
+                "config.get")["text"], n
             load.more()
         count.modbus.close()
         load.end()

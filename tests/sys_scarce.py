@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What a machine runs out of while processes die: processes, descriptors,
-shared memory. Who is served goes on being served, connections stay, and all is
-well as soon as there is enough again."""
+shared memory; and a time of day that jumps. Who is served goes on being served,
+connections stay, and all is well as soon as there is enough again."""
 
 import os
 import resource
@@ -86,16 +86,17 @@ def next_one(d):
 
 # ---- processes ----
 
-class NoFork:
-    """While the file is there nobody can be forked."""
+class While:
+    """While the file is there, something is not as it should be: what the
+    library of that name in tests/preload does."""
 
-    def __init__(self):
-        self.dir = sysutil.tempfile.mkdtemp(prefix="hf-nofork-")
-        self.path = os.path.join(self.dir, "full")
+    def __init__(self, name):
+        self.dir = sysutil.tempfile.mkdtemp(prefix="hf-while-")
+        self.path = os.path.join(self.dir, "there")
         self.env = {
             "LD_PRELOAD": os.path.join(sysutil.BUILD, "tests", "preload",
-                                       "nofork.so"),
-            "HOLDFAST_NOFORK": self.path}
+                                       name + ".so"),
+            "HOLDFAST_" + name.upper(): self.path}
 
     def __enter__(self):
         return self
@@ -124,7 +125,7 @@ def answered(m, value):
 def test_connections_wait_while_nobody_can_be_forked():
     """a worker dies and cannot be made again: its connections wait, also
     through the death of the supervisor, and are served once it can"""
-    with NoFork() as no, Daemon(conf(), env=no.env) as d, Beside(d), \
+    with While("nofork") as no, Daemon(conf(), env=no.env) as d, Beside(d), \
             Modbus(d.port("tcp1")) as m:
         for value, orphaned in ((1, False), (2, True)):
             m.write_hr(0, 0)
@@ -146,7 +147,7 @@ def test_connections_wait_while_nobody_can_be_forked():
 def test_a_supervisor_that_cannot_fork_goes_on():
     """control, who is forked by the supervisor itself, dies meanwhile: it is
     back as soon as it can be, and no transport has noticed"""
-    with NoFork() as no, Daemon(conf(), env=no.env) as d, Beside(d), \
+    with While("nofork") as no, Daemon(conf(), env=no.env) as d, Beside(d), \
             Modbus(d.port("tcp1")) as m:
         no.begin()
         pid = kill(d, "control")
@@ -188,6 +189,39 @@ def served(m):
         return m.read_hr(1) == [1]
     except (OSError, EOFError):
         return False
+
+
+# ---- time ----
+
+def test_a_time_of_day_that_jumps():
+    """ten years ahead and ten years back, in turn: nobody is taken for hung,
+    what dies comes back at once, and registers are saved and are there"""
+    saved = sysutil.tempfile.mkdtemp(prefix="hf-jump-")
+    c = {**conf(), "hang_timeout_ms": 1000, "store": {
+        "snapshot": {"path": os.path.join(saved, "s"), "interval_s": 0.1}}}
+    with While("jump") as jump, Daemon(c, env=jump.env) as d:
+        with Beside(d), Modbus(d.port("tcp1")) as m:
+            beside = pid_of(d, "tcp2")
+            jump.begin()
+            for value in range(1, 4):
+                kill(d, "tcp1")
+                ask_late(m, value)
+                answered(m, value)
+            m.write_hr(1, 77)
+            saves = d.rpc("system.info")["snapshot"]["saves"]
+            wait_for(lambda: d.rpc("system.info")["snapshot"][
+                "saves"] > saves + 1, 20)
+            d.orphan()
+            m.write_hr(2, 78)
+            next_one(d)
+            assert pid_of(d, "tcp2") == beside
+            years = {line[:4] for line in d.stderr_text().splitlines()}
+            assert len(years) >= 3, years  # it did jump
+        d.stop()
+        d.start()
+        with Modbus(d.port("tcp1")) as m:
+            assert m.read_hr(0, 3) == [3, 77, 78]
+    sysutil.shutil.rmtree(saved)
 
 
 # ---- shared memory ----

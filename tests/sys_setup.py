@@ -362,11 +362,13 @@ def test_a_worker_that_is_killed():
             m.write_hr(18, 99)
             assert m.read_hr(60) == [6]
         for n in range(3):
-            os.kill(d.worker_pid("t1"), signal.SIGKILL)
+            pid = wait_for(lambda: d.worker_pid("t1"))
+            os.kill(pid, signal.SIGKILL)
             assert o.read_hr(1, 18) == [99]
             with Modbus(d.port("t1"), unit=5) as m:
                 assert m.read_hr(60) == [7 + n] and m.read_hr(18) == [99]
-        assert d.rpc("transports.list")[0]["restarts"] == 3
+            wait_for(lambda: d.rpc("transports.list")[0][
+                "restarts"] == n + 1)
 
 
 def test_beside_sections_of_ours():

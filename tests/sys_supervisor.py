@@ -40,8 +40,8 @@ def test_a_killed_worker_is_replaced_and_others_do_not_notice():
             assert new != pid
             assert d.port("tcp1") == port
             assert other.ask("pid") == pid2
-        s = d.wait_state("up")
-        assert s["pid"] == new and s["restarts"] == 1, s
+        s = wait_for(lambda: (s := d.wait_state("up"))["restarts"] == 1 and s)
+        assert s["pid"] == new, s
         assert s["last_exit"] == SIGKILLED, s
         assert ("up", "backoff") in s["changes"], s
         assert s["changes"][-1] == ("starting", "up"), s

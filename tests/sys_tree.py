@@ -317,8 +317,15 @@ def hit(tree, victims, number=signal.SIGKILL):
         assert not select.select(fds, [], [], 0)[0]
         signal.pidfd_send_signal(fds[0], signal.SIGKILL)
     all_back(tree, victims, there, fds)
+    allowed = may_notice(victims)
+    for c, old in zip(tree.clients, before):
+        if allowed.get(c.kind) == "reconnects" and c.kind == "sse":
+            # it reads what the dead one had sent, and sees its end behind
+            # that: maybe when the next one dies already
+            wait_for(lambda: c.counts[tc.RECONNECTS] > old[tc.RECONNECTS],
+                     tc.GIVE_UP_S + 10, "the end of a stream")
     tree.all_work()
-    wrong = against_table(tree, before, may_notice(victims))
+    wrong = against_table(tree, before, allowed)
     over = time.monotonic()
     left = widowed(victims)
     if left:

@@ -78,7 +78,7 @@ def test_a_keeper_and_later_its_worker():
                 lose_worker(d)
                 assert m.read_hr(0, 1) == [value]
             assert idle.read_hr(0, 1) == [3]
-        assert d.rpc("transports.list")[0]["restarts"] == 3
+        wait_for(lambda: d.rpc("transports.list")[0]["restarts"] == 3)
         d.stop()
 
 
