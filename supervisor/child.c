@@ -143,6 +143,7 @@ set_state(struct child *c, enum life next)
 	if (!drains(from) || !drains(next)) {
 		/* what is to follow a drain does not change how long it may
 		 * last: that has been told to the process */
+		c->until_ms = c->ops->now_ms() + (uint64_t)time_of(c);
 		c->ops->timer(c, time_of(c));
 	}
 	log_debug("%s: %s -> %s: %s", c->name, state_names[from],
@@ -178,8 +179,14 @@ spawn_afresh(struct child *c)
 static void
 drain(struct child *c)
 {
-	/* once more for a second order, which may be in a greater hurry */
-	c->ops->timer(c, time_of(c));
+	uint64_t until_ms = c->ops->now_ms() + (uint64_t)time_of(c);
+
+	/* a second order may be in a greater hurry, nothing else: who goes on
+	 * giving it keeps nobody from ending */
+	if (until_ms < c->until_ms) {
+		c->until_ms = until_ms;
+		c->ops->timer(c, time_of(c));
+	}
 	c->ops->drain(c);
 }
 

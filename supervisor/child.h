@@ -71,6 +71,7 @@ struct child {
 	const char *name;
 	enum life state; /* written by child.c alone */
 	unsigned drain_ms; /* that the next order to drain gives */
+	uint64_t until_ms; /* when it has to have drained */
 	struct retry_limits limits;
 	struct retry retry;
 	bool suspected; /* the next death is not its own fault: retry.h */

@@ -260,6 +260,28 @@ START_TEST(every_state_has_its_time)
 }
 END_TEST
 
+START_TEST(an_order_to_drain_again_does_not_prolong_it)
+{
+	struct child c;
+
+	for (int i = 0; i < 2; i++) {
+		lead(&c, LIFE_UP);
+		c.drain_ms = 5000;
+		child_event(&c, i == 0 ? LIFE_STOP : LIFE_RESTART);
+		for (int k = 0; k < 3; k++) {
+			did.now_ms += 1000;
+			did.timer = -2; /* not touched */
+			child_event(&c, LIFE_STOP);
+			ck_assert_int_eq(did.timer, -2);
+		}
+		c.drain_ms = 1000; /* of the two seconds that are left */
+		child_event(&c, LIFE_STOP);
+		ck_assert_int_eq(did.timer, 1000 + CHILD_GRACE_MS);
+		ck_assert_int_eq(did.drains, 5);
+	}
+}
+END_TEST
+
 /* What the process has been told is what it gets, whatever is wanted after
  * its end. */
 static const struct {
@@ -489,6 +511,7 @@ main(void)
 	    life, every_event_in_every_state_does_what_the_life_says, 0, CELLS);
 	tcase_add_test(
 	    life, no_state_and_no_event_is_left_out_of_the_cells_above);
+	tcase_add_test(life, an_order_to_drain_again_does_not_prolong_it);
 	tcase_add_test(life, every_state_has_its_time);
 	tcase_add_loop_test(
 	    life, an_order_to_live_again_does_not_shorten_a_drain, 0, PROMISES);

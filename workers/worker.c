@@ -131,9 +131,13 @@ static void
 drain(struct worker *w, uint64_t ms)
 {
 	struct timeval tv = interval(ms);
+	uint64_t until = w->now_ns + ms * 1000000;
 
 	/* a second order may shorten the time that is left, nothing else */
-	event_add(&w->deadline, &tv);
+	if (!w->draining || until < w->drained_ns) {
+		w->drained_ns = until;
+		event_add(&w->deadline, &tv);
+	}
 	if (w->draining)
 		return;
 	w->draining = true;

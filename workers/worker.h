@@ -47,6 +47,7 @@ struct worker {
 	uint64_t lines_ns; /* when the lines below began to be counted */
 	unsigned lines; /* logged about peers within a second */
 	int beat_fd;
+	uint64_t drained_ns; /* when a drain ends, whatever is left */
 	struct event orders, beat, deadline;
 };
 
