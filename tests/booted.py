@@ -113,12 +113,12 @@ def pids(unit="holdfast.service"):
     return []
 
 
-def configure(path=CONF, name="plant", port=502):
+def configure(path=CONF, name="plant", port=502, state="holdfast"):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
         json.dump({
             "store": {"name": name, "snapshot": {
-                "path": f"/var/lib/holdfast/{name}.snap"}},
+                "path": f"/var/lib/{state}/{name}.snap"}},
             "devices": {"plc1": {"holding_registers": [
                 {"addr": 0, "count": 100}]}},
             "transports": {
@@ -253,10 +253,11 @@ def test_who_connects_starts_it():
 
 
 def test_instances():
-    "holdfast@.service: two servers, each by itself"
+    "holdfast@.service: two servers, each by itself, with its own snapshots"
     names = "north", "south"
     for i, name in enumerate(names):
-        configure(f"/etc/holdfast/{name}.json", name, 5020 + i)
+        configure(f"/etc/holdfast/{name}.json", name, 5020 + i,
+                  f"holdfast-{name}")
     with started(*(f"holdfast@{name}" for name in names)):
         ctl("start", "holdfast@south")
         os.kill(main_pid("holdfast@north"), signal.SIGKILL)
@@ -267,6 +268,7 @@ def test_instances():
             wait_for(lambda: active(f"holdfast@{name}"))
     for name in names:
         wait_for(lambda: not pids(f"holdfast@{name}"))
+        assert os.path.exists(f"/var/lib/holdfast-{name}/{name}.snap"), name
 
 
 if __name__ == "__main__":
