@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import time
 
-import bench_tools as bt
 import sysutil
 import tls_case
 from sysutil import Daemon, Modbus, wait_for
@@ -354,11 +353,14 @@ def test_replies_take_as_long_as_they_took():
             assert least <= took < most, times
         assert soonest(lambda: replayed(path), Q, 60) < 60
         # the trace tells when it left, and another client is not held up
-        with replayed(path, times=2) as d, Modbus(d.port("tcp1")) as m, \
-                Modbus(d.port("tcp1")) as other:
-            m.send(m.adu(Q))
-            assert took_ms(other, ASKED[6])[0] < 290 * bt.pace()
-            assert m.receive()[2] == A
+        with replayed(path, times=2) as d, Modbus(d.port("tcp1")) as m:
+            def alone():
+                with Modbus(d.port("tcp1")) as other:
+                    m.send(m.adu(Q))
+                    took, _ = took_ms(other, ASKED[6])
+                    assert m.receive()[2] == A
+                return took < 290
+            assert any(alone() for _ in range(TRIES))
             frames = d.rpc("trace.read")["frames"]
             sent = [f for f in frames if f["direction"] == "out"]
             assert max(f["us"] for f in sent) >= 300000, sent
@@ -377,13 +379,17 @@ def test_datagrams_and_lines_are_as_late():
             for one in s, other:
                 one.settimeout(100)
                 one.connect(("127.0.0.1", d.port("tcp1")))
-            began = time.monotonic()
-            s.send(mbap(7, Q))
-            other.send(mbap(8, ASKED[6]))
-            assert other.recv(300) == mbap(8, ASKED[6])
-            assert time.monotonic() - began < 0.14 * bt.pace()
-            assert s.recv(300) == mbap(7, A)
-            assert time.monotonic() - began > 0.149
+
+            def alone():
+                began = time.monotonic()
+                s.send(mbap(7, Q))
+                other.send(mbap(8, ASKED[6]))
+                assert other.recv(300) == mbap(8, ASKED[6])
+                took = time.monotonic() - began
+                assert s.recv(300) == mbap(7, A)
+                assert time.monotonic() - began > 0.149
+                return took < 0.14
+            assert any(alone() for _ in range(TRIES))
 
 
 def test_a_broadcast_that_was_refused():
