@@ -56,6 +56,8 @@ def rows(build, here, full, seconds):
                 "torture_resume_mutants.py", "--apply"), 60),
             ("torture_udp", tool(
                 "torture_udp", "--stride", "211", "--seconds", "2"), 120),
+            ("torture_durable_step", tool(
+                "torture_durable", "--stride", "211"), 120),
         ]
     limit = 300 + 10 * seconds
     jobs = [
@@ -117,6 +119,8 @@ def rows(build, here, full, seconds):
         ("torture_widow", [sys.executable, here / "sys_widow.py",
                            "die_under", "notice", "at_once",
                            times("rounds", 100)], 600),
+        ("torture_durable_step", tool(
+            "torture_durable", "--stride", apart), 3600),
         ("torture_durable", [sys.executable, here / "sys_durable.py",
                              "under_load", times("kills", 150)], 1200),
         ("torture_durable_kills", [sys.executable, here / "sys_durable.py",

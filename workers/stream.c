@@ -358,6 +358,12 @@ stream_go_on(struct stream *st, struct conn *c)
 	if (stream_saves(c))
 		return;
 	batch_saves_trim(c->held);
+	/* what a predecessor has begun ends before anybody else begins
+	 * something: it is noted for one at a time how far that has got */
+	if (c->begun && batch_saves(c->held) != 0) {
+		serve(st, c, c->held, sent);
+		return;
+	}
 	if (stream_save(st, c, c->held, sent))
 		return;
 	do {

@@ -23,6 +23,7 @@
 enum { HARNESS_SLOT = 1, HARNESS_AUTHOR = 1, FIRST_AUTHOR = 8, FDS = 1024 };
 
 static bool mine[FDS];
+static bool durable; /* all of its registers are */
 
 /* ---- the function code ---- */
 
@@ -78,6 +79,17 @@ configure(struct wire *w, const char *framer, enum conf_type type)
 	t->units[1] = 0;
 	t->max_connections = WIRE_CONNS;
 	t->workers = 1;
+	if (durable) {
+		static struct conf_range all = {
+			.table = STORE_HR, .count = WIRE_REGS, .durable = true
+		};
+		static char path[] = "/nowhere";
+
+		w->device.ranges = &all;
+		w->device.nranges = 1;
+		w->conf.snapshot.path = path;
+		w->conf.snapshot.durable_ms = 60000;
+	}
 	w->conf.store = store;
 	w->conf.devices = &w->device;
 	w->conf.ndevices = 1;
@@ -103,7 +115,7 @@ segments(struct wire *w)
 	    seg_create_device(&w->device_seg, name, "a", 0, &r, 1, false) < 0 ||
 	    seg_create_worker_for(&p->worker_seg, name, "t", 0, 0,
 		&(struct seg_worker_counts){ .conns = WIRE_CONNS,
-		    .batches = WIRE_BATCHES,
+		    .batches = durable ? WIRE_CONNS : WIRE_BATCHES,
 		    .dgrams = w->transport.type == CONF_UDP,
 		    .trace_bytes = 1 << 16 }) < 0)
 		trace_broken("segments");
@@ -202,6 +214,13 @@ void
 wire_make_udp(struct wire *w, const char *framer)
 {
 	make(w, framer, CONF_UDP);
+}
+
+void
+wire_make_durable(struct wire *w)
+{
+	durable = true;
+	make(w, "socket", CONF_TCP);
 }
 
 void

@@ -51,6 +51,8 @@ struct wire {
  * are open at the first wire_launch() are the harness's. */
 void wire_make(struct wire *, const char *framer);
 void wire_make_udp(struct wire *, const char *framer);
+/* Of TCP, all of whose registers are durable; the harness is the disk. */
+void wire_make_durable(struct wire *);
 void wire_unmake(struct wire *);
 
 /* Makes a worker: the next one, if there has been one. traced: it stops before
