@@ -132,6 +132,34 @@ def test_units_and_access_hold_at_once():
                 pass
 
 
+def test_what_the_command_says():
+    """on a pipe, too: that it is in force, that nothing has changed; with 75
+    that another one is under way"""
+    with Daemon({**conf(), "http": {"listen": "127.0.0.1:0"}}) as d:
+        said = d.cli("reload")
+        assert said.stdout == "", said
+        assert said.stderr == "holdfast: nothing has changed\n", said
+        edit(d, key("frame_timeout_ms", 1234))
+        said = d.cli("reload")
+        assert said.stdout.split() == [
+            "transport", "tcp1", "changed", "transport", "tcp1", "restarted"]
+        assert said.stderr == "holdfast: this is in force now\n", said
+        page, n = d.child("http"), 0
+        os.kill(page, signal.SIGSTOP)  # it is asked first
+
+        def under_way():
+            nonlocal n
+            n += 1
+            edit(d, key("frame_timeout_ms", 2000 + n))
+            os.kill(d.pid, signal.SIGHUP)
+            said = d.cli("reload", ok=False)
+            return said.returncode == 75 and said.stderr
+        try:
+            assert "a reload is under way" in wait_for(under_way)
+        finally:
+            os.kill(page, signal.SIGCONT)
+
+
 def test_a_bad_file_changes_nothing():
     """it is refused with its place; so is what cannot change, with all that
     stands beside it, and an address that is taken"""

@@ -406,7 +406,7 @@ def test_hup_says_what_has_changed_and_changes_nothing():
             c["store"]["name"] += "x"  # which is what cannot be
         rewrite(d, change)
         d.signal(signal.SIGHUP)
-        d.wait_stderr("restart holdfastd to apply")
+        d.wait_stderr("restart holdfastd")
         for line in ("transport tcp1: changed", "transport tcp2: removed",
                      "transport tcp9: added", "device plc1: changed",
                      "key drain_timeout_s: changed"):

@@ -53,9 +53,9 @@ show_changes(struct cli *cli, const json_t *result, const char *note)
 		}
 	if (n > 0) {
 		print_flush(&p);
-		print_note(cli, "%s", note);
+		print_alarm(cli, "%s", note);
 	} else
-		print_note(cli, "nothing has changed");
+		print_alarm(cli, "nothing has changed");
 }
 
 /* A mistake, which holds pieces of a file. */
@@ -145,7 +145,7 @@ cli_reload(struct cli *cli, int argc, char **argv)
 		show_changes(cli, result, "this is in force now");
 		json_array_foreach (
 		    json_object_get(result, "refreshed"), i, name)
-			print_note(cli, "%s uses its files as they are now",
+			print_alarm(cli, "%s uses its files as they are now",
 			    json_string_value(name));
 		json_object_foreach (failed, transport, why)
 			code = cli_fail(CLI_REFUSED,

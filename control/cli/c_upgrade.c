@@ -103,7 +103,7 @@ tell(struct cli *cli)
 	if (print_is_json(cli))
 		print_json(info);
 	else
-		print_note(cli, "%s %s has taken over, pid %s",
+		print_alarm(cli, "%s %s has taken over, pid %s",
 		    print_text(json_object_get(info, "name")),
 		    print_text(json_object_get(info, "version")),
 		    print_text(json_object_get(info, "pid")));

@@ -274,14 +274,17 @@ refused(const json_t *error)
 	    json_object_get(json_object_get(error, "data"), "modbus_exception");
 	const char *message =
 	    json_string_value(json_object_get(error, "message"));
+	const char *reason = json_string_value(
+	    json_object_get(json_object_get(error, "data"), "reason"));
+	bool later = code == CMD_TIMEOUT ||
+	    (reason != NULL && strcmp(reason, "busy") == 0);
 
 	if (message == NULL)
 		message = "refused";
 	if (modbus != NULL)
 		return cli_fail(CLI_REFUSED, "%s (exception %d)", message,
 		    (int)json_integer_value(modbus));
-	return cli_fail(
-	    code == CMD_TIMEOUT ? CLI_TIMEOUT : CLI_REFUSED, "%s", message);
+	return cli_fail(later ? CLI_TIMEOUT : CLI_REFUSED, "%s", message);
 }
 
 static int

@@ -4,6 +4,7 @@
  * with all of it. Runs in the control process.
  */
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,9 +17,9 @@
 #include "control/take.h"
 
 enum {
-	/* the supervisor gives a reload up by itself: 5 s for the reading,
-	 * 4 s for the certificates, and says what it was; that answer must
-	 * find the call still waiting */
+	/* the supervisor gives a reload up by itself, and says what it was:
+	 * 20 s for the reading, 6 s for who is asked, 4 s for the
+	 * certificates; that answer must find the call still waiting */
 	RELOAD_MS = 45000, /* beyond the time that draining may take */
 	UPGRADE_MS = 25000,
 	ENDING_MS = 10000, /* beyond the time that draining may take */
@@ -126,7 +127,8 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 {
 	call->later = false;
 	if (msg->rc != 0)
-		cmd_fail(call, CMD_REFUSED, "refused", "%s",
+		cmd_fail(call, CMD_REFUSED,
+		    msg->rc == EBUSY ? "busy" : "refused", "%s",
 		    msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
 	else
 		call->result = json_object();

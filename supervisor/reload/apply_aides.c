@@ -137,7 +137,8 @@ prepare(struct super *s, struct plan *p, char *why, size_t size)
 	a->http_fd = a->actions_fd = a->actions_path = -1;
 	if (strcmp(p->now->store, p->next->store) != 0) {
 		snprintf(why, size,
-		    "key store: its name cannot change while it serves");
+		    "key store: its name changes only when you restart "
+		    "holdfastd");
 		return -1;
 	}
 	note_concerned(s, p);
@@ -364,7 +365,8 @@ settled(struct super *s, const struct plan *p, bool time)
 	if (!aides_held(s))
 		return false;
 	if (a->former != NULL && !a->ended) {
-		if (!workers_rest(s, p, time))
+		/* whoever drains may ask it yet */
+		if (s->leaving != NULL || !workers_rest(s, p, time))
 			return false;
 		a->ended = true;
 		end_actions(a->former);

@@ -94,8 +94,8 @@ make_next(
 	if (item->fate == PLAN_CHANGED)
 		place = s->stores[item->was].index;
 	else if (find_place(s, p, &place) < 0)
-		return fail(why, size, d->name,
-		    "there is room for no more until a restart");
+		return fail(
+		    why, size, d->name, "there is room for no more of them");
 	if (segs_make_next(&next->seg, &next->store, s->conf->store, d, place,
 		&s->env) < 0)
 		return fail(why, size, d->name, strerror(errno));

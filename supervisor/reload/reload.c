@@ -159,9 +159,8 @@ reload_refused(struct super *s, const char *why)
 {
 	struct reload *r = &s->reload;
 
-	snprintf(r->first, sizeof(r->first),
-	    "changed; restart holdfastd to apply: %s", why);
-	log_warnx("configuration %s", r->first);
+	snprintf(r->first, sizeof(r->first), "not applied: %s", why);
+	log_warnx("configuration %s; what runs goes on", r->first);
 	/* whatever is wrong with the configuration: who has been revoked is
 	 * to go */
 	refresh_start(s);
