@@ -168,9 +168,11 @@ take_life(struct process *p, const struct ipc_msg *m)
 
 	if (sv == NULL)
 		return;
-	if (sv->held) {
+	/* what a reload has planned is by who is wanted, and what listens */
+	if (sv->held || s->apply.looks) {
 		orders_answer(p, m->tag, EBUSY, sv->state,
-		    "a reload is under way for it");
+		    sv->held ? "a reload is under way for it"
+			     : "a reload is under way");
 		return;
 	}
 	if (m->kind != IPC_STOP && service_open(sv) < 0) {

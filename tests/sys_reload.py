@@ -160,6 +160,59 @@ def test_what_the_command_says():
             os.kill(page, signal.SIGCONT)
 
 
+def test_no_orders_while_it_is_prepared():
+    """a transport is neither stopped nor started between what a reload has
+    planned for it and what comes of that: with 75, as busy"""
+    with Daemon({**conf(), "http": {"listen": "127.0.0.1:0"}}) as d:
+        page, n = d.child("http"), 0
+        d.cli("stop", "tcp2")
+
+        def refused():
+            nonlocal n
+            n += 1
+            edit(d, key("max_connections", 50 + n))
+            os.kill(d.pid, signal.SIGHUP)
+            said = d.cli(("stop", "start")[n % 2], f"tcp{1 + n % 2}", ok=False)
+            return said.returncode == 75 and said.stderr
+        os.kill(page, signal.SIGSTOP)  # it is asked first
+        try:
+            for _ in range(2):
+                assert "a reload is under way" in wait_for(refused)
+        finally:
+            os.kill(page, signal.SIGCONT)
+
+        def settled(order, name):
+            return d.cli(order, name, ok=False).returncode == 0
+        wait_for(lambda: settled("restart", "tcp1"))
+        wait_for(lambda: settled("start", "tcp2"))
+        for name in ("tcp1", "tcp2"):
+            with Modbus(d.port(name)) as m:
+                m.read_hr(0, 1)
+
+
+def test_a_signal_during_a_reload_has_another_one_follow():
+    """what was edited after the file had been read comes into force, too"""
+    with Daemon({**conf(), "http": {"listen": "127.0.0.1:0"}}) as d:
+        page = d.child("http")
+
+        def says(text):
+            return text in d.rpc("config.get")["text"]
+        os.kill(page, signal.SIGSTOP)  # it is asked first
+        try:
+            edit(d, key("frame_timeout_ms", 1111))
+            os.kill(d.pid, signal.SIGHUP)
+            d.wait_stderr("configuration: transport tcp1")
+            edit(d, key("frame_timeout_ms", 2222))
+            os.kill(d.pid, signal.SIGHUP)
+            # it has been taken once what is sent after it is answered
+            d.cli("reload", ok=False)
+        finally:
+            os.kill(page, signal.SIGCONT)
+        wait_for(lambda: says('"frame_timeout_ms": 2222'))
+        with Modbus(d.port("tcp1")) as m:
+            m.read_hr(0, 1)
+
+
 def test_a_bad_file_changes_nothing():
     """it is refused with its place; so is what cannot change, with all that
     stands beside it, and an address that is taken"""

@@ -609,7 +609,7 @@ def test_workers_are_killed_meanwhile():
             count.ask(5)
             if n % 3 == 0:
                 sysutil.slay(process(d, "tcp1"))
-            # one that comes while it goes on is not begun
+            # one that comes while it goes on waits for its end
             wait_for(lambda: d.stderr_text().count(
                 "new configuration is in force") > n)
             assert f'"max_connections": {40 + n}' in d.rpc(

@@ -120,8 +120,11 @@ done(struct cmd_call *call, const struct ipc_msg *msg)
 	call->later = false;
 	if (msg->rc != 0)
 		cmd_fail(call, msg->rc == ETIMEDOUT ? CMD_TIMEOUT : CMD_REFUSED,
-		    msg->rc == ETIMEDOUT ? "timeout" : "refused", "%s: %s",
-		    name, msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
+		    msg->rc == ETIMEDOUT   ? "timeout"
+			: msg->rc == EBUSY ? "busy"
+					   : "refused",
+		    "%s: %s", name,
+		    msg->text[0] != '\0' ? msg->text : strerror(msg->rc));
 	else
 		call->result = json_pack("{s:s, s:s}", "name", name, "state",
 		    shm_state_name((unsigned)msg->arg));

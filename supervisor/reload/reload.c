@@ -111,6 +111,7 @@ void
 reload_refreshed(struct super *s)
 {
 	struct reload *r = &s->reload;
+	bool again = r->again;
 	int rc = r->code == 0           ? 0
 	    : r->code == EX_CONFIG      ? EINVAL
 	    : r->failed                 ? EIO
@@ -122,6 +123,8 @@ reload_refreshed(struct super *s)
 		orders_answer(r->asker, r->tag, rc, r->lines, "%s",
 		    r->code == 0 ? "nothing has changed" : r->first);
 	forget(r);
+	if (again)
+		reload_start(s, NULL, NULL);
 }
 
 void
@@ -352,12 +355,15 @@ refuse(struct process *asker, uint32_t tag, int err, const char *why)
 		orders_answer(asker, tag, err, 0, "%s", why);
 }
 
-/* What is under way goes first. */
+/* What is under way goes first. A signal is told nothing, and cannot ask again:
+ * what its sender has changed may have been read before. */
 static bool
 is_refused(struct super *s, struct process *asker, uint32_t tag)
 {
 	if (s->phase != SUPER_SERVES)
 		refuse(asker, tag, ESHUTDOWN, "the daemon is stopping");
+	else if (s->reload.pid != 0 && asker == NULL)
+		s->reload.again = true;
 	else if (s->reload.pid != 0)
 		refuse(asker, tag, EBUSY, "a reload is under way");
 	else if (s->upgrade.pid != 0)

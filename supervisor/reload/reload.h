@@ -35,6 +35,7 @@ struct reload {
 	struct process *asker; /* an aide that waits, under tag; or NULL */
 	uint32_t tag;
 	enum ipc_look look; /* nothing comes of it but what is told */
+	bool again; /* a signal has asked for another one meanwhile */
 	bool ended; /* the reader, with status */
 	int status;
 	char *report;
@@ -48,8 +49,9 @@ struct reload {
 };
 
 /* Begins, as the asker's order says (see IPC_RELOAD); NULL, NULL: a signal
- * has asked. One at a time. One that only looks changes nothing, and tells the
- * asker what it found, line by line. */
+ * has asked. One at a time: an asker is refused meanwhile, a signal has another
+ * one follow. One that only looks changes nothing, and tells the asker what it
+ * found, line by line. */
 void reload_start(
     struct super *, struct process *asker, const struct ipc_msg *);
 
