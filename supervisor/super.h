@@ -4,8 +4,9 @@
 
 /*
  * The supervisor: one thread, one loop. It owns the claim, the segments, the
- * listeners and the children, and parses nothing that comes from outside
- * while it runs but struct ipc_msg.
+ * listeners and the children. Of what comes from outside while it runs it
+ * parses struct ipc_msg, and at a reload the text that its reader has found
+ * right (reload/sealed.h).
  */
 
 #include <event2/event.h>
