@@ -483,7 +483,8 @@ def test_the_readme_is_true():
             (1, "exception 01\n")], tries
         assert d.sh(last) == (0, "42 0\n")
         assert d.sh(revoke) == (0, "")
-        assert d.sh(reload) == (0, "")
+        code, said = d.sh(reload)
+        assert code == 0 and "uses its files as they are now" in said, said
         code, said = d.sh(last)
         assert code == 1 and "no connection:" in said, said
         assert d.sh(tries[1]) == (0, "42 0\n")

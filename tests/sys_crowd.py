@@ -35,8 +35,8 @@ def conf():
             "max_connections": CROWD + 100, "units": {"*": "plc1"}}}}
 
 
-def commits(d):
-    return d.rpc("stats.get")["devices"]["plc1"]["commits"]
+def plc1(d):
+    return d.rpc("stats.get")["devices"]["plc1"]
 
 
 def under_a_crowd(disturb, **more):
@@ -54,7 +54,9 @@ def under_a_crowd(disturb, **more):
         done = sum(crowd.answered)
         print("    %d times beside %d requests of %d connections" % (
             ROUNDS, done, CROWD))
-        assert commits(d) == done, (commits(d), done)
+        stats = plc1(d)
+        # who is killed while he writes leaves a number that nothing has
+        assert 0 <= stats["commits"] - done <= stats["repairs"], (stats, done)
         assert "worker died" not in d.stderr_text()
         d.stop()
 
