@@ -3,10 +3,9 @@
 #define SUPERVISOR_CONF_H
 
 /*
- * The configuration as the processes use it: plain structs that nobody changes
- * once they are read; a reload puts another one in their place
- * (reload/apply.h). What a configuration owns lives until conf_free().
- * How it is written: holdfast.json(5).
+ * The configuration as the processes use it: plain structs that nobody changes;
+ * a reload puts another one in their place (reload/apply.h). What it owns lives
+ * until conf_free(). How it is written: holdfast.json(5).
  */
 
 #include <stdbool.h>
