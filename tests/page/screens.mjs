@@ -443,7 +443,7 @@ await run({}, async ({ page }) => {
       await page.click("[data-do=reload]");
       await page.click("dialog button[value=yes]");
       await page.waitForSelector("text=Not reloaded; what runs goes on as it is");
-      await page.waitForSelector(".bad-text >> text=its name cannot change");
+      await page.waitForSelector(".bad-text >> text=its name changes only");
       assert.ok((await rpc("config.get")).text.includes('"tcp3"'));
       await ask("rewrite", text.replace('"transports"', '"transporst"'));
       await page.click("[data-do=check]");
