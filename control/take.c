@@ -162,8 +162,8 @@ find_device(struct control *c, struct taking *t, size_t i)
 	int was = index_of(p->conf, t->conf->devices[i].name);
 
 	t->was[i] = -1;
-	if (seg_attach_device(
-		seg, t->conf->store, t->conf->devices[i].name, true) < 0) {
+	if (seg_attach_device(seg, t->conf->store, t->conf->devices[i].name,
+		p->control_seg.owner, true) < 0) {
 		seg->at = NULL;
 		return -1;
 	}

@@ -97,8 +97,8 @@ seg_remove_device(const char *store, const char *device)
 }
 
 int
-seg_attach_device(
-    struct seg *s, const char *store, const char *device, bool writable)
+seg_attach_device(struct seg *s, const char *store, const char *device,
+    uid_t owner, bool writable)
 {
 	char now[OBJECT_MAX], next[OBJECT_MAX + 8];
 
@@ -107,6 +107,11 @@ seg_attach_device(
 	for (int tries = 0; tries < 2; tries++) {
 		if (seg_attach(s, now, SHM_DEVICE, writable) < 0)
 			return -1;
+		if (s->owner != owner) {
+			seg_unmap(s);
+			errno = EPERM;
+			return -1;
+		}
 		if (!seg_superseded(s))
 			return 0;
 		seg_unmap(s);

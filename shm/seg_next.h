@@ -25,9 +25,10 @@ void seg_remove_next(const char *store, const char *device);
 void seg_remove_device(const char *store, const char *device);
 
 /* seg_attach() to a device by its name. Where that is superseded it first gets
- * its next segment; ENOENT also if there is none. */
-int seg_attach_device(
-    struct seg *, const char *store, const char *device, bool writable);
+ * its next segment; ENOENT also if there is none. EPERM: it is not of owner,
+ * who made the store, but of somebody else who has laid one there. */
+int seg_attach_device(struct seg *, const char *store, const char *device,
+    uid_t owner, bool writable);
 
 /* True if another segment has taken the place of one that is mapped, or none:
  * the device has gone. */

@@ -83,15 +83,17 @@ follow_device(struct birth *b, size_t i)
 
 	if (seg->at == NULL || !seg_superseded(seg))
 		return 0;
-	if (seg_attach_device(
-		&next, conf->store, conf->devices[i].name, true) == 0) {
+	if (seg_attach_device(&next, conf->store, conf->devices[i].name,
+		seg->owner, true) == 0) {
 		seg_unmap(seg);
 		*seg = next;
 		return 0;
 	}
-	if (errno == ENOENT)
-		seg_unmap(seg);
-	return errno == ENOENT ? 0 : -1;
+	/* or somebody else has laid one of his there */
+	if (errno != ENOENT && errno != EPERM)
+		return -1;
+	seg_unmap(seg);
+	return 0;
 }
 
 static int

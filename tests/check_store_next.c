@@ -211,11 +211,33 @@ START_TEST(a_device_can_go_without_a_next_one)
 	ck_assert_int_eq(
 	    store_read(&fix.store, STORE_HR, 10, 1, v, NULL), STORE_GONE);
 	seg_remove_next(fix.name, "plc");
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), -1);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), -1);
 	ck_assert_int_eq(errno, ENOENT);
 	seg_remove_device(fix.name, "plc");
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), -1);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), -1);
 	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+START_TEST(one_of_somebody_else_is_not_taken)
+{
+	struct seg s;
+	uid_t other = geteuid() + 1;
+
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", other, false), -1);
+	ck_assert_int_eq(errno, EPERM);
+	ck_assert_ptr_null(s.at);
+	ck_assert_int_eq(supersede(&next), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", other, true), -1);
+	ck_assert_int_eq(errno, EPERM);
+	ck_assert_ptr_null(s.at);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), 0);
+	seg_unmap(&s);
 }
 END_TEST
 
@@ -223,18 +245,21 @@ START_TEST(a_name_is_that_of_the_one_in_force)
 {
 	struct seg s;
 
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), 0);
 	ck_assert_uint_eq(s.inode, fix.device.inode);
 	seg_unmap(&s);
 	ck_assert_int_eq(supersede(&next), 0);
 	/* nobody has given it the name yet: who comes first does */
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), 0);
 	ck_assert_uint_eq(s.inode, next_seg.inode);
 	ck_assert(!seg_superseded(&s));
 	seg_unmap(&s);
 	ck_assert_int_eq(seg_install_next(fix.name, "plc"), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", false), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), false), 0);
 	ck_assert_uint_eq(s.inode, next_seg.inode);
 	seg_unmap(&s);
 }
@@ -368,7 +393,8 @@ write_on(struct board *b, unsigned me)
 			v++;
 			atomic_store(&b->told[me], v);
 		} else if (rc == STORE_GONE && st == &fix.store) {
-			if (seg_attach_device(&s, fix.name, "plc", true) < 0 ||
+			if (seg_attach_device(
+				&s, fix.name, "plc", geteuid(), true) < 0 ||
 			    store_open(&other, s.at, s.size, true, &fix.env) <
 				0)
 				_exit(1);
@@ -414,7 +440,8 @@ START_TEST(no_write_that_was_told_is_missing)
 		ck_assert_int_eq(waitpid(pid[i], NULL, 0), pid[i]);
 		ck_assert_uint_gt(atomic_load(&b->gone[i]), 0);
 	}
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), 0);
 	ck_assert_int_eq(store_open(&st, s.at, s.size, true, &fix.env), 0);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		unsigned told = atomic_load(&b->told[i]);
@@ -458,7 +485,8 @@ look_after(void)
 	struct store st;
 	bool done = store_superseded(&fix.store);
 
-	ck_assert_int_eq(seg_attach_device(&s, fix.name, "plc", true), 0);
+	ck_assert_int_eq(
+	    seg_attach_device(&s, fix.name, "plc", geteuid(), true), 0);
 	ck_assert_int_eq(store_open(&st, s.at, s.size, true, &fix.env), 0);
 	ck_assert_uint_eq(s.inode, done ? next_seg.inode : fix.device.inode);
 	for (uint16_t a = 50; a < 100; a++)
@@ -553,6 +581,7 @@ main(void)
 	tcase_add_test(t, whoever_has_the_old_one_is_told);
 	tcase_add_test(t, a_write_that_was_refused_is_not_done);
 	tcase_add_test(t, a_device_can_go_without_a_next_one);
+	tcase_add_test(t, one_of_somebody_else_is_not_taken);
 	tcase_add_test(t, a_name_is_that_of_the_one_in_force);
 	tcase_add_test(t, what_was_left_of_another_try_is_made_anew);
 	tcase_add_test(t, counts_of_accesses_go_along);

@@ -138,7 +138,8 @@ attach_devices(struct hf_store *s, bool writable)
 		if (d == NULL)
 			return -1;
 		d->unit = n == 1 ? HF_EVERY_UNIT : (int)++unit;
-		if (seg_attach_device(&d->seg, s->name, name, writable) < 0 ||
+		if (seg_attach_device(&d->seg, s->name, name, s->control.owner,
+			writable) < 0 ||
 		    store_open(&d->st, d->seg.at, d->seg.size, writable,
 			writable ? &s->env : NULL) < 0 ||
 		    api_names_make(d) < 0)

@@ -21,12 +21,9 @@ former_keep(struct super *s)
 	/* without memory they are not kept */
 	s->former = calloc(conf->ndevices + 1, sizeof(*s->former));
 	for (size_t i = 0; s->former != NULL && i < conf->ndevices; i++) {
-		struct seg *seg = &s->former[i];
-
-		if (seg_attach_device(
-			seg, conf->store, conf->devices[i].name, false) == 0 &&
-		    seg->owner != geteuid())
-			seg_unmap(seg);
+		/* else it stays as it is: none */
+		(void)!seg_attach_device(&s->former[i], conf->store,
+		    conf->devices[i].name, geteuid(), false);
 	}
 }
 
