@@ -48,6 +48,14 @@ open_folder(const char *path)
 	    len == 0 ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+int
+snap_pair_reach(const char *path)
+{
+	int dir = open_folder(path);
+
+	return dir == -1 ? -1 : close(dir);
+}
+
 /* ---- the system ---- */
 
 static int

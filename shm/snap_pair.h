@@ -86,4 +86,8 @@ enum snap_pair_rc {
 enum snap_pair_rc snap_pair_load(
     const char *path, struct snap *, const char **ending, char why[SNAP_WHY]);
 
+/* 0 if their directory can be opened; else snap_pair_load() finds a bad one,
+ * and errno says why. */
+int snap_pair_reach(const char *path);
+
 #endif

@@ -113,6 +113,7 @@ struct conf_actions {
 /* Where the daemon saves the registers by itself: see shm/snap_pair.h. */
 struct conf_snapshot {
 	char *path; /* NULL: nowhere */
+	char *place; /* where that stands, "FILE:LINE:COL"; or NULL */
 	unsigned interval_ms;
 	unsigned durable_ms; /* what is written to durable ranges waits so long
 			      * for the disk */

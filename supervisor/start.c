@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "shm/snap_pair.h"
 #include "supervisor/guard.h"
 #include "supervisor/inherit.h"
 #include "supervisor/opts.h"
@@ -114,6 +115,21 @@ check_plugins(const struct conf *conf, const struct proc_roles *roles)
 	return fine;
 }
 
+/* Elsewhere a start goes on without it, and says so. */
+static bool
+check_snapshot(const struct conf *conf)
+{
+	const struct conf_snapshot *s = &conf->snapshot;
+
+	if (s->path == NULL || !s->required || snap_pair_reach(s->path) == 0)
+		return true;
+	fprintf(stderr,
+	    "%s: no start without the directory of \"%s\", as \"required\" "
+	    "says: %s\n",
+	    s->place, s->path, strerror(errno));
+	return false;
+}
+
 static int
 perform(const struct opts *o, const struct proc_roles *roles)
 {
@@ -125,7 +141,9 @@ perform(const struct opts *o, const struct proc_roles *roles)
 	if (conf->notes != NULL)
 		fputs(conf->notes, stderr);
 	if (o->task == OPTS_CHECK) {
-		code = check_plugins(conf, roles) ? EX_OK : EX_CONFIG;
+		code = check_snapshot(conf) & check_plugins(conf, roles)
+		    ? EX_OK
+		    : EX_CONFIG;
 		if (code == EX_OK && !upgrade_fits()) {
 			fprintf(stderr,
 			    "%s %s lays out shared memory otherwise than the "

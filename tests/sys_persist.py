@@ -619,6 +619,28 @@ def test_a_directory_that_goes_is_missed_and_found_again():
             d.clean()
 
 
+def test_a_directory_that_is_missing_is_a_mistake_where_it_is_required():
+    """holdfastd -t says so, with the place; elsewhere a start goes on"""
+    with Place() as p:
+        home = os.path.join(p.dir, "mnt")
+        path = os.path.join(p.dir, "c.json")
+
+        def check(required):
+            c = conf(os.path.join(home, "plant.snap"), required=required)
+            with open(path, "w") as f:
+                json.dump(c, f)
+            done = subprocess.run(
+                [os.path.join(sysutil.BUILD, "holdfastd"), "-t", "-c", path],
+                capture_output=True, text=True)
+            return done.returncode, done.stderr
+        assert check(False) == (0, "")
+        code, said = check(True)
+        assert code == 78 and "No such file or directory" in said, said
+        assert said.startswith(f"{path}:1:") and home in said, said
+        os.mkdir(home)
+        assert check(True) == (0, "")
+
+
 def test_it_runs_as_its_own_user():
     """and may then write where that may, and nowhere else"""
     if os.geteuid() != 0:

@@ -78,6 +78,7 @@ conf_free(struct conf *conf)
 	free(conf->http.web_root);
 	conf_paths_free(&conf->http.hosts);
 	free(conf->snapshot.path);
+	free(conf->snapshot.place);
 	free(conf->snapshot.user);
 	free(conf->store);
 	free(conf->notes);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "supervisor/conf/conf_transport.h"
+#include "supervisor/mem.h"
 
 enum {
 	INTERVAL_MIN_MS = 100,
@@ -36,6 +37,9 @@ read_path(struct conf_ctx *ctx, const struct jsonc_node *node,
 		return;
 	free(*out);
 	*out = conf_absolute(node->doc, node->text);
+	free(((struct conf *)obj)->snapshot.place);
+	((struct conf *)obj)->snapshot.place =
+	    mem_format("%s:%u:%u", node->doc->path, node->line, node->col);
 	if (node->text[0] == '\0' || (*out)[strlen(*out) - 1] == '/' ||
 	    (stat(*out, &st) == 0 && !S_ISREG(st.st_mode)))
 		conf_fault(ctx, node, "\"%s\" is \"%.200s\"; it must be a file",
