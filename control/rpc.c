@@ -462,7 +462,7 @@ rpc_orders(struct control *c)
 			rpc_done(c, &msg);
 	}
 	if (rc == -1)
-		log_warnx("the supervisor is gone");
+		proc_orphaned(c->proc);
 	take_turn(c);
 	return rc == 0;
 }

@@ -81,6 +81,9 @@ enum ipc_kind {
 	/* worker without a keeper to a new supervisor: transport and tag as in
 	 * IPC_KEEPER, with the listener; answered by IPC_ADOPT */
 	IPC_WIDOW,
+	/* parent to all: it becomes another program, and the channel ends.
+	 * proc_order() deals with it */
+	IPC_PART,
 	IPC_KINDS
 };
 

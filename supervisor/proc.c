@@ -73,8 +73,19 @@ proc_taken(struct proc *p, uint32_t tag, const char *why)
 }
 
 void
-proc_log_order(const struct ipc_msg *m, int fd)
+proc_orphaned(struct proc *p)
 {
+	if (p->parted)
+		log_info("the supervisor becomes another program");
+	else
+		log_warnx("the supervisor has gone; going on without it");
+	p->parted = false; /* the next one has said nothing yet */
+}
+
+void
+proc_own_order(struct proc *p, const struct ipc_msg *m, int fd)
+{
+	p->parted |= m->kind == IPC_PART;
 	if (m->kind == IPC_LOG && fd >= 0 && dup3(fd, log_fd(), O_CLOEXEC) < 0)
 		log_warn("cannot go over to the new log");
 	if (m->kind == IPC_LOG && m->arg > 0)
@@ -106,8 +117,9 @@ proc_order_fd(struct proc *p, struct ipc_msg *m, int *pass)
 {
 	int rc;
 
-	while ((rc = ipc_recv_fd(p->chan, m, pass)) == 1 && m->kind == IPC_LOG)
-		proc_log_order(m, *pass);
+	while ((rc = ipc_recv_fd(p->chan, m, pass)) == 1 &&
+	    (m->kind == IPC_LOG || m->kind == IPC_PART))
+		proc_own_order(p, m, *pass);
 	return rc;
 }
 

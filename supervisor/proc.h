@@ -50,6 +50,7 @@ struct proc {
 	struct seg *device_segs; /* that they are in */
 	int chan; /* to the parent, non-blocking */
 	uint64_t chan_inode; /* proc_new_parent() */
+	bool parted; /* the parent has said that it goes */
 	int listen_fd; /* -1 for those without */
 	bool adopted; /* workers: a keeper finds them a new parent */
 	struct process *ward; /* keepers: what their worker is made from */
@@ -97,12 +98,14 @@ void proc_ready(struct proc *);
  * main should return: 78 for configuration, 70 otherwise. */
 int proc_failed(struct proc *, int code, const char *fmt, ...) LOG_FMT(3, 4);
 
-/* Answers IPC_REFRESH under its tag. why: NULL, or why the files were not
- * taken. */
+/* Answers IPC_REFRESH or IPC_CONF under its tag. why: NULL, or why not. */
 void proc_refreshed(struct proc *, uint32_t tag, const char *why);
+void proc_taken(struct proc *, uint32_t tag, const char *why);
 
-/* Carries out IPC_LOG, and closes what came along with whatever it is. */
-void proc_log_order(const struct ipc_msg *, int fd);
+/* Carries out IPC_LOG and IPC_PART; whatever came along is closed. */
+void proc_own_order(struct proc *, const struct ipc_msg *, int fd);
+/* Logs that the parent has gone, as a warning unless that was ordered. */
+void proc_orphaned(struct proc *);
 
 /* True if the channel has become another one since it was last asked: the
  * child has a new parent. One system call. */
@@ -116,9 +119,6 @@ int proc_order_fd(struct proc *, struct ipc_msg *, int *pass);
 
 /* What came with an order, for conf_free(), or NULL; the descriptor stays. */
 struct conf *proc_conf(const struct proc *, int fd);
-
-/* Answers IPC_CONF under its tag. why: NULL, or why not. */
-void proc_taken(struct proc *, uint32_t tag, const char *why);
 
 /* widow.h: by workers without a parent; the last call of who gives way. */
 void proc_seek_parent(struct proc *);

@@ -178,10 +178,24 @@ first_line(int fd, char *line, size_t size)
 			*c = ' ';
 }
 
+/* So that nobody takes it for a death. */
+static void
+part(struct super *s)
+{
+	struct ipc_msg m = { .kind = IPC_PART };
+
+	for (struct process *p = s->processes; p != NULL; p = p->next) {
+		process_send(p, &m, -1);
+		if (p->keeper.pid != 0)
+			ipc_send(p->keeper.chan, &m);
+	}
+}
+
 static void
 become(struct super *s)
 {
 	answer(s, 0, "");
+	part(s);
 	log_info("giving way to the new program");
 	setenv(TAKEN, "1", 1);
 	/* all that it has open ends with it, but for the standard files */

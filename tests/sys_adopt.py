@@ -457,6 +457,26 @@ def refused(d, code=1):
     return done.stderr
 
 
+def test_an_upgrade_warns_of_nothing():
+    """what was ordered is no misfortune; a supervisor that is killed after it
+    is one"""
+    with tempfile.TemporaryDirectory(prefix="hf-") as place:
+        program = installed(place)
+        install(program)
+        c = {**conf(), "http": {"listen": "127.0.0.1:0"}}
+        with Daemon(c, program=program) as d:
+            upgrade(d)
+            with Modbus(d.port("tcp1")) as m:
+                m.read_hr(0, 1)
+            d.wait_stderr("the supervisor becomes another program")
+            assert "the supervisor has gone" not in d.stderr_text()
+            d.orphan()
+            d.wait_stderr("the supervisor has gone; going on without it")
+            os.unlink(d.ready_path)
+            d.start()
+            d.stop()
+
+
 def test_a_program_that_hangs_holds_up_nobody():
     """a program that does not come back from looking, and one that leaves a
     process behind which has its files: workers are brought back meanwhile, the

@@ -215,7 +215,7 @@ ordered(evutil_socket_t fd, short what, void *arg)
 		return;
 	event_del(&w->orders);
 	if (w->proc->adopted && !w->draining) {
-		log_warnx("the supervisor has gone; going on without it");
+		proc_orphaned(w->proc);
 		w->orphan = true;
 		beat_set(w->beat_fd, ORPHAN_BEAT_MS);
 		return;

@@ -188,7 +188,7 @@ obey(struct keeping *k, const struct ipc_msg *m, int fd)
 		k->ward->id = 0; /* who has been buried already */
 		return;
 	default:
-		proc_log_order(m, fd);
+		proc_own_order(k->proc, m, fd);
 	}
 }
 
@@ -318,8 +318,7 @@ keeper_main(struct proc *proc)
 		if (!k.orphan && !hear(&k)) {
 			if (!proc->adopted)
 				return 0;
-			log_warnx("the supervisor has gone; going on "
-				  "without it");
+			proc_orphaned(proc);
 			k.orphan = true;
 		} else if (k.orphan && !go_on(&k, died)) {
 			return 0;

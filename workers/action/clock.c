@@ -190,7 +190,7 @@ take_orders(struct clock *k)
 		if (m.kind == IPC_EXIT || m.kind == IPC_DRAIN)
 			k->ended = true;
 	if (rc == -1) {
-		log_warnx("the supervisor has gone; going on without it");
+		proc_orphaned(k->proc);
 		k->orphaned = true;
 	}
 }
